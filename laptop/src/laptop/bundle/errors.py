@@ -1,0 +1,56 @@
+"""What is wrong with a bundle, in facts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import PurePosixPath
+
+
+@dataclass(frozen=True)
+class Position:
+    """A line of one of the bundle's files; the file is relative to the bundle's root."""
+
+    file: PurePosixPath
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class BundleError(Exception):
+    """The bundle cannot be resolved as it stands.
+
+    Attributes:
+        what: the rule that is broken.
+        got: the offending key, name or value; empty where there is none.
+        allowed: what would have been accepted; empty where that is not a list.
+        advice: what to do next.
+        file: the file at fault, relative to the bundle's root, or None.
+        line: the line in that file, or None.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        got: object = "",
+        allowed: Iterable[str] = (),
+        advice: str = "",
+        at: Position | None = None,
+    ) -> None:
+        self.what = what
+        self.got = str(got)
+        self.allowed = tuple(sorted(allowed))
+        self.file = at.file if at else None
+        self.line = at.line if at else None
+        close = get_close_matches(self.got, self.allowed, n=1)
+        self.advice = advice or (f"Did you mean {close[0]!r}?" if close else "")
+
+        lines = [f"{at}: {what}" if at else what]
+        if self.got:
+            lines[0] += f", got {self.got!r}"
+        if self.allowed:
+            lines.append(f"Allowed: {', '.join(self.allowed)}.")
+        if self.advice:
+            lines.append(self.advice)
+        super().__init__("\n  ".join(lines))

@@ -1,0 +1,66 @@
+"""The second phase: what only a deployment knows, put in the place of `${resources.…}`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .errors import BundleError, Position
+from .lookup import DERIVED
+from .references import LEAVE, Interpolation, split, step_into
+from .resolution import Bundle
+
+Deployed = Mapping[str, Mapping[str, Mapping[str, str]]]
+"""Resource type → key → field → value, as the workspace answered."""
+
+
+def link(bundle: Bundle, deployed: Deployed) -> Bundle:
+    """Returns the bundle with every `${resources.TYPE.KEY.FIELD}` replaced.
+
+    A field is looked for in `deployed`, then in the configuration; the id and full name of a
+    schema, a registered model and a volume are worked out where neither has them.
+
+    Raises:
+        BundleError: a field is in none of these, or references lead back to themselves.
+    """
+    resources = bundle.config.get("resources", {})
+
+    def look_up(reference: str, at: Position | None) -> Any:  # noqa: ARG001
+        head, *steps = split(reference)
+        if head != "resources":
+            return LEAVE
+        kind, key, field = (str(step) for step in steps[:3])
+        found = deployed.get(kind, {}).get(key, {}).get(field)
+        if found is not None:
+            return found
+        settings = resources[kind][key]
+        if field in ("id", "full_name") and kind in DERIVED:
+            return ".".join(settings[part] for part in DERIVED[kind])
+        value = settings
+        for step in steps[2:]:
+            try:
+                value = step_into(value, step)
+            except KeyError:
+                raise BundleError(
+                    f"${{{reference}}} is neither configured nor known of what is deployed",
+                    got=step,
+                    allowed={*settings, *deployed.get(kind, {}).get(key, {})},
+                ) from None
+        return value
+
+    return replace(bundle, config=Interpolation(look_up).resolve(bundle.config))
+
+
+def check_branch(bundle: Bundle) -> None:
+    """Checks that the repository is on the branch the target asks for, as a deployment does.
+
+    Raises:
+        BundleError: it is on another one.
+    """
+    git = bundle.config["bundle"]["git"]
+    wanted, actual = git.get("branch"), git.get("actual_branch")
+    if wanted and actual and wanted != actual:
+        raise BundleError(
+            f"target {bundle.target} is deployed from branch {wanted}",
+            got=actual,
+            advice=f"Check out {wanted}, or choose another target.",
+        )

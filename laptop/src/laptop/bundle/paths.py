@@ -1,0 +1,136 @@
+"""Relative paths: each is meant from the file it is written in, and ends as the CLI writes it."""
+
+import os
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from .documents import Block, Text
+from .errors import BundleError
+
+_ELSEWHERE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:")
+_VERSION = r"(\d+!)?\d+(\.\d+)*([-_.]?(a|b|rc)\d+)?([-_.]?post\d+)?([-_.]?dev\d+)?(\+[\w.-]+)?"
+_PACKAGE = re.compile(
+    rf"[\w-]+\s?(\[.*\])?\s?((==|!=|<=|>=|~=|>|<)\s?{_VERSION},?)*|.* @ .*|--?[\w-]+([\s|=].*)?"
+)
+_FILE_FLAG = re.compile(r"(-r|-e) +(.+)")
+_NOTEBOOK_MARK = "Databricks notebook source"
+
+
+def place_sync(tree: Block, root: Path) -> Path:
+    """Rewrites `sync` to be relative to the directory that is synchronized, and returns that.
+
+    It is the bundle's root, or the nearest directory above it that holds every path of `sync`.
+    """
+    sync = tree.setdefault("sync", Block())
+    sync.setdefault("paths", ["."])
+    base = Path(os.path.commonpath([root, *(_locate(path, root) for path in sync["paths"])]))
+    for key, paths in sync.items():
+        sync[key] = [posixpath.relpath(_locate(path, root), base) for path in paths]
+    return base
+
+
+def place_artifacts(artifacts: Block, root: Path, *, dynamic: bool) -> None:
+    """Makes the paths of the artifacts absolute, and fills in where a wheel's build leaves it.
+
+    With `dynamic`, each wheel's version is to change with each build.
+
+    Raises:
+        BundleError: an artifact says neither how it is built nor which files it is.
+    """
+    for name, artifact in artifacts.items():
+        at = artifacts.at.get(name)
+        if not artifact.get("build") and not artifact.get("files"):
+            raise BundleError(f"artifact {name} must say `build` or `files`", at=at)
+        artifact["path"] = _locate(artifact["path"], root) if "path" in artifact else str(root)
+        if not Path(artifact["path"]).is_dir():
+            raise BundleError(f"artifact {name} has no directory", got=artifact["path"], at=at)
+        for file in artifact.get("files", []):
+            file["source"] = _locate(file["source"], root)
+        if artifact.get("type") == "whl":
+            wheels = posixpath.join(artifact["path"], "dist", "*.whl")
+            artifact.setdefault("files", [Block({"source": wheels})])
+            artifact.update({"dynamic_version": True} if dynamic else {})
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Where files go: from the bundle's `root`, below `base`, to `remote` in the workspace."""
+
+    root: Path
+    base: Path
+    remote: str
+
+    def place(self, path: Text, *, notebook: bool | None = False) -> str:
+        """Returns a file's path in the workspace, where a notebook has no suffix.
+
+        Raises:
+            BundleError: the file is not there, is not synchronized, or is the other kind of file.
+        """
+        found = Path(_locate(path, self.root))
+        if not found.exists() or not found.is_relative_to(self.base):
+            raise BundleError(
+                f"no such file among those synchronized from {self.base}", got=path, at=path.at
+            )
+        if notebook is not None and notebook != _is_notebook(found):
+            wanted = "a notebook" if notebook else "a file that is no notebook"
+            raise BundleError(f"{wanted} is wanted here", got=path, at=path.at)
+        remote = PurePosixPath(self.remote, found.relative_to(self.base).as_posix())
+        return str(remote.with_suffix("") if notebook else remote)
+
+    def relate(self, path: Text) -> str:
+        """Returns a file's path relative to what is synchronized."""
+        return posixpath.relpath(_locate(path, self.root), self.base)
+
+    def place_dependency(self, dependency: Text) -> str:
+        """Returns an environment's dependency, its path rewritten where it is a local file."""
+        flagged = _FILE_FLAG.fullmatch(dependency)
+        if flagged:
+            path = Text(flagged[2].strip(), dependency.at)
+            return f"{flagged[1]} {self.place(path, notebook=None)}"
+        if not dependency.startswith(".") and (
+            _PACKAGE.fullmatch(dependency) or _ELSEWHERE.match(dependency)
+        ):
+            return dependency
+        related = self.relate(dependency)
+        return related if related.startswith(".") else f"./{related}"
+
+
+def place_tasks(job: Block, upload: Upload) -> None:
+    """Rewrites the file paths of a job's tasks and environments, in place."""
+    for task in _walk_tasks(job):
+        _rewrite(task.get("notebook_task"), "notebook_path", partial(upload.place, notebook=True))
+        _rewrite(task.get("spark_python_task"), "python_file", upload.place)
+        _rewrite(task.get("sql_task", {}).get("file"), "path", upload.place)
+        for library in task.get("libraries", []):
+            _rewrite(library, "requirements", upload.place)
+            _rewrite(library, "whl", upload.relate)
+            _rewrite(library, "jar", upload.relate)
+    for environment in job.get("environments", []):
+        dependencies = environment.get("spec", {}).get("dependencies", [])
+        dependencies[:] = [upload.place_dependency(one) for one in dependencies]
+
+
+def _walk_tasks(job: Block) -> Iterator[Block]:
+    for task in job.get("tasks", []):
+        yield task
+        if "for_each_task" in task:
+            yield task["for_each_task"]["task"]
+
+
+def _rewrite(settings: Block | None, field: str, change: Callable[[Text], str]) -> None:
+    if settings and field in settings and not _ELSEWHERE.match(settings[field]):
+        settings[field] = change(settings[field])
+
+
+def _is_notebook(path: Path) -> bool:
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        return path.suffix == ".ipynb" or _NOTEBOOK_MARK in lines.readline()
+
+
+def _locate(path: str, root: Path) -> str:
+    folder = path.at.file.parent if isinstance(path, Text) else PurePosixPath()
+    return posixpath.normpath(posixpath.join(root.as_posix(), folder.as_posix(), path))

@@ -1,0 +1,168 @@
+"""What the CLI writes into resources: presets, defaults, permissions, names it works out."""
+
+from typing import Any
+
+from .documents import Block
+from .errors import BundleError
+from .values import merge_by
+
+_NAME_FIELDS = {
+    "alerts": "display_name",
+    "clusters": "cluster_name",
+    "dashboards": "display_name",
+    "jobs": "name",
+    "pipelines": "name",
+    "sql_warehouses": "name",
+}
+_PLAIN_NAMED = ("model_serving_endpoints", "registered_models", "schemas")
+_SECURABLES = ("registered_models", "schemas", "volumes")
+_TRIGGERS = ("schedule", "trigger", "continuous")
+_LEVELS = {
+    "jobs": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_VIEW", "CAN_RUN": "CAN_MANAGE_RUN"},
+    "experiments": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_READ"},
+}
+_PRINCIPALS = ("user_name", "service_principal_name", "group_name")
+
+
+def join_lists(resources: Block) -> None:
+    """Merges list items that name the same thing: tasks (then sorted), parameters, grants.
+
+    Raises:
+        BundleError: a job has two environments of one key, which the CLI would not merge.
+    """
+    for job in _list(resources, "jobs"):
+        for field, key in (("tasks", "task_key"), ("parameters", "name")):
+            if field in job:
+                job[field] = merge_by(key, job[field])
+        if "tasks" in job:
+            job["tasks"].sort(key=lambda task: str(task.get("task_key", "")))
+        keys = [one.get("environment_key") for one in job.get("environments", [])]
+        if len(keys) != len(set(keys)):
+            what = "a job has two environments with one key; a target cannot change an environment"
+            raise BundleError(what, got=next(key for key in keys if keys.count(key) > 1))
+    for kind in _SECURABLES:
+        for securable in _list(resources, kind):
+            if "grants" in securable:
+                securable["grants"] = merge_by("principal", securable["grants"])
+                for grant in securable["grants"]:
+                    grant["privileges"] = list(dict.fromkeys(grant.get("privileges", [])))
+
+
+def link_schemas(resources: Block) -> None:
+    """Turns the plain name of one of the bundle's schemas into a reference: prefixes reach it."""
+    named = {
+        (schema.get("catalog_name"), schema.get("name")): f"${{resources.schemas.{key}.name}}"
+        for key, schema in resources.get("schemas", {}).items()
+    }
+    for settings in (*_list(resources, "registered_models"), *_list(resources, "volumes")):
+        place = (settings.get("catalog_name"), settings.get("schema_name"))
+        if place in named:
+            settings["schema_name"] = named[place]
+
+
+def apply_presets(resources: Block, presets: Block, *, prefix_schemas: bool) -> None:
+    """Writes the presets into the resources: name prefix, tags, pauses, concurrent runs."""
+    prefix = presets.get("name_prefix", "")
+    tags = dict(sorted(presets.get("tags", {}).items()))
+    if prefix:
+        for kind, field in _NAME_FIELDS.items():
+            for settings in _list(resources, kind):
+                settings[field] = prefix + settings.get(field, "")
+        for kind in _PLAIN_NAMED if prefix_schemas else _PLAIN_NAMED[:-1]:
+            for settings in _list(resources, kind):
+                settings["name"] = simplify_prefix(prefix) + settings.get("name", "")
+    for experiment in _list(resources, "experiments"):
+        folder, slash, name = experiment.get("name", "").rpartition("/")
+        experiment["name"] = f"{folder}{slash}{prefix}{name}"
+        own = experiment.get("tags", [])
+        taken = {tag.get("key") for tag in own}
+        own = own + [Block({"key": k, "value": v}) for k, v in tags.items() if k not in taken]
+        experiment.update({"tags": own} if own else {})
+    for job in _list(resources, "jobs"):
+        own = {key: value for key, value in job.get("tags", {}).items() if value or key not in tags}
+        job.update({"tags": Block(tags | own)} if tags or own else {})
+        if "jobs_max_concurrent_runs" in presets and not job.get("max_concurrent_runs"):
+            job["max_concurrent_runs"] = presets["jobs_max_concurrent_runs"]
+        for trigger in _TRIGGERS:
+            if trigger in job and presets.get("trigger_pause_status"):
+                job[trigger].setdefault("pause_status", presets["trigger_pause_status"])
+
+
+def simplify_prefix(prefix: str) -> str:
+    """Returns the prefix for names that take letters, digits and underscores only.
+
+    `[dev ann] ` becomes `dev_ann_`, while `pr_17_` loses its last underscore.
+    """
+    stripped = prefix.replace("[", "").strip(" ")
+    plain = "".join(sign if sign.isalnum() else "_" for sign in stripped.lower())
+    words = "_".join(word for word in plain.split("_") if word)
+    return words + ("_" if stripped.endswith("]") else "")
+
+
+def apply_defaults(resources: Block, metadata: str) -> None:
+    """Writes what the CLI sets where nothing else did; `metadata` is the deployment's file."""
+    for job in _list(resources, "jobs"):
+        job.setdefault("name", "Untitled")
+        job.setdefault("max_concurrent_runs", 1)
+        job.setdefault("queue", Block({"enabled": True}))
+        for trigger in _TRIGGERS:
+            if trigger in job:
+                job[trigger].setdefault("pause_status", "UNPAUSED")
+        job["deployment"] = Block({"kind": "BUNDLE", "metadata_file_path": metadata})
+        job["edit_mode"] = "UI_LOCKED"
+        job["format"] = "MULTI_TASK"
+    for volume in _list(resources, "volumes"):
+        volume.setdefault("volume_type", "MANAGED")
+
+
+def apply_run_as(resources: Block, run_as: Block) -> None:
+    """Writes the bundle's `run_as` into each job that has none of its own.
+
+    Raises:
+        BundleError: it names no identity, or more than one.
+    """
+    if len([name for name in run_as.values() if name]) != 1:
+        at = next(iter(run_as.at.values()), None)
+        raise BundleError("run_as must name exactly one identity", allowed=_PRINCIPALS, at=at)
+    for job in _list(resources, "jobs"):
+        job.setdefault("run_as", Block(run_as))
+
+
+def apply_permissions(resources: Block, permissions: list[Any], user: str) -> None:
+    """Adds the bundle's permissions, and the deploying user's own, to jobs and experiments.
+
+    Raises:
+        BundleError: a permission names nobody, or a level that a bundle does not have.
+    """
+    for one in permissions:
+        if one.get("level") not in _LEVELS["jobs"]:
+            at = one.at.get("level")
+            got = one.get("level", "none")
+            raise BundleError("unknown permission level", got=got, allowed=_LEVELS["jobs"], at=at)
+    for kind, levels in _LEVELS.items():
+        for settings in _list(resources, kind):
+            granted = {
+                _name_principal(one): one["level"] for one in settings.pop("permissions", [])
+            }
+            for one in permissions:
+                if one["level"] in levels:
+                    granted.setdefault(_name_principal(one), levels[one["level"]])
+            if granted:
+                owned = kind != "jobs" or "IS_OWNER" in granted.values()
+                if granted.get(("user_name", user)) != "IS_OWNER":
+                    granted["user_name", user] = "CAN_MANAGE" if owned else "IS_OWNER"
+                settings["permissions"] = [
+                    Block({"level": level, key: name}) for (key, name), level in granted.items()
+                ]
+
+
+def _name_principal(permission: Block) -> tuple[str, str]:
+    for key in _PRINCIPALS:
+        if permission.get(key):
+            return key, permission[key]
+    at = next(iter(permission.at.values()), None)
+    raise BundleError("a permission must name whom it is for", allowed=_PRINCIPALS, at=at)
+
+
+def _list(resources: Block, kind: str) -> list[Block]:
+    return list(resources.get(kind, {}).values())

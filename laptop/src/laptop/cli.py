@@ -1,0 +1,253 @@
+"""The command line of the laptop workspace."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.markup import escape
+
+from . import connection, overview, run_view
+from .bundle import Bundle, BundleError, Identity, find_root, resolve
+from .deployment import catalogs_of, deploy_job
+from .errors import LaptopError, WorkspaceNotRunning
+from .home import Home
+from .workspace.identity import SHORT_NAME, USER_NAME
+
+app = typer.Typer(
+    help="A Databricks workspace on one machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+# A log file or a pipe has no width of its own, and 80 columns would fold every name.
+WIDTH = None if sys.stdout.isatty() else 140
+console = Console(highlight=False, width=WIDTH)
+problems = Console(stderr=True, highlight=False, width=WIDTH)
+
+
+class Output(StrEnum):
+    """How a command shows what it found."""
+
+    text = "text"
+    json = "json"
+
+
+Format = Annotated[Output, typer.Option("--output", "-o", help="text or json.")]
+
+
+class Place:
+    """Where the bundle is; set once by the options before the command."""
+
+    directory = Path()
+
+    @classmethod
+    def root(cls) -> Path:
+        """Return the folder of the nearest databricks.yml."""
+        return find_root(cls.directory)
+
+    @classmethod
+    def home(cls) -> Home:
+        """Return the state folder."""
+        return Home.beside(cls.root())
+
+
+@app.callback()
+def locate(
+    directory: Annotated[
+        Path, typer.Option("-C", help="Look for databricks.yml from this folder upwards.")
+    ] = Path(),
+) -> None:
+    """Set where to look for the bundle."""
+    Place.directory = directory
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn what a person can act on into one message and exit status 1."""
+    try:
+        yield
+    except (LaptopError, BundleError) as error:
+        problems.print(f"[red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def run(
+    job: Annotated[str, typer.Argument(help="Key of a job under resources.jobs.")],
+    target: Annotated[str | None, typer.Option("-t", "--target", help="Bundle target.")] = None,
+    params: Annotated[
+        list[str] | None, typer.Option(help="Job parameters: key=value, with commas between.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run these tasks alone: key, with commas between.")
+    ] = None,
+    var: Annotated[list[str] | None, typer.Option(help="Bundle variables: key=value.")] = None,
+) -> None:
+    """Run a job of the bundle and follow it to its end."""
+    with reporting():
+        root = Place.root()
+        bundle = resolve_target(root, target, read_pairs("--var", var))
+        there = connection.open_workspace(Place.home(), catalogs_of([bundle]))
+        deployed = deploy_job(bundle, job, there)
+        body = {
+            "job_id": deployed.job_id,
+            "job_parameters": read_pairs("--params", params),
+            "only": split(only),
+        }
+        run_id = there.ask("POST", "/api/2.2/jobs/run-now", body)["run_id"]
+        name = deployed.settings["name"]
+        console.print(f"Run {run_id} of [bold]{escape(name)}[/], target {bundle.target}.")
+
+        def get_run() -> dict[str, Any]:
+            answer: dict[str, Any] = there.ask("GET", f"/api/2.2/jobs/runs/get?run_id={run_id}")
+            return answer
+
+        try:
+            ended = run_view.follow(console, get_run)
+        except KeyboardInterrupt:
+            there.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": run_id})
+            problems.print(f"Run {run_id} canceled.")
+            raise typer.Exit(130) from None
+        run_view.summarize(console, ended)
+        if ended["state"].get("result_state") != "SUCCESS":
+            state = ended["state"].get("state_message", "")
+            problems.print(f"\n[red]Run {run_id} did not succeed.[/] {escape(state)}")
+            raise typer.Exit(1)
+        console.print(f"\nRun {run_id} succeeded. Next: [bold]laptop status[/], [bold]laptop ui[/]")
+
+
+@app.command()
+def up() -> None:
+    """Start the workspace in the background; print how a client reaches it."""
+    with reporting():
+        root = Place.root()
+        there = connection.open_workspace(Place.home(), catalogs_of(resolve_all(root)))
+        print(f"export DATABRICKS_HOST={there.address}")
+        print(f"export DATABRICKS_TOKEN={there.token}")
+
+
+@app.command()
+def down() -> None:
+    """Stop the workspace; what it holds stays."""
+    with reporting():
+        stopped = connection.stop(Place.home())
+        problems.print("Stopped." if stopped else "No workspace is up.")
+
+
+@app.command()
+def status(output: Format = Output.text) -> None:
+    """Show tables, models, endpoints and runs."""
+    with reporting():
+        found = overview.read_overview(running_or_started())
+        if output is Output.json:
+            print(json.dumps(found, indent=2))
+        else:
+            overview.print_overview(console, found)
+
+
+@app.command()
+def sql(statement: str, output: Format = Output.text) -> None:
+    """Run one SQL statement."""
+    with reporting():
+        answer = overview.run_sql(running_or_started(), statement)
+        if answer["status"]["state"] != "SUCCEEDED":
+            raise LaptopError(answer["status"]["error"]["message"])
+        titles = [column["name"] for column in answer["manifest"]["schema"]["columns"]]
+        rows = answer["result"]["data_array"]
+        if output is Output.json:
+            print(json.dumps([dict(zip(titles, row, strict=True)) for row in rows], indent=2))
+            return
+        table = overview.grid(*titles)
+        for row in rows:
+            table.add_row(*("null" if cell is None else escape(cell) for cell in row))
+        console.print(table)
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> None:
+    """Show MLflow's own pages over the same runs and models."""
+    with reporting():
+        home = Place.home()
+        if not home.mlflow_db.exists():
+            raise LaptopError("There is nothing to show yet. Next: laptop run JOB")
+        console.print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
+        sys.stdout.flush()
+        arguments = [
+            sys.executable,
+            *("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+            *("--backend-store-uri", f"sqlite:///{home.mlflow_db}"),
+            *("--default-artifact-root", home.artifacts.as_uri()),
+        ]
+        os.execv(sys.executable, arguments)
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Stop the workspace and delete all it holds."""
+    with reporting():
+        home = Place.home()
+        if not home.path.exists():
+            problems.print("Nothing to delete.")
+            return
+        if not yes:
+            typer.confirm(f"Delete every table, model and run in {home.path}?", abort=True)
+        connection.stop(home)
+        shutil.rmtree(home.path)
+        problems.print("Deleted.")
+
+
+def running_or_started() -> connection.Connection:
+    """Return the workspace, started where it holds something but is not up."""
+    home = Place.home()
+    there = connection.find(home)
+    if there:
+        return there
+    if not home.catalog_db.exists():
+        raise WorkspaceNotRunning("There is no workspace here yet. Next: laptop run JOB")
+    return connection.open_workspace(home, catalogs_of(resolve_all(Place.root())))
+
+
+def resolve_target(root: Path, target: str | None, variables: dict[str, str]) -> Bundle:
+    """Resolve one target for the laptop's own user."""
+    return resolve(
+        root, target=target, variables=variables, identity=Identity(USER_NAME, SHORT_NAME)
+    )
+
+
+def resolve_all(root: Path) -> list[Bundle]:
+    """Resolve every target of the bundle."""
+    names = (yaml.safe_load((root / "databricks.yml").read_text()) or {}).get("targets") or {}
+    return [resolve_target(root, name, {}) for name in names]
+
+
+def split(values: list[str] | None) -> list[str]:
+    """Return the items of an option that may be repeated and holds commas."""
+    return [item for value in values or [] for item in value.split(",") if item]
+
+
+def read_pairs(option: str, values: list[str] | None) -> dict[str, str]:
+    """Read `key=value` items.
+
+    Raises:
+        LaptopError: An item without `=`, or a key given twice.
+    """
+    pairs: dict[str, str] = {}
+    for item in split(values):
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise LaptopError(f"{option} takes key=value, with commas between; got '{item}'.")
+        if key in pairs:
+            raise LaptopError(f"{option} gives '{key}' twice.")
+        pairs[key] = value
+    return pairs

@@ -1,0 +1,157 @@
+"""What `databricks bundle deploy` does, for one job: its resources made, its wheel built."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from .bundle import Bundle, link
+from .connection import Connection, RequestRefused
+from .errors import LaptopError
+
+UNITY = "/api/2.1/unity-catalog"
+JOBS = "/api/2.2/jobs"
+EXPERIMENTS = "/api/2.0/mlflow/experiments"
+
+
+class BuildFailed(LaptopError):
+    """An artifact of the bundle could not be built."""
+
+
+@dataclass(frozen=True)
+class DeployedJob:
+    """A job that stands in the workspace."""
+
+    job_id: int
+    settings: Mapping[str, Any]
+
+
+def catalogs_of(bundles: Iterable[Bundle]) -> list[str]:
+    """Return the catalogs that bundles put something into."""
+    found: dict[str, None] = {}
+    for bundle in map(link_names, bundles):
+        for settings in [*bundle.schemas.values(), *bundle.registered_models.values()]:
+            found[settings["catalog_name"]] = None
+    return list(found)
+
+
+def link_names(bundle: Bundle) -> Bundle:
+    """Fill in what resources take of one another's names; ids that are not known yet are blank."""
+    blank = {
+        "experiments": {key: {"id": ""} for key in bundle.experiments},
+        "jobs": {key: {"id": ""} for key in bundle.jobs},
+    }
+    return link(bundle, blank)
+
+
+def deploy_job(bundle: Bundle, key: str, connection: Connection) -> DeployedJob:
+    """Make what the bundle declares around a job, and the job, as they are declared now.
+
+    Args:
+        bundle: The resolved bundle.
+        key: The job's key under `resources.jobs`.
+        connection: The workspace.
+
+    Raises:
+        LaptopError: No such job, a build that fails, or a request that is refused.
+    """
+    if key not in bundle.jobs:
+        there = ", ".join(sorted(bundle.jobs)) or "none"
+        raise LaptopError(f"The bundle has no job '{key}'. Its jobs are: {there}.")
+    deployed: dict[str, dict[str, dict[str, str]]] = {"experiments": {}, "jobs": {}}
+    named = link_names(bundle)
+    for schema in named.schemas.values():
+        create(connection, f"{UNITY}/schemas", schema)
+    for model in named.registered_models.values():
+        create(connection, f"{UNITY}/models", model)
+    for name, experiment in named.experiments.items():
+        deployed["experiments"][name] = {"id": create_experiment(connection, experiment)}
+    known = {
+        job["settings"]["name"]: job["job_id"]
+        for job in connection.ask("GET", f"{JOBS}/list")["jobs"]
+    }
+    for name, job in bundle.jobs.items():
+        if job["name"] in known:
+            deployed["jobs"][name] = {"id": str(known[job["name"]])}
+    settings = dict(link(bundle, deployed).jobs[key])
+    settings["environments"] = with_built_wheels(bundle, settings.get("environments") or [])
+    job_id = known.get(settings["name"])
+    if job_id is None:
+        job_id = connection.ask("POST", f"{JOBS}/create", settings)["job_id"]
+    else:
+        connection.ask("POST", f"{JOBS}/reset", {"job_id": job_id, "new_settings": settings})
+    return DeployedJob(job_id, settings)
+
+
+def create(connection: Connection, path: str, settings: Mapping[str, Any]) -> None:
+    """Make an object that may be there already."""
+    try:
+        connection.ask("POST", path, dict(settings))
+    except RequestRefused as refusal:
+        if refusal.status != 409:
+            raise
+
+
+def create_experiment(connection: Connection, settings: Mapping[str, Any]) -> str:
+    """Make an experiment that may be there already, and return its id."""
+    body = {"name": settings["name"], "tags": settings.get("tags") or []}
+    try:
+        return str(connection.ask("POST", f"{EXPERIMENTS}/create", body)["experiment_id"])
+    except RequestRefused as refusal:
+        if refusal.code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    query = urlencode({"experiment_name": settings["name"]})
+    found = connection.ask("GET", f"{EXPERIMENTS}/get-by-name?{query}")
+    return str(found["experiment"]["experiment_id"])
+
+
+def with_built_wheels(bundle: Bundle, environments: list[Any]) -> list[Any]:
+    """Build the bundle's artifacts and put the files they made in place of their patterns.
+
+    Raises:
+        BuildFailed: A build fails, or a pattern matches not exactly one wheel.
+    """
+    for name, artifact in bundle.artifacts.items():
+        build(bundle.root, name, artifact)
+    result = []
+    for environment in environments:
+        spec = dict(environment.get("spec") or {})
+        dependencies = []
+        for dependency in spec.get("dependencies") or []:
+            if not dependency.endswith(".whl"):
+                dependencies.append(dependency)
+                continue
+            files = sorted(str(file) for file in bundle.root.glob(dependency))
+            if len(files) != 1:
+                raise BuildFailed(
+                    f"'{dependency}' must match one wheel; it matches {len(files)}: "
+                    f"{', '.join(files) or 'none'}. Delete dist/ and run again."
+                )
+            dependencies.append(files[0])
+        result.append({**environment, "spec": {**spec, "dependencies": dependencies}})
+    return result
+
+
+def build(root: Path, name: str, artifact: Mapping[str, Any]) -> None:
+    """Run an artifact's build command."""
+    command = artifact.get("build")
+    if not command:
+        return
+    # `uv run` says where uv is, which need not be on the PATH.
+    uv = os.environ.get("UV")
+    path = os.pathsep.join([*([str(Path(uv).parent)] if uv else []), os.environ.get("PATH", "")])
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=root / artifact.get("path", "."),
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        text = (done.stderr or done.stdout).strip()
+        raise BuildFailed(f"Building artifact '{name}' failed: {shlex.quote(command)}\n{text}")

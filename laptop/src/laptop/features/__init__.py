@@ -1,0 +1,1 @@
+"""What a feature store does: specifications, point-in-time joins, the online store."""

@@ -1,0 +1,264 @@
+"""The feature specification: which columns a model takes and where each comes from."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .errors import FeatureError
+
+SPEC_FILE = "feature_spec.yaml"
+MODEL_DATA = Path("data") / "feature_store"
+RAW_MODEL = "raw_model"
+
+_SERIALIZATION_VERSION = 11
+_TRAINING_DATA = "training_data"
+_FEATURE_STORE = "feature_store"
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column the caller brings.
+
+    Attributes:
+        name: Column of the spine.
+        data_type: Spark simple type name, `bigint` for instance.
+        include: Whether the model takes it; a key that is only looked up by is not included.
+    """
+
+    name: str
+    data_type: str
+    include: bool = True
+
+
+@dataclass(frozen=True)
+class FeatureColumn:
+    """A column looked up in a feature table.
+
+    Attributes:
+        name: Column it becomes, after renaming.
+        default_value: What stands in for a null, as text; None leaves the null.
+    """
+
+    name: str
+    data_type: str
+    table_name: str
+    feature_name: str
+    lookup_key: tuple[str, ...]
+    timestamp_lookup_key: str | None = None
+    default_value: str | None = None
+    include: bool = True
+
+    @property
+    def default(self) -> bool | int | float | str | None:
+        """The default as a value of the column's type, None where there is none.
+
+        Raises:
+            FeatureError: The text is no value of that type, or the type takes no default.
+        """
+        if self.default_value is None:
+            return None
+        parse = _DEFAULTS.get(self.data_type)
+        try:
+            if parse is None:
+                raise ValueError(f"a {self.data_type} takes no default")
+            return parse(self.default_value)
+        except ValueError as error:
+            raise FeatureError(
+                f"Feature {self.name} cannot have the default {self.default_value!r}: {error}. "
+                f"Types that take one: {', '.join(_DEFAULTS)}."
+            ) from error
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("neither true nor false")
+    return text.lower() == "true"
+
+
+_DEFAULTS: Mapping[str, Callable[[str], bool | int | float | str]] = {
+    "smallint": int,
+    "int": int,
+    "bigint": int,
+    "float": float,
+    "double": float,
+    "boolean": _boolean,
+    "string": str,
+}
+
+
+@dataclass(frozen=True)
+class InputTable:
+    """A feature table the specification reads.
+
+    Attributes:
+        lookback_window: Greatest age of a row at lookup, in seconds.
+    """
+
+    name: str
+    table_id: str | None = None
+    lookback_window: float | None = None
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """All features that one join brings from one table.
+
+    Attributes:
+        features: Output name by feature name, in the order of the specification.
+        lookback_window: Greatest age of a row, in seconds; None sets no bound.
+    """
+
+    table_name: str
+    lookup_key: tuple[str, ...]
+    timestamp_lookup_key: str | None
+    lookback_window: float | None
+    features: tuple[tuple[str, str], ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every column of the spine the lookup needs."""
+        time = (self.timestamp_lookup_key,) if self.timestamp_lookup_key else ()
+        return self.lookup_key + time
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What a model takes: columns of the caller and features of tables, in the model's order."""
+
+    sources: tuple[SourceColumn, ...]
+    features: tuple[FeatureColumn, ...]
+    tables: tuple[InputTable, ...]
+
+    @property
+    def columns(self) -> tuple[SourceColumn | FeatureColumn, ...]:
+        """All columns, the caller's first."""
+        return (*self.sources, *self.features)
+
+    @property
+    def model_columns(self) -> list[str]:
+        """Names of the columns the model is given, in order."""
+        return [column.name for column in self.columns if column.include]
+
+    def lookups(self) -> list[Lookup]:
+        """Return the joins to make, each after those that bring its keys.
+
+        Raises:
+            FeatureError: A key comes neither from the caller nor from another lookup.
+        """
+        windows = {table.name: table.lookback_window for table in self.tables}
+        groups: dict[Lookup, list[tuple[str, str]]] = {}
+        for column in self.features:
+            group = Lookup(
+                column.table_name,
+                column.lookup_key,
+                column.timestamp_lookup_key,
+                windows.get(column.table_name),
+                (),
+            )
+            groups.setdefault(group, []).append((column.feature_name, column.name))
+        waiting = [replace(group, features=tuple(names)) for group, names in groups.items()]
+        return list(_in_order(waiting, {column.name for column in self.sources}))
+
+    def write(self, directory: Path) -> None:
+        """Write the specification as `feature_spec.yaml` into a directory."""
+        directory.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(_to_document(self), sort_keys=False)
+        (directory / SPEC_FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def read(cls, model: Path) -> "FeatureSpec":
+        """Read the specification out of the directory of a logged model.
+
+        Raises:
+            FeatureError: The model was logged without one, or with one of another make.
+        """
+        path = model / MODEL_DATA / SPEC_FILE
+        if not path.is_file():
+            raise FeatureError(
+                f"The model at {model} has no {MODEL_DATA / SPEC_FILE}: it was not logged by "
+                "FeatureEngineeringClient.log_model. Log it there, or load it with mlflow.pyfunc."
+            )
+        return _from_document(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def _in_order(waiting: list[Lookup], available: set[str]) -> Iterator[Lookup]:
+    while waiting:
+        ready = [lookup for lookup in waiting if available.issuperset(lookup.keys)]
+        if not ready:
+            missing = sorted({key for lookup in waiting for key in lookup.keys} - available)
+            raise FeatureError(
+                f"Lookup keys {missing} are neither columns of the DataFrame nor features of "
+                f"another lookup. There are: {sorted(available)}. Add them to the DataFrame."
+            )
+        yield from ready
+        available |= {name for lookup in ready for _, name in lookup.features}
+        waiting = [lookup for lookup in waiting if lookup not in ready]
+
+
+def _to_document(spec: FeatureSpec) -> dict[str, Any]:
+    order = [column.name for column in spec.sources]
+    order += [name for lookup in spec.lookups() for _, name in lookup.features]
+    columns: list[dict[str, Any]] = []
+    for column in spec.columns:
+        entry: dict[str, Any] = {}
+        if isinstance(column, FeatureColumn):
+            entry["table_name"] = column.table_name
+            entry["feature_name"] = column.feature_name
+            entry["lookup_key"] = list(column.lookup_key)
+            if column.timestamp_lookup_key:
+                entry["timestamp_lookup_key"] = [column.timestamp_lookup_key]
+            if column.default_value is not None:
+                entry["default_value"] = column.default_value
+        entry["data_type"] = column.data_type
+        if not column.include:
+            entry["include"] = False
+        entry["topological_ordering"] = order.index(column.name)
+        looked_up = isinstance(column, FeatureColumn)
+        entry["source"] = _FEATURE_STORE if looked_up else _TRAINING_DATA
+        columns.append({column.name: entry})
+    tables = []
+    for table in spec.tables:
+        facts = {"table_id": table.table_id, "lookback_window": table.lookback_window}
+        tables.append({table.name: {k: v for k, v in facts.items() if v is not None}})
+    return {
+        "input_columns": columns,
+        "input_tables": tables,
+        "serialization_version": _SERIALIZATION_VERSION,
+    }
+
+
+def _from_document(document: Mapping[str, Any]) -> FeatureSpec:
+    sources: list[SourceColumn] = []
+    features: list[FeatureColumn] = []
+    for item in document["input_columns"]:
+        ((name, entry),) = item.items()
+        include = entry.get("include", True)
+        if entry["source"] == _TRAINING_DATA:
+            sources.append(SourceColumn(name, entry["data_type"], include))
+        elif entry["source"] == _FEATURE_STORE:
+            (time,) = entry.get("timestamp_lookup_key") or (None,)
+            features.append(
+                FeatureColumn(
+                    name=name,
+                    data_type=entry["data_type"],
+                    table_name=entry["table_name"],
+                    feature_name=entry["feature_name"],
+                    lookup_key=tuple(entry["lookup_key"]),
+                    timestamp_lookup_key=time,
+                    default_value=entry.get("default_value"),
+                    include=include,
+                )
+            )
+        else:
+            raise FeatureError(
+                f"Column {name} of the model's feature specification comes from "
+                f"{entry['source']!r}. The laptop knows {_TRAINING_DATA!r} and {_FEATURE_STORE!r}."
+            )
+    tables = []
+    for item in document.get("input_tables", ()):
+        ((name, entry),) = item.items()
+        tables.append(InputTable(name, entry.get("table_id"), entry.get("lookback_window")))
+    return FeatureSpec(tuple(sources), tuple(features), tuple(tables))

@@ -1,0 +1,233 @@
+"""Training sets: a DataFrame joined with the features it looks up."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+from .errors import FeatureError
+from .joins import KeyedTable, augment, join
+from .lookup import FeatureLookup
+from .spec import FeatureColumn, FeatureSpec, InputTable, Lookup, SourceColumn
+from .tables import FeatureTable
+from .types import arrow_type
+
+C = TypeVar("C", SourceColumn, FeatureColumn)
+
+
+class TrainingSet:
+    """A DataFrame and the features to join to it.
+
+    Attributes:
+        feature_spec: What a model trained on this takes.
+        labels: Columns to learn, which the specification leaves out.
+    """
+
+    def __init__(
+        self,
+        feature_spec: FeatureSpec,
+        df: DataFrame,
+        labels: Sequence[str],
+        tables: Mapping[str, FeatureTable],
+    ) -> None:
+        self.feature_spec = feature_spec
+        self.labels = tuple(labels)
+        self._df = df
+        self._tables = tables
+
+    @property
+    def label_types(self) -> dict[str, str]:
+        """Spark simple type name of each label."""
+        types = dict(self._df.dtypes)
+        return {label: types[label] for label in self.labels}
+
+    def load_df(self) -> DataFrame:
+        """Return the columns a model takes, then the labels."""
+        spark = self._df.sparkSession
+        joined = augment(
+            self._df.toArrow(), self.feature_spec, OfflineFeatures(spark, self._tables).find
+        )
+        return spark.createDataFrame(
+            joined.select([*self.feature_spec.model_columns, *self.labels])
+        )
+
+    def first_row(self) -> pa.Table:
+        """Return at most one row of the DataFrame, with the columns a caller brings."""
+        names = [column.name for column in self.feature_spec.sources]
+        return self._df.select(*names).limit(1).toArrow()
+
+
+class OfflineFeatures:
+    """Features as of a time, out of the feature tables.
+
+    Args:
+        spark: Session to read with.
+        tables: What the catalog knows of each table.
+    """
+
+    def __init__(self, spark: SparkSession, tables: Mapping[str, FeatureTable]) -> None:
+        self._spark = spark
+        self._tables = tables
+
+    def find(self, lookup: Lookup, spine: pa.Table) -> pa.Table:
+        """Return the features of a lookup; nothing later than the spine is read."""
+        table = self._tables[lookup.table_name]
+        columns = dict.fromkeys([*table.key_columns, *(name for name, _ in lookup.features)])
+        rows = self._spark.table(lookup.table_name).select(*columns)
+        if lookup.timestamp_lookup_key and table.timeseries_column:
+            latest = pc.max(spine.column(lookup.timestamp_lookup_key)).as_py()
+            rows = rows.where(_until(table.timeseries_column, latest))
+        keyed = KeyedTable(rows.toArrow(), tuple(table.primary_keys), table.timeseries_column)
+        return join(spine, keyed, lookup)
+
+
+def build_spec(
+    types: Mapping[str, str],
+    lookups: Sequence[FeatureLookup],
+    tables: Mapping[str, FeatureTable],
+    labels: Sequence[str],
+    exclude_columns: Sequence[str],
+) -> FeatureSpec:
+    """Return the specification of a model trained on a DataFrame and its lookups.
+
+    Excluded columns leave the model; those that are looked up by stay in the specification.
+
+    Args:
+        types: Spark simple type name by column of the DataFrame.
+        lookups: What to join.
+        tables: What the catalog knows of each table looked up in.
+        labels: Columns of the DataFrame to learn.
+        exclude_columns: Columns that the model is not to be given.
+
+    Raises:
+        FeatureError: Columns, keys, types or names that do not fit each other.
+    """
+    _check_labels(types, labels, exclude_columns)
+    features = [column for lookup in lookups for column in _explode(lookup, tables)]
+    _check_outputs(types, features, labels)
+    known = dict(types) | {column.name: column.data_type for column in features}
+    for lookup in lookups:
+        _check_lookup(lookup, tables[lookup.table_name], known)
+
+    excluded = set(exclude_columns)
+    keys = {key for column in features for key in (*column.lookup_key, column.timestamp_lookup_key)}
+    sources = [SourceColumn(name, kind) for name, kind in types.items() if name not in labels]
+
+    def keep(columns: Sequence[C]) -> tuple[C, ...]:
+        return tuple(
+            replace(column, include=column.name not in excluded)
+            for column in columns
+            if column.name not in excluded or column.name in keys
+        )
+
+    chosen = keep(features)
+    windows = _windows(lookups)
+    spec = FeatureSpec(
+        sources=keep(sources),
+        features=chosen,
+        tables=tuple(
+            InputTable(name, tables[name].table_id, windows[name])
+            for name in sorted({column.table_name for column in chosen})
+        ),
+    )
+    spec.lookups()
+    return spec
+
+
+def _explode(lookup: FeatureLookup, tables: Mapping[str, FeatureTable]) -> Iterator[FeatureColumn]:
+    table = tables[lookup.table_name]
+    values = [name for name in table.features if name not in table.key_columns]
+    for name in lookup.feature_names or values:
+        if name not in table.types:
+            raise FeatureError(
+                f"Feature table {table.name} has no feature {name}. It has: {', '.join(values)}."
+            )
+        output = lookup.output_name(name)
+        default = lookup.default_values.get(output)
+        column = FeatureColumn(
+            name=output,
+            data_type=table.types[name],
+            table_name=table.name,
+            feature_name=name,
+            lookup_key=lookup.lookup_keys,
+            timestamp_lookup_key=lookup.timestamp_lookup_key,
+            default_value=None if default is None else str(default),
+        )
+        arrow_type(column.data_type)
+        _ = column.default
+        yield column
+
+
+def _until(column: str, latest: datetime | date | None) -> Column:
+    if latest is None:
+        return F.lit(False)
+    if isinstance(latest, datetime) and latest.tzinfo is None:
+        latest = latest.replace(tzinfo=UTC)
+    return F.col(column) <= F.lit(latest)
+
+
+def _windows(lookups: Sequence[FeatureLookup]) -> dict[str, float | None]:
+    windows: dict[str, float | None] = {}
+    for lookup in lookups:
+        window = lookup.lookback_window
+        seconds = None if window is None else window.total_seconds()
+        if windows.setdefault(lookup.table_name, seconds) != seconds:
+            raise FeatureError(
+                f"Lookups in {lookup.table_name} have different lookback windows: "
+                f"{windows[lookup.table_name]} and {seconds} seconds. Allowed: one a table."
+            )
+    return windows
+
+
+def _check_labels(
+    types: Mapping[str, str], labels: Sequence[str], exclude_columns: Sequence[str]
+) -> None:
+    for label in labels:
+        if label not in types:
+            raise FeatureError(
+                f"Label {label} is no column of the DataFrame. It has: {', '.join(types)}."
+            )
+        if label in exclude_columns:
+            raise FeatureError(f"Label {label} stands in exclude_columns. Remove it there.")
+
+
+def _check_outputs(
+    types: Mapping[str, str], features: Sequence[FeatureColumn], labels: Sequence[str]
+) -> None:
+    seen: set[str] = set()
+    for column in features:
+        if column.name in seen:
+            raise FeatureError(
+                f"Two features become column {column.name}. Give one of them another name with "
+                "rename_outputs."
+            )
+        if column.name in types:
+            what = "the label" if column.name in labels else "a column of the DataFrame"
+            raise FeatureError(
+                f"Feature {column.name} of {column.table_name} has the name of {what}. Rename it "
+                "with rename_outputs, or drop the column."
+            )
+        seen.add(column.name)
+
+
+def _check_lookup(lookup: FeatureLookup, table: FeatureTable, known: Mapping[str, str]) -> None:
+    by = [*lookup.lookup_keys, *filter(None, [lookup.timestamp_lookup_key])]
+    timed = bool(lookup.timestamp_lookup_key)
+    if len(lookup.lookup_keys) != len(table.primary_keys) or timed != bool(table.timestamp_keys):
+        raise FeatureError(
+            f"Feature table {table.name} has the primary keys {table.primary_keys} and the "
+            f"timeseries column {table.timeseries_column}; the lookup has lookup_key="
+            f"{list(lookup.lookup_keys)} and timestamp_lookup_key={lookup.timestamp_lookup_key}. "
+            "Give one column for each, in that order."
+        )
+    for name, key in zip(by, table.key_columns, strict=True):
+        if name in known and known[name] != table.types[key]:
+            raise FeatureError(
+                f"Key {key} of feature table {table.name} is {table.types[key]}; column {name} it "
+                f"is looked up by is {known[name]}. Cast the column."
+            )

@@ -1,0 +1,82 @@
+"""Spark's type names, and what they are in Arrow, in an MLflow signature and for a model."""
+
+import re
+
+import pandas as pd
+import pyarrow as pa
+from mlflow.types import DataType
+
+from .errors import FeatureError
+
+_ARROW = {
+    "tinyint": pa.int8(),
+    "smallint": pa.int16(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "string": pa.string(),
+    "binary": pa.binary(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "timestamp_ntz": pa.timestamp("us"),
+}
+
+_SIGNATURE = {
+    "smallint": DataType.integer,
+    "int": DataType.integer,
+    "bigint": DataType.long,
+    "float": DataType.float,
+    "double": DataType.double,
+    "boolean": DataType.boolean,
+    "date": DataType.datetime,
+    "timestamp": DataType.datetime,
+    "string": DataType.string,
+    "binary": DataType.binary,
+}
+
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+
+
+def arrow_type(name: str) -> pa.DataType:
+    """Return the Arrow type of a Spark simple type name such as `bigint`.
+
+    Raises:
+        FeatureError: The type is nested or unknown.
+    """
+    if decimal := _DECIMAL.fullmatch(name):
+        return pa.decimal128(int(decimal[1]), int(decimal[2]))
+    if name not in _ARROW:
+        raise FeatureError(
+            f"A feature of type {name} is not supported on the laptop. "
+            f"Allowed: {', '.join(_ARROW)}, decimal(p,s)."
+        )
+    return _ARROW[name]
+
+
+def signature_type(name: str) -> DataType | None:
+    """Return the MLflow type of a Spark simple type name, None where MLflow has none."""
+    return _SIGNATURE.get(name)
+
+
+def model_frame(table: pa.Table) -> pd.DataFrame:
+    """Return the pandas frame a model predicts on.
+
+    Batch scoring and serving both come through here, so that a model sees the same dtypes in
+    both: times as naive UTC, a null integer as NaN.
+    """
+    fields = [
+        pa.field(field.name, pa.timestamp("us")) if pa.types.is_timestamp(field.type) else field
+        for field in table.schema
+    ]
+    frame: pd.DataFrame = table.cast(pa.schema(fields)).to_pandas(coerce_temporal_nanoseconds=True)
+    return frame
+
+
+_SIMPLE = {"byte": "tinyint", "short": "smallint", "integer": "int", "long": "bigint"}
+
+
+def simple_name(text: str) -> str:
+    """Return Spark's simple name of a type that a catalog spells, `bigint` for `long`."""
+    return _SIMPLE.get(text.lower(), text.lower())

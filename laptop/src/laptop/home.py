@@ -1,0 +1,74 @@
+"""The folder in which a laptop workspace keeps everything it knows."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """Paths below one state folder, `.laptop/` beside `databricks.yml`.
+
+    Attributes:
+        path: The state folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def beside(cls, root: Path) -> "Home":
+        """Return the state folder of the bundle at `root`; `LAPTOP_HOME` names another one."""
+        named = os.environ.get("LAPTOP_HOME")
+        return cls(Path(named).resolve() if named else root.resolve() / ".laptop")
+
+    @property
+    def catalog_db(self) -> Path:
+        """Metadata of the workspace: schemas, tables, endpoints, jobs, runs."""
+        return self.path / "catalog.db"
+
+    @property
+    def mlflow_db(self) -> Path:
+        """MLflow's tracking and registry store."""
+        return self.path / "mlflow.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """MLflow's artifacts."""
+        return self.path / "artifacts"
+
+    @property
+    def tables(self) -> Path:
+        """Delta tables, one folder a table id."""
+        return self.path / "tables"
+
+    @property
+    def wheels(self) -> Path:
+        """Unpacked wheels, one folder a content hash."""
+        return self.path / "wheels"
+
+    @property
+    def runs(self) -> Path:
+        """Task logs and task values: `<run id>/<task>.log`."""
+        return self.path / "runs"
+
+    @property
+    def connection_file(self) -> Path:
+        """Process id, port and token of the workspace that is up; readable by its owner alone."""
+        return self.path / "workspace.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the one workspace process of this folder."""
+        return self.path / "lock"
+
+    @property
+    def log_file(self) -> Path:
+        """What the workspace process prints."""
+        return self.path / "workspace.log"
+
+    def create(self) -> None:
+        """Make the folder and keep it out of version control."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        ignore = self.path / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")

@@ -1,0 +1,1 @@
+"""Jobs: the declared graph, its references, and the processes that run its tasks."""

@@ -1,0 +1,128 @@
+"""Runs as the Jobs API shows them, kept durably while they happen."""
+
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..workspace.state import Document, State
+from .graph import Job
+
+RUN = "run"
+ENDED = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
+
+
+def now() -> int:
+    """Return the time in epoch milliseconds."""
+    return int(time.time() * 1000)
+
+
+class RunRecord:
+    """One run's document; every change is written before the next thing happens."""
+
+    def __init__(self, state: State, document: Document) -> None:
+        self._state = state
+        self._lock = threading.RLock()
+        self.document = document
+        self._save()
+
+    @classmethod
+    def begin(
+        cls,
+        state: State,
+        job_id: int,
+        job: Job,
+        parameters: Mapping[str, str],
+        logs: Path,
+    ) -> "RunRecord":
+        """Write a new run in which nothing has started."""
+        run_id = state.count("run")
+        folder = logs / str(run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        tasks = [
+            {
+                "task_key": task.key,
+                "run_id": run_id * 1000 + number,
+                "attempt_number": 0,
+                "depends_on": [{"task_key": key} for key in task.depends_on],
+                "python_wheel_task": {
+                    "package_name": task.package,
+                    "entry_point": task.entry_point,
+                },
+                "state": {"life_cycle_state": "PENDING"},
+                "log": str(folder / f"{task.key}.log"),
+                "values": {},
+            }
+            for number, task in enumerate(job.tasks, start=1)
+        ]
+        document = {
+            "run_id": run_id,
+            "job_id": job_id,
+            "run_name": job.name,
+            "run_type": "JOB_RUN",
+            "state": {"life_cycle_state": "QUEUED"},
+            "start_time": now(),
+            "job_parameters": [{"name": k, "value": v} for k, v in parameters.items()],
+            "tasks": tasks,
+        }
+        return cls(state, document)
+
+    @property
+    def run_id(self) -> int:
+        """The run's number."""
+        return int(self.document["run_id"])
+
+    def task(self, key: str) -> Document:
+        """Return what is known of a task."""
+        for task in self.document["tasks"]:
+            if task["task_key"] == key:
+                return dict(task)
+        raise KeyError(key)
+
+    def folder(self, key: str) -> Path:
+        """Return where a task's files are."""
+        return Path(self.task(key)["log"]).parent
+
+    def set_task(self, key: str, **changes: Any) -> None:
+        """Change a task's fields."""
+        with self._lock:
+            for task in self.document["tasks"]:
+                if task["task_key"] == key:
+                    task.update(changes)
+            self._save()
+
+    def set_state(self, life_cycle: str, result: str | None = None, message: str = "") -> None:
+        """Change the run's state."""
+        with self._lock:
+            self.document["state"] = state_of(life_cycle, result, message)
+            if life_cycle in ENDED:
+                self.document["end_time"] = now()
+            self._save()
+
+    def _save(self) -> None:
+        self._state.put(RUN, f"{self.document['run_id']:09d}", self.document)
+
+
+def state_of(life_cycle: str, result: str | None = None, message: str = "") -> Document:
+    """Return a run's or a task's state."""
+    state = {"life_cycle_state": life_cycle}
+    if result:
+        state["result_state"] = result
+    if message:
+        state["state_message"] = message
+    return state
+
+
+def close_interrupted(state: State) -> None:
+    """Mark what was under way when the workspace last stopped: nobody runs it any more."""
+    for document in state.all(RUN):
+        if document["state"]["life_cycle_state"] in ENDED:
+            continue
+        message = "The workspace stopped during this run; run the job again."
+        for task in document["tasks"]:
+            if task["state"]["life_cycle_state"] not in ENDED:
+                task["state"] = state_of("INTERNAL_ERROR", "CANCELED", message)
+        document["state"] = state_of("INTERNAL_ERROR", "CANCELED", message)
+        document["end_time"] = now()
+        state.put(RUN, f"{document['run_id']:09d}", document)

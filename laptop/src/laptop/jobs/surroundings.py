@@ -1,0 +1,54 @@
+"""The environment variables by which a task finds its workspace."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+RUNTIME = Path(__file__).parent.parent / "runtime"
+TASK_HOME = "LAPTOP_HOME"
+TASK_SPARK = "LAPTOP_SPARK"
+TASK_VALUES = "LAPTOP_TASK_VALUES"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a workspace is.
+
+    Attributes:
+        home: The state folder.
+        address: The REST API, `http://127.0.0.1:<port>`.
+        token: Its bearer token.
+        spark: The engine, `sc://127.0.0.1:<port>`.
+    """
+
+    home: Path
+    address: str
+    token: str
+    spark: str
+
+    def mlflow_environment(self) -> dict[str, str]:
+        """Return the variables that point MLflow to the workspace's stores."""
+        uri = f"laptop://{self.home.as_uri().removeprefix('file://')}"
+        return {
+            "MLFLOW_TRACKING_URI": uri,
+            "MLFLOW_REGISTRY_URI": uri,
+            # A project's own lock file must not be mixed into a model's requirements.
+            "MLFLOW_UV_AUTO_DETECT": "false",
+        }
+
+    def task_environment(self) -> dict[str, str]:
+        """Return a task's whole environment, with the runtime first on Python's path."""
+        return {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("DATABRICKS_", "SAIL_"))},
+            **self.mlflow_environment(),
+            "DATABRICKS_HOST": self.address,
+            "DATABRICKS_TOKEN": self.token,
+            "DATABRICKS_CONFIG_FILE": os.devnull,
+            TASK_HOME: str(self.home),
+            TASK_SPARK: self.spark,
+            # More threads than one would make a warm process unsafe to fork.
+            "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONPATH": str(RUNTIME),
+            "PYTHONUNBUFFERED": "1",
+            "TZ": "UTC",
+        }

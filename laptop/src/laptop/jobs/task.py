@@ -1,0 +1,106 @@
+"""What a task's own process does: find the entry point, call it, say how it ended."""
+
+import importlib.metadata
+import json
+import os
+import random
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+SUCCEEDED = 0
+FAILED = 1
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One attempt of a task, written as a file for the process that runs it.
+
+    Attributes:
+        package: Distribution that holds the entry point.
+        entry_point: Its name.
+        arguments: The command line, resolved.
+        path: Folders to put first on Python's path.
+        environment: Variables to add.
+        log: File that takes all the task prints.
+    """
+
+    package: str
+    entry_point: str
+    arguments: list[str]
+    path: list[str]
+    environment: dict[str, str]
+    log: str
+
+    def write(self, file: Path) -> None:
+        """Write the specification."""
+        file.write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, file: Path) -> "TaskSpec":
+        """Read a specification."""
+        return cls(**json.loads(file.read_text()))
+
+
+def run(spec: TaskSpec) -> int:
+    """Run one attempt in this process and return its exit status.
+
+    As on Databricks, an entry point returns or raises: one that exits has failed, even with
+    status 0.
+    """
+    log = os.open(spec.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    os.close(log)
+    os.environ.update(spec.environment)
+    sys.argv = [spec.entry_point, *spec.arguments]
+    sys.path[:0] = spec.path
+    reseed()
+    try:
+        load(spec)()
+        flush()
+    except SystemExit as leaving:
+        print(
+            f"The entry point called sys.exit({leaving.code!r}); Databricks counts that as a "
+            "failure. Return instead, or raise.",
+            file=sys.stderr,
+        )
+        return FAILED
+    except BaseException:
+        traceback.print_exc()
+        return FAILED
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return SUCCEEDED
+
+
+def load(spec: TaskSpec) -> Callable[[], Any]:
+    """Return the function behind the entry point, from the task's own wheel."""
+    for distribution in importlib.metadata.distributions(name=spec.package, path=spec.path):
+        for entry in distribution.entry_points.select(name=spec.entry_point):
+            function: Callable[[], Any] = entry.load()
+            return function
+    raise LookupError(f"{spec.package} has no entry point {spec.entry_point}")
+
+
+def reseed() -> None:
+    """Give a forked process random numbers of its own."""
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+
+
+def flush() -> None:
+    """Wait for what MLflow writes in the background."""
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].flush_async_logging()
+
+
+if __name__ == "__main__":
+    status = run(TaskSpec.read(Path(sys.argv[1])))
+    # Interpreter shutdown would take a second and add nothing.
+    os._exit(status)

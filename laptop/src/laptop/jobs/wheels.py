@@ -1,0 +1,124 @@
+"""Wheels as a task sees them: unpacked, found by content, first on the path."""
+
+import hashlib
+import importlib.metadata
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from .errors import JobError, UnknownName
+from .graph import Job
+
+# What the runtime itself brings: never looked for in the environment.
+PROVIDED = frozenset({"databricks-feature-engineering"})
+
+
+def unpack(wheel: Path, wheels: Path) -> Path:
+    """Return the folder that holds a wheel's content, unpacking it where it is new.
+
+    Raises:
+        JobError: There is no such wheel, or it is no archive.
+    """
+    if not wheel.is_file():
+        raise JobError(f"The environment names the wheel {wheel}, and no such file is there.")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()[:16]
+    folder = wheels / f"{wheel.name.split('-')[0]}-{digest}"
+    if folder.is_dir():
+        return folder
+    wheels.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=wheels, prefix=".unpacking-"))
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(draft)
+        draft.rename(folder)
+    except zipfile.BadZipFile:
+        raise JobError(f"{wheel} is no wheel: it cannot be unpacked.") from None
+    except OSError:
+        # Another run has unpacked the same wheel meanwhile.
+        if not folder.is_dir():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def find_distribution(folders: Iterable[Path], package: str) -> importlib.metadata.Distribution:
+    """Return a package's metadata from unpacked wheels.
+
+    Raises:
+        UnknownName: None of the wheels is that package.
+    """
+    names = []
+    for distribution in importlib.metadata.distributions(path=[str(f) for f in folders]):
+        if canonicalize_name(distribution.name) == canonicalize_name(package):
+            return distribution
+        names.append(distribution.name)
+    raise UnknownName("package", package, names, "The environment's wheels hold")
+
+
+def prepare(job: Job, wheels: Path) -> dict[str, list[str]]:
+    """Unpack the wheels of every task and see that what it names is there.
+
+    Args:
+        job: The job about to run.
+        wheels: Where unpacked wheels are kept.
+
+    Returns:
+        For each task the folders to put first on its path.
+
+    Raises:
+        JobError: A missing wheel, package, entry point or requirement.
+    """
+    paths: dict[str, list[str]] = {}
+    for task in job.tasks:
+        files = [d for d in task.dependencies if d.endswith(".whl")]
+        folders = [unpack(Path(file), wheels) for file in files]
+        for requirement in task.dependencies:
+            if requirement not in files:
+                check_installed(requirement, task.key)
+        scripts = find_distribution(folders, task.package).entry_points
+        if not scripts.select(name=task.entry_point):
+            there = {entry.name for entry in scripts}
+            raise UnknownName("entry point", task.entry_point, there, f"Task '{task.key}'")
+        paths[task.key] = [str(folder) for folder in folders]
+    return paths
+
+
+def check_installed(text: str, task: str) -> None:
+    """Refuse a requirement that the laptop's environment does not meet.
+
+    Raises:
+        JobError: Not installed, or another version than asked for.
+    """
+    requirement = Requirement(text)
+    if canonicalize_name(requirement.name) in PROVIDED:
+        return
+    try:
+        version = importlib.metadata.version(requirement.name)
+    except importlib.metadata.PackageNotFoundError:
+        version = None
+    if version is None or not requirement.specifier.contains(version, prereleases=True):
+        raise JobError(
+            f"Task '{task}' needs '{text}'; installed is {version or 'none'}. "
+            f"Add it to the project: uv add '{text}'."
+        )
+
+
+def required_modules(folders: Iterable[str]) -> list[str]:
+    """Return the top-level modules of everything that unpacked wheels require directly."""
+    providers: dict[str, list[str]] = {}
+    for module, names in importlib.metadata.packages_distributions().items():
+        for name in names:
+            providers.setdefault(canonicalize_name(name), []).append(module)
+    modules: set[str] = set()
+    for distribution in importlib.metadata.distributions(path=list(folders)):
+        for text in distribution.requires or []:
+            name = re.split(r"[\s<>=!~;\[(]", text, maxsplit=1)[0]
+            modules.update(providers.get(canonicalize_name(name), []))
+    return sorted(module for module in modules if not module.startswith("_"))

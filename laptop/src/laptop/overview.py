@@ -1,0 +1,172 @@
+"""What stands in a workspace: tables, models, endpoints and the last runs."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from .connection import Connection
+
+Document = dict[str, Any]
+UNITY = "/api/2.1/unity-catalog"
+LAST_RUNS = 10
+
+
+def read_overview(connection: Connection) -> Document:
+    """Ask the workspace for everything that stands in it.
+
+    Returns:
+        `tables`, `models`, `endpoints` and `runs`, as `laptop status -o json` prints them.
+    """
+    return {
+        "tables": read_tables(connection),
+        "models": read_models(connection),
+        "endpoints": read_endpoints(connection),
+        "runs": read_runs(connection),
+    }
+
+
+def read_tables(connection: Connection) -> list[Document]:
+    """Return every table with its number of rows."""
+    names = [
+        table["full_name"]
+        for catalog in connection.ask("GET", f"{UNITY}/catalogs")["catalogs"]
+        for schema in connection.ask("GET", f"{UNITY}/schemas?catalog_name={catalog['name']}")[
+            "schemas"
+        ]
+        for table in connection.ask(
+            "GET",
+            f"{UNITY}/tables?catalog_name={catalog['name']}&schema_name={schema['name']}",
+        )["tables"]
+    ]
+    if not names:
+        return []
+    counts = " UNION ALL ".join(f"SELECT '{n}', count(*) FROM {quote(n)}" for n in names)
+    rows = run_sql(connection, counts)["result"]["data_array"]
+    found = {name: int(count) for name, count in rows}
+    return [{"name": name, "rows": found[name]} for name in sorted(names)]
+
+
+def read_models(connection: Connection) -> list[Document]:
+    """Return every registered model with its versions, the newest first."""
+    models = connection.ask("GET", f"{UNITY}/models")["registered_models"]
+    return [
+        {
+            "name": model["full_name"],
+            "versions": [
+                {
+                    "version": version["version"],
+                    "aliases": [alias["alias_name"] for alias in version["aliases"]],
+                    "tags": version["tags"],
+                }
+                for version in connection.ask(
+                    "GET", f"{UNITY}/models/{model['full_name']}/versions"
+                )["model_versions"]
+            ],
+        }
+        for model in models
+    ]
+
+
+def read_endpoints(connection: Connection) -> list[Document]:
+    """Return every serving endpoint with what it serves."""
+    endpoints = connection.ask("GET", "/api/2.0/serving-endpoints").get("endpoints") or []
+    found = []
+    for endpoint in endpoints:
+        config = endpoint.get("config") or {}
+        traffic = {
+            route["served_model_name"]: route["traffic_percentage"]
+            for route in (config.get("traffic_config") or {}).get("routes") or []
+        }
+        found.append(
+            {
+                "name": endpoint["name"],
+                "state": endpoint["state"]["ready"],
+                "served": [
+                    {
+                        "entity_name": entity["entity_name"],
+                        "entity_version": entity["entity_version"],
+                        "traffic_percentage": traffic.get(entity["name"], 0),
+                    }
+                    for entity in config.get("served_entities") or []
+                ],
+            }
+        )
+    return found
+
+
+def read_runs(connection: Connection) -> list[Document]:
+    """Return the last runs, the newest first."""
+    runs = connection.ask("GET", "/api/2.2/jobs/runs/list")["runs"]
+    return [
+        {
+            "job": run["run_name"],
+            "run_id": run["run_id"],
+            "state": word(run["state"]),
+            "tasks": [
+                {"task": task["task_key"], "state": word(task["state"]), "values": task["values"]}
+                for task in run["tasks"]
+            ],
+        }
+        for run in runs[:LAST_RUNS]
+    ]
+
+
+def run_sql(connection: Connection, statement: str) -> Document:
+    """Run a statement and return its answer, failed or not."""
+    body = {"statement": statement, "warehouse_id": "laptop"}
+    answer: Document = connection.ask("POST", "/api/2.0/sql/statements", body, timeout=600)
+    return answer
+
+
+def print_overview(console: Console, overview: Document) -> None:
+    """Print an overview as tables for a person."""
+    tables = grid("table", "rows")
+    for each in overview["tables"]:
+        tables.add_row(each["name"], f"{each['rows']:,}")
+    models = grid("model", "version", "aliases", "validation", "decision")
+    for model in overview["models"]:
+        for version in model["versions"]:
+            tags = version["tags"]
+            models.add_row(
+                model["name"],
+                str(version["version"]),
+                ", ".join(version["aliases"]),
+                tags.get("model_validation_status", ""),
+                tags.get("decision", ""),
+            )
+    endpoints = grid("endpoint", "state", "serves")
+    for endpoint in overview["endpoints"]:
+        served = [
+            f"version {s['entity_version']}: {s['traffic_percentage']} %"
+            for s in endpoint["served"]
+        ]
+        endpoints.add_row(endpoint["name"], endpoint["state"], "\n".join(served))
+    runs = grid("run", "job", "state", "tasks")
+    for run in overview["runs"]:
+        tasks = ", ".join(f"{task['task']} {task['state']}" for task in run["tasks"])
+        runs.add_row(str(run["run_id"]), run["job"], run["state"], tasks)
+    for table in (tables, models, endpoints, runs):
+        if table.row_count:
+            console.print(table)
+            console.print()
+    if not any(overview.values()):
+        console.print("Nothing stands here yet. Next: laptop run JOB")
+
+
+def grid(*titles: str) -> Table:
+    """Return an empty table."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in titles:
+        table.add_column(title, justify="right" if title in ("rows", "version") else "left")
+    return table
+
+
+def word(state: Document) -> str:
+    """Return a state in one word."""
+    return str(state.get("result_state") or state["life_cycle_state"])
+
+
+def quote(full_name: str) -> str:
+    """Return a table's name for SQL."""
+    return ".".join(f"`{part}`" for part in full_name.split("."))

@@ -1,0 +1,17 @@
+"""MLflow's door to the stores; imports them late, for MLflow asks while it is being imported."""
+
+from typing import Any
+
+
+def open_tracking(store_uri: str, artifact_uri: str | None = None) -> Any:
+    """Return the tracking store of a `laptop://` URI."""
+    from .store import TrackingStore
+
+    return TrackingStore(store_uri, artifact_uri)
+
+
+def open_registry(store_uri: str, tracking_uri: str | None = None) -> Any:  # noqa: ARG001
+    """Return the registry store of a `laptop://` URI."""
+    from .store import RegistryStore
+
+    return RegistryStore(store_uri)

@@ -1,0 +1,364 @@
+"""`FeatureEngineeringClient` with the signatures of databricks-feature-engineering 0.18."""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import mlflow
+from laptop.features import batch, models, tables, training
+from laptop.features.errors import FeatureError
+from laptop.features.lookup import FeatureLookup
+from laptop.features.online import OnlineStore
+from laptop.features.tables import FeatureTable
+from laptop.features.training import TrainingSet
+from mlflow.models.model import ModelInfo
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import AlreadyExists
+
+from .entities.online_store import DatabricksOnlineStore, PublishedTable
+
+_WRITE_TRIGGER = {"processingTime": "5 seconds"}
+_PUBLISH_TRIGGER = {"processingTime": "5 minutes"}
+_LONGEST_LEVEL = 63
+_AWAIT_UNSET = object()
+
+_ABSENT = frozenset(
+    {
+        "backfill_features",
+        "build_model_env",
+        "cancel_backfill",
+        "cancel_operation",
+        "compute_features",
+        "create_feature",
+        "create_feature_serving_endpoint",
+        "create_feature_spec",
+        "create_stream",
+        "delete_feature",
+        "delete_feature_serving_endpoint",
+        "delete_feature_spec",
+        "delete_feature_table_tag",
+        "delete_materialized_feature",
+        "delete_online_store",
+        "delete_stream",
+        "drop_online_table",
+        "feature_spec_from_batch_declarative_features",
+        "get_backfill",
+        "get_feature",
+        "get_feature_serving_endpoint",
+        "get_operation",
+        "get_stream",
+        "grant_feature_serving_access",
+        "list_features",
+        "list_materialized_features",
+        "list_streams",
+        "materialize_features",
+        "purge_feature_entities",
+        "register_feature",
+        "update_feature_spec",
+        "update_online_store",
+        "update_stream",
+        "wait_for_backfill",
+    }
+)
+
+
+class FeatureEngineeringClient:
+    """Feature tables, training sets, packaged models and online tables of a laptop workspace.
+
+    Args:
+        model_registry_uri: None or `databricks-uc`, which the workspace's registry stands for.
+    """
+
+    def __init__(self, *, model_registry_uri: str | None = None) -> None:
+        if model_registry_uri not in (None, "databricks-uc"):
+            raise _not_built(f"FeatureEngineeringClient(model_registry_uri={model_registry_uri!r})")
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _ABSENT:
+            raise _not_built(f"FeatureEngineeringClient.{name}")
+        raise AttributeError(f"FeatureEngineeringClient has no attribute {name!r}")
+
+    @cached_property
+    def _workspace(self) -> WorkspaceClient:
+        return WorkspaceClient()
+
+    @property
+    def _spark(self) -> SparkSession:
+        from databricks.sdk.runtime import spark
+
+        active = SparkSession.getActiveSession()
+        return spark if active is None else active
+
+    @property
+    def _online(self) -> OnlineStore:
+        home = os.environ.get("LAPTOP_HOME")
+        if not home:
+            raise FeatureError(
+                "LAPTOP_HOME is not set, so the workspace's online store is not known. Run the "
+                "task with `laptop run`."
+            )
+        return OnlineStore(Path(home))
+
+    def create_table(
+        self,
+        *,
+        name: str,
+        primary_keys: str | list[str],
+        df: DataFrame | None = None,
+        timeseries_column: str | None = None,
+        partition_columns: str | list[str] | None = None,
+        schema: StructType | None = None,
+        description: str | None = None,
+        tags: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> FeatureTable:
+        """Create a feature table, and write `df` to it; return the one that exists already.
+
+        Raises:
+            FeatureError: Arguments that do not fit each other.
+        """
+        _refuse(kwargs, "create_table")
+        if partition_columns:
+            raise _not_built("create_table(partition_columns=…)")
+        if schema is None and df is not None:
+            schema = df.schema
+        if schema is None:
+            raise FeatureError(f"create_table needs a df or a schema for {name}, got neither.")
+        if df is not None and df.schema.simpleString() != schema.simpleString():
+            raise FeatureError(
+                f"create_table for {name} got a schema that is not the df's: "
+                f"{schema.simpleString()} and {df.schema.simpleString()}. Give one of them."
+            )
+        if tables.exists(self._workspace, name):
+            return self.get_table(name=name)
+        keys = [primary_keys] if isinstance(primary_keys, str) else list(primary_keys)
+        tables.create(
+            self._spark, self._workspace, name, schema, keys, timeseries_column, description
+        )
+        for key, value in (tags or {}).items():
+            tables.set_tag(self._workspace, name, key, value)
+        table = self.get_table(name=name)
+        if df is not None:
+            tables.merge(table, df)
+        return table
+
+    def get_table(self, *, name: str) -> FeatureTable:
+        """Return what the catalog knows of a feature table."""
+        return tables.describe(self._workspace, name)
+
+    def read_table(self, *, name: str, **kwargs: Any) -> DataFrame:
+        """Return a feature table's rows."""
+        _refuse(kwargs, "read_table")
+        return self._spark.table(self.get_table(name=name).name)
+
+    def write_table(
+        self,
+        *,
+        name: str,
+        df: DataFrame,
+        mode: str = "merge",
+        checkpoint_location: str | None = None,
+        trigger: dict[str, Any] = _WRITE_TRIGGER,
+    ) -> None:
+        """Insert rows with new keys and update the others."""
+        if mode != "merge":
+            raise FeatureError(
+                f"write_table got mode {mode!r} for {name}. Allowed: 'merge'. To overwrite, "
+                "DELETE FROM the table first."
+            )
+        if df.isStreaming or checkpoint_location or trigger != _WRITE_TRIGGER:
+            raise _not_built("write_table of a streaming DataFrame")
+        tables.merge(self.get_table(name=name), df)
+
+    def drop_table(self, *, name: str) -> None:
+        """Delete a feature table and its rows."""
+        table = self.get_table(name=name)
+        self._spark.sql(f"DROP TABLE {tables.quote_table(table.name)}")
+
+    def set_feature_table_tag(self, *, name: str, key: str, value: str) -> None:
+        """Set a tag of a feature table."""
+        tables.set_tag(self._workspace, name, key, value)
+
+    def create_training_set(
+        self,
+        *,
+        df: DataFrame,
+        feature_lookups: list[FeatureLookup] | None = None,
+        feature_spec: str | None = None,
+        features: list[Any] | None = None,
+        label: str | list[str] | None,
+        exclude_columns: list[str] | None = None,
+        use_spark_native_join: bool = False,  # noqa: ARG002
+        use_timeseries_filtering: bool = False,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> TrainingSet:
+        """Return the DataFrame with the features it looks up.
+
+        `use_spark_native_join` and `use_timeseries_filtering` change how Databricks joins, not
+        what comes out; here they change nothing.
+        """
+        _refuse(kwargs, "create_training_set")
+        if feature_spec is not None:
+            raise _not_built("create_training_set(feature_spec=…)")
+        if features is not None:
+            raise _not_built("create_training_set(features=…)")
+        if feature_lookups is None:
+            raise FeatureError("create_training_set needs feature_lookups, got none.")
+        labels = [label] if isinstance(label, str) else list(label or [])
+        known = {
+            name: self.get_table(name=name)
+            for name in {lookup.table_name for lookup in feature_lookups}
+        }
+        spec = training.build_spec(
+            dict(df.dtypes), feature_lookups, known, labels, exclude_columns or []
+        )
+        return TrainingSet(spec, df, labels, known)
+
+    def log_model(
+        self,
+        *,
+        model: Any,
+        artifact_path: str,
+        flavor: ModuleType,
+        training_set: TrainingSet | None = None,
+        registered_model_name: str | None = None,
+        await_registration_for: Any = _AWAIT_UNSET,
+        infer_input_example: bool = False,
+        extra_pip_requirements: list[str] | None = None,
+        **kwargs: Any,
+    ) -> ModelInfo:
+        """Log a model with what it looks up; `output_schema` says what it predicts."""
+        if training_set is None:
+            raise FeatureError("log_model needs the training_set the model was trained on.")
+        if "feature_spec_path" in kwargs or "params" in kwargs:
+            raise _not_built("log_model(feature_spec_path=… or params=…)")
+        if extra_pip_requirements is not None:
+            kwargs["extra_pip_requirements"] = extra_pip_requirements
+        info = models.log_model(
+            model,
+            artifact_path,
+            flavor,
+            training_set,
+            output_schema=kwargs.pop("output_schema", None),
+            infer_input_example=infer_input_example,
+            **kwargs,
+        )
+        if registered_model_name is not None:
+            waiting = {}
+            if await_registration_for is not _AWAIT_UNSET:
+                waiting["await_registration_for"] = await_registration_for
+            mlflow.register_model(info.model_uri, registered_model_name, **waiting)
+        return info
+
+    def score_batch(
+        self,
+        *,
+        model_uri: str,
+        df: DataFrame,
+        result_type: str = "double",
+        env_manager: str = "local",
+        params: dict[str, Any] | None = None,
+        use_spark_native_join: bool = False,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> DataFrame:
+        """Return the DataFrame with the features it lacked and a column `prediction`."""
+        _refuse(kwargs, "score_batch")
+        if env_manager != "local":
+            raise _not_built(f"score_batch(env_manager={env_manager!r})")
+        return batch.score_batch(df, model_uri, self._workspace, result_type, params)
+
+    def create_online_store(
+        self,
+        *,
+        name: str,
+        capacity: str,
+        read_replica_count: int | None = None,
+        usage_policy_id: str | None = None,
+    ) -> DatabricksOnlineStore:
+        """Create an online store."""
+        if not self._online.create(name, capacity):
+            raise AlreadyExists(f"Online store with name '{name}' already exists")
+        return DatabricksOnlineStore(
+            name,
+            capacity,
+            read_replica_count,
+            usage_policy_id,
+            state=DatabricksOnlineStore.State.AVAILABLE,
+        )
+
+    def get_online_store(self, *, name: str) -> DatabricksOnlineStore | None:
+        """Return an online store; on the laptop a store of any name can be published to."""
+        created = {store.name: store for store in self.list_online_stores()}
+        unknown = DatabricksOnlineStore(name, "CU_1", state=DatabricksOnlineStore.State.AVAILABLE)
+        return created.get(name, unknown)
+
+    def list_online_stores(self) -> list[DatabricksOnlineStore]:
+        """Return the online stores that were created."""
+        return [
+            DatabricksOnlineStore(
+                name,
+                capacity,
+                creation_time=created,
+                state=DatabricksOnlineStore.State.AVAILABLE,
+            )
+            for name, capacity, created in self._online.stores()
+        ]
+
+    def publish_table(
+        self,
+        *,
+        online_store: DatabricksOnlineStore,
+        source_table_name: str | None = None,
+        online_table_name: str | None = None,
+        publish_mode: str = "TRIGGERED",
+        filter_condition: str | None = None,
+        mode: str = "merge",
+        streaming: bool = False,
+        checkpoint_location: str | None = None,
+        trigger: Mapping[str, Any] = _PUBLISH_TRIGGER,
+        features: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> PublishedTable:
+        """Bring the latest row of each key of a feature table online."""
+        _refuse(kwargs, "publish_table")
+        unsupported = {
+            "filter_condition": filter_condition is not None,
+            "mode": mode != "merge",
+            "streaming": streaming,
+            "checkpoint_location": checkpoint_location is not None,
+            "trigger": trigger != _PUBLISH_TRIGGER,
+            "features": features is not None,
+        }
+        if given := [name for name, unusual in unsupported.items() if unusual]:
+            raise FeatureError(f"publish_table takes no {given} for a Databricks online store.")
+        if publish_mode not in ("TRIGGERED", "SNAPSHOT"):
+            raise _not_built(f"publish_table(publish_mode={publish_mode!r})")
+        if source_table_name is None or online_table_name is None:
+            raise FeatureError("publish_table needs source_table_name and online_table_name.")
+        tables.check_name(online_table_name)
+        if any(len(level.encode()) > _LONGEST_LEVEL for level in online_table_name.split(".")):
+            raise FeatureError(
+                f"A level of the online table name {online_table_name} is longer than "
+                f"{_LONGEST_LEVEL} bytes. Shorten it."
+            )
+        table = self.get_table(name=source_table_name)
+        rows = self._spark.table(table.name).toArrow()
+        self._online.publish(table, rows, store=online_store.name, online_table=online_table_name)
+        return PublishedTable(online_table_name, pipeline_id="")
+
+
+def _not_built(what: str) -> NotImplementedError:
+    return NotImplementedError(
+        f"{what} is not on the laptop yet. Its README lists what of feature engineering is."
+    )
+
+
+def _refuse(kwargs: Mapping[str, Any], method: str) -> None:
+    if kwargs:
+        raise TypeError(f"{method}() got unexpected keyword arguments: {sorted(kwargs)}")

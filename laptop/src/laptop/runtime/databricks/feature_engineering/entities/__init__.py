@@ -1,0 +1,1 @@
+"""Values that the feature engineering client takes and gives."""

@@ -1,0 +1,39 @@
+"""Online stores and what is published to them."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass
+class DatabricksOnlineStore:
+    """An online store.
+
+    Attributes:
+        capacity: `CU_1`, `CU_2`, `CU_4` or `CU_8`.
+        creation_time: ISO 8601, UTC.
+    """
+
+    class State(Enum):
+        """What a store can be doing; on the laptop it is always available."""
+
+        AVAILABLE = "AVAILABLE"
+
+    name: str
+    capacity: str
+    read_replica_count: int | None = 0
+    usage_policy_id: str | None = None
+    creator: str | None = None
+    creation_time: str | None = None
+    state: State | None = None
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A table that has been published.
+
+    Attributes:
+        pipeline_id: Empty on the laptop, where no pipeline keeps the table in step.
+    """
+
+    online_table_name: str
+    pipeline_id: str

@@ -1,0 +1,1 @@
+"""What models logged by the feature engineering client name as their loader."""

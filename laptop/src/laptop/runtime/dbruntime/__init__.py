@@ -1,0 +1,37 @@
+"""What a Databricks Runtime puts into a task's namespace, answered by the laptop workspace.
+
+`databricks.sdk.runtime` asks `UserNamespaceInitializer` and copies what it is given when it is
+imported. That happens before a task is forked, so nothing here opens a connection by itself.
+"""
+
+from typing import Any
+
+from .dbutils import DbUtils
+from .session import LazySession
+
+
+class UserNamespaceInitializer:
+    """The hook that `databricks.sdk.runtime` looks for."""
+
+    _instance: "UserNamespaceInitializer | None" = None
+
+    @classmethod
+    def getOrCreate(cls) -> "UserNamespaceInitializer":  # noqa: N802
+        """Return the one instance."""
+        if cls._instance is None:
+            cls._instance = cls()
+        return cls._instance
+
+    def __init__(self) -> None:
+        spark = LazySession()
+        self._globals = {
+            "spark": spark,
+            "dbutils": DbUtils(),
+            "sql": lambda *args, **kwargs: spark.sql(*args, **kwargs),
+            "table": lambda name: spark.table(name),
+            "display": print,
+        }
+
+    def get_namespace_globals(self) -> dict[str, Any]:
+        """Return the objects by name."""
+        return self._globals

@@ -1,0 +1,68 @@
+"""The parts of `dbutils` that a task on the laptop has; the others refuse by name."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+MOST_BYTES = 48 * 1024
+
+
+class TaskValues:
+    """`dbutils.jobs.taskValues`."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Leave a value for the tasks that follow.
+
+        Args:
+            key: Its name.
+            value: Anything JSON can hold, 48 KiB at most.
+
+        Raises:
+            ValueError: Empty key, too long, or nothing JSON can hold.
+        """
+        if not key or not isinstance(key, str):
+            raise ValueError(f"A task value needs a name, got {key!r}.")
+        try:
+            size = len(json.dumps(value, allow_nan=False).encode())
+        except TypeError as error:
+            raise ValueError(f"Task value '{key}' is no JSON: {error}") from error
+        if size > MOST_BYTES:
+            raise ValueError(f"Task value '{key}' has {size} bytes; {MOST_BYTES} fit.")
+        file = Path(os.environ["LAPTOP_TASK_VALUES"])
+        values = json.loads(file.read_text()) if file.exists() else {}
+        draft = file.with_suffix(".new")
+        draft.write_text(json.dumps({**values, key: value}))
+        draft.replace(file)
+
+    def get(self, taskKey: str, key: str, default: Any = None, debugValue: Any = None) -> Any:  # noqa: N803, ARG002
+        """Return a value that an earlier task of this run left.
+
+        Raises:
+            ValueError: It left none of that name, and there is no default.
+        """
+        file = Path(os.environ["LAPTOP_TASK_VALUES"]).with_name(f"{taskKey}.values.json")
+        values = json.loads(file.read_text()) if file.exists() else {}
+        if key in values:
+            return values[key]
+        if default is None:
+            raise ValueError(f"Task '{taskKey}' set no value '{key}'; it set: {sorted(values)}.")
+        return default
+
+
+class Jobs:
+    """`dbutils.jobs`."""
+
+    taskValues = TaskValues()  # noqa: N815
+
+
+class DbUtils:
+    """`dbutils`."""
+
+    jobs = Jobs()
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse what is not built."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise NotImplementedError(f"dbutils.{name} is not built on the laptop.")

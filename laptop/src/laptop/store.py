@@ -1,0 +1,108 @@
+"""MLflow's stores, with the refusals of Unity Catalog.
+
+One URI scheme, `laptop:///path/of/state/folder`, serves tracking and registry; MLflow gets here
+through `plugin.py`.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryBase
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingBase
+
+from .home import Home
+
+MOST_TAGS = 50
+LONGEST_TAG = 1000
+TAG_KEY = re.compile(r"^[^.,\-=/:\s]{1,256}$")
+
+
+def home_of(uri: str) -> Home:
+    """Return the state folder that a `laptop://` URI names."""
+    return Home(Path(unquote(urlparse(uri).path)))
+
+
+def refuse(message: str) -> MlflowException:
+    """Return the error of a request that Unity Catalog would not take."""
+    return MlflowException(message, INVALID_PARAMETER_VALUE)
+
+
+class TrackingStore(TrackingBase):  # type: ignore[misc]
+    """Runs, metrics and logged models, in SQLite."""
+
+    def __init__(self, store_uri: str, artifact_uri: str | None = None) -> None:
+        home = home_of(store_uri)
+        super().__init__(f"sqlite:///{home.mlflow_db}", artifact_uri or home.artifacts.as_uri())
+
+
+class RegistryStore(RegistryBase):  # type: ignore[misc]
+    """Registered models under three-level names, in SQLite."""
+
+    def __init__(self, store_uri: str) -> None:
+        super().__init__(f"sqlite:///{home_of(store_uri).mlflow_db}")
+
+    def create_registered_model(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Register a name of three levels."""
+        if len([part for part in name.split(".") if part]) != 3:
+            raise refuse(
+                f"A registered model needs a name of three levels, catalog.schema.model; "
+                f"got '{name}'."
+            )
+        return super().create_registered_model(name, *args, **kwargs)
+
+    def create_model_version(self, name: str, source: str, *args: Any, **kwargs: Any) -> Any:
+        """Register a version of a model that has a signature with inputs and outputs."""
+        check_signature(source)
+        return super().create_model_version(name, source, *args, **kwargs)
+
+    def set_model_version_tag(self, name: str, version: str, tag: Any) -> None:
+        """Set a tag within Unity Catalog's limits."""
+        check_tag(tag, self.get_model_version(name, version).tags)
+        super().set_model_version_tag(name, version, tag)
+
+    def set_registered_model_tag(self, name: str, tag: Any) -> None:
+        """Set a tag within Unity Catalog's limits."""
+        check_tag(tag, self.get_registered_model(name).tags)
+        super().set_registered_model_tag(name, tag)
+
+    def transition_model_version_stage(self, *_: Any, **__: Any) -> Any:
+        """Refuse: Unity Catalog has aliases, no stages."""
+        raise refuse("Unity Catalog has no stages: set an alias instead.")
+
+    def get_latest_versions(self, *_: Any, **__: Any) -> Any:
+        """Refuse: what is latest is a question of stages."""
+        raise refuse("Unity Catalog has no stages: read an alias or search the versions.")
+
+
+def check_signature(source: str) -> None:
+    """Refuse a model whose signature lacks inputs or outputs.
+
+    Raises:
+        MlflowException: The model has no complete signature, or cannot be read.
+    """
+    signature = Model.load(source).signature
+    if signature is None or signature.inputs is None or signature.outputs is None:
+        raise refuse(
+            "Unity Catalog takes only models whose signature has inputs and outputs; "
+            f"the model at '{source}' has {'none' if signature is None else 'one without both'}. "
+            "Log it with a signature."
+        )
+
+
+def check_tag(tag: Any, present: dict[str, str]) -> None:
+    """Refuse a tag that Unity Catalog would.
+
+    Raises:
+        MlflowException: Bad key, value too long, or one tag too many.
+    """
+    if not TAG_KEY.match(tag.key):
+        raise refuse(f"Tag key '{tag.key}' has one of '. , - = / :' or a blank, or is too long.")
+    if len(str(tag.value)) > LONGEST_TAG:
+        raise refuse(f"Tag '{tag.key}' has {len(str(tag.value))} characters; {LONGEST_TAG} fit.")
+    if tag.key not in present and len(present) >= MOST_TAGS:
+        raise refuse(f"An object takes {MOST_TAGS} tags; '{tag.key}' would be one more.")

@@ -1,0 +1,92 @@
+"""The REST API as one ASGI application: who may ask, what is answered, what is not built."""
+
+import hmac
+import time
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .errors import ApiError
+
+# Discovery says nothing about this workspace; clients ask for it before they sign in.
+OPEN_PATHS = frozenset({"/.well-known/databricks-config"})
+
+
+class Activity:
+    """When the workspace was last asked for anything, in seconds of a monotonic clock."""
+
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+
+    def touch(self) -> None:
+        """Note a request."""
+        self.last = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since the last request."""
+        return time.monotonic() - self.last
+
+
+class Guard:
+    """Refuses whoever lacks the token, and any Host header but the loopback's own.
+
+    The Host check keeps a web page from reaching the workspace through a name that
+    resolves to 127.0.0.1.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, port: int, activity: Activity) -> None:
+        self._app = app
+        self._token = f"Bearer {token}".encode()
+        self._hosts = {f"127.0.0.1:{port}".encode(), f"localhost:{port}".encode()}
+        self._activity = activity
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if headers.get(b"host") not in self._hosts:
+            await answer(403, "PERMISSION_DENIED", "Foreign Host header.")(scope, receive, send)
+            return
+        given = headers.get(b"authorization", b"")
+        if scope["path"] not in OPEN_PATHS and not hmac.compare_digest(given, self._token):
+            text = "A bearer token is needed: `laptop up` prints DATABRICKS_TOKEN."
+            await answer(401, "UNAUTHENTICATED", text)(scope, receive, send)
+            return
+        self._activity.touch()
+        await self._app(scope, receive, send)
+
+
+def answer(status: int, code: str, message: str) -> JSONResponse:
+    """Return an error in Databricks' shape."""
+    return JSONResponse({"error_code": code, "message": message}, status)
+
+
+def create_app() -> FastAPI:
+    """Return the application without routes; what no router takes is answered 501."""
+    app = FastAPI(title="Laptop workspace", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.exception_handler(ApiError)
+    async def refuse(_: Request, error: ApiError) -> JSONResponse:
+        return answer(error.status, error.code, error.message)
+
+    @app.exception_handler(RequestValidationError)
+    async def reject(_: Request, error: RequestValidationError) -> JSONResponse:
+        facts = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        return answer(400, "INVALID_PARAMETER_VALUE", facts)
+
+    @app.exception_handler(404)
+    @app.exception_handler(405)
+    async def decline(request: Request, _: Exception) -> JSONResponse:
+        text = f"{request.method} {request.url.path} is not built on the laptop."
+        return answer(501, "NOT_IMPLEMENTED", text)
+
+    @app.exception_handler(Exception)
+    async def fail(_: Request, error: Exception) -> JSONResponse:
+        return answer(500, "INTERNAL_ERROR", f"{type(error).__name__}: {error}")
+
+    return app

@@ -1,0 +1,122 @@
+"""Registered models as Unity Catalog's own API shows them, read from MLflow's registry."""
+
+from typing import Any
+
+import mlflow
+from fastapi import APIRouter
+from mlflow.entities.model_registry import RegisteredModel
+from mlflow.exceptions import MlflowException
+
+from .errors import ApiError, missing
+from .requests import JsonBody, required
+from .state import Document, State
+from .unity import SCHEMA
+
+
+def router(state: State) -> APIRouter:
+    """Return the routes below `/api/2.1/unity-catalog/models`."""
+    api = APIRouter(prefix="/api/2.1/unity-catalog/models")
+
+    def model_of(full_name: str) -> RegisteredModel:
+        try:
+            return mlflow.MlflowClient().get_registered_model(full_name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            there = [m.name for m in mlflow.MlflowClient().search_registered_models()]
+            raise missing("RESOURCE_DOES_NOT_EXIST", "Model", full_name, there) from error
+
+    @api.post("")
+    def create(body: JsonBody) -> Any:
+        catalog, schema, name = required(body, "catalog_name", "schema_name", "name")
+        if state.get(SCHEMA, f"{catalog}.{schema}") is None:
+            raise missing("SCHEMA_DOES_NOT_EXIST", "Schema", f"{catalog}.{schema}")
+        full_name = f"{catalog}.{schema}.{name}"
+        try:
+            model = mlflow.MlflowClient().create_registered_model(
+                full_name, description=body.get("comment")
+            )
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            text = f"Model '{full_name}' exists."
+            raise ApiError(409, "RESOURCE_ALREADY_EXISTS", text) from error
+        return describe(model)
+
+    @api.get("")
+    def list_models() -> Any:
+        found = mlflow.MlflowClient().search_registered_models(max_results=1000)
+        return {"registered_models": [describe(model) for model in found]}
+
+    @api.get("/{full_name}")
+    def get(full_name: str) -> Any:
+        return describe(model_of(full_name))
+
+    @api.patch("/{full_name}")
+    def update(full_name: str, body: JsonBody) -> Any:
+        model_of(full_name)
+        comment = body.get("comment")
+        if comment is not None:
+            mlflow.MlflowClient().update_registered_model(full_name, comment)
+        return describe(model_of(full_name))
+
+    @api.delete("/{full_name}")
+    def delete(full_name: str) -> Any:
+        model_of(full_name)
+        mlflow.MlflowClient().delete_registered_model(full_name)
+        return {}
+
+    @api.get("/{full_name}/versions")
+    def list_versions(full_name: str) -> Any:
+        model = model_of(full_name)
+        versions = mlflow.MlflowClient().search_model_versions(f"name = '{full_name}'")
+        return {"model_versions": [describe_version(model, v) for v in versions]}
+
+    @api.get("/{full_name}/aliases/{alias}")
+    def get_by_alias(full_name: str, alias: str) -> Any:
+        model = model_of(full_name)
+        if alias not in model.aliases:
+            raise missing("RESOURCE_DOES_NOT_EXIST", "Alias", alias, list(model.aliases))
+        version = mlflow.MlflowClient().get_model_version(full_name, model.aliases[alias])
+        return describe_version(model, version)
+
+    return api
+
+
+def describe(model: RegisteredModel) -> Document:
+    """Return a model as Unity Catalog shows it."""
+    catalog, schema, name = model.name.split(".")
+    return {
+        "full_name": model.name,
+        "catalog_name": catalog,
+        "schema_name": schema,
+        "name": name,
+        "comment": model.description or "",
+        "aliases": [
+            {"alias_name": alias, "version_num": int(version)}
+            for alias, version in model.aliases.items()
+        ],
+        "created_at": model.creation_timestamp,
+        "updated_at": model.last_updated_timestamp,
+    }
+
+
+def describe_version(model: RegisteredModel, version: Any) -> Document:
+    """Return a model version as Unity Catalog shows it, with its tags besides."""
+    return {
+        "model_name": model.name.split(".")[2],
+        "catalog_name": model.name.split(".")[0],
+        "schema_name": model.name.split(".")[1],
+        "version": int(version.version),
+        "status": "READY",
+        "comment": version.description or "",
+        "run_id": version.run_id,
+        "source": version.source,
+        "created_at": version.creation_timestamp,
+        "aliases": [
+            {"alias_name": alias, "version_num": int(number)}
+            for alias, number in model.aliases.items()
+            if str(number) == str(version.version)
+        ],
+        "tags": dict(version.tags),
+    }

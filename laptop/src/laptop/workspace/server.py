@@ -1,0 +1,140 @@
+"""The workspace process: API, engine and serving, until told to leave or left alone."""
+
+import argparse
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import uvicorn
+
+from ..engine import sail
+from ..errors import WorkspaceFailed
+from ..home import Home
+from ..jobs.runner import Runner
+from ..jobs.surroundings import Surroundings
+from ..store import TrackingStore
+from . import experiments, identity, jobs, models, serving, sql, unity
+from .app import Activity, Guard, create_app
+from .state import State
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.session import SparkSession
+
+IDLE_SECONDS = 15 * 60
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the workspace of one state folder in the foreground."""
+    parser = argparse.ArgumentParser(prog="laptop-workspace")
+    parser.add_argument("home", type=Path)
+    parser.add_argument("--catalog", action="append", default=[])
+    parser.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS)
+    given = parser.parse_args(arguments)
+    serve(Home(given.home), given.catalog or list(sail.CATALOGS), given.idle_seconds)
+
+
+def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
+    """Answer on a free loopback port; say where in `workspace.json` once ready.
+
+    Args:
+        home: The state folder; one process a folder, held by a lock.
+        catalogs: Catalogs that exist here.
+        idle_seconds: Leave after so long without a request or a running job.
+    """
+    home.create()
+    lock = hold(home.lock_file)
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    token = secrets.token_hex(20)
+
+    state = State(home.path)
+    for name in catalogs:
+        state.put(unity.CATALOG, name, {"name": name, "catalog_type": "MANAGED_CATALOG"})
+    engine, remote = sail.start(address, token, catalogs)
+    surroundings = Surroundings(home.path, address, token, remote)
+    # Serving and the registry's routes read the same stores as the tasks.
+    os.environ.update(surroundings.mlflow_environment())
+    # Two processes that open a fresh database at once would both migrate it, and one fail.
+    TrackingStore(os.environ["MLFLOW_TRACKING_URI"])
+    runner = Runner(state, surroundings)
+
+    app = create_app()
+    app.include_router(identity.router())
+    app.include_router(unity.router(state))
+    app.include_router(models.router(state))
+    app.include_router(experiments.router())
+    app.include_router(sql.router(lambda: open_session(remote)))
+    app.include_router(jobs.router(state, runner))
+    app.include_router(serving.router(state))
+
+    activity = Activity()
+    guarded = Guard(app, token, port, activity)
+    server = uvicorn.Server(
+        uvicorn.Config(guarded, log_level="warning", access_log=False, lifespan="off")
+    )
+
+    def watch() -> None:
+        while not server.started:
+            time.sleep(0.01)
+        announce(home, port, token)
+        while not server.should_exit:
+            time.sleep(min(1.0, idle_seconds / 4))
+            if runner.busy:
+                activity.touch()
+            if activity.idle_seconds > idle_seconds:
+                server.should_exit = True
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        server.run(sockets=[listener])
+    finally:
+        home.connection_file.unlink(missing_ok=True)
+        runner.close()
+        engine.stop()
+        state.close()
+        lock.close()
+
+
+def hold(path: Path) -> IO[str]:
+    """Take the lock of a state folder until the process ends.
+
+    Raises:
+        WorkspaceFailed: Another workspace holds it.
+    """
+    import fcntl
+
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise WorkspaceFailed(f"Another workspace process holds {path}.") from None
+    return lock
+
+
+def announce(home: Home, port: int, token: str) -> None:
+    """Write where the workspace answers, for its owner's eyes, in one step."""
+    draft = home.connection_file.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({"pid": os.getpid(), "port": port, "token": token}, file)
+    draft.replace(home.connection_file)
+
+
+def open_session(remote: str) -> "SparkSession":
+    """Return a session on the workspace's engine; the client is imported when first needed."""
+    from ..engine.session import connect
+
+    return connect(remote)
+
+
+if __name__ == "__main__":
+    main()

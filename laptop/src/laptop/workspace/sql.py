@@ -1,0 +1,67 @@
+"""SQL statements: the Statement Execution API over the workspace's own engine."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+
+from .requests import JsonBody, required
+from .state import Document
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.session import SparkSession
+
+ROW_LIMIT = 10_000
+
+
+def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
+    """Return the routes below `/api/2.0/sql/statements`.
+
+    Statements run at once and answer inline; a failed one is an answer with state FAILED,
+    as on Databricks.
+    """
+    api = APIRouter(prefix="/api/2.0/sql/statements")
+    lock = threading.Lock()
+    sessions: list[SparkSession] = []
+
+    def session() -> "SparkSession":
+        with lock:
+            if not sessions:
+                sessions.append(open_session())
+        return sessions[0]
+
+    @api.post("")
+    def execute(body: JsonBody) -> Any:
+        (statement,) = required(body, "statement")
+        limit = min(int(body.get("row_limit") or ROW_LIMIT), ROW_LIMIT)
+        try:
+            table = session().sql(statement).limit(limit).toArrow()
+        except Exception as error:
+            # Whatever the engine says of a statement is the statement's answer.
+            problem = {"error_code": "BAD_REQUEST", "message": str(error)}
+            return answer({"state": "FAILED", "error": problem})
+        columns = [
+            {"name": field.name, "type_text": str(field.type), "position": position}
+            for position, field in enumerate(table.schema)
+        ]
+        manifest = {
+            "format": "JSON_ARRAY",
+            "schema": {"column_count": len(columns), "columns": columns},
+            "total_row_count": table.num_rows,
+        }
+        rows = [[as_text(v) for v in row.values()] for row in table.to_pylist()]
+        return answer({"state": "SUCCEEDED"}, manifest=manifest, result={"data_array": rows})
+
+    return api
+
+
+def answer(status: Document, **parts: Any) -> Document:
+    """Return a statement's answer."""
+    return {"statement_id": str(uuid.uuid4()), "status": status, **parts}
+
+
+def as_text(value: object) -> str | None:
+    """Return a cell as JSON_ARRAY gives it: text, or null."""
+    return None if value is None else str(value)

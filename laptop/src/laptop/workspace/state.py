@@ -1,0 +1,95 @@
+"""What the workspace remembers: small documents by kind and name, in one SQLite file."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Document = dict[str, Any]
+
+
+class State:
+    """A durable, thread-safe store of JSON documents.
+
+    Every write is one committed transaction, so a killed workspace finds what it had
+    answered for.
+
+    Args:
+        home: The workspace's state folder; the file is `catalog.db` in it.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(
+            home / "catalog.db", check_same_thread=False, isolation_level=None
+        )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS documents ("
+            "kind TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL, "
+            "PRIMARY KEY (kind, name)) WITHOUT ROWID"
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the store for a read and the write that depends on it."""
+        with self._lock:
+            if self._db.in_transaction:
+                yield
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def put(self, kind: str, name: str, document: Document) -> None:
+        """Write a document, replacing the one of that name."""
+        with self._lock:
+            self._db.execute(
+                "INSERT OR REPLACE INTO documents VALUES (?, ?, ?)",
+                (kind, name, json.dumps(document)),
+            )
+
+    def get(self, kind: str, name: str) -> Document | None:
+        """Return a document, or None where there is none of that name."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT document FROM documents WHERE kind = ? AND name = ?", (kind, name)
+            ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def all(self, kind: str) -> list[Document]:
+        """Return all documents of a kind, by name."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT document FROM documents WHERE kind = ? ORDER BY name", (kind,)
+            ).fetchall()
+        return [json.loads(row[0]) for row in rows]
+
+    def delete(self, kind: str, name: str) -> bool:
+        """Remove a document; return whether there was one."""
+        with self._lock:
+            cursor = self._db.execute(
+                "DELETE FROM documents WHERE kind = ? AND name = ?", (kind, name)
+            )
+        return cursor.rowcount > 0
+
+    def count(self, name: str) -> int:
+        """Return 1, 2, 3 …: the next number of a sequence, never given twice."""
+        with self.transaction():
+            last = self.get("sequence", name) or {"value": 0}
+            value = int(last["value"]) + 1
+            self.put("sequence", name, {"value": value})
+        return value
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()

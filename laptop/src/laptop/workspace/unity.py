@@ -1,0 +1,212 @@
+"""Unity Catalog: catalogs, schemas, tables and the commits of managed Delta tables.
+
+Sail asks here for every name it resolves, so this is the one owner of table metadata.
+"""
+
+import shutil
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from fastapi import APIRouter
+
+from .errors import ApiError, missing
+from .requests import JsonBody, required
+from .state import Document, State
+
+CATALOG, SCHEMA, TABLE, COMMITS = "catalog", "schema", "table", "commits"
+
+
+def router(state: State) -> APIRouter:
+    """Return the routes below `/api/2.1/unity-catalog` for catalogs, schemas and tables."""
+    api = APIRouter(prefix="/api/2.1/unity-catalog")
+
+    def schema_of(full_name: str) -> Document:
+        schema = state.get(SCHEMA, full_name)
+        if schema is None:
+            names = [s["full_name"] for s in state.all(SCHEMA)]
+            raise missing("SCHEMA_DOES_NOT_EXIST", "Schema", full_name, names)
+        return schema
+
+    def table_of(full_name: str) -> Document:
+        table = state.get(TABLE, full_name)
+        if table is None:
+            raise missing("TABLE_DOES_NOT_EXIST", "Table", full_name, siblings(full_name))
+        return table
+
+    def siblings(full_name: str) -> list[str]:
+        schema = full_name.rpartition(".")[0]
+        return [t["name"] for t in tables_in(schema)]
+
+    def tables_in(schema: str) -> list[Document]:
+        return [t for t in state.all(TABLE) if f"{t['catalog_name']}.{t['schema_name']}" == schema]
+
+    @api.get("/catalogs")
+    def list_catalogs() -> Any:
+        return {"catalogs": state.all(CATALOG)}
+
+    @api.get("/catalogs/{name}")
+    def get_catalog(name: str) -> Any:
+        catalog = state.get(CATALOG, name)
+        if catalog is None:
+            there = [c["name"] for c in state.all(CATALOG)]
+            raise missing("CATALOG_DOES_NOT_EXIST", "Catalog", name, there)
+        return catalog
+
+    @api.get("/schemas")
+    def list_schemas(catalog_name: str) -> Any:
+        get_catalog(catalog_name)
+        return {"schemas": [s for s in state.all(SCHEMA) if s["catalog_name"] == catalog_name]}
+
+    @api.post("/schemas")
+    def create_schema(body: JsonBody) -> Any:
+        catalog, name = required(body, "catalog_name", "name")
+        get_catalog(catalog)
+        full_name = f"{catalog}.{name}"
+        with state.transaction():
+            if state.get(SCHEMA, full_name) is not None:
+                raise ApiError(409, "SCHEMA_ALREADY_EXISTS", f"Schema '{full_name}' exists.")
+            schema = body | {"full_name": full_name, "schema_id": str(uuid.uuid4())} | stamps()
+            state.put(SCHEMA, full_name, schema)
+        return schema
+
+    @api.get("/schemas/{full_name}")
+    def get_schema(full_name: str) -> Any:
+        return schema_of(full_name)
+
+    @api.patch("/schemas/{full_name}")
+    def update_schema(full_name: str, body: JsonBody) -> Any:
+        with state.transaction():
+            changes = {k: v for k, v in body.items() if k in ("comment", "properties", "owner")}
+            schema = schema_of(full_name) | changes
+            state.put(SCHEMA, full_name, schema)
+        return schema
+
+    @api.delete("/schemas/{full_name}")
+    def delete_schema(full_name: str, force: bool = False) -> Any:
+        schema_of(full_name)
+        inside = tables_in(full_name)
+        if inside and not force:
+            names = ", ".join(t["name"] for t in inside)
+            raise ApiError(
+                400, "INVALID_STATE", f"Schema '{full_name}' is not empty: it has {names}."
+            )
+        for table in inside:
+            drop(table)
+        state.delete(SCHEMA, full_name)
+        return {}
+
+    @api.get("/tables")
+    def list_tables(catalog_name: str, schema_name: str) -> Any:
+        schema_of(f"{catalog_name}.{schema_name}")
+        return {"tables": tables_in(f"{catalog_name}.{schema_name}")}
+
+    @api.post("/staging-tables")
+    def create_staging_table(body: JsonBody) -> Any:
+        catalog, schema, name = required(body, "catalog_name", "schema_name", "name")
+        schema_of(f"{catalog}.{schema}")
+        identifier = str(uuid.uuid4())
+        location = state.home / "tables" / identifier
+        location.mkdir(parents=True)
+        return {
+            "catalog_name": catalog,
+            "schema_name": schema,
+            "name": name,
+            "id": identifier,
+            "staging_location": location.as_uri(),
+        }
+
+    @api.post("/tables")
+    def create_table(body: JsonBody) -> Any:
+        catalog, schema, name, location = required(
+            body, "catalog_name", "schema_name", "name", "storage_location"
+        )
+        schema_of(f"{catalog}.{schema}")
+        full_name = f"{catalog}.{schema}.{name}"
+        with state.transaction():
+            if state.get(TABLE, full_name) is not None:
+                raise ApiError(409, "TABLE_ALREADY_EXISTS", f"Table '{full_name}' exists.")
+            identifier = Path(unquote(urlparse(location).path)).name
+            table = body | {"full_name": full_name, "table_id": identifier} | stamps()
+            state.put(TABLE, full_name, table)
+        return table
+
+    @api.get("/tables/{full_name}")
+    def get_table(full_name: str) -> Any:
+        table = table_of(full_name)
+        known = state.get(COMMITS, table["table_id"]) or {"latest": 0}
+        # Where Unity Catalog shows how far a table's log has come.
+        version = {"delta.lastUpdateVersion": str(known["latest"])}
+        return table | {"properties": {**(table.get("properties") or {}), **version}}
+
+    @api.patch("/tables/{full_name}")
+    def update_table(full_name: str, body: JsonBody) -> Any:
+        with state.transaction():
+            changes = {k: v for k, v in body.items() if k in ("comment", "properties", "owner")}
+            table = table_of(full_name) | changes
+            state.put(TABLE, full_name, table)
+        return table
+
+    @api.delete("/tables/{full_name}")
+    def delete_table(full_name: str) -> Any:
+        drop(table_of(full_name))
+        return {}
+
+    @api.post("/constraints")
+    def create_constraint(body: JsonBody) -> Any:
+        (full_name,) = required(body, "full_name_arg")
+        constraint = body.get("constraint") or {}
+        key = constraint.get("primary_key_constraint")
+        if key is None:
+            raise ApiError(501, "NOT_IMPLEMENTED", "The laptop records primary keys alone.")
+        with state.transaction():
+            table = table_of(full_name)
+            there = {column["name"] for column in table.get("columns", [])}
+            unknown = [c for c in key.get("child_columns", []) if c not in there]
+            if unknown:
+                raise missing("COLUMN_DOES_NOT_EXIST", "Column", unknown[0], sorted(there))
+            if table.get("table_constraints"):
+                raise ApiError(409, "ALREADY_EXISTS", f"Table '{full_name}' has a primary key.")
+            state.put(TABLE, full_name, table | {"table_constraints": [constraint]})
+        return constraint
+
+    @api.get("/delta/preview/commits")
+    def get_commits(body: JsonBody) -> Any:
+        (identifier,) = required(body, "table_id")
+        known = state.get(COMMITS, identifier) or {"commits": [], "latest": 0}
+        first = int(body.get("start_version") or 0)
+        commits = [c for c in known["commits"] if c["version"] >= first]
+        return {"commits": commits, "latest_table_version": known["latest"]}
+
+    @api.post("/delta/preview/commits")
+    def commit(body: JsonBody) -> Any:
+        (identifier,) = required(body, "table_id")
+        with state.transaction():
+            known = state.get(COMMITS, identifier) or {"commits": [], "latest": 0}
+            new = body.get("commit_info")
+            if new is not None:
+                if new["version"] <= known["latest"]:
+                    raise ApiError(409, "ALREADY_EXISTS", f"Version {new['version']} exists.")
+                known["commits"].append(new)
+                known["latest"] = new["version"]
+            published = body.get("latest_backfilled_version")
+            if published is not None:
+                known["commits"] = [c for c in known["commits"] if c["version"] > published]
+            state.put(COMMITS, identifier, known)
+        return {}
+
+    def drop(table: Document) -> None:
+        state.delete(TABLE, table["full_name"])
+        state.delete(COMMITS, table["table_id"])
+        folder = state.home / "tables" / table["table_id"]
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return api
+
+
+def stamps() -> Document:
+    """Return the owner and times that Unity Catalog writes on a new object."""
+    now = int(time.time() * 1000)
+    return {"owner": "laptop", "created_at": now, "updated_at": now}

@@ -1,0 +1,1 @@
+"""Thin, typed edges to the platform: session, tables, feature store, registry, endpoint."""

@@ -1,0 +1,59 @@
+"""What the platform refuses, lacks or answers wrongly."""
+
+from collections.abc import Iterable
+
+
+class LakehouseError(Exception):
+    """Anything an edge to the platform raises by itself."""
+
+
+class RuntimeMissingError(LakehouseError):
+    """The task does not run where task values reach other tasks."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"A task needs the dbutils of a Databricks Runtime, got {found}, whose task values "
+            "reach nobody. Run it as a task of its job: `databricks bundle run JOB`."
+        )
+
+
+class TableMissingError(LakehouseError):
+    """A table that an earlier job should have left is not there."""
+
+    def __init__(self, table: str, remedy: str) -> None:
+        super().__init__(f"Table {table} does not exist. {remedy}")
+
+
+class ModelUriError(LakehouseError):
+    """A model URI that names no version of a registered model."""
+
+    def __init__(self, got: str) -> None:
+        super().__init__(
+            f"model_uri must be models:/<catalog>.<schema>.<model>/<version>, got {got!r}. It "
+            "comes from the task value model_uri that train sets: run train in the same run."
+        )
+
+
+class TagMissingError(LakehouseError):
+    """A model version lacks a tag that train writes."""
+
+    def __init__(self, model: str, version: int, tag: str, there: Iterable[str]) -> None:
+        tags = ", ".join(sorted(there)) or "none"
+        super().__init__(
+            f"Version {version} of {model} has no tag '{tag}'; its tags are: {tags}. Train it anew."
+        )
+
+
+class EndpointError(LakehouseError):
+    """An endpoint that does not serve what it should."""
+
+
+class OnlineStoreMissingError(LakehouseError):
+    """Serving looks features up in an online store that is not there or not named."""
+
+    def __init__(self, name: str) -> None:
+        got = f"no online store is named '{name}'" if name else "no online store is named"
+        super().__init__(
+            f"Serving looks features up by key, and {got}. Have the workspace's admin make one "
+            "and set the bundle variable online_store to its name."
+        )

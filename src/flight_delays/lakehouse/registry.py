@@ -1,0 +1,110 @@
+"""The model registry: versions, their tags and aliases."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import mlflow
+
+from .errors import ModelUriError, TagMissingError
+
+MODEL_URI = re.compile(r"^models:/([^/@{}\s.]+\.[^/@{}\s.]+\.[^/@{}\s.]+)/([1-9]\d*)$")
+
+STATUS_TAG = "model_validation_status"
+PENDING = "PENDING"
+AS_OF_TAG = "as_of"
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A version of a registered model, as read at one moment.
+
+    Attributes:
+        model: Full name of the registered model.
+        version: Its number.
+        aliases: All aliases it carries.
+        tags: Its tags.
+        description: Its description.
+        run_id: The run that logged it.
+    """
+
+    model: str
+    version: int
+    aliases: frozenset[str]
+    tags: Mapping[str, str]
+    description: str
+    run_id: str
+
+    @property
+    def uri(self) -> str:
+        """Its model URI."""
+        return f"models:/{self.model}/{self.version}"
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The instant before which it was trained; None where that is not recorded."""
+        value = self.tags.get(AS_OF_TAG)
+        return datetime.fromisoformat(value) if value else None
+
+    def require_as_of(self) -> datetime:
+        """Return the instant before which it was trained.
+
+        Raises:
+            TagMissingError: It is not recorded.
+        """
+        if self.as_of is None:
+            raise TagMissingError(self.model, self.version, AS_OF_TAG, self.tags)
+        return self.as_of
+
+
+def parse_model_uri(uri: str) -> tuple[str, int]:
+    """Return the model's full name and the version that a URI names.
+
+    Raises:
+        ModelUriError: Empty, an unresolved reference, an alias, or any other form.
+    """
+    match = MODEL_URI.match(uri)
+    if match is None:
+        raise ModelUriError(uri)
+    return match.group(1), int(match.group(2))
+
+
+def read_aliases(registry: mlflow.MlflowClient, model: str) -> dict[str, int]:
+    """Return the version behind each alias of a registered model.
+
+    An error of the registry stays an error: that nobody answers is not "no champion".
+    """
+    return {a: int(v) for a, v in registry.get_registered_model(model).aliases.items()}
+
+
+def read_version(registry: mlflow.MlflowClient, model: str, version: int) -> ModelVersion:
+    """Return what the registry says of a version."""
+    found = registry.get_model_version(model, str(version))
+    # Searching and getting versions leaves aliases out on some stores; the model has them all.
+    aliases = {a for a, v in read_aliases(registry, model).items() if v == version}
+    return ModelVersion(
+        model=model,
+        version=version,
+        aliases=frozenset(aliases),
+        tags=dict(found.tags),
+        description=found.description or "",
+        run_id=found.run_id or "",
+    )
+
+
+def tag_version(registry: mlflow.MlflowClient, version: ModelVersion, **tags: str) -> None:
+    """Set tags on a version."""
+    for key, value in tags.items():
+        registry.set_model_version_tag(version.model, str(version.version), key, value)
+
+
+def move_alias(registry: mlflow.MlflowClient, version: ModelVersion, alias: str) -> None:
+    """Let an alias point to a version."""
+    registry.set_registered_model_alias(version.model, alias, str(version.version))
+
+
+def take_alias(registry: mlflow.MlflowClient, version: ModelVersion, alias: str) -> None:
+    """Remove an alias if it points to this version."""
+    if read_aliases(registry, version.model).get(alias) == version.version:
+        registry.delete_registered_model_alias(version.model, alias)

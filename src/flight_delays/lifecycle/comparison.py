@@ -1,0 +1,109 @@
+"""Which of two models predicts the same rows better, and how surely."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .errors import UnusableInputError
+from .metrics import log_losses
+from .observations import FloatArray
+
+# Below these an interval of percentiles promises more than it holds.
+MIN_ROWS = 30
+MIN_RESAMPLES = 100
+
+# Rows drawn at once: about ten megabytes, whatever the number of rows and resamples.
+DRAWS = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A challenger against an incumbent on the same rows, by log loss.
+
+    Attributes:
+        gain: Mean loss of the incumbent minus that of the challenger, in nats: positive is better.
+        low: Lower bound of the gain.
+        high: Upper bound of the gain.
+        resamples: How often the rows were drawn anew.
+        confidence: Share of the resampled gains between the bounds.
+        rows: How many rows both predicted.
+        challenger_loss: Mean log loss of the challenger.
+        incumbent_loss: Mean log loss of the incumbent.
+    """
+
+    gain: float
+    low: float
+    high: float
+    resamples: int
+    confidence: float
+    rows: int
+    challenger_loss: float
+    incumbent_loss: float
+
+
+def compare(
+    labels: ArrayLike,
+    challenger: ArrayLike,
+    incumbent: ArrayLike,
+    *,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> Comparison:
+    """Compare two predictions of the same rows by a paired bootstrap with percentile bounds.
+
+    Rows are drawn one by one, as if independent of each other. The same seed gives the same bounds.
+
+    Args:
+        labels: What happened, 0 or 1 a row.
+        challenger: The challenger's probabilities of label 1.
+        incumbent: Those of the champion, or of the heuristic it stands in for.
+        resamples: How often to draw the rows anew, at least 100.
+        confidence: Share of the resampled gains to lie between the bounds, as 0.95.
+        seed: Seed of the drawing.
+
+    Raises:
+        UnusableInputError: Input that `log_losses` refuses, fewer than 30 rows, or settings out of
+            range.
+    """
+    if resamples < MIN_RESAMPLES or not 0 < confidence < 1:
+        raise UnusableInputError(
+            "resamples and confidence",
+            got=f"{resamples} and {confidence}",
+            allowed=f"{MIN_RESAMPLES} or more, and a share between 0 and 1",
+            remedy="Correct them in the policy.",
+        )
+    challenger_losses = log_losses(labels, challenger)
+    incumbent_losses = log_losses(labels, incumbent)
+    gains = incumbent_losses - challenger_losses
+    if gains.size < MIN_ROWS:
+        raise UnusableInputError(
+            "labels",
+            got=f"{gains.size} rows",
+            allowed=f"{MIN_ROWS} or more",
+            remedy="Compare on a longer held-out window.",
+        )
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(_resample_means(gains, resamples, seed), [tail, 1 - tail])
+    return Comparison(
+        gain=float(gains.mean()),
+        low=float(low),
+        high=float(high),
+        resamples=resamples,
+        confidence=confidence,
+        rows=gains.size,
+        challenger_loss=float(challenger_losses.mean()),
+        incumbent_loss=float(incumbent_losses.mean()),
+    )
+
+
+def _resample_means(values: FloatArray, resamples: int, seed: int) -> FloatArray:
+    generator = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    step = max(1, DRAWS // values.size)
+    for start in range(0, resamples, step):
+        chunk = means[start : start + step]
+        drawn = generator.integers(values.size, size=(chunk.size, values.size), dtype=np.int32)
+        chunk[:] = values[drawn].mean(axis=1)
+    return means

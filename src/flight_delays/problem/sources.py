@@ -1,0 +1,231 @@
+"""What is known up to an instant, as the tables that ingest writes.
+
+Each reader takes `as_of`, an exclusive UTC instant, and `shift_days`, by which all dates of the
+archive are moved. A row that was known to an earlier `as_of` is the same at every later one, so
+tables only ever grow.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+
+from .archive import load_flights, load_planes, load_weather
+from .errors import InstantWithoutZoneError, ShiftError
+
+YEAR_DAYS = 364
+LATE_MINUTES = 15
+PUBLISHED_AHEAD = timedelta(days=7)
+BOOKS_CLOSE_AFTER = timedelta(days=1)
+OBSERVATION_DELAY = timedelta(hours=1)
+
+KEYS = ("time_hour", "carrier", "flight", "origin")
+KEY_TYPES = {
+    "time_hour": "TIMESTAMP",
+    "carrier": "STRING",
+    "flight": "BIGINT",
+    "origin": "STRING",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table of facts.
+
+    Attributes:
+        name: Its name within the schema.
+        primary_keys: The columns that tell its rows apart; never null.
+        columns: Its columns in order, each with its Spark SQL type.
+        description: What one row says.
+        read: Gives the rows known before `as_of`, dates moved by `shift_days`.
+    """
+
+    name: str
+    primary_keys: tuple[str, ...]
+    columns: Mapping[str, str]
+    description: str
+    read: Callable[[datetime, int], pd.DataFrame]
+
+    @property
+    def schema(self) -> str:
+        """The columns as a Spark DDL string."""
+        return ", ".join(
+            f"{name} {kind}{' NOT NULL' if name in self.primary_keys else ''}"
+            for name, kind in self.columns.items()
+        )
+
+
+FLIGHT_COLUMNS = KEY_TYPES | {
+    "dest": "STRING",
+    "tailnum": "STRING",
+    "decision_at": "TIMESTAMP",
+}
+SCHEDULE_COLUMNS = KEY_TYPES | {
+    "dest": "STRING",
+    "decision_at": "TIMESTAMP",
+    "scheduled_arrival_at": "TIMESTAMP",
+    "departure_minute": "BIGINT",
+    "arrival_minute": "BIGINT",
+    "day_of_week": "BIGINT",
+    "distance": "DOUBLE",
+}
+OUTCOME_COLUMNS = KEY_TYPES | {
+    "dest": "STRING",
+    "status": "STRING",
+    "known_at": "TIMESTAMP",
+    "arr_delay": "DOUBLE",
+    "late": "DOUBLE",
+}
+WEATHER_COLUMNS = {
+    "origin": "STRING",
+    "known_at": "TIMESTAMP",
+    "temp": "DOUBLE",
+    "dewp": "DOUBLE",
+    "humid": "DOUBLE",
+    "wind_dir": "DOUBLE",
+    "wind_speed": "DOUBLE",
+    "wind_gust": "DOUBLE",
+    "precip": "DOUBLE",
+    "pressure": "DOUBLE",
+    "visib": "DOUBLE",
+}
+PLANE_COLUMNS = {
+    "tailnum": "STRING",
+    "year_built": "DOUBLE",
+    "manufacturer": "STRING",
+    "seats": "DOUBLE",
+    "engine": "STRING",
+}
+
+
+def read_flights(as_of: datetime, shift_days: int) -> pd.DataFrame:
+    """Reads the flights decided before `as_of`: what a training set or a batch starts from."""
+    shift, until = _check(as_of, shift_days)
+    flights = load_flights()
+    flights = flights[flights["decision_at"] < until]
+    return _shift(flights, ("time_hour", "decision_at"), shift)[list(FLIGHT_COLUMNS)]
+
+
+def read_schedule(as_of: datetime, shift_days: int) -> pd.DataFrame:
+    """Reads the timetable, which is published by whole hours a week ahead of `as_of`.
+
+    `departure_minute` and `arrival_minute` are minutes of the local day at either end,
+    `day_of_week` runs from 1 (Monday) at the origin, `distance` is in miles.
+    """
+    shift, until = _check(as_of, shift_days)
+    flights = load_flights()
+    # A timetable cut within an hour would count too few departures in that hour.
+    flights = flights[flights["time_hour"] < (until + PUBLISHED_AHEAD).floor("h")]
+    arrival = flights["sched_arr_time"].astype("int64")
+    local = flights["time_hour"].dt.tz_convert("America/New_York")
+    schedule = flights.assign(
+        departure_minute=flights["hour"] * 60 + flights["minute"],
+        arrival_minute=arrival // 100 * 60 + arrival % 100,
+        day_of_week=local.dt.dayofweek.astype("int64") + 1,
+    )
+    instants = ("time_hour", "decision_at", "scheduled_arrival_at")
+    return _shift(schedule, instants, shift)[list(SCHEDULE_COLUMNS)]
+
+
+def read_outcomes(as_of: datetime, shift_days: int) -> pd.DataFrame:
+    """Reads how flights ended, as far as that was known before `as_of`.
+
+    A landed flight's outcome is known when it lands, to the minute: `arr_delay` in minutes, and
+    `late` is 1 from 15 minutes on, else 0. A cancelled or diverted flight never arrives at its
+    destination: it has neither, and counts as known a day after it should have arrived.
+    """
+    shift, until = _check(as_of, shift_days)
+    flights = load_flights()
+    landed = flights["arr_delay"].notna()
+    closed_at = flights["scheduled_arrival_at"] + BOOKS_CLOSE_AFTER
+    status = pd.Series("landed", index=flights.index, dtype=object)
+    status[~landed] = "diverted"
+    status[flights["dep_delay"].isna()] = "cancelled"
+    outcomes = flights.assign(
+        status=status,
+        known_at=flights["landed_at"].where(landed, closed_at),
+        late=(flights["arr_delay"] >= LATE_MINUTES).astype("float64").where(landed),
+    )
+    outcomes = outcomes[outcomes["known_at"] < until]
+    return _shift(outcomes, ("time_hour", "known_at"), shift)[list(OUTCOME_COLUMNS)]
+
+
+def read_weather(as_of: datetime, shift_days: int) -> pd.DataFrame:
+    """Reads the weather at the origins; an observation is known an hour after its hour began.
+
+    Temperatures in degrees Fahrenheit, humidity in percent, wind in degrees and miles an hour,
+    precipitation in inches, pressure in millibars, visibility in miles.
+    """
+    shift, until = _check(as_of, shift_days)
+    weather = load_weather()
+    weather = weather.assign(known_at=weather["time_hour"] + OBSERVATION_DELAY)
+    weather = weather[weather["known_at"] < until]
+    return _shift(weather, ("known_at",), shift)[list(WEATHER_COLUMNS)]
+
+
+def read_planes(as_of: datetime, shift_days: int) -> pd.DataFrame:
+    """Reads the register of aircraft, without those built after the year of `as_of`.
+
+    The register is a still picture taken at the end of 2013, and what it says of an aircraft does
+    not change in its life. `year_built` moves with the dates, so that ages stay.
+    """
+    _, until = _check(as_of, shift_days)
+    planes = load_planes()
+    planes = planes[~(planes["year"] > until.year)]
+    moved = planes["year"] + shift_days // YEAR_DAYS
+    return planes.assign(year_built=moved)[list(PLANE_COLUMNS)].reset_index(drop=True)
+
+
+SOURCES = (
+    Source(
+        "flights",
+        KEYS,
+        FLIGHT_COLUMNS,
+        "A flight that was due to depart: its aircraft and the instant of the decision.",
+        read_flights,
+    ),
+    Source(
+        "schedule",
+        KEYS,
+        SCHEDULE_COLUMNS,
+        "A flight in the published timetable, up to a week ahead.",
+        read_schedule,
+    ),
+    Source(
+        "outcomes",
+        KEYS,
+        OUTCOME_COLUMNS,
+        "How a flight ended (landed, cancelled, diverted) and since when that is known.",
+        read_outcomes,
+    ),
+    Source(
+        "weather",
+        ("origin", "known_at"),
+        WEATHER_COLUMNS,
+        "An hour's weather at an origin and since when it is known.",
+        read_weather,
+    ),
+    Source(
+        "planes",
+        ("tailnum",),
+        PLANE_COLUMNS,
+        "An aircraft of the register.",
+        read_planes,
+    ),
+)
+
+
+def _check(as_of: datetime, shift_days: int) -> tuple[pd.Timedelta, pd.Timestamp]:
+    """Gives the shift, and `as_of` on the archive's own calendar."""
+    if as_of.tzinfo is None:
+        raise InstantWithoutZoneError("as_of", as_of)
+    if shift_days < 0 or shift_days % YEAR_DAYS:
+        raise ShiftError(shift_days)
+    shift = pd.Timedelta(days=shift_days)
+    return shift, pd.Timestamp(as_of.astimezone(UTC)) - shift
+
+
+def _shift(frame: pd.DataFrame, columns: tuple[str, ...], shift: pd.Timedelta) -> pd.DataFrame:
+    moved = {column: frame[column] + shift for column in columns}
+    return frame.assign(**moved).reset_index(drop=True)

@@ -1,0 +1,63 @@
+"""Which flights a model learns from, which it is judged by, and which are scored."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from .errors import InstantWithoutZoneError, WindowError
+from .policy import Window, Windows
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The decisions from `start` on and before `end`, both UTC."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is learned from and, right after it, what is held out."""
+
+    training: Interval
+    holdout: Interval
+
+
+def split(as_of: datetime, windows: Windows) -> Split:
+    """Holds the latest flights before `as_of` out and trains on those before them.
+
+    A training window of None reaches back to 1970.
+
+    Raises:
+        InstantWithoutZoneError: `as_of` has no time zone.
+        WindowError: An interval covers nothing.
+    """
+    holdout = _reach_back("holdout", as_of, windows.holdout)
+    return Split(_reach_back("training", holdout.start, windows.training), holdout)
+
+
+def reach_batch(as_of: datetime, windows: Windows) -> Interval:
+    """Gives the latest flights before `as_of`, which batch inference scores.
+
+    Raises:
+        InstantWithoutZoneError: `as_of` has no time zone.
+        WindowError: The interval covers nothing.
+    """
+    return _reach_back("batch", as_of, windows.batch)
+
+
+def _reach_back(name: str, end: datetime, window: Window | None) -> Interval:
+    if end.tzinfo is None:
+        raise InstantWithoutZoneError("as_of", end)
+    end = end.astimezone(UTC)
+    start = BEGINNING
+    if window is not None:
+        offset = pd.DateOffset(months=window.months or 0, days=window.days or 0)
+        start = (pd.Timestamp(end) - offset).to_pydatetime()
+    if start >= end:
+        raise WindowError(name, start, end)
+    return Interval(start, end)

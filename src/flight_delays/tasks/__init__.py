@@ -1,0 +1,1 @@
+"""One module a job task; each reads from top to bottom like the task it is."""

@@ -1,0 +1,214 @@
+"""Task: promote the Challenger if it is better than the Champion: endpoint first, then alias."""
+
+from functools import partial
+
+import pandas as pd
+
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.endpoint import ask_endpoint, bring_endpoint
+from ..lakehouse.errors import LakehouseError
+from ..lakehouse.online import require_online_store
+from ..lakehouse.registry import (
+    STATUS_TAG,
+    ModelVersion,
+    move_alias,
+    parse_model_uri,
+    read_aliases,
+    read_version,
+    tag_version,
+)
+from ..lakehouse.scoring import score
+from ..lifecycle import (
+    CHAMPION,
+    Candidate,
+    Comparison,
+    Decision,
+    Keep,
+    Promote,
+    Reject,
+    compare,
+    decide,
+    screen,
+)
+from ..problem.features import LABEL
+from ..problem.model import estimate_by_rule_of_thumb
+from ..problem.policy import Policy, load_policy
+from ..problem.spine import SPINE, select_labelled_flights
+from ..problem.split import split
+from .parameters import Parameters, SchemaName, Text, in_schema
+
+SMOKE_ROWS = 5
+PREVIOUS_TAG = "previous_champion"
+
+
+class PromotionRefusedError(Exception):
+    """The version may not be promoted; Champion and endpoint are as they were."""
+
+
+class DeployParameters(Parameters):
+    """What the task is told.
+
+    Attributes:
+        model_uri: The version that validate let challenge.
+        source: Schema of the feature tables, with its catalog.
+        policy: Policy file under conf/.
+        online_store: Store in which the endpoint looks features up.
+    """
+
+    model_uri: str
+    source: SchemaName
+    policy: Text
+    online_store: str
+
+
+def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
+    """Decide, then bring endpoint and alias to the same version.
+
+    Killed anywhere, the task can run again: it decides alike and completes what stands.
+
+    Raises:
+        PromotionRefusedError: The decision is to reject.
+    """
+    policy = load_policy(parameters.policy)
+    require_online_store(lakehouse.feature_store, parameters.online_store)
+    model, number = parse_model_uri(parameters.model_uri)
+    challenger = read_version(lakehouse.registry, model, number)
+    champion_number = read_aliases(lakehouse.registry, model).get(CHAMPION)
+    champion = (
+        None
+        if champion_number is None
+        else read_version(lakehouse.registry, model, champion_number)
+    )
+    flights = select_held_out(challenger, policy, parameters.source, lakehouse)
+    decision = decide_on(challenger, champion, policy, flights, lakehouse)
+    print(f"{decision.label}: {decision.reason}")
+    lakehouse.set_task_value("decision", decision.label)
+    lakehouse.set_task_value("reason", decision.reason)
+    if not (isinstance(decision, Keep) and decision.already_champion):
+        tag_version(
+            lakehouse.registry,
+            challenger,
+            decision=decision.label,
+            decision_reason=decision.reason,
+        )
+    match decision:
+        case Promote():
+            promote(challenger, champion, flights, lakehouse)
+        case Keep():
+            # A killed promotion may have left the endpoint ahead of the alias.
+            standing = champion or challenger
+            serve(standing, flights, lakehouse)
+            lakehouse.set_task_value("champion", standing.version)
+        case Reject():
+            raise PromotionRefusedError(decision.reason)
+
+
+def decide_on(
+    challenger: ModelVersion,
+    champion: ModelVersion | None,
+    policy: Policy,
+    flights: pd.DataFrame,
+    lakehouse: Lakehouse,
+) -> Decision:
+    """Compare on the held-out flights what has to be compared, and decide."""
+    candidate = as_candidate(challenger)
+    incumbent = as_candidate(champion) if champion else None
+    settled = screen(candidate, incumbent)
+    if settled is not None:
+        return settled
+    return decide(
+        candidate,
+        incumbent,
+        compare_with(challenger, champion, policy, flights, lakehouse),
+        min_gain=policy.comparison.min_gain,
+        first_min_gain=policy.comparison.first_min_gain,
+    )
+
+
+def compare_with(
+    challenger: ModelVersion,
+    champion: ModelVersion | None,
+    policy: Policy,
+    flights: pd.DataFrame,
+    lakehouse: Lakehouse,
+) -> Comparison:
+    """Score both on the same flights; where there is no champion, the rule of thumb stands in."""
+    rows = lakehouse.spark.createDataFrame(flights)
+    scored = score(lakehouse.feature_store, challenger.uri, rows)
+    if champion is None:
+        incumbent = pd.Series(estimate_by_rule_of_thumb(scored), index=scored.index)
+    else:
+        keys = list(SPINE)
+        other = score(lakehouse.feature_store, champion.uri, rows)
+        # Rows come back in any order: they are brought together by what they are.
+        incumbent = scored[keys].merge(
+            other[[*keys, "prediction"]], on=keys, how="left", validate="one_to_one"
+        )["prediction"]
+    return compare(
+        scored[LABEL],
+        scored["prediction"],
+        incumbent,
+        resamples=policy.comparison.resamples,
+        confidence=policy.comparison.confidence,
+        seed=policy.comparison.seed,
+    )
+
+
+def promote(
+    challenger: ModelVersion,
+    champion: ModelVersion | None,
+    flights: pd.DataFrame,
+    lakehouse: Lakehouse,
+) -> None:
+    """Bring the endpoint to the challenger, ask it, and only then move the alias.
+
+    Raises:
+        LakehouseError: Champion was moved by another meanwhile; it is left where it is.
+    """
+    previous = champion.version if champion else None
+    tags = {PREVIOUS_TAG: str(previous) if previous else "none"}
+    tag_version(lakehouse.registry, challenger, **tags)
+    serve(challenger, flights, lakehouse)
+    standing = read_aliases(lakehouse.registry, challenger.model).get(CHAMPION)
+    if standing != previous:
+        raise LakehouseError(
+            f"{CHAMPION} of {challenger.model} was version {previous} and is {standing} now: "
+            "another writer moved it. Run the job again."
+        )
+    move_alias(lakehouse.registry, challenger, CHAMPION)
+    lakehouse.set_task_value("champion", challenger.version)
+    print(f"Version {challenger.version} of {challenger.model} is {CHAMPION}.")
+
+
+def serve(version: ModelVersion, flights: pd.DataFrame, lakehouse: Lakehouse) -> None:
+    """Bring the endpoint to a version and have it predict a few flights."""
+    endpoint = bring_endpoint(lakehouse.workspace, version)
+    questions = flights[list(SPINE)].tail(SMOKE_ROWS)
+    answers = ask_endpoint(lakehouse.workspace, endpoint, version, questions)
+    print(f"Endpoint {endpoint} serves version {version.version}: {answers}")
+    lakehouse.set_task_value("endpoint", endpoint)
+
+
+def select_held_out(
+    challenger: ModelVersion, policy: Policy, source: str, lakehouse: Lakehouse
+) -> pd.DataFrame:
+    """Return the flights held out from the challenger, with their labels, in order."""
+    as_of = challenger.require_as_of()
+    holdout = split(as_of, policy.windows).holdout
+    flights = select_labelled_flights(lakehouse.spark, partial(in_schema, source), holdout, as_of)
+    return flights.toPandas().sort_values(list(SPINE), ignore_index=True)
+
+
+def as_candidate(version: ModelVersion) -> Candidate:
+    """Return what the decision needs of a version."""
+    return Candidate(
+        version=version.version,
+        status=version.tags.get(STATUS_TAG),
+        aliases=version.aliases,
+        as_of=version.as_of,
+    )
+
+
+def main() -> None:
+    """Run the task from its command line."""
+    run(DeployParameters.parse(), Lakehouse())

@@ -1,0 +1,88 @@
+"""A task's command line, read into typed values; whatever is off is refused by name."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+
+class ParameterError(Exception):
+    """A task was started with parameters it cannot use."""
+
+
+def read_instant(value: object) -> datetime:
+    """Read an exclusive UTC instant: an ISO date or timestamp; empty means now.
+
+    Raises:
+        ValueError: Neither; the message says what is allowed.
+    """
+    if isinstance(value, datetime):
+        return value
+    if not value:
+        return datetime.now(UTC)
+    try:
+        instant = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(
+            "must be an ISO date or timestamp in UTC, as 2013-11-01 or 2013-11-01T06:00:00Z; "
+            "empty means now"
+        ) from None
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+Instant = Annotated[datetime, BeforeValidator(read_instant)]
+Text = Annotated[str, Field(min_length=1)]
+FullName = Annotated[str, Field(pattern=r"^[^.\s]+\.[^.\s]+\.[^.\s]+$")]
+SchemaName = Annotated[str, Field(pattern=r"^[^.\s]+\.[^.\s]+$")]
+
+
+class Parameters(BaseModel):
+    """What a task is told, as `--name=value`; every parameter is required."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def parse(cls, arguments: Sequence[str] | None = None) -> Self:
+        """Read the command line.
+
+        Args:
+            arguments: The command line; the process's own when None.
+
+        Raises:
+            ParameterError: Unknown, missing, doubled, unresolved or ill-formed parameters.
+        """
+        given: dict[str, str] = {}
+        for argument in sys.argv[1:] if arguments is None else arguments:
+            name, equals, value = argument.removeprefix("--").partition("=")
+            if not argument.startswith("--") or not equals:
+                raise ParameterError(f"Parameters are --name=value; got {argument!r}.")
+            if name in given:
+                raise ParameterError(f"Parameter '{name}' is given twice.")
+            if "{{" in value:
+                raise ParameterError(
+                    f"Parameter '{name}' is {value!r}: the job did not resolve that reference. "
+                    "The task it names must run before this one and set the value."
+                )
+            given[name] = value
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            allowed = ", ".join(cls.model_fields)
+            faults = "; ".join(
+                explain(fault["loc"], given, fault["msg"]) for fault in error.errors()
+            )
+            raise ParameterError(f"{faults}. Parameters of this task: {allowed}.") from None
+
+
+def explain(location: tuple[int | str, ...], given: dict[str, str], message: str) -> str:
+    """Say what is wrong with one parameter."""
+    name = ".".join(map(str, location))
+    text = message.removeprefix("Value error, ")
+    return f"'{name}' is {given[name]!r}: {text}" if name in given else f"'{name}': {text}"
+
+
+def in_schema(schema: str, table: str) -> str:
+    """Return a table's full name."""
+    return f"{schema}.{table}"

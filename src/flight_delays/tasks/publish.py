@@ -1,0 +1,37 @@
+"""Task: bring the online store up to the feature tables."""
+
+from functools import partial
+
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.online import publish_features
+from ..lakehouse.tables import require_table
+from ..problem.features import FEATURE_TABLES
+from .parameters import Parameters, SchemaName, in_schema
+
+
+class PublishParameters(Parameters):
+    """What the task is told.
+
+    Attributes:
+        target: Schema of the feature tables, with its catalog.
+        online_store: Store that serves features by key.
+    """
+
+    target: SchemaName
+    online_store: str
+
+
+def run(parameters: PublishParameters, lakehouse: Lakehouse) -> None:
+    """Publish every feature table: the latest row a key, as serving looks it up."""
+    qualify = partial(in_schema, parameters.target)
+    for table in FEATURE_TABLES:
+        name = qualify(table.name)
+        require_table(lakehouse.spark, name, "Run the task features first.")
+        online = publish_features(lakehouse.feature_store, parameters.online_store, name)
+        print(f"{name} → {online}")
+    lakehouse.set_task_value("tables_published", len(FEATURE_TABLES))
+
+
+def main() -> None:
+    """Run the task from its command line."""
+    run(PublishParameters.parse(), Lakehouse())

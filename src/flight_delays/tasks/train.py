@@ -1,0 +1,122 @@
+"""Task: train a model on point-in-time features and register it, not yet validated."""
+
+from dataclasses import asdict
+from functools import partial
+
+import mlflow
+import pandas as pd
+
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.logging import log_datasets, log_model
+from ..lakehouse.registry import AS_OF_TAG, PENDING, STATUS_TAG, read_version, tag_version
+from ..lakehouse.tables import read_versions, require_table
+from ..lifecycle import measure
+from ..problem import probability
+from ..problem.errors import TrainingDataError
+from ..problem.features import EXCLUDED, FEATURE_TABLES, LABEL, feature_lookups
+from ..problem.model import build_model, load_hyperparameters
+from ..problem.policy import load_policy
+from ..problem.spine import count_flights_by_outcome, select_labelled_flights
+from ..problem.split import Interval, split
+from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
+
+REFRESH = "Run the job feature_refresh first, with the same as_of."
+
+
+class TrainParameters(Parameters):
+    """What the task is told.
+
+    Attributes:
+        model: Full name of the registered model.
+        source: Schema of the feature tables, with its catalog.
+        experiment: Experiment that takes the run.
+        as_of: Exclusive instant before which everything was known.
+        policy: Policy file under conf/.
+        git_commit: Commit the bundle was deployed from; empty outside a repository.
+        job_run: Run of the job.
+    """
+
+    model: FullName
+    source: SchemaName
+    experiment: Text
+    as_of: Instant
+    policy: Text
+    git_commit: str
+    job_run: Text
+
+
+def run(parameters: TrainParameters, lakehouse: Lakehouse) -> None:
+    """Train on what came before the held-out window, measure on it, register."""
+    policy = load_policy(parameters.policy)
+    hyperparameters = load_hyperparameters()
+    windows = split(parameters.as_of, policy.windows)
+    qualify = partial(in_schema, parameters.source)
+    tables = [qualify(table.name) for table in FEATURE_TABLES]
+    for table in (qualify("flights"), qualify("outcomes"), *tables):
+        require_table(lakehouse.spark, table, REFRESH)
+
+    def assemble(interval: Interval) -> tuple[object, pd.DataFrame]:
+        """Return the training set of an interval, and its rows."""
+        flights = select_labelled_flights(lakehouse.spark, qualify, interval, parameters.as_of)
+        training_set = lakehouse.feature_store.create_training_set(
+            df=flights,
+            feature_lookups=feature_lookups(qualify),
+            label=LABEL,
+            exclude_columns=list(EXCLUDED),
+        )
+        return training_set, training_set.load_df().toPandas()
+
+    training_set, learned = assemble(windows.training)
+    _, held_out = assemble(windows.holdout)
+    for name, rows, interval in (
+        ("training", learned, windows.training),
+        ("holdout", held_out, windows.holdout),
+    ):
+        if rows.empty:
+            raise TrainingDataError(
+                f"No flight with a known outcome was decided from {interval.start} to "
+                f"{interval.end}, the {name} window of as_of {parameters.as_of}.",
+                f"{REFRESH} Or give another one: --params as_of=2013-11-01.",
+            )
+        print(f"{name}: {len(rows):,} flights decided from {interval.start} to {interval.end}")
+    print(
+        f"held out, by outcome: {count_flights_by_outcome(lakehouse.spark, qualify, windows.holdout)}"
+    )
+
+    model = build_model(hyperparameters)
+    model.fit(learned.drop(columns=LABEL), learned[LABEL])
+    metrics = measure(held_out[LABEL], model.predict(held_out.drop(columns=LABEL)))
+    print(f"held out: AUC {metrics.auc:.3f}, log loss {metrics.log_loss:.4f}")
+
+    facts = {
+        AS_OF_TAG: parameters.as_of.isoformat(),
+        "git_commit": parameters.git_commit or "uncommitted",
+        "job_run_id": parameters.job_run,
+        "policy": parameters.policy,
+    }
+    mlflow.set_experiment(parameters.experiment)
+    with mlflow.start_run(run_name=f"train {parameters.as_of:%Y-%m-%d}", tags=facts):
+        mlflow.log_params(hyperparameters.model_dump())
+        mlflow.log_params({"training_rows": len(learned), "holdout_rows": len(held_out)})
+        mlflow.log_metrics({f"holdout_{k}": v for k, v in asdict(metrics).items()})
+        log_datasets(read_versions(lakehouse.workspace, tables))
+        model_uri = log_model(lakehouse.feature_store, model, training_set, by_value=[probability])
+    version = read_version(
+        lakehouse.registry,
+        parameters.model,
+        int(mlflow.register_model(model_uri, parameters.model).version),
+    )
+    tag_version(lakehouse.registry, version, **facts, **{STATUS_TAG: PENDING})
+    lakehouse.registry.update_model_version(
+        version.model,
+        str(version.version),
+        f"Trained on {len(learned):,} flights decided before {windows.training.end:%Y-%m-%d}; "
+        f"held out until {windows.holdout.end:%Y-%m-%d}: AUC {metrics.auc:.3f}, log loss "
+        f"{metrics.log_loss:.4f}.",
+    )
+    lakehouse.set_task_value("model_uri", version.uri)
+
+
+def main() -> None:
+    """Run the task from its command line."""
+    run(TrainParameters.parse(), Lakehouse())

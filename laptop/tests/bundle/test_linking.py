@@ -1,0 +1,68 @@
+from collections.abc import Callable
+
+import pytest
+from laptop.bundle import Bundle, BundleError, link
+
+Settle = Callable[..., Bundle]
+
+TEXT = """
+resources:
+  schemas: {s: {catalog_name: c, name: flights}}
+  registered_models: {m: {catalog_name: c, schema_name: "${resources.schemas.s.name}", name: delay}}
+  experiments: {e: {name: /Shared/train}}
+  jobs:
+    called: {name: called}
+    j:
+      description: "PROBE"
+      tasks: [{task_key: t, run_job_task: {job_id: "${resources.jobs.called.id}"}}]
+targets: {t: {mode: development}}
+"""
+DEPLOYED = {"experiments": {"e": {"id": "7"}}, "jobs": {"called": {"id": "42", "url": "http://x"}}}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${resources.registered_models.m.id}", "c.dev_laptop_flights.dev_laptop_delay"),
+        ("${resources.registered_models.m.full_name}", "c.dev_laptop_flights.dev_laptop_delay"),
+        ("${resources.schemas.s.id}", "c.dev_laptop_flights"),
+        ("${resources.schemas.s.name}", "dev_laptop_flights"),
+        (
+            "${resources.experiments.e.id} ${resources.experiments.e.name}",
+            "7 /Shared/[dev laptop] train",
+        ),
+        ("${resources.jobs.called.url}", "http://x"),
+        ("{{job.id}} ${HOME}", "{{job.id}} ${HOME}"),
+    ],
+)
+def test_what_is_configured_derived_or_deployed_takes_the_references_place(
+    settle: Settle, text: str, expected: str
+) -> None:
+    linked = link(settle(TEXT.replace("PROBE", text)), DEPLOYED)
+    assert linked.jobs["j"]["description"] == expected
+    assert linked.jobs["j"]["tasks"][0]["run_job_task"]["job_id"] == "42"
+
+
+def test_what_is_deployed_beats_what_is_configured(settle: Settle) -> None:
+    bundle = settle(TEXT.replace("PROBE", "${resources.jobs.called.name}"))
+    deployed = {"jobs": {"called": {"id": "42", "name": "renamed"}}}
+    assert link(bundle, deployed).jobs["j"]["description"] == "renamed"
+
+
+@pytest.mark.parametrize(
+    ("text", "deployed", "problem"),
+    [
+        (
+            "${resources.experiments.e.id}",
+            {"jobs": {"called": {"id": "1"}}},
+            r"\.experiments\.e\.id\} is neither",
+        ),
+        ("${resources.jobs.called.description}", DEPLOYED, "Allowed: .*name.*url"),
+        ("${resources.jobs.j.description}", DEPLOYED, "lead back to themselves"),
+    ],
+)
+def test_what_nothing_knows_is_refused_by_name(
+    settle: Settle, text: str, deployed: dict[str, dict[str, dict[str, str]]], problem: str
+) -> None:
+    with pytest.raises(BundleError, match=problem):
+        link(settle(TEXT.replace("PROBE", text)), deployed)

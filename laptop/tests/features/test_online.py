@@ -1,0 +1,236 @@
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from laptop.features.errors import FeatureError
+from laptop.features.online import OnlineStore, key_text
+from laptop.features.tables import FeatureTable
+
+NAME = "c.s.weather"
+
+
+def at(hour: int) -> datetime:
+    return datetime(2013, 11, 1, hour, tzinfo=UTC)
+
+
+WEATHER = FeatureTable(
+    name=NAME,
+    table_id="1",
+    description="",
+    primary_keys=["origin"],
+    timestamp_keys=["known_at"],
+    features=["origin", "known_at", "temp"],
+    creation_timestamp=None,
+    types={"origin": "string", "known_at": "timestamp", "temp": "double"},
+    tags={},
+)
+
+
+def weather(*rows: tuple[str, int, float | None]) -> pa.Table:
+    origins, hours, temps = zip(*rows, strict=True)
+    return pa.table(
+        {
+            "origin": pa.array(origins),
+            "known_at": pa.array([at(hour) for hour in hours], pa.timestamp("us", tz="UTC")),
+            "temp": pa.array(temps, pa.float64()),
+        }
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[OnlineStore]:
+    store = OnlineStore(tmp_path)
+    yield store
+    store.close()
+
+
+def publish(store: OnlineStore, *rows: tuple[str, int, float | None]) -> int:
+    return store.publish(WEATHER, weather(*rows), store="s", online_table=f"{NAME}_online")
+
+
+def temps(store: OnlineStore, *origins: Any) -> list[float | None]:
+    table = store.find(NAME, ["temp"])
+    found: list[float | None] = (
+        store.lookup(table, [(origin,) for origin in origins], ["temp"]).column(0).to_pylist()
+    )
+    return found
+
+
+def test_the_latest_row_of_each_key_is_online(store: OnlineStore) -> None:
+    count = publish(store, ("EWR", 5, 3.0), ("EWR", 9, 1.0), ("EWR", 7, 2.0), ("JFK", 1, None))
+
+    assert count == 2
+    assert temps(store, "JFK", "EWR", "EWR") == [None, 1.0, 1.0]
+
+
+def test_a_key_that_is_not_online_gives_nulls(store: OnlineStore) -> None:
+    publish(store, ("EWR", 5, 3.0))
+
+    assert temps(store, "LGA", None, "EWR") == [None, None, 3.0]
+
+
+def test_publishing_again_replaces_all_rows(store: OnlineStore) -> None:
+    publish(store, ("EWR", 5, 3.0), ("JFK", 5, 4.0))
+    publish(store, ("EWR", 6, 5.0))
+
+    assert temps(store, "EWR", "JFK") == [5.0, None]
+
+
+def test_many_keys_are_found_in_one_call(store: OnlineStore) -> None:
+    publish(store, *((f"K{i}", 1, float(i)) for i in range(1200)))
+
+    assert temps(store, *(f"K{i}" for i in range(1200))) == [float(i) for i in range(1200)]
+
+
+def test_an_interrupted_publication_leaves_what_was_online(store: OnlineStore) -> None:
+    publish(store, ("EWR", 5, 3.0))
+    broken = replace(
+        WEATHER, features=[*WEATHER.features, "raw"], types=WEATHER.types | {"raw": "binary"}
+    )
+    rows = weather(("EWR", 6, 4.0)).append_column("raw", pa.array([b"x"]))
+
+    with pytest.raises(FeatureError, match="bytes cannot be published"):
+        store.publish(broken, rows, store="s", online_table=f"{NAME}_online")
+
+    assert temps(store, "EWR") == [3.0]
+
+
+def test_another_process_sees_what_was_published(store: OnlineStore, tmp_path: Path) -> None:
+    publish(store, ("EWR", 5, 3.0))
+    other = OnlineStore(tmp_path)
+
+    assert temps(other, "EWR") == [3.0]
+    publish(store, ("EWR", 6, 4.0))
+    assert temps(other, "EWR") == [4.0]
+    other.close()
+
+
+def test_lookups_and_publications_do_not_disturb_each_other(store: OnlineStore) -> None:
+    publish(store, ("EWR", 1, 1.0), ("JFK", 1, 1.0))
+    seen: list[list[float | None]] = []
+
+    def look() -> None:
+        seen.extend(temps(store, "EWR", "JFK") for _ in range(50))
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for value in (2.0, 3.0, 4.0):
+        publish(store, ("EWR", 1, value), ("JFK", 1, value))
+    for thread in threads:
+        thread.join()
+
+    assert len(seen) == 200
+    assert all(first == second is not None for first, second in seen)
+
+
+def test_a_table_that_was_not_published_is_named(store: OnlineStore) -> None:
+    publish(store, ("EWR", 1, 1.0))
+
+    with pytest.raises(FeatureError, match=r"c.s.planes is not published.*Published: c.s.weather"):
+        store.find("c.s.planes", [])
+
+
+def test_a_feature_that_was_not_published_is_named(store: OnlineStore) -> None:
+    publish(store, ("EWR", 1, 1.0))
+
+    with pytest.raises(FeatureError, match=r"lacks \['rain'\]"):
+        store.find(NAME, ["temp", "rain"])
+
+
+def test_an_online_table_shows_one_source(store: OnlineStore) -> None:
+    publish(store, ("EWR", 1, 1.0))
+    other = replace(WEATHER, name="c.s.other")
+
+    with pytest.raises(FeatureError, match=r"shows c.s.weather, and cannot show c.s.other"):
+        store.publish(other, weather(("EWR", 2, 2.0)), store="s", online_table=f"{NAME}_online")
+    assert temps(store, "EWR") == [1.0]
+
+
+def test_features_come_back_in_their_types(store: OnlineStore) -> None:
+    values: dict[str, tuple[str, Any]] = {
+        "k": ("bigint", 7),
+        "i": ("int", 1),
+        "f": ("double", 0.1),
+        "nan": ("double", float("nan")),
+        "b": ("boolean", False),
+        "s": ("string", "é"),
+        "d": ("date", date(2013, 1, 2)),
+        "t": ("timestamp", at(5).replace(microsecond=123456)),
+        "m": ("decimal(10,2)", Decimal("1.20")),
+    }
+    types = {name: kind for name, (kind, _) in values.items()}
+    table = replace(
+        WEATHER, primary_keys=["k"], timestamp_keys=[], features=list(types), types=types
+    )
+    rows = pa.table({name: [value] for name, (_, value) in values.items()})
+    store.publish(table, rows, store="s", online_table="c.s.o")
+
+    found = store.lookup(store.find(NAME, list(types)), [(7,)], list(types))
+
+    (row,) = found.to_pylist()
+    assert np.isnan(row.pop("nan"))
+    assert row == {name: value for name, (_, value) in values.items() if name != "nan"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "forms"),
+    [
+        ("bigint", [5, 5.0, "5", np.int32(5), Decimal(5)]),
+        ("string", ["5", 5]),
+        (
+            "timestamp",
+            [
+                "2013-11-01T10:00:00Z",
+                "2013-11-01T10:00:00",
+                "2013-11-01 06:00:00-04:00",
+                at(10),
+                at(10).replace(tzinfo=None),
+                np.datetime64("2013-11-01T10:00:00.000000000"),
+                pd.Timestamp("2013-11-01T10:00:00.000000999Z"),
+            ],
+        ),
+        ("date", ["2013-11-01", date(2013, 11, 1), np.datetime64("2013-11-01")]),
+        ("boolean", [True, np.bool_(True)]),
+        ("double", [0.5, np.float64(0.5), "0.5"]),
+        ("decimal(10,2)", [Decimal("1.20"), "1.2", 1.2]),
+    ],
+)
+def test_all_forms_of_a_key_are_one(kind: str, forms: list[Any]) -> None:
+    assert len({key_text((form,), [kind]) for form in forms}) == 1
+
+
+@pytest.mark.parametrize("part", [None, float("nan"), pd.NaT, np.datetime64("NaT")])
+def test_a_null_is_no_key(part: Any) -> None:
+    assert key_text(("EWR", part), ["string", "timestamp"]) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        ("bigint", "five"),
+        ("bigint", 5.5),
+        ("bigint", True),
+        ("timestamp", "noon"),
+        ("boolean", "true"),
+        ("string", 0.5),
+        ("array<int>", [1]),
+    ],
+)
+def test_what_is_no_key_of_the_type_is_refused(kind: str, part: Any) -> None:
+    with pytest.raises(FeatureError, match=f"is no key of type {kind}"):
+        key_text((part,), [kind])
+
+
+def test_a_store_is_created_once_and_listed(store: OnlineStore) -> None:
+    assert store.create("shop", "CU_2")
+    assert not store.create("shop", "CU_4")
+    assert [(name, capacity) for name, capacity, _ in store.stores()] == [("shop", "CU_2")]

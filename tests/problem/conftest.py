@@ -1,0 +1,98 @@
+"""A Spark session on Sail, with a month of the archive as its source tables."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+from pysail.spark import SparkConnectServer
+from pyspark.sql import SparkSession
+
+from flight_delays.problem.features import FEATURE_TABLES
+from flight_delays.problem.sources import SOURCES
+
+# Where cores are shared, threads that wait by spinning make training ten times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+Tables = dict[str, pd.DataFrame]
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    host, port = server.listening_address
+    session = SparkSession.builder.remote(f"sc://{host}:{port}").getOrCreate()
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    session.conf.set("spark.sql.ansi.enabled", "true")
+    yield session
+    session.stop()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def compute(spark: SparkSession) -> Callable[[Tables, datetime], Tables]:
+    """Computes all feature tables from given source tables."""
+
+    def compute(sources: Tables, as_of: datetime) -> Tables:
+        for source in SOURCES:
+            frame = spark.createDataFrame(sources[source.name], schema=source.schema)
+            frame.createOrReplaceTempView(f"source_{source.name}")
+        return {
+            table.name: localize(
+                table.compute(spark, lambda name: f"source_{name}", as_of).toPandas()
+            )
+            for table in FEATURE_TABLES
+        }
+
+    return compute
+
+
+@pytest.fixture(scope="session")
+def month() -> datetime:
+    return datetime(2013, 2, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def sources(month: datetime) -> Tables:
+    return {source.name: source.read(month, 0) for source in SOURCES}
+
+
+@pytest.fixture(scope="session")
+def tables(
+    compute: Callable[[Tables, datetime], Tables], sources: Tables, month: datetime
+) -> Tables:
+    """The feature tables of January."""
+    return compute(sources, month)
+
+
+@pytest.fixture(scope="session")
+def training_set(sources: Tables, tables: Tables) -> pd.DataFrame:
+    """January's flights, with their features and, where they landed, their label."""
+    labels = sources["outcomes"][["time_hour", "carrier", "flight", "origin", "late"]]
+    return look_up(sources["flights"].merge(labels, how="left"), tables)
+
+
+def look_up(flights: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    """Joins to each flight the features as known at its decision, the order of flights kept."""
+    found = flights.reset_index(names="position")
+    for table in FEATURE_TABLES:
+        keys, rows = list(table.lookup_key), tables[table.name]
+        if table.timeseries_column is None:
+            found = found.merge(rows, on=keys, how="left", validate="many_to_one")
+            continue
+        found = pd.merge_asof(
+            found.sort_values("decision_at"),
+            rows.sort_values("known_at"),
+            left_on="decision_at",
+            right_on="known_at",
+            by=keys,
+            tolerance=pd.Timedelta(table.lookback),
+        ).drop(columns="known_at")
+    return found.sort_values("position", ignore_index=True).drop(columns="position")
+
+
+def localize(frame: pd.DataFrame) -> pd.DataFrame:
+    instants = frame.select_dtypes("datetime")
+    return frame.assign(**{name: instants[name].dt.tz_localize("UTC") for name in instants})

@@ -1,0 +1,265 @@
+"""The feature tables: what their rows say, and that they never rest on what came later."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from flight_delays.problem.errors import InstantWithoutZoneError
+from flight_delays.problem.features import (
+    AIRCRAFT_FEATURES,
+    CATEGORIES,
+    EXCLUDED,
+    FEATURE_TABLES,
+    LABEL,
+    NUMBERS,
+    ORIGIN_DELAY_FEATURES,
+    SLICES,
+    SPINE_FEATURES,
+    FeatureTable,
+    feature_lookups,
+)
+from flight_delays.problem.sources import KEYS, SOURCES
+from tests.oracle import expected_features
+from tests.problem.conftest import look_up
+
+Tables = dict[str, pd.DataFrame]
+Compute = Callable[[Tables, datetime], Tables]
+EACH_TABLE = pytest.mark.parametrize("table", FEATURE_TABLES, ids=lambda table: table.name)
+EACH_TIMED_TABLE = pytest.mark.parametrize(
+    "table",
+    [table for table in FEATURE_TABLES if table.timeseries_column],
+    ids=lambda table: table.name,
+)
+MID_MONTH = datetime(2013, 1, 16, 17, 25, tzinfo=UTC)
+
+
+def by_key(table: FeatureTable, rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values(list(table.primary_keys), ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def tables_mid_month(compute: Compute) -> Tables:
+    return compute({source.name: source.read(MID_MONTH, 0) for source in SOURCES}, MID_MONTH)
+
+
+@EACH_TABLE
+def test_rows_are_told_apart_by_keys_without_nulls(table: FeatureTable, tables: Tables) -> None:
+    rows = tables[table.name]
+    keys = list(table.primary_keys)
+    assert len(rows) > 1_000
+    assert not rows[keys].isna().any(axis=None)
+    assert not rows.duplicated(keys).any()
+
+
+@EACH_TABLE
+def test_numbers_are_doubles_and_the_rest_text(table: FeatureTable, tables: Tables) -> None:
+    rows = tables[table.name]
+    assert list(rows.columns) == [*table.primary_keys, *table.features]
+    assert {str(rows[number].dtype) for number in table.numbers} <= {"float64"}
+    assert {str(rows[text].dtype) for text in table.texts} <= {"object"}
+
+
+@EACH_TABLE
+def test_rows_stay_as_they_are_when_more_becomes_known(
+    table: FeatureTable, tables: Tables, tables_mid_month: Tables
+) -> None:
+    earlier = tables_mid_month[table.name]
+    later = tables[table.name].merge(earlier[list(table.primary_keys)])
+    pd.testing.assert_frame_equal(by_key(table, later), by_key(table, earlier))
+    assert len(earlier) < len(tables[table.name]) or table.name == "aircraft_features"
+
+
+@EACH_TIMED_TABLE
+def test_an_earlier_as_of_finds_its_own_rows_in_tables_that_reach_further(
+    table: FeatureTable, compute: Compute, sources: Tables, tables_mid_month: Tables
+) -> None:
+    rows = compute(sources, MID_MONTH)[table.name]
+    own = tables_mid_month[table.name]
+    pd.testing.assert_frame_equal(by_key(table, rows), by_key(table, own))
+
+
+def test_an_hour_that_is_not_over_has_no_row(tables_mid_month: Tables) -> None:
+    latest = tables_mid_month["origin_delay_features"]["known_at"].max()
+    assert latest == pd.Timestamp("2013-01-16T17:00Z")
+
+
+def test_what_becomes_known_after_an_instant_changes_no_row_known_by_then(
+    compute: Compute, sources: Tables, tables: Tables, month: datetime
+) -> None:
+    outcomes, weather = sources["outcomes"].copy(), sources["weather"].copy()
+    unknown = outcomes["known_at"] > MID_MONTH
+    outcomes.loc[unknown, "arr_delay"] = 600.0
+    outcomes.loc[unknown, "late"] = 1 - outcomes.loc[unknown, "late"]
+    weather.loc[weather["known_at"] > MID_MONTH, ["temp", "precip"]] = 99.0
+    altered = compute(sources | {"outcomes": outcomes, "weather": weather}, month)
+    for table in FEATURE_TABLES:
+        if table.timeseries_column is None:
+            pd.testing.assert_frame_equal(altered[table.name], tables[table.name])
+            continue
+        before, after = by_key(table, tables[table.name]), by_key(table, altered[table.name])
+        known = before["known_at"] <= MID_MONTH
+        pd.testing.assert_frame_equal(after[known], before[known])
+        assert not after[~known].equals(before[~known])
+
+
+def test_a_flight_sees_none_of_the_outcomes_that_come_after_its_decision(
+    compute: Compute, sources: Tables, training_set: pd.DataFrame, month: datetime
+) -> None:
+    known = sources["outcomes"]["known_at"] <= MID_MONTH
+    outcomes = sources["outcomes"][known].reset_index(drop=True)
+    altered = look_up(sources["flights"], compute(sources | {"outcomes": outcomes}, month))
+    decided = training_set["decision_at"] <= MID_MONTH
+    features = [*CATEGORIES, *NUMBERS]
+    pd.testing.assert_frame_equal(
+        altered.loc[decided, features], training_set.loc[decided, features]
+    )
+    assert not altered[features].equals(training_set[features])
+
+
+def outcomes_of(sources: Tables, *rows: tuple[str, str, str, float]) -> pd.DataFrame:
+    """Outcomes of AA flights from JFK: destination, status, known at, arrival delay."""
+    return pd.DataFrame(
+        [
+            {
+                "time_hour": pd.Timestamp("2013-01-01T00:00Z"),
+                "carrier": "AA",
+                "flight": number,
+                "origin": "JFK",
+                "dest": dest,
+                "status": status,
+                "known_at": pd.Timestamp(known_at),
+                "arr_delay": delay if status == "landed" else None,
+                "late": float(delay >= 15) if status == "landed" else None,
+            }
+            for number, (dest, status, known_at, delay) in enumerate(rows)
+        ]
+    ).astype(sources["outcomes"].dtypes.to_dict())
+
+
+def test_a_route_counts_landings_of_fourteen_days_and_nothing_else(
+    compute: Compute, sources: Tables, month: datetime
+) -> None:
+    outcomes = outcomes_of(
+        sources,
+        ("LAX", "landed", "2013-01-02T10:00Z", 15),
+        ("LAX", "landed", "2013-01-02T10:01Z", 15),
+        ("LAX", "landed", "2013-01-16T10:00Z", 0),
+        ("LAX", "landed", "2013-01-16T10:00Z", 60),
+        ("LAX", "cancelled", "2013-01-16T09:00Z", 0),
+        ("LAX", "diverted", "2013-01-16T09:00Z", 0),
+        ("SFO", "landed", "2013-01-16T09:00Z", 99),
+    )
+    rows = compute(sources | {"outcomes": outcomes}, month)["route_delay_features"]
+    latest = rows[rows["known_at"] == pd.Timestamp("2013-01-16T10:00Z")]
+    assert latest[["dest", "route_late_share_14d", "route_landed_14d"]].values.tolist() == [
+        ["LAX", 2 / 3, 3.0]
+    ]
+    assert len(rows) == 4
+
+
+def test_an_origin_counts_landings_from_three_hours_before_up_to_the_full_hour_without_it(
+    compute: Compute, sources: Tables, month: datetime
+) -> None:
+    outcomes = outcomes_of(
+        sources,
+        ("LAX", "landed", "2013-01-02T06:59Z", 99),
+        ("LAX", "landed", "2013-01-02T07:00Z", -20),
+        ("SFO", "landed", "2013-01-02T09:59Z", 40),
+        ("SFO", "cancelled", "2013-01-02T09:00Z", 0),
+        ("SFO", "landed", "2013-01-02T10:00Z", 99),
+    )
+    rows = compute(sources | {"outcomes": outcomes}, month)["origin_delay_features"]
+    at_ten = rows[rows["known_at"] == pd.Timestamp("2013-01-02T10:00Z")]
+    assert at_ten[list(ORIGIN_DELAY_FEATURES.features)].values.tolist() == [[0.5, 20.0, 2.0]]
+    assert rows["known_at"].min() == pd.Timestamp("2013-01-02T07:00Z")
+    assert rows["known_at"].max() == pd.Timestamp("2013-01-02T13:00Z")
+
+
+@EACH_TABLE
+def test_an_as_of_without_a_zone_is_refused(table: FeatureTable, spark: SparkSession) -> None:
+    with pytest.raises(InstantWithoutZoneError, match="as_of"):
+        table.compute(spark, str, datetime(2013, 1, 1))
+
+
+def test_no_two_columns_of_a_training_set_share_a_name() -> None:
+    columns = [*EXCLUDED, *CATEGORIES, *NUMBERS, LABEL]
+    assert len(columns) == len(set(columns))
+    assert set(KEYS) <= set(columns)
+    assert set(SLICES) <= set(CATEGORIES)
+
+
+@dataclass
+class Lookup:
+    """Stands for the lookup class, which exists only where tasks run."""
+
+    table_name: str
+    lookup_key: list[str]
+    feature_names: list[str]
+    timestamp_lookup_key: str | None
+    lookback_window: timedelta | None
+
+
+def test_each_table_is_looked_up_by_its_keys_and_timed_ones_as_of_the_decision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = ModuleType("databricks.feature_engineering")
+    monkeypatch.setattr(module, "FeatureLookup", Lookup, raising=False)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    lookups = feature_lookups(lambda name: f"c.s.{name}")
+    found = {
+        x.table_name: (x.lookup_key, x.timestamp_lookup_key, x.lookback_window) for x in lookups
+    }
+    assert found == {
+        "c.s.weather_features": (["origin"], "decision_at", timedelta(hours=6)),
+        "c.s.route_delay_features": (
+            ["carrier", "origin", "dest"],
+            "decision_at",
+            timedelta(days=14),
+        ),
+        "c.s.origin_delay_features": (["origin"], "decision_at", timedelta(hours=1)),
+        "c.s.aircraft_features": (["tailnum"], None, None),
+        "c.s.schedule_features": (list(KEYS), None, None),
+    }
+    looked_up = {name for x in lookups for name in x.feature_names}
+    assert looked_up == {*CATEGORIES, *NUMBERS} - {*SPINE_FEATURES}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shift_days", [0, 13 * 364])
+def test_features_agree_with_an_independent_account_of_what_was_known(
+    compute: Compute, shift_days: int
+) -> None:
+    shift = timedelta(days=shift_days)
+    as_of = datetime(2014, 1, 2, tzinfo=UTC) + shift
+    facts = {source.name: source.read(as_of, shift_days) for source in SOURCES}
+    flights = facts["flights"]
+    decided = flights["decision_at"] - shift
+    sampled = pd.concat(
+        [
+            flights.sample(300, random_state=20130101),
+            flights.head(40),
+            flights[decided.dt.minute == 0].sample(40, random_state=1),
+            flights[flights["tailnum"].isna()].sample(20, random_state=2),
+            flights[decided.between("2013-03-10", "2013-03-11")].sample(50, random_state=3),
+            flights[decided.between("2013-11-03", "2013-11-04")].sample(50, random_state=4),
+        ],
+        ignore_index=True,
+    )
+    found = look_up(sampled, compute(facts, as_of))
+    expected = expected_features(sampled[list(KEYS)], shift_days)
+    assert {*expected} == {*CATEGORIES, *NUMBERS} - {*SPINE_FEATURES}
+    sometimes_unknown = ["route_landed_14d", "origin_landed_3h", "pressure", "year_built"]
+    assert expected[sometimes_unknown].isna().any().all()
+    for column in NUMBERS:
+        account = expected[column].astype("float64")
+        pd.testing.assert_series_equal(found[column], account, rtol=1e-12)
+    for column in AIRCRAFT_FEATURES.texts:
+        assert (
+            found[column].where(found[column].notna(), None).tolist() == expected[column].tolist()
+        )

@@ -1,0 +1,179 @@
+"""What is read from the archive, and that it only ever grows."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from flight_delays.problem.archive import ZONES_NOT_IN_THE_ARCHIVE, load_flights
+from flight_delays.problem.errors import InstantWithoutZoneError, ShiftError
+from flight_delays.problem.sources import (
+    KEYS,
+    SOURCES,
+    Source,
+    read_flights,
+    read_outcomes,
+    read_planes,
+    read_schedule,
+    read_weather,
+)
+
+AFTER_THE_YEAR = datetime(2014, 1, 3, tzinfo=UTC)
+EACH_SOURCE = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+INSTANTS = (
+    datetime(2012, 6, 1, tzinfo=UTC),
+    datetime(2013, 1, 1, 12, 30, tzinfo=UTC),
+    datetime(2013, 3, 10, 7, 2, tzinfo=UTC),
+    datetime(2013, 4, 30, 23, 59, tzinfo=UTC),
+)
+
+
+def test_all_flights_of_the_year_are_read_once_each() -> None:
+    flights = read_flights(AFTER_THE_YEAR, 0)
+    assert len(flights) == 336_776
+    assert not flights.duplicated(list(KEYS)).any()
+    assert flights["tailnum"].isna().sum() == 2_512
+    assert {type(tailnum) for tailnum in flights["tailnum"]} == {str, type(None)}
+
+
+def test_each_flight_ends_in_one_of_three_ways() -> None:
+    outcomes = read_outcomes(AFTER_THE_YEAR, 0)
+    assert outcomes["status"].value_counts().to_dict() == {
+        "landed": 327_346,
+        "cancelled": 8_255,
+        "diverted": 1_175,
+    }
+
+
+def test_only_landed_flights_have_a_label_and_it_starts_at_fifteen_minutes() -> None:
+    outcomes = read_outcomes(AFTER_THE_YEAR, 0)
+    landed = outcomes["status"] == "landed"
+    assert outcomes.loc[~landed, ["arr_delay", "late"]].isna().all(axis=None)
+    bounds = outcomes[landed].groupby("late")["arr_delay"].agg(["min", "max"])
+    assert bounds.loc[0.0, "max"] == 14
+    assert bounds.loc[1.0, "min"] == 15
+
+
+def test_no_flight_lands_sooner_than_it_flew_and_landings_agree_with_the_recorded_delay() -> None:
+    minute = pd.Timedelta(minutes=1)
+    flights = load_flights()
+    landed = flights[flights["arr_delay"].notna()]
+    departed_at = landed["decision_at"] + landed["dep_delay"] * minute
+    elapsed = (landed["landed_at"] - departed_at) / minute
+    assert elapsed.between(33, 738).all()
+    late_by = (landed["landed_at"] - landed["scheduled_arrival_at"]) / minute
+    assert (late_by == landed["arr_delay"]).all()
+    assert (landed["landed_at"] > landed["decision_at"]).all()
+
+
+def test_arrival_clocks_are_read_in_the_destinations_zone() -> None:
+    schedule = read_schedule(datetime(2013, 1, 2, tzinfo=UTC), 0)
+    flights = schedule.set_index(["carrier", "flight", "origin", "dest", "decision_at"])
+    arrivals = flights["scheduled_arrival_at"]
+    departure = pd.Timestamp("2013-01-01T10:45Z")
+    assert arrivals["B6", 725, "JFK", "BQN", departure] == pd.Timestamp("2013-01-01T14:22Z")
+    departure = pd.Timestamp("2013-01-01T10:29Z")
+    assert arrivals["UA", 1714, "LGA", "IAH", departure] == pd.Timestamp("2013-01-01T14:30Z")
+    assert set(ZONES_NOT_IN_THE_ARCHIVE) <= set(load_flights()["dest"])
+
+
+def test_a_flight_in_the_air_when_clocks_go_forward_lands_by_the_clock_it_left_by() -> None:
+    outcomes = read_outcomes(datetime(2013, 3, 11, tzinfo=UTC), 0)
+    departed = outcomes["time_hour"] == pd.Timestamp("2013-03-10T02:00Z")
+    flight = outcomes[departed & (outcomes["dest"] == "PBI") & (outcomes["arr_delay"] > 50)]
+    assert flight["known_at"].tolist() == [pd.Timestamp("2013-03-10T07:03Z")]
+
+
+def test_a_cancelled_flight_is_known_a_day_after_it_should_have_arrived() -> None:
+    schedule = read_schedule(AFTER_THE_YEAR, 0).set_index(list(KEYS))
+    outcomes = read_outcomes(AFTER_THE_YEAR, 0).set_index(list(KEYS))
+    closed = outcomes[outcomes["status"] != "landed"]
+    due_at = schedule.loc[closed.index, "scheduled_arrival_at"]
+    assert (closed["known_at"] - due_at == timedelta(days=1)).all()
+
+
+def test_weather_is_known_an_hour_late_and_once_an_hour_even_when_clocks_go_back() -> None:
+    weather = read_weather(AFTER_THE_YEAR, 0)
+    assert len(weather) == 26_115
+    assert not weather.duplicated(["origin", "known_at"]).any()
+    assert weather["known_at"].min() == pd.Timestamp("2013-01-01T07:00Z")
+    night = weather[weather["known_at"].between("2013-11-03T06:00Z", "2013-11-03T08:00Z")]
+    assert night.groupby("origin").size().to_dict() == {"EWR": 3, "JFK": 3, "LGA": 3}
+
+
+def test_the_timetable_reaches_a_week_ahead_in_whole_hours() -> None:
+    schedule = read_schedule(datetime(2013, 3, 1, 12, 30, tzinfo=UTC), 0)
+    assert schedule["time_hour"].max() == pd.Timestamp("2013-03-08T11:00Z")
+    assert "tailnum" not in schedule
+    assert "arr_delay" not in schedule
+
+
+@EACH_SOURCE
+@pytest.mark.parametrize("as_of", INSTANTS, ids=lambda as_of: as_of.isoformat())
+def test_columns_and_types_are_those_declared_at_every_instant(
+    source: Source, as_of: datetime
+) -> None:
+    frame = source.read(as_of, 0)
+    types = {
+        "TIMESTAMP": "datetime64[ns, UTC]",
+        "STRING": "object",
+        "BIGINT": "int64",
+        "DOUBLE": "float64",
+    }
+    declared = {column: types[kind] for column, kind in source.columns.items()}
+    assert {column: str(kind) for column, kind in frame.dtypes.items()} == declared
+    assert not frame[list(source.primary_keys)].isna().any(axis=None)
+    assert not frame.duplicated(list(source.primary_keys)).any()
+
+
+@EACH_SOURCE
+def test_rows_known_once_are_the_same_ever_after(source: Source) -> None:
+    keys = list(source.primary_keys)
+    later = source.read(datetime(2013, 5, 1, 7, 13, tzinfo=UTC), 0)
+    for as_of in INSTANTS[1:4]:
+        earlier = source.read(as_of, 0)
+        found = earlier[keys].merge(later, on=keys, how="left", validate="one_to_one")
+        assert len(earlier) > 0
+        pd.testing.assert_frame_equal(found, earlier)
+
+
+@pytest.mark.parametrize(
+    ("source", "column"),
+    [("flights", "decision_at"), ("outcomes", "known_at"), ("weather", "known_at")],
+)
+def test_as_of_itself_is_excluded(source: str, column: str) -> None:
+    read = next(s.read for s in SOURCES if s.name == source)
+    instant = read(datetime(2013, 2, 1, tzinfo=UTC), 0)[column].max()
+    before = read(instant.to_pydatetime(), 0)
+    after = read(instant.to_pydatetime() + timedelta(minutes=1), 0)
+    assert before[column].max() < instant
+    assert after[column].max() == instant
+
+
+def test_planes_are_registered_no_earlier_than_the_year_they_were_built() -> None:
+    assert read_planes(datetime(2012, 12, 31, tzinfo=UTC), 0)["year_built"].max() == 2012
+    assert len(read_planes(AFTER_THE_YEAR, 0)) == 3_322
+
+
+@EACH_SOURCE
+def test_a_shift_moves_all_dates_and_nothing_else(source: Source) -> None:
+    shift = timedelta(days=13 * 364)
+    as_of = datetime(2013, 2, 1, tzinfo=UTC)
+    plain, shifted = source.read(as_of, 0), source.read(as_of + shift, shift.days)
+    moved = {column: plain[column] + shift for column in plain.select_dtypes("datetimetz")}
+    if source.name == "planes":
+        moved = {"year_built": plain["year_built"] + 13}
+    assert moved
+    pd.testing.assert_frame_equal(shifted, plain.assign(**moved))
+
+
+@pytest.mark.parametrize("days", [-364, 1, 363, 365])
+def test_a_shift_that_would_change_weekdays_or_go_back_is_refused(days: int) -> None:
+    with pytest.raises(ShiftError, match=rf"multiple of 364.* got {days}\b.*Use 0"):
+        read_flights(AFTER_THE_YEAR, days)
+
+
+@EACH_SOURCE
+def test_an_instant_without_a_zone_is_refused(source: Source) -> None:
+    with pytest.raises(InstantWithoutZoneError, match=r"time zone, got .*2013.* Pass it"):
+        source.read(datetime(2013, 1, 1), 0)

@@ -8,7 +8,7 @@ import csv
 import io
 import zipfile
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -22,6 +22,7 @@ import pandas as pd
 
 Row = dict[str, str]
 Value = float | str | None
+Known = Mapping[str, Value]
 NEW_YORK = ZoneInfo("America/New_York")
 CARIBBEAN = {"BQN", "PSE", "SJU", "STT"}
 
@@ -56,7 +57,7 @@ def expected_features(keys: pd.DataFrame, shift_days: int = 0) -> pd.DataFrame:
     return pd.DataFrame(expected, index=keys.index)
 
 
-def recall(flight: Row, shift_days: int) -> dict[str, Value]:
+def recall(flight: Row, shift_days: int) -> Known:
     """Gives what was known of one flight at its scheduled departure."""
     decided_at = scheduled_departure(flight)
     known: dict[str, Value] = {}
@@ -68,7 +69,7 @@ def recall(flight: Row, shift_days: int) -> dict[str, Value]:
     return known
 
 
-def recall_weather(origin: str, decided_at: datetime) -> dict[str, Value]:
+def recall_weather(origin: str, decided_at: datetime) -> Known:
     past = [(at, row) for at, row in weather_at(origin) if at <= decided_at]
     latest: Row = {}
     rain = None
@@ -92,19 +93,17 @@ def recall_weather(origin: str, decided_at: datetime) -> dict[str, Value]:
     }
 
 
-def recall_route(carrier: str, origin: str, dest: str, decided_at: datetime) -> dict[str, Value]:
+def recall_route(carrier: str, origin: str, dest: str, decided_at: datetime) -> Known:
     fortnight = timedelta(days=14)
     past = [x for x in landings_of(carrier, origin, dest) if x.at <= decided_at]
     if not past or decided_at - past[-1].at > fortnight:
         return {"route_late_share_14d": None, "route_landed_14d": None}
     recent = [x for x in past if x.at > past[-1].at - fortnight]
-    return {
-        "route_late_share_14d": fmean(x.delay >= 15 for x in recent),
-        "route_landed_14d": float(len(recent)),
-    }
+    late_share = fmean(x.delay >= 15 for x in recent)
+    return {"route_late_share_14d": late_share, "route_landed_14d": float(len(recent))}
 
 
-def recall_origin(origin: str, decided_at: datetime) -> dict[str, Value]:
+def recall_origin(origin: str, decided_at: datetime) -> Known:
     hour = timedelta(hours=1)
     full_hour = decided_at.replace(minute=0)
     # A full hour that no landing preceded says nothing. At a full hour itself the one before may
@@ -118,10 +117,10 @@ def recall_origin(origin: str, decided_at: datetime) -> dict[str, Value]:
                 "origin_mean_delay_3h": fmean(max(x.delay, 0.0) for x in recent),
                 "origin_landed_3h": float(len(recent)),
             }
-    return dict.fromkeys(("origin_late_share_3h", "origin_mean_delay_3h", "origin_landed_3h"))
+    return {"origin_late_share_3h": None, "origin_mean_delay_3h": None, "origin_landed_3h": None}
 
 
-def recall_aircraft(tailnum: str, shift_days: int) -> dict[str, Value]:
+def recall_aircraft(tailnum: str, shift_days: int) -> Known:
     plane = planes().get(tailnum)
     if plane is None:
         return dict.fromkeys(("manufacturer", "engine", "year_built", "seats"))
@@ -134,7 +133,7 @@ def recall_aircraft(tailnum: str, shift_days: int) -> dict[str, Value]:
     }
 
 
-def recall_timetable(flight: Row) -> dict[str, Value]:
+def recall_timetable(flight: Row) -> Known:
     departure, arrival = int(flight["sched_dep_time"]), int(flight["sched_arr_time"])
     decided_at = scheduled_departure(flight)
     arrives_at = next_reading(decided_at, arrival, flight["dest"])

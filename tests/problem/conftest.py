@@ -79,7 +79,7 @@ def look_up(flights: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     found = flights.reset_index(names="position")
     for table in FEATURE_TABLES:
         keys, rows = list(table.lookup_key), tables[table.name]
-        if table.timeseries_column is None:
+        if table.lookback is None:
             found = found.merge(rows, on=keys, how="left", validate="many_to_one")
             continue
         found = pd.merge_asof(
@@ -95,4 +95,4 @@ def look_up(flights: pd.DataFrame, tables: Tables) -> pd.DataFrame:
 
 def localize(frame: pd.DataFrame) -> pd.DataFrame:
     instants = frame.select_dtypes("datetime")
-    return frame.assign(**{name: instants[name].dt.tz_localize("UTC") for name in instants})
+    return frame.assign(**{str(name): instants[name].dt.tz_localize("UTC") for name in instants})

@@ -24,8 +24,12 @@ INSTANTS = (
     datetime(2012, 6, 1, tzinfo=UTC),
     datetime(2013, 1, 1, 12, 30, tzinfo=UTC),
     datetime(2013, 3, 10, 7, 2, tzinfo=UTC),
-    datetime(2013, 4, 30, 23, 59, tzinfo=UTC),
 )
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> pd.DataFrame:
+    return read_outcomes(AFTER_THE_YEAR, 0)
 
 
 def test_all_flights_of_the_year_are_read_once_each() -> None:
@@ -36,8 +40,7 @@ def test_all_flights_of_the_year_are_read_once_each() -> None:
     assert {type(tailnum) for tailnum in flights["tailnum"]} == {str, type(None)}
 
 
-def test_each_flight_ends_in_one_of_three_ways() -> None:
-    outcomes = read_outcomes(AFTER_THE_YEAR, 0)
+def test_each_flight_ends_in_one_of_three_ways(outcomes: pd.DataFrame) -> None:
     assert outcomes["status"].value_counts().to_dict() == {
         "landed": 327_346,
         "cancelled": 8_255,
@@ -45,35 +48,33 @@ def test_each_flight_ends_in_one_of_three_ways() -> None:
     }
 
 
-def test_only_landed_flights_have_a_label_and_it_starts_at_fifteen_minutes() -> None:
-    outcomes = read_outcomes(AFTER_THE_YEAR, 0)
+def test_only_landed_flights_have_a_label_and_it_starts_at_fifteen_minutes(
+    outcomes: pd.DataFrame,
+) -> None:
     landed = outcomes["status"] == "landed"
     assert outcomes.loc[~landed, ["arr_delay", "late"]].isna().all(axis=None)
     bounds = outcomes[landed].groupby("late")["arr_delay"].agg(["min", "max"])
-    assert bounds.loc[0.0, "max"] == 14
-    assert bounds.loc[1.0, "min"] == 15
+    assert bounds["max"][0.0] == 14
+    assert bounds["min"][1.0] == 15
 
 
 def test_no_flight_lands_sooner_than_it_flew_and_landings_agree_with_the_recorded_delay() -> None:
-    minute = pd.Timedelta(minutes=1)
     flights = load_flights()
     landed = flights[flights["arr_delay"].notna()]
-    departed_at = landed["decision_at"] + landed["dep_delay"] * minute
-    elapsed = (landed["landed_at"] - departed_at) / minute
-    assert elapsed.between(33, 738).all()
-    late_by = (landed["landed_at"] - landed["scheduled_arrival_at"]) / minute
+    departed_at = landed["decision_at"] + pd.to_timedelta(landed["dep_delay"], unit="min")
+    elapsed = (landed["landed_at"] - departed_at).dt.total_seconds() / 60
+    assert (elapsed.min(), elapsed.max()) == (33, 738)
+    late_by = (landed["landed_at"] - landed["scheduled_arrival_at"]).dt.total_seconds() / 60
     assert (late_by == landed["arr_delay"]).all()
     assert (landed["landed_at"] > landed["decision_at"]).all()
 
 
 def test_arrival_clocks_are_read_in_the_destinations_zone() -> None:
     schedule = read_schedule(datetime(2013, 1, 2, tzinfo=UTC), 0)
-    flights = schedule.set_index(["carrier", "flight", "origin", "dest", "decision_at"])
-    arrivals = flights["scheduled_arrival_at"]
-    departure = pd.Timestamp("2013-01-01T10:45Z")
-    assert arrivals["B6", 725, "JFK", "BQN", departure] == pd.Timestamp("2013-01-01T14:22Z")
-    departure = pd.Timestamp("2013-01-01T10:29Z")
-    assert arrivals["UA", 1714, "LGA", "IAH", departure] == pd.Timestamp("2013-01-01T14:30Z")
+    first_day = schedule[schedule["time_hour"] < pd.Timestamp("2013-01-01T12:00Z")]
+    arrivals = first_day.set_index("flight")["scheduled_arrival_at"]
+    assert arrivals[725] == pd.Timestamp("2013-01-01T14:22Z"), "10:22 in Puerto Rico"
+    assert arrivals[1714] == pd.Timestamp("2013-01-01T14:30Z"), "8:30 in Houston"
     assert set(ZONES_NOT_IN_THE_ARCHIVE) <= set(load_flights()["dest"])
 
 
@@ -84,12 +85,13 @@ def test_a_flight_in_the_air_when_clocks_go_forward_lands_by_the_clock_it_left_b
     assert flight["known_at"].tolist() == [pd.Timestamp("2013-03-10T07:03Z")]
 
 
-def test_a_cancelled_flight_is_known_a_day_after_it_should_have_arrived() -> None:
-    schedule = read_schedule(AFTER_THE_YEAR, 0).set_index(list(KEYS))
-    outcomes = read_outcomes(AFTER_THE_YEAR, 0).set_index(list(KEYS))
-    closed = outcomes[outcomes["status"] != "landed"]
-    due_at = schedule.loc[closed.index, "scheduled_arrival_at"]
-    assert (closed["known_at"] - due_at == timedelta(days=1)).all()
+def test_a_cancelled_flight_is_known_a_day_after_it_should_have_arrived(
+    outcomes: pd.DataFrame,
+) -> None:
+    schedule = read_schedule(AFTER_THE_YEAR, 0)[[*KEYS, "scheduled_arrival_at"]]
+    closed = outcomes[outcomes["status"] != "landed"].merge(schedule, on=list(KEYS))
+    assert len(closed) == 9_430
+    assert (closed["known_at"] - closed["scheduled_arrival_at"] == timedelta(days=1)).all()
 
 
 def test_weather_is_known_an_hour_late_and_once_an_hour_even_when_clocks_go_back() -> None:
@@ -129,8 +131,8 @@ def test_columns_and_types_are_those_declared_at_every_instant(
 @EACH_SOURCE
 def test_rows_known_once_are_the_same_ever_after(source: Source) -> None:
     keys = list(source.primary_keys)
-    later = source.read(datetime(2013, 5, 1, 7, 13, tzinfo=UTC), 0)
-    for as_of in INSTANTS[1:4]:
+    later = source.read(datetime(2013, 3, 15, 7, 13, tzinfo=UTC), 0)
+    for as_of in INSTANTS[1:]:
         earlier = source.read(as_of, 0)
         found = earlier[keys].merge(later, on=keys, how="left", validate="one_to_one")
         assert len(earlier) > 0
@@ -160,7 +162,8 @@ def test_a_shift_moves_all_dates_and_nothing_else(source: Source) -> None:
     shift = timedelta(days=13 * 364)
     as_of = datetime(2013, 2, 1, tzinfo=UTC)
     plain, shifted = source.read(as_of, 0), source.read(as_of + shift, shift.days)
-    moved = {column: plain[column] + shift for column in plain.select_dtypes("datetimetz")}
+    instants = plain.select_dtypes("datetimetz")
+    moved = {str(column): instants[column] + shift for column in instants}
     if source.name == "planes":
         moved = {"year_built": plain["year_built"] + 13}
     assert moved

@@ -32,7 +32,7 @@ def refuse(message: str) -> MlflowException:
     return MlflowException(message, INVALID_PARAMETER_VALUE)
 
 
-class TrackingStore(TrackingBase):  # type: ignore[misc]
+class TrackingStore(TrackingBase):
     """Runs, metrics and logged models, in SQLite."""
 
     def __init__(self, store_uri: str, artifact_uri: str | None = None) -> None:
@@ -40,7 +40,7 @@ class TrackingStore(TrackingBase):  # type: ignore[misc]
         super().__init__(f"sqlite:///{home.mlflow_db}", artifact_uri or home.artifacts.as_uri())
 
 
-class RegistryStore(RegistryBase):  # type: ignore[misc]
+class RegistryStore(RegistryBase):
     """Registered models under three-level names, in SQLite."""
 
     def __init__(self, store_uri: str) -> None:

@@ -39,6 +39,11 @@ def test_includes_are_merged_once_each_in_sorted_order(settle: Settle) -> None:
     }
 
 
+def test_two_stars_in_an_include_reach_no_further_than_one(settle: Settle) -> None:
+    bundle = settle({"databricks.yml": "include: ['**/c.yml']", "a/c.yml": "", "a/b/c.yml": ""})
+    assert bundle.config["include"] == ["a/c.yml"]
+
+
 @pytest.mark.parametrize(
     ("files", "problem"),
     [

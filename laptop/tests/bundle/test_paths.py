@@ -185,3 +185,17 @@ def test_synchronized_paths_above_the_root_move_what_files_are_relative_to(
     assert bundle.config["sync"] == {"paths": ["in", "shared"], "exclude": ["in/tmp"]}
     task = bundle.jobs["j"]["tasks"][0]
     assert task["spark_python_task"]["python_file"] == f"{FILES}/in/x.py"
+
+
+def test_a_file_outside_what_is_synchronized_is_refused(write: Callable[..., Path]) -> None:
+    root = write({"in/databricks.yml": "", "shared/y.py": ""}) / "in"
+    task = TASK.format("spark_python_task: {python_file: ../shared/y.py}")
+    (root / "databricks.yml").write_text(f"bundle: {{name: sample}}\n{task}")
+    with pytest.raises(BundleError, match="no such file among those synchronized"):
+        resolve(root, identity=Identity("laptop@localhost", "laptop"))
+
+
+def test_paths_of_a_job_from_a_git_source_are_left_alone(settle: Settle) -> None:
+    source = "git_source: {git_url: u}, tasks: [{task_key: t, notebook_task: {notebook_path: a/b}}]"
+    job = settle(f"resources: {{jobs: {{j: {{{source}}}}}}}").jobs["j"]
+    assert job["tasks"][0]["notebook_task"]["notebook_path"] == "a/b"

@@ -11,6 +11,7 @@ variables:
   word: {default: text}
   count: {default: 3}
   half: {default: 0.5}
+  big: {default: 1e3}
   yes: {default: true}
   nested: {default: "${var.word}-${var.count}"}
   all: {type: complex, default: {list: [a, "${var.nested}"], map: {x: "${var.yes}"}}}
@@ -27,7 +28,7 @@ targets:
         ("${var.word}", "text"),
         ("${var.count}", 3),
         ("${var.yes}", True),
-        ("a ${var.count} ${var.yes} ${var.half}", "a 3 true 0.5"),
+        ("a ${var.count} ${var.yes} ${var.half} ${var.big}", "a 3 true 0.5 1000"),
         ("${variables.word.value}", "text"),
         ("${var.nested}", "text-3"),
         ("${var.all.list[1]}", "text-3"),
@@ -76,7 +77,7 @@ def test_a_reference_to_nothing_is_refused_with_its_line(
 ) -> None:
     with pytest.raises(BundleError, match=problem) as raised:
         settle(VARIABLES.replace("PROBE", f"'{text}'"))
-    assert (str(raised.value.file), raised.value.line) == ("databricks.yml", 11)
+    assert (str(raised.value.file), raised.value.line) == ("databricks.yml", 12)
 
 
 def test_a_cycle_is_named_in_full(settle: Settle) -> None:

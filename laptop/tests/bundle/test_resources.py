@@ -34,6 +34,7 @@ resources:
                 "model_serving_endpoints.e.name": "dev_laptop_end",
                 "alerts.a.display_name": "[dev laptop] low",
                 "volumes.v.name": "files",
+                "volumes.v.volume_type": "MANAGED",
                 "volumes.v.volume_path": "/Volumes/c/dev_laptop_flights/files",
                 "jobs.j.description": "/Volumes/c/dev_laptop_flights/files",
             },

@@ -128,6 +128,13 @@ def test_a_variable_with_an_unknown_key_is_refused_where_the_variable_was_writte
         settle(text + TASK + "python_wheel_task: ${var.wheel}")
 
 
+def test_a_list_item_of_the_wrong_kind_is_refused_with_its_own_line(settle: Settle) -> None:
+    with pytest.raises(
+        BundleError, match=r"databricks\.yml:9: .*depends_on\[1\] must be a mapping"
+    ):
+        settle(TASK + "depends_on:\n            - {task_key: b}\n            - c")
+
+
 def test_empty_text_is_dropped_where_it_is_optional_and_kept_where_it_is_required(
     settle: Settle,
 ) -> None:

@@ -37,8 +37,8 @@ def timed(window: timedelta | None = None) -> Lookup:
 
 def look(origin: str | None, hour: float | None, window: timedelta | None = None) -> float | None:
     spine = pa.table({"origin": pa.array([origin], pa.string()), "at": times(hour)})
-    (value,) = join(spine, weather(), timed(window)).column("origin_temp").to_pylist()
-    return value
+    found: list[float | None] = join(spine, weather(), timed(window)).column(0).to_pylist()
+    return found[0]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_number_is_no_time() -> None:
 def test_two_rows_with_one_key_are_refused(table: KeyedTable, lookup: Lookup) -> None:
     spine = pa.table({"tail": ["N1"], "origin": ["E"], "at": times(4)})
 
-    with pytest.raises(FeatureError, match="1 rows of feature table .* repeat the key"):
+    with pytest.raises(FeatureError, match=r"1 rows of feature table .* repeat the key"):
         join(spine, table, lookup)
 
 

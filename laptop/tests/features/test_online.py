@@ -93,7 +93,7 @@ def test_many_keys_are_found_in_one_call(store: OnlineStore) -> None:
 def test_an_interrupted_publication_leaves_what_was_online(store: OnlineStore) -> None:
     publish(store, ("EWR", 5, 3.0))
     broken = replace(
-        WEATHER, features=[*WEATHER.features, "raw"], types=WEATHER.types | {"raw": "binary"}
+        WEATHER, features=[*WEATHER.features, "raw"], types={**WEATHER.types, "raw": "binary"}
     )
     rows = weather(("EWR", 6, 4.0)).append_column("raw", pa.array([b"x"]))
 

@@ -37,7 +37,8 @@ class Lakehouse:
         """The task's Spark Connect session."""
         from databricks.sdk.runtime import spark
 
-        return spark
+        session: SparkSession = spark
+        return session
 
     @cached_property
     def feature_store(self) -> "FeatureEngineeringClient":

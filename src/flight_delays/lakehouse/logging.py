@@ -25,7 +25,8 @@ def log_datasets(versions: Mapping[str, str]) -> None:
     for table, version in versions.items():
         number = int(version) if version.isdigit() else None
         source = DeltaDatasetSource(delta_table_name=table, delta_table_version=number)
-        mlflow.log_input(MetaDataset(source, name=table), context="training")
+        dataset = MetaDataset(source, name=table)  # type: ignore[abstract]
+        mlflow.log_input(dataset, context="training")
 
 
 def log_model(

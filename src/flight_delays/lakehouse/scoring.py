@@ -51,9 +51,10 @@ def predict_as_served(model_uri: str, features: pd.DataFrame) -> npt.NDArray[np.
     """
     folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=model_uri)) / RAW_MODEL
     # Python writes doubles whole; one digit less could move a value over a tree's threshold.
-    rows = features.astype(object).where(features.notna(), None)
-    split = {"columns": list(rows.columns), "data": rows.to_numpy().tolist()}
+    rows = features.astype(object).mask(features.isna(), None).to_numpy()
+    split = {"columns": list(features.columns), "data": rows.tolist()}
     request = json.dumps({"dataframe_split": split})
-    data = infer_and_parse_data(json.loads(request), Model.load(str(folder)).get_input_schema())
+    signature = Model.load(str(folder)).signature
+    data = infer_and_parse_data(json.loads(request), signature.inputs if signature else None)
     predictions = mlflow.pyfunc.load_model(str(folder)).predict(data)
     return np.asarray(predictions, dtype=float).reshape(-1)

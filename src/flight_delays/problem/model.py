@@ -19,7 +19,7 @@ FLIGHTS_THE_USUAL_COUNTS_FOR = 10.0
 class Hyperparameters(BaseModel):
     """What was chosen for the gradient boosting, as reviewed in conf/model.yml."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     learning_rate: float = Field(gt=0, le=1)
     max_iter: int = Field(ge=1, le=2000)

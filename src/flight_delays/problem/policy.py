@@ -13,7 +13,7 @@ Count = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """A part of a policy: unknown keys, other types and later changes are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Window(Section):

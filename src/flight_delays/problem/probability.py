@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,7 +67,7 @@ class TypedColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
 
 
-class Probability(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Probability(BaseEstimator):  # type: ignore[misc]
     """A classifier of 0 and 1 whose `predict` gives the probability of 1."""
 
     def __init__(self, classifier: BaseEstimator) -> None:

@@ -144,8 +144,7 @@ def _read_plain(value: str, at: Position) -> Any:
     if value in _FLAGS:
         return _FLAGS[value]
     if _INTEGER.fullmatch(value):
-        digits = value.replace("_", "")
-        return int(digits, 0 if digits[1:2].isalpha() else 10)
+        return int(value, 0 if value[1:2].isalpha() else 10)
     if _FLOAT.fullmatch(value):
         return float(value)
     return Text(value, at)

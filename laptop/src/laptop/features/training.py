@@ -25,26 +25,21 @@ class TrainingSet:
 
     Attributes:
         feature_spec: What a model trained on this takes.
-        labels: Columns to learn, which the specification leaves out.
+        label_types: Spark simple type name of each column to learn; the specification leaves
+            them out.
     """
 
     def __init__(
         self,
         feature_spec: FeatureSpec,
+        label_types: Mapping[str, str],
         df: DataFrame,
-        labels: Sequence[str],
         tables: Mapping[str, FeatureTable],
     ) -> None:
         self.feature_spec = feature_spec
-        self.labels = tuple(labels)
+        self.label_types = label_types
         self._df = df
         self._tables = tables
-
-    @property
-    def label_types(self) -> dict[str, str]:
-        """Spark simple type name of each label."""
-        types = dict(self._df.dtypes)
-        return {label: types[label] for label in self.labels}
 
     def load_df(self) -> DataFrame:
         """Return the columns a model takes, then the labels."""
@@ -53,7 +48,7 @@ class TrainingSet:
             self._df.toArrow(), self.feature_spec, OfflineFeatures(spark, self._tables).find
         )
         return spark.createDataFrame(
-            joined.select([*self.feature_spec.model_columns, *self.labels])
+            joined.select([*self.feature_spec.model_columns, *self.label_types])
         )
 
     def first_row(self) -> pa.Table:

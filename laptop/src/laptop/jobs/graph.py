@@ -141,9 +141,9 @@ def read_task(entry: Mapping[str, Any], environments: Mapping[str, list[str]]) -
     named = wheel.get("named_parameters") or {}
     if named and wheel.get("parameters"):
         raise JobError(f"Task '{key}' has both parameters and named_parameters: give one.")
-    environment = entry.get("environment_key")
+    environment = str(entry.get("environment_key"))
     if environment not in environments:
-        raise UnknownName("environment", str(environment), environments, f"Task '{key}'")
+        raise UnknownName("environment", environment, environments, f"Task '{key}'")
     return Task(
         key=key,
         depends_on=tuple(d["task_key"] for d in entry.get("depends_on") or []),

@@ -48,6 +48,8 @@ class Surroundings:
             TASK_SPARK: self.spark,
             # More threads than one would make a warm process unsafe to fork.
             "OPENBLAS_NUM_THREADS": "1",
+            # Threads that wait by spinning starve the engine and serving on the same cores.
+            "OMP_WAIT_POLICY": "PASSIVE",
             "PYTHONPATH": str(RUNTIME),
             "PYTHONUNBUFFERED": "1",
             "TZ": "UTC",

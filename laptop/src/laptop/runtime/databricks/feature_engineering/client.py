@@ -90,10 +90,13 @@ class FeatureEngineeringClient:
 
     @property
     def _spark(self) -> SparkSession:
-        from databricks.sdk.runtime import spark
-
         active = SparkSession.getActiveSession()
-        return spark if active is None else active
+        if active is not None:
+            return active
+        from databricks.sdk import runtime
+
+        session: SparkSession = runtime.spark
+        return session
 
     @property
     def _online(self) -> OnlineStore:
@@ -215,10 +218,9 @@ class FeatureEngineeringClient:
             name: self.get_table(name=name)
             for name in {lookup.table_name for lookup in feature_lookups}
         }
-        spec = training.build_spec(
-            dict(df.dtypes), feature_lookups, known, labels, exclude_columns or []
-        )
-        return TrainingSet(spec, df, labels, known)
+        types = dict(df.dtypes)
+        spec = training.build_spec(types, feature_lookups, known, labels, exclude_columns or [])
+        return TrainingSet(spec, {name: types[name] for name in labels}, df, known)
 
     def log_model(
         self,

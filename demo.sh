@@ -1,0 +1,48 @@
+#!/bin/sh
+# Two months of the lifecycle: train, promote and score; then let a Challenger meet the Champion.
+set -eu
+
+uv="${1:-uv}"
+laptop() { "$uv" run --locked --no-sync laptop "$@"; }
+say() { printf '\n\033[1m%s\033[0m\n' "$1"; }
+
+# The demo starts from an empty workspace; one that holds other work is set aside, not deleted.
+if [ -e .laptop/demo ]; then
+    laptop reset --yes
+elif [ -e .laptop ]; then
+    kept=".laptop-$(date +%Y%m%d-%H%M%S)"
+    laptop down
+    mv .laptop "$kept"
+    echo "Your own workspace is kept in $kept; rename it to .laptop to have it back."
+fi
+mkdir -p .laptop
+touch .laptop/demo
+
+say "November 2013 begins: features of what is known by now, and a first model"
+laptop run feature_refresh --params as_of=2013-11-01
+laptop run model_training --params as_of=2013-11-01
+
+say "November has passed: each flight scored with what was known when it was due to depart"
+laptop run feature_refresh --params as_of=2013-12-01
+laptop run batch_inference --params as_of=2013-12-01
+
+say "A month wiser, a Challenger meets the Champion on November's flights"
+laptop run model_training --params as_of=2013-12-01
+
+say "December has passed: scored by whoever is Champion now"
+laptop run feature_refresh --params as_of=2014-01-01
+laptop run batch_inference --params as_of=2014-01-01
+
+say "What stands"
+laptop status
+
+say "The endpoint, asked about flights to come"
+eval "$(laptop up)"
+"$uv" run --locked --no-sync python examples/ask_endpoint.py
+
+say "Next"
+cat <<NEXT
+  uv run laptop ui         runs, metrics and models, in MLflow's own pages
+  uv run laptop sql "SELECT * FROM dev.dev_laptop_flight_delays.predictions LIMIT 5"
+  docs/first-steps.md      what to change first
+NEXT

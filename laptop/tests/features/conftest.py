@@ -1,0 +1,74 @@
+import socket
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import databricks
+import pytest
+import uvicorn
+from laptop.engine import sail
+from laptop.engine.session import connect
+from laptop.jobs.surroundings import RUNTIME
+from laptop.workspace import unity
+from laptop.workspace.app import create_app
+from laptop.workspace.state import State
+from pyspark.sql.connect.session import SparkSession
+
+with warnings.catch_warnings():
+    # MLflow warns while it is imported, which the test run would take for an error.
+    warnings.simplefilter("ignore")
+    import mlflow.pyfunc
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+# The SDK may have been imported before, with a path that knew nothing of the runtime.
+databricks.__path__.append(str(RUNTIME / "databricks"))
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The catalog and the engine of a workspace, in this process."""
+
+    home: Path
+    url: str
+    remote: str
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    home = tmp_path_factory.mktemp("home")
+    state = State(home)
+    state.put(unity.CATALOG, "dev", {"name": "dev"})
+    state.put(
+        unity.SCHEMA, "dev.shop", {"name": "shop", "catalog_name": "dev", "full_name": "dev.shop"}
+    )
+    app = create_app()
+    app.include_router(unity.router(state))
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    with pytest.MonkeyPatch.context() as patch:
+        engine, remote = sail.start(url, "token", ["dev"])
+        thread.start()
+        # Sail shares this environment, and would take a DATABRICKS_HOST for its own.
+        profile = home / "databrickscfg"
+        profile.write_text(f"[DEFAULT]\nhost = {url}\ntoken = token\n")
+        patch.setenv("DATABRICKS_CONFIG_FILE", str(profile))
+        patch.setenv("LAPTOP_HOME", str(home))
+        patch.setenv("MLFLOW_TRACKING_URI", f"laptop://{home}")
+        patch.setenv("MLFLOW_REGISTRY_URI", f"laptop://{home}")
+        yield Workspace(home, url, remote)
+    server.should_exit = True
+    thread.join()
+    engine.stop()
+    state.close()
+
+
+@pytest.fixture(scope="session")
+def spark(workspace: Workspace) -> Iterator[SparkSession]:
+    session = connect(workspace.remote)
+    yield session
+    session.stop()

@@ -22,6 +22,7 @@ from flight_delays.problem.model import (
     estimate_by_rule_of_thumb,
     load_hyperparameters,
 )
+from flight_delays.problem.probability import TypedColumns
 
 LAST_WEEK = pd.Timestamp("2013-01-25T00:00Z")
 
@@ -98,6 +99,16 @@ def test_a_category_that_is_new_or_missing_is_treated_as_missing(
     changed = row.assign(carrier=pd.Series([unknown], index=row.index, dtype=object))
     np.testing.assert_array_equal(model.predict(changed), missing)
     assert model.predict(row) != missing
+
+
+def test_columns_become_doubles_in_a_fixed_order_with_nan_for_what_is_not_known() -> None:
+    columns = TypedColumns(["engine"], ["seats"])
+    columns.fit(pd.DataFrame({"seats": [2, 3, 4], "engine": ["piston", None, "jet"]}))
+    matrix = columns.transform(
+        pd.DataFrame({"seats": [7, None, 9], "engine": ["piston", "rocket", None]}, dtype=object)
+    )
+    np.testing.assert_array_equal(matrix, [[1.0, 7.0], [np.nan, np.nan], [np.nan, 9.0]])
+    assert columns.get_feature_names_out().tolist() == ["engine", "seats"]
 
 
 def test_a_row_of_which_nothing_is_known_still_has_a_probability(model: Pipeline) -> None:

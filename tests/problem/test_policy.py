@@ -123,8 +123,9 @@ def test_a_batch_is_the_latest_flights() -> None:
 
 
 def test_intervals_are_in_utc_whatever_zone_as_of_came_in() -> None:
-    berlin = datetime(2013, 11, 1, 1, tzinfo=timezone(timedelta(hours=1)))
-    assert split(berlin, windows()) == split(instant("2013-11-01"), windows())
+    berlin = datetime(2013, 3, 31, 1, tzinfo=timezone(timedelta(hours=2)))
+    assert split(berlin, windows()) == split(instant("2013-03-30T23:00"), windows())
+    assert split(berlin, windows()).holdout.start == instant("2013-02-28T23:00")
 
 
 def test_an_as_of_that_leaves_nothing_to_learn_from_is_refused() -> None:

@@ -35,11 +35,19 @@ class RequestRefused(LaptopError):
 
 @dataclass(frozen=True)
 class Connection:
-    """A workspace that is up."""
+    """A workspace that is up.
+
+    Attributes:
+        pid: Its process.
+        port: Of the REST API.
+        token: The API's bearer token.
+        spark: Address of the engine, `sc://…`.
+    """
 
     pid: int
     port: int
     token: str
+    spark: str
 
     @property
     def address(self) -> str:
@@ -82,7 +90,7 @@ def find(home: Home) -> Connection | None:
     try:
         connection = Connection(**json.loads(home.connection_file.read_text()))
         connection.ask("GET", "/api/2.0/preview/scim/v2/Me", timeout=5)
-    except (FileNotFoundError, WorkspaceNotRunning, RequestRefused):
+    except (FileNotFoundError, ValueError, TypeError, WorkspaceNotRunning, RequestRefused):
         return None
     return connection
 

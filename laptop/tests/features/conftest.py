@@ -1,5 +1,6 @@
 import socket
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     with pytest.MonkeyPatch.context() as patch:
         engine, remote = sail.start(url, "token", ["dev"])
         thread.start()
+        while not server.started:
+            time.sleep(0.005)
         # Sail shares this environment, and would take a DATABRICKS_HOST for its own.
         profile = home / "databrickscfg"
         profile.write_text(f"[DEFAULT]\nhost = {url}\ntoken = token\n")

@@ -31,7 +31,7 @@ class TypedColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Learns the values of each category."""
         self._require_columns(X)
         self.levels_ = {
-            column: pd.Index(sorted(X[column].dropna().astype(str).unique()))
+            column: pd.Index(sorted(X[column].dropna().unique()), dtype=object)
             for column in self.categories
         }
         return self
@@ -45,10 +45,8 @@ class TypedColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._require_columns(X)
         matrix = np.empty((len(X), len(self.categories) + len(self.numbers)), dtype=np.float64)
         for position, column in enumerate(self.categories):
-            values = X[column]
-            codes = self.levels_[column].get_indexer(values.astype(str)).astype(np.float64)
-            codes[(codes < 0) | values.isna().to_numpy()] = np.nan
-            matrix[:, position] = codes
+            levels = self.levels_[column].get_indexer(pd.Index(X[column], dtype=object))
+            matrix[:, position] = np.where(levels < 0, np.nan, levels)
         for position, column in enumerate(self.numbers, start=len(self.categories)):
             numbers = pd.to_numeric(X[column])
             matrix[:, position] = numbers.to_numpy(dtype=np.float64, na_value=np.nan)

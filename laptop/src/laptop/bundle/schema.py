@@ -38,15 +38,13 @@ _EVENTS = (
     "on_start on_success on_failure on_duration_warning_threshold_exceeded "
     "on_streaming_backlog_exceeded"
 )
+_QUIET = "no_alert_for_canceled_runs no_alert_for_skipped_runs"
 _WAITS = "min_time_between_triggers_seconds wait_after_last_change_seconds"
 _NOTIFIED = Record(
     {
         "email_notifications": _record(lists=_EVENTS, flags="no_alert_for_skipped_runs"),
         "webhook_notifications": Record(
             {event: ListOf(_record("id*")) for event in _EVENTS.split()}
-        ),
-        "notification_settings": _record(
-            flags="alert_on_last_attempt no_alert_for_canceled_runs no_alert_for_skipped_runs"
         ),
         "health": _record(rules=ListOf(_record("metric* op*", numbers="value*"))),
     }
@@ -64,6 +62,7 @@ _INNER_TASK = _extend(
     run_if=choose(
         "ALL_SUCCESS ALL_DONE NONE_FAILED AT_LEAST_ONE_SUCCESS ALL_FAILED AT_LEAST_ONE_FAILED"
     ),
+    notification_settings=_record(flags=f"alert_on_last_attempt {_QUIET}"),
     depends_on=ListOf(_record("task_key* outcome")),
     libraries=ListOf(_record("whl jar requirements", opaque="pypi maven cran")),
     python_wheel_task=_record(
@@ -109,6 +108,7 @@ _JOB = _extend(
         opaque="git_source",
     ),
     **_NOTIFIED.fields,
+    notification_settings=_record(flags=_QUIET),
     tags=_DICTIONARY,
     tasks=ListOf(_TASK),
     parameters=ListOf(_record("name* default*")),

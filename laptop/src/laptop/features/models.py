@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -14,14 +14,11 @@ import yaml
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.pyfunc import PyFuncModel
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, Schema, TensorSpec
 
 from .errors import FeatureError
-from .spec import MODEL_DATA, RAW_MODEL, FeatureSpec
+from .spec import MODEL_DATA, RAW_MODEL, FeatureSpec, SourceColumn
 from .types import model_frame, signature_type
-
-if TYPE_CHECKING:
-    from .training import TrainingSet
 
 LOADER_MODULE = "databricks.feature_store.mlflow_model"
 
@@ -46,10 +43,10 @@ def log_model(
     model: Any,
     name: str,
     flavor: ModuleType,
-    training_set: "TrainingSet",
+    spec: FeatureSpec,
     *,
-    output_schema: Schema | None,
-    infer_input_example: bool,
+    outputs: Schema,
+    example: pa.Table | None = None,
     **kwargs: Any,
 ) -> ModelInfo:
     """Log a model with the specification of its features.
@@ -60,21 +57,20 @@ def log_model(
         model: What `flavor` saves.
         name: Name of the logged model.
         flavor: MLflow module, `mlflow.sklearn` for instance.
-        training_set: What the model was trained on.
-        output_schema: What it predicts; taken from the labels when None.
-        infer_input_example: Whether to store the first row that was trained on.
+        spec: What the model takes.
+        outputs: What it predicts.
+        example: Rows with the columns a caller brings, of which the first is stored.
         kwargs: Passed to `flavor.save_model`.
 
     Raises:
         FeatureError: A column a caller must bring has a type no signature can express.
     """
-    spec = training_set.feature_spec
-    signature = _signature(spec, output_schema, training_set.label_types)
+    signature = ModelSignature(Schema(_inputs(spec)), outputs)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / MODEL_DATA.name
         raw = data / RAW_MODEL
-        # The inner model sees looked-up columns, which the signature of the outer does not hold.
-        inner = Model(signature=ModelSignature(outputs=signature.outputs))
+        # The inner model sees looked-up columns, so the outer's inputs are not its own.
+        inner = Model(signature=ModelSignature(outputs=outputs))
         flavor.save_model(model, str(raw), mlflow_model=inner, **kwargs)
         if mlflow.pyfunc.FLAVOR_NAME not in inner.flavors:
             raise FeatureError(f"{flavor.__name__} saves no python_function, which scoring needs.")
@@ -88,10 +84,23 @@ def log_model(
             data_path=str(data),
             conda_env=yaml.safe_load(environment),
             signature=signature,
-            input_example=_example(training_set, signature) if infer_input_example else None,
+            input_example=None if example is None else _example(example, signature),
             validate_serving_input=False,
         )
         return info
+
+
+def label_schema(types: Mapping[str, str]) -> Schema:
+    """Return what a model predicts that was trained on labels of these Spark types.
+
+    Raises:
+        FeatureError: There is no label.
+    """
+    if not types:
+        raise FeatureError(
+            "What the model predicts is open: the training set has no label. Give output_schema."
+        )
+    return Schema([_column(name, kind, required=True) for name, kind in types.items()])
 
 
 @dataclass(frozen=True)
@@ -122,24 +131,16 @@ def load_model(folder: Path) -> FeatureModel:
     return FeatureModel(spec, mlflow.pyfunc.load_model(str(folder / MODEL_DATA / RAW_MODEL)))
 
 
-def _signature(
-    spec: FeatureSpec, output_schema: Schema | None, labels: Mapping[str, str]
-) -> ModelSignature:
-    inputs = [_column(column.name, column.data_type, True) for column in spec.sources]
-    inputs += [
-        _column(column.name, column.data_type, False)
-        for column in spec.features
-        if signature_type(column.data_type)
+def _inputs(spec: FeatureSpec) -> list[ColSpec | TensorSpec]:
+    # A caller may send a feature in place of the one that would be looked up.
+    return [
+        _column(column.name, column.data_type, required=isinstance(column, SourceColumn))
+        for column in spec.columns
+        if isinstance(column, SourceColumn) or signature_type(column.data_type)
     ]
-    outputs = [_column(name, kind, True) for name, kind in labels.items()]
-    if output_schema is None and not outputs:
-        raise FeatureError(
-            "What the model predicts is open: the training set has no label. Give output_schema."
-        )
-    return ModelSignature(Schema([*inputs]), output_schema or Schema([*outputs]))
 
 
-def _column(name: str, data_type: str, required: bool) -> ColSpec:
+def _column(name: str, data_type: str, *, required: bool) -> ColSpec:
     kind = signature_type(data_type)
     if kind is None:
         raise FeatureError(
@@ -149,13 +150,13 @@ def _column(name: str, data_type: str, required: bool) -> ColSpec:
     return ColSpec(kind, name, required=required)
 
 
-def _example(training_set: "TrainingSet", signature: ModelSignature) -> dict[str, Any] | None:
+def _example(rows: pa.Table, signature: ModelSignature) -> dict[str, Any] | None:
     # As on Databricks one row as a dictionary, in the exact types that MLflow checks it for.
-    rows = model_frame(training_set.first_row())
-    if rows.empty:
+    frame = model_frame(rows)
+    if frame.empty:
         return None
     kinds = signature.inputs.input_dict()
-    row = dict(zip(rows.columns, rows.iloc[0], strict=True))
+    row = dict(zip(frame.columns, frame.iloc[0], strict=True))
     return {
         name: None if pd.isna(value) else kinds[name].type.to_numpy().type(value)
         for name, value in row.items()

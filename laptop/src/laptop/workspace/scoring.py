@@ -1,7 +1,7 @@
 """Scoring of one served model version: a request's rows in, predictions out."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,11 @@ def rows_of(payload: Any) -> Rows:
             raise bad(f"{RECORDS} must be a list of objects, one for each row.")
     else:
         split = payload[SPLIT]
-        if not isinstance(split, dict) or not {"columns", "data"} <= set(split):
-            raise bad(f"{SPLIT} must be an object with 'columns' and 'data'.")
-        columns, data = split["columns"], split["data"]
+        columns, data = (
+            (split.get("columns"), split.get("data")) if isinstance(split, dict) else (None, None)
+        )
+        if not isinstance(columns, list) or not isinstance(data, list):
+            raise bad(f"{SPLIT} must be an object with the lists 'columns' and 'data'.")
         if not all(isinstance(row, list) and len(row) == len(columns) for row in data):
             raise bad(f"Each row of {SPLIT} must have {len(columns)} values, one a column.")
         rows = [dict(zip(columns, row, strict=True)) for row in data]
@@ -144,26 +146,27 @@ def _spine(rows: Rows, model: FeatureModel) -> pa.Table:
     return pa.table(columns)
 
 
-def _column(name: str, kind: str, values: Sequence[Any]) -> pa.Array:
-    parse = {
-        "timestamp": datetime.fromisoformat,
-        "timestamp_ntz": datetime.fromisoformat,
-        "date": date.fromisoformat,
-    }.get(kind)
+def _column(name: str, kind: str, values: list[Any]) -> pa.Array:
     try:
-        if kind != "boolean" and any(isinstance(value, bool) for value in values):
-            raise ValueError("a boolean")
-        if parse is not None:
-            values = [None if value is None else parse(value) for value in values]
-        if kind == "timestamp":
-            values = [value and _utc(value) for value in values]
-        return pa.array(values, arrow_type(kind))
+        return pa.array([_cell(value, kind) for value in values], arrow_type(kind))
     except (ValueError, TypeError, OverflowError) as error:
-        raise bad(f"Column {name} must be {kind}, got {list(values)[:3]}: {error}.") from error
+        raise bad(f"Column {name} must be {kind}, got {values[:3]}: {error}.") from error
 
 
-def _utc(instant: datetime) -> datetime:
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+def _cell(value: Any, kind: str) -> Any:
+    """Return a value of JSON as Arrow takes it, without what Arrow would convert in silence."""
+    if value is None:
+        return None
+    if isinstance(value, bool) and kind != "boolean":
+        raise ValueError("a boolean")
+    if isinstance(value, float) and kind.endswith("int") and not value.is_integer():
+        raise ValueError("no whole number")
+    if kind == "date":
+        return date.fromisoformat(value)
+    if kind.startswith("timestamp"):
+        instant = datetime.fromisoformat(value)
+        return instant if instant.tzinfo or kind != "timestamp" else instant.replace(tzinfo=UTC)
+    return value
 
 
 def as_json(predictions: Any) -> list[Any]:

@@ -7,11 +7,13 @@ import secrets
 import socket
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import uvicorn
 
+from ..connection import Connection
 from ..engine import sail
 from ..errors import WorkspaceFailed
 from ..home import Home
@@ -83,7 +85,7 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
     def watch() -> None:
         while not server.started:
             time.sleep(0.01)
-        announce(home, port, token)
+        announce(home, Connection(os.getpid(), port, token, remote))
         while not server.should_exit:
             time.sleep(min(1.0, idle_seconds / 4))
             if runner.busy:
@@ -119,13 +121,13 @@ def hold(path: Path) -> IO[str]:
     return lock
 
 
-def announce(home: Home, port: int, token: str) -> None:
+def announce(home: Home, connection: Connection) -> None:
     """Write where the workspace answers, for its owner's eyes, in one step."""
     draft = home.connection_file.with_suffix(".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump({"pid": os.getpid(), "port": port, "token": token}, file)
+        json.dump(asdict(connection), file)
     draft.replace(home.connection_file)
 
 

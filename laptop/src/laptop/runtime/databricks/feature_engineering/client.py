@@ -242,13 +242,14 @@ class FeatureEngineeringClient:
             raise _not_built("log_model(feature_spec_path=… or params=…)")
         if extra_pip_requirements is not None:
             kwargs["extra_pip_requirements"] = extra_pip_requirements
+        outputs = kwargs.pop("output_schema", None)
         info = models.log_model(
             model,
             artifact_path,
             flavor,
-            training_set,
-            output_schema=kwargs.pop("output_schema", None),
-            infer_input_example=infer_input_example,
+            training_set.feature_spec,
+            outputs=outputs or models.label_schema(training_set.label_types),
+            example=training_set.first_row() if infer_input_example else None,
             **kwargs,
         )
         if registered_model_name is not None:

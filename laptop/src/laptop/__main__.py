@@ -1,0 +1,5 @@
+"""`python -m laptop`."""
+
+from .cli import app
+
+app()

@@ -1,0 +1,99 @@
+"""The laptop workspace on which the lifecycle is tested: in a folder of its own, for one session."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from laptop import connection
+from laptop.home import Home
+from laptop.jobs.surroundings import Surroundings
+
+ROOT = Path(__file__).parent.parent
+SCHEMA = "dev.dev_laptop_flight_delays"
+MODEL = f"{SCHEMA}.dev_laptop_delay"
+ENDPOINT = MODEL.replace(".", "-")
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """The command line over one state folder."""
+
+    home: Home
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a `laptop` command and return what it printed."""
+        return subprocess.run(
+            [sys.executable, "-m", "laptop", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "LAPTOP_HOME": str(self.home.path)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    def run(self, job: str, as_of: str, *more: str) -> subprocess.CompletedProcess[str]:
+        """Run a job of the dev target as of an instant, on the small policy where it has one."""
+        policy = "" if job == "feature_refresh" else ",policy=policy_small"
+        return self.call("run", job, "--params", f"as_of={as_of}{policy}", *more)
+
+    def succeed(self, job: str, as_of: str) -> str:
+        """Run a job that must succeed, and return what it printed."""
+        done = self.run(job, as_of)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        """Return what stands."""
+        found: dict[str, Any] = json.loads(self.call("status", "-o", "json").stdout)
+        return found
+
+    def sql(self, statement: str) -> list[dict[str, Any]]:
+        """Return the rows that a statement gives."""
+        done = self.call("sql", statement, "-o", "json")
+        assert done.returncode == 0, done.stderr
+        rows: list[dict[str, Any]] = json.loads(done.stdout)
+        return rows
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a task of this workspace."""
+        there = connection.find(self.home)
+        assert there is not None
+        return Surroundings(
+            self.home.path, there.address, there.token, there.spark
+        ).task_environment()
+
+    def execute(self, code: str) -> str:
+        """Run Python code as a task would run, and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-W", "error::ResourceWarning", "-c", code],
+            env={**self.environment(), "LAPTOP_TASK_VALUES": str(self.home.path / "values.json")},
+            cwd=ROOT / "tests",
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    """An empty workspace."""
+    home = Home(tmp_path_factory.mktemp("workspace"))
+    yield Laptop(home)
+    connection.stop(home)
+
+
+@pytest.fixture(scope="session")
+def january(laptop: Laptop) -> Laptop:
+    """A workspace in which January is known and a model was trained, promoted and used."""
+    laptop.succeed("feature_refresh", "2013-02-01")
+    laptop.succeed("model_training", "2013-02-01")
+    laptop.succeed("batch_inference", "2013-02-01")
+    return laptop

@@ -1,0 +1,100 @@
+"""The jobs as the bundle declares them, on January's flights: what they leave, and what not."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import ENDPOINT, MODEL, SCHEMA, Laptop
+
+
+def version_of(laptop: Laptop, number: int) -> dict[str, Any]:
+    models = {model["name"]: model["versions"] for model in laptop.status()["models"]}
+    return next(version for version in models[MODEL] if version["version"] == number)
+
+
+def test_first_model_is_validated_promoted_and_served(january: Laptop) -> None:
+    version = version_of(january, 1)
+    assert sorted(version["aliases"]) == ["Challenger", "Champion"]
+    assert version["tags"]["model_validation_status"] == "PASSED"
+    assert version["tags"]["decision"] == "promote"
+    assert version["tags"]["previous_champion"] == "none"
+    assert version["tags"]["as_of"] == "2013-02-01T00:00:00+00:00"
+    assert january.status()["endpoints"] == [
+        {
+            "name": ENDPOINT,
+            "state": "READY",
+            "served": [
+                {"entity_name": MODEL, "entity_version": "1", "traffic_percentage": 100},
+            ],
+        }
+    ]
+
+
+def test_batch_inference_scores_every_flight_once_and_only_once(january: Laptop) -> None:
+    january.succeed("batch_inference", "2013-02-01")
+    (found,) = january.sql(
+        "SELECT count(*) AS rows, count(DISTINCT time_hour, carrier, flight, origin) AS flights, "
+        "min(prediction) AS lowest, max(prediction) AS highest, max(model_version) AS version, "
+        f"(SELECT count(*) FROM {SCHEMA}.flights WHERE decision_at >= '2013-01-25T00:00:00Z') "
+        f"AS known FROM {SCHEMA}.predictions"
+    )
+    assert found["rows"] == found["flights"] == found["known"]
+    assert 0 <= float(found["lowest"]) < float(found["highest"]) <= 1
+    assert found["version"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("job", "parameters", "says"),
+    [
+        ("model_training", "as_off=2013-02-01", "no parameter 'as_off'. There are: as_of, policy"),
+        ("feature_refresh", "as_of=yesterday", "must be an ISO date or timestamp in UTC"),
+        ("feature_refresh", "shift_days=7", "364"),
+        ("model_training", "policy=lenient", "policy_small"),
+        ("training", "as_of=2013-02-01", "batch_inference, feature_refresh, model_training"),
+        ("model_training", "as_of=2012-02-01", "feature_refresh"),
+    ],
+)
+def test_bad_input_is_told_what_is_allowed(
+    january: Laptop, job: str, parameters: str, says: str
+) -> None:
+    done = january.call("run", job, "--params", parameters)
+    assert done.returncode == 1
+    assert says in done.stdout + done.stderr
+
+
+SCORES = """
+import json, os
+import mlflow, pandas as pd
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.runtime import spark
+from databricks.feature_engineering import FeatureEngineeringClient
+from flight_delays.lakehouse.endpoint import as_records
+from flight_delays.lakehouse.scoring import predict_as_served
+from flight_delays.problem.model import TRAINING_COLUMNS
+from flight_delays.problem.spine import SPINE
+
+model, endpoint = {model!r}, {endpoint!r}
+rows = spark.sql("SELECT * FROM {schema}.flights ORDER BY decision_at DESC LIMIT 20")
+batch = FeatureEngineeringClient().score_batch(model_uri=f"models:/{{model}}@Champion", df=rows)
+batch = batch.toPandas()
+raw = predict_as_served(f"models:/{{model}}/1", batch[list(TRAINING_COLUMNS)])
+answer = WorkspaceClient().serving_endpoints.query(
+    endpoint, dataframe_records=as_records(batch[list(SPINE)])
+)
+signature = mlflow.models.get_model_info(f"models:/{{model}}/1").signature
+print(json.dumps([batch["prediction"].tolist(), raw.tolist(), answer.predictions,
+                  signature.outputs.to_dict(), sorted(signature.inputs.input_names())]))
+"""
+
+
+def test_batch_raw_model_and_endpoint_return_one_double_a_row(january: Laptop) -> None:
+    printed = january.execute(SCORES.format(model=MODEL, endpoint=ENDPOINT, schema=SCHEMA))
+    batch, raw, served, outputs, inputs = json.loads(printed.splitlines()[-1])
+    assert raw == pytest.approx(batch, abs=1e-12)
+    assert [len(batch), len(served)] == [20, 20]
+    assert all(isinstance(value, float) and 0 <= value <= 1 for value in [*batch, *served])
+    assert [output["type"] for output in outputs] == ["double"]
+    assert inputs == [
+        "carrier", "decision_at", "dest", "flight", "origin", "tailnum", "time_hour",
+    ]  # fmt: skip

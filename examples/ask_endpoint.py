@@ -5,9 +5,9 @@ prints them for the laptop's.
 """
 
 import os
+from typing import Any
 
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.service.sql import StatementState
 
 FLIGHTS = """
 SELECT s.time_hour, s.carrier, s.flight, s.origin, s.dest, f.tailnum, s.decision_at
@@ -21,34 +21,30 @@ ORDER BY s.decision_at DESC LIMIT 5
 def main() -> None:
     """Take the last flights of the timetable and print how likely each is to be late."""
     workspace = WorkspaceClient()
-    endpoints = [each.name for each in workspace.serving_endpoints.list() if each.name]
-    if not endpoints:
-        raise SystemExit("No endpoint is there yet. Run the job model_training first.")
-    endpoint = workspace.serving_endpoints.get(endpoints[0])
-    assert endpoint.config and endpoint.config.served_entities
-    model = endpoint.config.served_entities[0].entity_name or ""
-    answer = workspace.statement_execution.execute_statement(
-        statement=FLIGHTS.format(schema=model.rpartition(".")[0]),
-        warehouse_id=os.environ.get("WAREHOUSE_ID", "laptop"),
-    )
-    if not answer.status or answer.status.state != StatementState.SUCCEEDED:
-        raise SystemExit(f"The flights could not be read: {answer.status}")
-    assert answer.manifest and answer.manifest.schema and answer.manifest.schema.columns
-    names = [column.name or "" for column in answer.manifest.schema.columns]
-    rows = (answer.result.data_array if answer.result else None) or []
-    flights = [dict(zip(names, row, strict=True)) for row in rows]
+    names = [endpoint.name for endpoint in workspace.serving_endpoints.list() if endpoint.name]
+    if not names:
+        raise SystemExit("No endpoint is there yet. Next: run the job model_training.")
+    served = workspace.serving_endpoints.get(names[0]).as_dict()["config"]["served_entities"][0]
+    flights = read_rows(workspace, FLIGHTS.format(schema=served["entity_name"].rpartition(".")[0]))
     for flight in flights:
-        flight["flight"] = int(flight["flight"])  # type: ignore[assignment]
-    predictions = (
-        workspace.serving_endpoints.query(
-            name=endpoints[0], dataframe_records=flights
-        ).predictions
-        or []
-    )
-    print(f"{endpoints[0]}, {endpoint.config.served_entities[0].entity_version}")
-    for flight, prediction in zip(flights, predictions, strict=True):
+        flight["flight"] = int(flight["flight"])
+    answer = workspace.serving_endpoints.query(name=names[0], dataframe_records=flights)
+    print(f"{names[0]}, version {served['entity_version']}, answers:")
+    for flight, prediction in zip(flights, answer.predictions or [], strict=True):
+        due = flight["decision_at"][:16]
         route = f"{flight['carrier']} {flight['flight']} {flight['origin']} → {flight['dest']}"
-        print(f"  {flight['decision_at']}  {route:24} late with probability {prediction:.2f}")
+        print(f"  {due} UTC  {route:22} late with probability {prediction:.2f}")
+
+
+def read_rows(workspace: WorkspaceClient, statement: str) -> list[dict[str, Any]]:
+    """Run a statement and return its rows; values come as text."""
+    answer = workspace.statement_execution.execute_statement(
+        statement=statement, warehouse_id=os.environ.get("WAREHOUSE_ID", "laptop")
+    ).as_dict()
+    if answer["status"]["state"] != "SUCCEEDED":
+        raise SystemExit(f"The flights could not be read: {answer['status']}")
+    names = [column["name"] for column in answer["manifest"]["schema"]["columns"]]
+    return [dict(zip(names, row, strict=True)) for row in answer["result"]["data_array"]]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The laptop workspace on which the lifecycle is tested: in a folder of its own, for one session."""
+"""The workspace on which the lifecycle is tested: in a folder of its own, for one session."""
 
 import json
 import os
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from laptop import connection
 from laptop.home import Home
 from laptop.jobs.surroundings import Surroundings
+
+from laptop import connection
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = "dev.dev_laptop_flight_delays"

@@ -2,7 +2,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +164,6 @@ def test_features_come_back_in_their_types(store: OnlineStore) -> None:
         "s": ("string", "é"),
         "d": ("date", date(2013, 1, 2)),
         "t": ("timestamp", at(5).replace(microsecond=123456)),
-        "m": ("decimal(10,2)", Decimal("1.20")),
     }
     types = {name: kind for name, (kind, _) in values.items()}
     table = replace(
@@ -184,7 +182,7 @@ def test_features_come_back_in_their_types(store: OnlineStore) -> None:
 @pytest.mark.parametrize(
     ("kind", "forms"),
     [
-        ("bigint", [5, 5.0, "5", np.int32(5), Decimal(5)]),
+        ("bigint", [5, 5.0, "5", np.int32(5)]),
         ("string", ["5", 5]),
         (
             "timestamp",
@@ -201,7 +199,6 @@ def test_features_come_back_in_their_types(store: OnlineStore) -> None:
         ("date", ["2013-11-01", date(2013, 11, 1), np.datetime64("2013-11-01")]),
         ("boolean", [True, np.bool_(True)]),
         ("double", [0.5, np.float64(0.5), "0.5"]),
-        ("decimal(10,2)", [Decimal("1.20"), "1.2", 1.2]),
     ],
 )
 def test_all_forms_of_a_key_are_one(kind: str, forms: list[Any]) -> None:

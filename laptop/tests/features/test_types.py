@@ -31,10 +31,6 @@ def test_catalog_types_become_simple_names(spelt: str, simple: str) -> None:
     assert simple_name(spelt) == simple
 
 
-def test_decimals_keep_their_precision() -> None:
-    assert arrow_type("decimal(10,2)") == pa.decimal128(10, 2)
-
-
 def test_a_nested_type_is_refused_with_what_is_allowed() -> None:
     with pytest.raises(FeatureError, match=r"array<int> is not supported .* bigint"):
         arrow_type("array<int>")

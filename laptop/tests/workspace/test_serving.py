@@ -53,7 +53,7 @@ from laptop.features.models import log_model
 from laptop.features.online import OnlineStore
 from laptop.features.spec import FeatureColumn, FeatureSpec, InputTable, SourceColumn
 from laptop.features.tables import FeatureTable
-from laptop.workspace import identity, serving
+from laptop.workspace import endpoint_config, identity, serving
 from laptop.workspace.app import create_app
 from laptop.workspace.state import State
 from mlflow.models import ModelSignature
@@ -377,7 +377,7 @@ def test_an_interrupted_update_is_completed_after_a_restart(workspace: Workspace
     state = State(workspace.home)
     document = state.get(serving.ENDPOINT, "delay")
     assert document is not None
-    document["pending_config"] = serving.planned(
+    document["pending_config"] = endpoint_config.planned(
         {"served_entities": [{"entity_name": MODEL, "entity_version": "2"}]}, version=2
     )
     document["state"]["config_update"] = "IN_PROGRESS"

@@ -55,6 +55,7 @@ def predict_as_served(model_uri: str, features: pd.DataFrame) -> npt.NDArray[np.
     split = {"columns": list(features.columns), "data": rows.tolist()}
     request = json.dumps({"dataframe_split": split})
     signature = Model.load(str(folder)).signature
-    data = infer_and_parse_data(json.loads(request), signature.inputs if signature else None)
+    typed = {"schema": signature.inputs} if signature else {}
+    data = infer_and_parse_data(json.loads(request), **typed)
     predictions = mlflow.pyfunc.load_model(str(folder)).predict(data)
     return np.asarray(predictions, dtype=float).reshape(-1)

@@ -79,9 +79,8 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse) -> None:
                 f"{REFRESH} Or give another one: --params as_of=2013-11-01.",
             )
         print(f"{name}: {len(rows):,} flights decided from {interval.start} to {interval.end}")
-    print(
-        f"held out, by outcome: {count_flights_by_outcome(lakehouse.spark, qualify, windows.holdout)}"
-    )
+    outcomes = count_flights_by_outcome(lakehouse.spark, qualify, windows.holdout)
+    print(f"held out, by outcome: {outcomes}")
 
     model = build_model(hyperparameters)
     model.fit(learned.drop(columns=LABEL), learned[LABEL])

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -232,7 +231,8 @@ def key_text(key: Sequence[Any], kinds: Sequence[str]) -> str | None:
 
 
 def _canonical(part: Any, kind: str) -> str | int | bool:
-    part = part.item() if isinstance(part, np.generic) and not _is_time(part) else part
+    if isinstance(part, np.generic) and not isinstance(part, np.datetime64):
+        part = part.item()
     try:
         if kind in _INTEGERS:
             if isinstance(part, bool) or int(part) != float(part):
@@ -242,41 +242,31 @@ def _canonical(part: Any, kind: str) -> str | int | bool:
             instant = pd.Timestamp(part)
             instant = instant.tz_localize(UTC) if instant.tz is None else instant.tz_convert(UTC)
             return str(instant.floor("us").isoformat(timespec="microseconds"))
-        if kind in ("date", "timestamp_ntz"):
-            return str(pd.Timestamp(part).isoformat(timespec="microseconds"))
+        if kind == "date":
+            return str(pd.Timestamp(part).date())
         if kind == "boolean" and isinstance(part, bool):
             return part
         if kind in ("float", "double"):
             return repr(float(part))
         if kind == "string" and isinstance(part, str | int):
             return str(part)
-        if kind.startswith("decimal"):
-            return str(Decimal(str(part)).normalize())
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except (ValueError, TypeError) as error:
         raise FeatureError(f"{part!r} is no key of type {kind}: {error}.") from error
     raise FeatureError(f"{part!r} ({type(part).__name__}) is no key of type {kind}.")
-
-
-def _is_time(part: Any) -> bool:
-    return isinstance(part, np.datetime64)
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, datetime | date):
         return value.isoformat()
-    if isinstance(value, Decimal):
-        return str(value)
     raise FeatureError(
         f"A feature of type {type(value).__name__} cannot be published on the laptop. "
-        "Allowed: numbers, booleans, strings, dates, timestamps, decimals."
+        "Allowed: numbers, booleans, strings, dates, timestamps."
     )
 
 
 def _value(value: Any, kind: str) -> Any:
     if not isinstance(value, str):
         return value
-    if kind in ("timestamp", "timestamp_ntz"):
+    if kind == "timestamp":
         return datetime.fromisoformat(value)
-    if kind == "date":
-        return date.fromisoformat(value)
-    return Decimal(value) if kind.startswith("decimal") else value
+    return date.fromisoformat(value) if kind == "date" else value

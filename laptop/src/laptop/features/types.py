@@ -1,7 +1,5 @@
 """Spark's type names, and what they are in Arrow, in an MLflow signature and for a model."""
 
-import re
-
 import pandas as pd
 import pyarrow as pa
 from mlflow.types import DataType
@@ -17,10 +15,8 @@ _ARROW = {
     "double": pa.float64(),
     "boolean": pa.bool_(),
     "string": pa.string(),
-    "binary": pa.binary(),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", tz="UTC"),
-    "timestamp_ntz": pa.timestamp("us"),
 }
 
 _SIGNATURE = {
@@ -33,10 +29,7 @@ _SIGNATURE = {
     "date": DataType.datetime,
     "timestamp": DataType.datetime,
     "string": DataType.string,
-    "binary": DataType.binary,
 }
-
-_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 
 
 def arrow_type(name: str) -> pa.DataType:
@@ -45,12 +38,10 @@ def arrow_type(name: str) -> pa.DataType:
     Raises:
         FeatureError: The type is nested or unknown.
     """
-    if decimal := _DECIMAL.fullmatch(name):
-        return pa.decimal128(int(decimal[1]), int(decimal[2]))
     if name not in _ARROW:
         raise FeatureError(
             f"A feature of type {name} is not supported on the laptop. "
-            f"Allowed: {', '.join(_ARROW)}, decimal(p,s)."
+            f"Allowed: {', '.join(_ARROW)}."
         )
     return _ARROW[name]
 

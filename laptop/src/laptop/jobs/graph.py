@@ -1,21 +1,12 @@
 """A job's settings, as the Jobs API has them, read into tasks that can be run."""
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from .errors import JobError, NotBuilt, UnknownName
-
-KINDS_NOT_BUILT = (
-    "condition_task",
-    "for_each_task",
-    "run_job_task",
-    "notebook_task",
-    "spark_python_task",
-    "sql_task",
-    "pipeline_task",
-    "dbt_task",
-)
 
 
 @dataclass(frozen=True)
@@ -29,7 +20,7 @@ class Task:
         entry_point: Name of the entry point in it.
         arguments: Command line, with `{{…}}` references unresolved.
         dependencies: Wheel files and requirements of its environment.
-        retries: How often a failed attempt is followed by another.
+        retries: How often a failed attempt is followed by another; -1 is no limit.
         retry_wait: Seconds between two attempts.
         retry_on_timeout: Whether an attempt that timed out is followed by another.
         timeout: Seconds an attempt may take; 0 is no limit.
@@ -60,15 +51,11 @@ class Job:
 
     def upstream(self, key: str) -> set[str]:
         """Return the keys of all tasks that `key` waits for, near and far."""
-        by_key = {task.key: task for task in self.tasks}
-        found: set[str] = set()
-        pending = list(by_key[key].depends_on)
-        while pending:
-            each = pending.pop()
-            if each not in found:
-                found.add(each)
-                pending.extend(by_key[each].depends_on)
-        return found
+        found = {key}
+        for task in reversed(self.tasks):
+            if task.key in found:
+                found.update(task.depends_on)
+        return found - {key}
 
     def with_parameters(self, given: Mapping[str, str]) -> dict[str, str]:
         """Return the run's parameters: the defaults, replaced by what was given.
@@ -91,11 +78,11 @@ class Job:
             if key not in there:
                 raise UnknownName("task", key, there, f"Job '{self.name}'")
         tasks = tuple(
-            Task(**{**vars(t), "depends_on": tuple(k for k in t.depends_on if k in chosen)})
-            for t in self.tasks
-            if t.key in chosen
+            replace(task, depends_on=tuple(k for k in task.depends_on if k in chosen))
+            for task in self.tasks
+            if task.key in chosen
         )
-        return Job(**{**vars(self), "tasks": tasks})
+        return replace(self, tasks=tasks)
 
 
 def read_job(settings: Mapping[str, Any]) -> Job:
@@ -117,7 +104,7 @@ def read_job(settings: Mapping[str, Any]) -> Job:
         name=name,
         tasks=sort_tasks(name, tasks),
         parameters={
-            p["name"]: str(p.get("default") or "") for p in settings.get("parameters") or []
+            p["name"]: as_text(p.get("default", "")) for p in settings.get("parameters") or []
         },
         timeout=float(settings.get("timeout_seconds") or 0),
         most_runs=int(settings.get("max_concurrent_runs") or 1),
@@ -130,18 +117,23 @@ def read_task(entry: Mapping[str, Any], environments: Mapping[str, list[str]]) -
     key = entry.get("task_key")
     if not key:
         raise JobError("A task has no task_key.")
-    for kind in KINDS_NOT_BUILT:
-        if kind in entry:
+    for kind in entry:
+        if kind.endswith("_task") and kind != "python_wheel_task":
             raise NotBuilt(key, kind)
     if entry.get("run_if", "ALL_SUCCESS") != "ALL_SUCCESS":
         raise NotBuilt(key, f"run_if {entry['run_if']}")
     wheel = entry.get("python_wheel_task")
     if wheel is None:
         raise JobError(f"Task '{key}' says not what to run: it has no python_wheel_task.")
+    for field in ("package_name", "entry_point"):
+        if not wheel.get(field):
+            raise JobError(f"Task '{key}': its python_wheel_task has no {field}.")
     named = wheel.get("named_parameters") or {}
     if named and wheel.get("parameters"):
         raise JobError(f"Task '{key}' has both parameters and named_parameters: give one.")
-    environment = str(entry.get("environment_key"))
+    environment = entry.get("environment_key")
+    if environment is None:
+        raise NotBuilt(key, "a task without environment_key, on a cluster,")
     if environment not in environments:
         raise UnknownName("environment", environment, environments, f"Task '{key}'")
     return Task(
@@ -149,8 +141,8 @@ def read_task(entry: Mapping[str, Any], environments: Mapping[str, list[str]]) -
         depends_on=tuple(d["task_key"] for d in entry.get("depends_on") or []),
         package=wheel["package_name"],
         entry_point=wheel["entry_point"],
-        arguments=tuple(f"--{k}={v}" for k, v in named.items())
-        or tuple(str(p) for p in wheel.get("parameters") or []),
+        arguments=tuple(f"--{k}={as_text(v)}" for k, v in named.items())
+        or tuple(as_text(p) for p in wheel.get("parameters") or []),
         dependencies=tuple(environments[environment]),
         retries=int(entry.get("max_retries") or 0),
         retry_wait=int(entry.get("min_retry_interval_millis") or 0) / 1000,
@@ -168,14 +160,14 @@ def sort_tasks(job: str, tasks: list[Task]) -> tuple[Task, ...]:
         for key in task.depends_on:
             if key not in by_key:
                 raise UnknownName("task", key, by_key, f"Task '{task.key}' depends on it, but")
-    ordered: list[Task] = []
-    waiting = list(tasks)
-    while waiting:
-        done = {task.key for task in ordered}
-        ready = [task for task in waiting if set(task.depends_on) <= done]
-        if not ready:
-            keys = ", ".join(task.key for task in waiting)
-            raise JobError(f"Job '{job}': the tasks {keys} wait for one another.")
-        ordered.extend(ready)
-        waiting = [task for task in waiting if task not in ready]
-    return tuple(ordered)
+    try:
+        order = list(TopologicalSorter({t.key: t.depends_on for t in tasks}).static_order())
+    except CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        raise JobError(f"Job '{job}': its tasks wait for one another: {circle}.") from None
+    return tuple(by_key[key] for key in order)
+
+
+def as_text(value: object) -> str:
+    """Return a value as a command line has it: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,6 +1,5 @@
 """The `{{…}}` references of a job's parameters: checked before a run, resolved in it."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,9 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from .errors import JobError, UnknownName
-from .graph import Job, Task
+from .graph import Job, Task, as_text
 
 REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+JOB_PARAMETER = re.compile(r"job\.parameters\.([^.]+)")
+OF_TASK = re.compile(r"tasks\.([^.]+)\.(values\.([^.]+)|result_state|run_id)")
 
 FACTS = (
     "job.id",
@@ -23,6 +24,13 @@ FACTS = (
     "task.run_id",
     "task.execution_count",
 )
+FORMS = (
+    *FACTS,
+    "job.parameters.<name>",
+    "tasks.<key>.values.<name>",
+    "tasks.<key>.result_state",
+    "tasks.<key>.run_id",
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class RunFacts:
     """What a reference may ask of the run and the attempt it stands in."""
 
     job_id: int
+    job_name: str
     run_id: int
     started: datetime
     task_run_id: int
@@ -44,46 +53,28 @@ def check_references(job: Job) -> None:
     """
     keys = [task.key for task in job.tasks]
     for task in job.tasks:
-        for argument in task.arguments:
-            for name in REFERENCE.findall(argument):
-                where = f"Task '{task.key}', reference '{{{{{name}}}}}'"
-                parts = name.split(".")
-                if parts[:2] == ["job", "parameters"] and len(parts) == 3:
-                    if parts[2] not in job.parameters:
-                        raise UnknownName("job parameter", parts[2], job.parameters, where)
-                elif is_task_value(parts):
-                    if parts[1] not in keys:
-                        raise UnknownName("task", parts[1], keys, f"{where}, in this run")
-                    if parts[1] not in job.upstream(task.key):
-                        raise JobError(
-                            f"{where}: '{parts[1]}' does not run before '{task.key}'. "
-                            "Add it to depends_on."
-                        )
-                elif name not in FACTS:
-                    forms = (
-                        *FACTS,
-                        "job.parameters.<name>",
-                        "tasks.<key>.values.<name>",
-                        "tasks.<key>.result_state",
-                        "tasks.<key>.run_id",
+        for name in REFERENCE.findall(" ".join(task.arguments)):
+            where = f"Task '{task.key}', reference '{{{{{name}}}}}'"
+            parameter, other = JOB_PARAMETER.fullmatch(name), OF_TASK.fullmatch(name)
+            if parameter:
+                if parameter[1] not in job.parameters:
+                    raise UnknownName("job parameter", parameter[1], job.parameters, where)
+            elif other:
+                if other[1] not in keys:
+                    raise UnknownName("task", other[1], keys, f"{where}, in this run")
+                if other[1] not in job.upstream(task.key):
+                    raise JobError(
+                        f"{where}: '{other[1]}' does not run before '{task.key}'. "
+                        "Add it to depends_on."
                     )
-                    raise UnknownName("reference", name, forms, f"Task '{task.key}'")
-
-
-def is_task_value(parts: list[str]) -> bool:
-    """Tell whether a reference asks something of another task."""
-    if parts[0] != "tasks":
-        return False
-    if len(parts) == 4:
-        return parts[2] == "values"
-    return len(parts) == 3 and parts[2] in ("result_state", "run_id")
+            elif name not in FACTS:
+                raise UnknownName("reference", name, FORMS, f"Task '{task.key}'")
 
 
 def resolve_arguments(
     task: Task,
     parameters: Mapping[str, str],
     facts: RunFacts,
-    job_name: str,
     of_task: Callable[[str], Mapping[str, Any]],
 ) -> list[str]:
     """Return a task's command line with every reference replaced.
@@ -92,15 +83,14 @@ def resolve_arguments(
         task: The task about to start.
         parameters: The run's job parameters.
         facts: The run and this attempt.
-        job_name: The job's name.
-        of_task: Gives `{"values": {…}, "result_state": …, "run_id": …}` of a finished task.
+        of_task: Gives a finished task's `values`, `state` and `run_id`.
 
     Raises:
         JobError: A task value that its task did not set.
     """
     own = {
         "job.id": facts.job_id,
-        "job.name": job_name,
+        "job.name": facts.job_name,
         "job.run_id": facts.run_id,
         "job.start_time.iso_date": facts.started.date().isoformat(),
         "job.start_time.iso_datetime": facts.started.isoformat(timespec="seconds"),
@@ -111,23 +101,25 @@ def resolve_arguments(
     }
 
     def replace(match: re.Match[str]) -> str:
-        name = match.group(1)
-        parts = name.split(".")
+        name = match[1]
         if name in own:
             return str(own[name])
-        if parts[0] == "job":
-            return parameters[parts[2]]
-        other = of_task(parts[1])
-        if parts[2] != "values":
-            return str(other[parts[2]])
-        if parts[3] not in other["values"]:
+        parameter = JOB_PARAMETER.fullmatch(name)
+        if parameter:
+            return parameters[parameter[1]]
+        _, key, what, value = name.split(".") if name.count(".") == 3 else (*name.split("."), "")
+        other = of_task(key)
+        if what == "result_state":
+            return str(other["state"]["result_state"]).lower()
+        if what == "run_id":
+            return str(other["run_id"])
+        if value not in other["values"]:
             there = ", ".join(sorted(other["values"])) or "none"
             raise JobError(
-                f"Task '{task.key}' asks for '{{{{{name}}}}}', but task '{parts[1]}' set no value "
-                f"'{parts[3]}'. It set: {there}. Set it there with "
-                f"dbutils.jobs.taskValues.set('{parts[3]}', …)."
+                f"Task '{task.key}' asks for '{{{{{name}}}}}', but task '{key}' set no value "
+                f"'{value}'. It set: {there}. Set it there with "
+                f"dbutils.jobs.taskValues.set('{value}', …)."
             )
-        value = other["values"][parts[3]]
-        return value if isinstance(value, str) else json.dumps(value)
+        return as_text(other["values"][value])
 
     return [REFERENCE.sub(replace, argument) for argument in task.arguments]

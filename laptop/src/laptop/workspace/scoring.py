@@ -163,9 +163,9 @@ def _cell(value: Any, kind: str) -> Any:
         raise ValueError("no whole number")
     if kind == "date":
         return date.fromisoformat(value)
-    if kind.startswith("timestamp"):
+    if kind == "timestamp":
         instant = datetime.fromisoformat(value)
-        return instant if instant.tzinfo or kind != "timestamp" else instant.replace(tzinfo=UTC)
+        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
     return value
 
 

@@ -6,40 +6,26 @@ an endpoint answers throughout, and keeps its former configuration if one of the
 
 import json
 import random
-import re
 import threading
-import time
 import uuid
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from .endpoint_config import NotLoadable, marked_failed, marked_ready, named, now, planned
 from .errors import ApiError, missing
 from .identity import USER_NAME
-from .requests import JsonBody, required
+from .requests import JsonBody
 from .state import Document, State
 
 if TYPE_CHECKING:
+    from ..features.online import OnlineStore
     from .scoring import ServedModel
 
 ENDPOINT = "serving-endpoint"
-
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,63}")
-_ENTITY_FIELDS = frozenset(
-    {
-        "entity_name",
-        "entity_version",
-        "environment_vars",
-        "name",
-        "scale_to_zero_enabled",
-        "workload_size",
-        "workload_type",
-    }
-)
-_CREATE_FIELDS = frozenset({"name", "config", "tags", "description", "route_optimized"})
-_CONFIG_FIELDS = frozenset({"name", "served_entities", "traffic_config"})
 
 # Clients poll in steps of a second or more; most models are in memory before the first answer.
 _PATIENCE_SECONDS = 1.0
@@ -121,14 +107,7 @@ class Endpoints:
 
     def create(self, body: Document) -> Document:
         """Record an endpoint and begin to load what it is to serve."""
-        (name,) = required(body, "name")
-        only(body, _CREATE_FIELDS, "an endpoint")
-        if not _NAME.fullmatch(name):
-            raise invalid(
-                f"Endpoint name '{name}' is not allowed: 1 to 63 letters, digits, '-' and '_'."
-            )
-        if body.get("route_optimized"):
-            raise ApiError(501, "NOT_IMPLEMENTED", "The laptop has no route optimization.")
+        name = named(body)
         pending = planned(body.get("config") or {}, version=1)
         with self._state.transaction():
             if self._state.get(ENDPOINT, name) is not None:
@@ -235,16 +214,20 @@ class Endpoints:
             self._state.put(ENDPOINT, endpoint["name"], current)
         return True
 
-    def _load(self, config: Document) -> Live:
+    @cached_property
+    def _store(self) -> "OnlineStore":
         from ..features.online import OnlineStore
+
+        return OnlineStore(self._state.home)
+
+    def _load(self, config: Document) -> Live:
         from .scoring import load
 
-        store = OnlineStore(self._state.home)
         models = {}
         for entity in config["served_entities"]:
             name, version = entity["entity_name"], entity["entity_version"]
             try:
-                models[entity["name"]] = load(name, version, store)
+                models[entity["name"]] = load(name, version, self._store)
             except Exception as error:
                 raise NotLoadable(entity["name"], name, version, error) from error
         routes = config["traffic_config"]["routes"]
@@ -252,117 +235,6 @@ class Endpoints:
         return Live(models, shares)
 
 
-class NotLoadable(Exception):
-    """A served entity that cannot be brought into memory.
-
-    Attributes:
-        entity: Name of the served entity.
-    """
-
-    def __init__(self, entity: str, model: str, version: str, cause: Exception) -> None:
-        super().__init__(f"Version {version} of {model} could not be loaded: {cause}")
-        self.entity = entity
-
-
-def planned(body: Document, version: int) -> Document:
-    """Return the configuration that a request asks for, in the shape the API shows.
-
-    Raises:
-        ApiError: 400, for a request that no endpoint could follow.
-    """
-    only(body, _CONFIG_FIELDS, "an endpoint's config")
-    entities = [served_entity(entity) for entity in body.get("served_entities") or []]
-    names = [entity["name"] for entity in entities]
-    if not entities:
-        raise invalid("Field 'served_entities' is required, with one entity or more.")
-    if len(set(names)) < len(names):
-        raise invalid(f"Served entities need names of their own, got: {', '.join(names)}.")
-    routes = (body.get("traffic_config") or {}).get("routes") or []
-    if not routes and len(names) == 1:
-        routes = [{"served_model_name": names[0], "traffic_percentage": 100}]
-    shares = [route_share(route, names) for route in routes]
-    if sum(share for _, share in shares) != 100:
-        raise invalid(
-            "traffic_percentage of all routes must sum to 100, got: "
-            f"{', '.join(f'{name} {share}' for name, share in shares) or 'no routes'}."
-        )
-    return {
-        "config_version": version,
-        "served_entities": entities,
-        "traffic_config": {
-            "routes": [
-                {"served_model_name": name, "served_entity_name": name, "traffic_percentage": share}
-                for name, share in shares
-            ]
-        },
-    }
-
-
-def served_entity(given: Document) -> Document:
-    """Return a served entity with its default name and the state of one that is being loaded."""
-    only(given, _ENTITY_FIELDS, "a served entity")
-    model, version = required(given, "entity_name", "entity_version")
-    if not version.isdecimal():
-        raise invalid(f"entity_version must be a version's number, got: {version}.")
-    return {
-        "name": f"{model.rpartition('.')[2]}-{version}",
-        **given,
-        "creator": USER_NAME,
-        "creation_timestamp": now(),
-        "state": {"deployment": "DEPLOYMENT_CREATING", "deployment_state_message": ""},
-    }
-
-
-def route_share(route: Document, names: list[str]) -> tuple[str, int]:
-    """Return which served entity a route leads to, and its percentage."""
-    name = route.get("served_entity_name") or route.get("served_model_name")
-    share = route.get("traffic_percentage")
-    if name not in names:
-        raise invalid(f"A route leads to '{name}'. Served entities: {', '.join(names)}.")
-    if not isinstance(share, int) or not 0 <= share <= 100:
-        raise invalid(f"traffic_percentage of '{name}' must be 0 to 100, got: {share}.")
-    return name, share
-
-
-def marked_ready(config: Document) -> Document:
-    """Return a configuration all of whose entities are in memory."""
-    done = {"deployment": "DEPLOYMENT_READY", "deployment_state_message": ""}
-    entities = [entity | {"state": done} for entity in config["served_entities"]]
-    return config | {"served_entities": entities}
-
-
-def marked_failed(config: Document, error: NotLoadable) -> Document:
-    """Return a configuration that could not be loaded, which says why."""
-    failed = {"deployment": "DEPLOYMENT_FAILED", "deployment_state_message": str(error)}
-    aborted = {"deployment": "DEPLOYMENT_ABORTED", "deployment_state_message": ""}
-    entities = [
-        entity | {"state": failed if entity["name"] == error.entity else aborted}
-        for entity in config["served_entities"]
-    ]
-    return config | {"served_entities": entities}
-
-
 def in_progress(endpoint: Document) -> bool:
     """Return whether an update of an endpoint is under way."""
     return bool(endpoint["state"]["config_update"] == "IN_PROGRESS")
-
-
-def only(given: Document, allowed: frozenset[str], what: str) -> None:
-    """Refuse fields that the laptop would have to ignore."""
-    if unknown := sorted(set(given) - allowed):
-        raise ApiError(
-            501,
-            "NOT_IMPLEMENTED",
-            f"Fields {unknown} of {what} are not built on the laptop. "
-            f"Allowed: {', '.join(sorted(allowed))}.",
-        )
-
-
-def invalid(message: str) -> ApiError:
-    """Return the error of a request whose fields do not fit."""
-    return ApiError(400, "INVALID_PARAMETER_VALUE", message)
-
-
-def now() -> int:
-    """Return the time in milliseconds since the epoch."""
-    return int(time.time() * 1000)

@@ -25,7 +25,7 @@ class TaskValues:
             raise ValueError(f"A task value needs a name, got {key!r}.")
         try:
             size = len(json.dumps(value, allow_nan=False).encode())
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"Task value '{key}' is no JSON: {error}") from error
         if size > MOST_BYTES:
             raise ValueError(f"Task value '{key}' has {size} bytes; {MOST_BYTES} fit.")

@@ -21,51 +21,13 @@ from pyspark.sql.types import StructType
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import AlreadyExists
 
+from .absent import METHODS
 from .entities.online_store import DatabricksOnlineStore, PublishedTable
 
 _WRITE_TRIGGER = {"processingTime": "5 seconds"}
 _PUBLISH_TRIGGER = {"processingTime": "5 minutes"}
 _LONGEST_LEVEL = 63
 _AWAIT_UNSET = object()
-
-_ABSENT = frozenset(
-    {
-        "backfill_features",
-        "build_model_env",
-        "cancel_backfill",
-        "cancel_operation",
-        "compute_features",
-        "create_feature",
-        "create_feature_serving_endpoint",
-        "create_feature_spec",
-        "create_stream",
-        "delete_feature",
-        "delete_feature_serving_endpoint",
-        "delete_feature_spec",
-        "delete_feature_table_tag",
-        "delete_materialized_feature",
-        "delete_online_store",
-        "delete_stream",
-        "drop_online_table",
-        "feature_spec_from_batch_declarative_features",
-        "get_backfill",
-        "get_feature",
-        "get_feature_serving_endpoint",
-        "get_operation",
-        "get_stream",
-        "grant_feature_serving_access",
-        "list_features",
-        "list_materialized_features",
-        "list_streams",
-        "materialize_features",
-        "purge_feature_entities",
-        "register_feature",
-        "update_feature_spec",
-        "update_online_store",
-        "update_stream",
-        "wait_for_backfill",
-    }
-)
 
 
 class FeatureEngineeringClient:
@@ -80,7 +42,7 @@ class FeatureEngineeringClient:
             raise _not_built(f"FeatureEngineeringClient(model_registry_uri={model_registry_uri!r})")
 
     def __getattr__(self, name: str) -> Any:
-        if name in _ABSENT:
+        if name in METHODS:
             raise _not_built(f"FeatureEngineeringClient.{name}")
         raise AttributeError(f"FeatureEngineeringClient has no attribute {name!r}")
 
@@ -98,7 +60,7 @@ class FeatureEngineeringClient:
         session: SparkSession = runtime.spark
         return session
 
-    @property
+    @cached_property
     def _online(self) -> OnlineStore:
         home = os.environ.get("LAPTOP_HOME")
         if not home:
@@ -287,29 +249,17 @@ class FeatureEngineeringClient:
         """Create an online store."""
         if not self._online.create(name, capacity):
             raise AlreadyExists(f"Online store with name '{name}' already exists")
-        return DatabricksOnlineStore(
-            name,
-            capacity,
-            read_replica_count,
-            usage_policy_id,
-            state=DatabricksOnlineStore.State.AVAILABLE,
-        )
+        return DatabricksOnlineStore(name, capacity, read_replica_count, usage_policy_id)
 
     def get_online_store(self, *, name: str) -> DatabricksOnlineStore | None:
         """Return an online store; on the laptop a store of any name can be published to."""
         created = {store.name: store for store in self.list_online_stores()}
-        unknown = DatabricksOnlineStore(name, "CU_1", state=DatabricksOnlineStore.State.AVAILABLE)
-        return created.get(name, unknown)
+        return created.get(name, DatabricksOnlineStore(name, "CU_1"))
 
     def list_online_stores(self) -> list[DatabricksOnlineStore]:
         """Return the online stores that were created."""
         return [
-            DatabricksOnlineStore(
-                name,
-                capacity,
-                creation_time=created,
-                state=DatabricksOnlineStore.State.AVAILABLE,
-            )
+            DatabricksOnlineStore(name, capacity, creation_time=created)
             for name, capacity, created in self._online.stores()
         ]
 

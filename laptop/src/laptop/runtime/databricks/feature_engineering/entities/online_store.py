@@ -24,7 +24,7 @@ class DatabricksOnlineStore:
     usage_policy_id: str | None = None
     creator: str | None = None
     creation_time: str | None = None
-    state: State | None = None
+    state: State = State.AVAILABLE
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,152 @@
+"""Configurations of serving endpoints: what a request may ask for, in the shape the API shows."""
+
+import re
+import time
+
+from .errors import ApiError
+from .identity import USER_NAME
+from .requests import required
+from .state import Document
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,63}")
+_ENTITY_FIELDS = frozenset(
+    {
+        "entity_name",
+        "entity_version",
+        "environment_vars",
+        "name",
+        "scale_to_zero_enabled",
+        "workload_size",
+        "workload_type",
+    }
+)
+_CREATE_FIELDS = frozenset({"name", "config", "tags", "description", "route_optimized"})
+_CONFIG_FIELDS = frozenset({"name", "served_entities", "traffic_config"})
+
+
+class NotLoadable(Exception):
+    """A served entity that cannot be brought into memory.
+
+    Attributes:
+        entity: Name of the served entity.
+    """
+
+    def __init__(self, entity: str, model: str, version: str, cause: Exception) -> None:
+        super().__init__(f"Version {version} of {model} could not be loaded: {cause}")
+        self.entity = entity
+
+
+def named(body: Document) -> str:
+    """Return the name of an endpoint to be created.
+
+    Raises:
+        ApiError: A name that is not allowed, or a field that is not built.
+    """
+    (name,) = required(body, "name")
+    only(body, _CREATE_FIELDS, "an endpoint")
+    if not _NAME.fullmatch(name):
+        raise invalid(
+            f"Endpoint name '{name}' is not allowed: 1 to 63 letters, digits, '-' and '_'."
+        )
+    if body.get("route_optimized"):
+        raise ApiError(501, "NOT_IMPLEMENTED", "The laptop has no route optimization.")
+    return name
+
+
+def planned(body: Document, version: int) -> Document:
+    """Return the configuration that a request asks for, in the shape the API shows.
+
+    Raises:
+        ApiError: 400, for a request that no endpoint could follow.
+    """
+    only(body, _CONFIG_FIELDS, "an endpoint's config")
+    entities = [served_entity(entity) for entity in body.get("served_entities") or []]
+    names = [entity["name"] for entity in entities]
+    if not entities:
+        raise invalid("Field 'served_entities' is required, with one entity or more.")
+    if len(set(names)) < len(names):
+        raise invalid(f"Served entities need names of their own, got: {', '.join(names)}.")
+    routes = (body.get("traffic_config") or {}).get("routes") or []
+    if not routes and len(names) == 1:
+        routes = [{"served_model_name": names[0], "traffic_percentage": 100}]
+    shares = [route_share(route, names) for route in routes]
+    if sum(share for _, share in shares) != 100:
+        raise invalid(
+            "traffic_percentage of all routes must sum to 100, got: "
+            f"{', '.join(f'{name} {share}' for name, share in shares) or 'no routes'}."
+        )
+    return {
+        "config_version": version,
+        "served_entities": entities,
+        "traffic_config": {
+            "routes": [
+                {"served_model_name": name, "served_entity_name": name, "traffic_percentage": share}
+                for name, share in shares
+            ]
+        },
+    }
+
+
+def served_entity(given: Document) -> Document:
+    """Return a served entity with its default name and the state of one that is being loaded."""
+    only(given, _ENTITY_FIELDS, "a served entity")
+    model, version = required(given, "entity_name", "entity_version")
+    if not version.isdecimal():
+        raise invalid(f"entity_version must be a version's number, got: {version}.")
+    return {
+        "name": f"{model.rpartition('.')[2]}-{version}",
+        **given,
+        "creator": USER_NAME,
+        "creation_timestamp": now(),
+        "state": {"deployment": "DEPLOYMENT_CREATING", "deployment_state_message": ""},
+    }
+
+
+def route_share(route: Document, names: list[str]) -> tuple[str, int]:
+    """Return which served entity a route leads to, and its percentage."""
+    name = route.get("served_entity_name") or route.get("served_model_name")
+    share = route.get("traffic_percentage")
+    if name not in names:
+        raise invalid(f"A route leads to '{name}'. Served entities: {', '.join(names)}.")
+    if not isinstance(share, int) or not 0 <= share <= 100:
+        raise invalid(f"traffic_percentage of '{name}' must be 0 to 100, got: {share}.")
+    return name, share
+
+
+def marked_ready(config: Document) -> Document:
+    """Return a configuration all of whose entities are in memory."""
+    done = {"deployment": "DEPLOYMENT_READY", "deployment_state_message": ""}
+    entities = [entity | {"state": done} for entity in config["served_entities"]]
+    return config | {"served_entities": entities}
+
+
+def marked_failed(config: Document, error: NotLoadable) -> Document:
+    """Return a configuration that could not be loaded, which says why."""
+    failed = {"deployment": "DEPLOYMENT_FAILED", "deployment_state_message": str(error)}
+    aborted = {"deployment": "DEPLOYMENT_ABORTED", "deployment_state_message": ""}
+    entities = [
+        entity | {"state": failed if entity["name"] == error.entity else aborted}
+        for entity in config["served_entities"]
+    ]
+    return config | {"served_entities": entities}
+
+
+def only(given: Document, allowed: frozenset[str], what: str) -> None:
+    """Refuse fields that the laptop would have to ignore."""
+    if unknown := sorted(set(given) - allowed):
+        raise ApiError(
+            501,
+            "NOT_IMPLEMENTED",
+            f"Fields {unknown} of {what} are not built on the laptop. "
+            f"Allowed: {', '.join(sorted(allowed))}.",
+        )
+
+
+def invalid(message: str) -> ApiError:
+    """Return the error of a request whose fields do not fit."""
+    return ApiError(400, "INVALID_PARAMETER_VALUE", message)
+
+
+def now() -> int:
+    """Return the time in milliseconds since the epoch."""
+    return int(time.time() * 1000)

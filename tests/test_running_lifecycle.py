@@ -84,7 +84,7 @@ answer = WorkspaceClient().serving_endpoints.query(
 )
 signature = mlflow.models.get_model_info(f"models:/{{model}}/1").signature
 print(json.dumps([batch["prediction"].tolist(), raw.tolist(), answer.predictions,
-                  signature.outputs.to_dict(), sorted(signature.inputs.input_names())]))
+                  signature.outputs.to_dict(), sorted(signature.inputs.required_input_names())]))
 """
 
 

@@ -97,7 +97,7 @@ def run(
         root = Place.root()
         bundle = resolve_target(root, target, read_pairs("--var", var))
         there = connection.open_workspace(Place.home(), catalogs_of([bundle]))
-        deployed = deploy_job(bundle, job, there)
+        deployed = deploy_job(bundle, job, there, Place.home())
         body = {
             "job_id": deployed.job_id,
             "job_parameters": read_pairs("--params", params),
@@ -159,8 +159,8 @@ def sql(statement: str, output: Format = Output.text) -> None:
     """Run one SQL statement."""
     with reporting():
         answer = overview.run_sql(running_or_started(), statement)
-        if answer["status"]["state"] != "SUCCEEDED":
-            raise LaptopError(answer["status"]["error"]["message"])
+        if answer["manifest"]["truncated"]:
+            problems.print(f"The first {answer['manifest']['total_row_count']:,} rows alone.")
         titles = [column["name"] for column in answer["manifest"]["schema"]["columns"]]
         rows = answer["result"]["data_array"]
         if output is Output.json:

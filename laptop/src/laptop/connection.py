@@ -3,20 +3,28 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 from .errors import LaptopError, WorkspaceFailed, WorkspaceNotRunning
 from .home import Home
+from .workspace.identity import USER_NAME
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+ANSWER_SECONDS = 5.0
+
+# A company's proxy must not be asked for what is on this machine.
+LOOPBACK = "127.0.0.1,localhost"
+PROXY_EXCEPTIONS = ("NO_PROXY", "no_proxy")
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class RequestRefused(LaptopError):
@@ -71,28 +79,31 @@ class Connection:
             },
         )
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
+            with DIRECT.open(request, timeout=timeout) as answer:
                 return json.loads(answer.read() or b"{}")
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace")
             try:
-                facts = json.loads(text)
-            except ValueError:
+                facts = dict(json.loads(text))
+            except (TypeError, ValueError):
                 facts = {}
             code = facts.get("error_code", str(error.code))
             raise RequestRefused(error.code, code, facts.get("message", text)) from None
-        except OSError as error:
+        except (OSError, HTTPException, ValueError) as error:
             raise WorkspaceNotRunning(f"The workspace does not answer: {error}.") from None
 
 
 def find(home: Home) -> Connection | None:
-    """Return the workspace that is up for this state folder, or None."""
+    """Return the workspace that is up for this state folder, or None.
+
+    What a killed workspace left behind is not taken for one, even if its port has a new owner.
+    """
     try:
         connection = Connection(**json.loads(home.connection_file.read_text()))
-        connection.ask("GET", "/api/2.0/preview/scim/v2/Me", timeout=5)
-    except (FileNotFoundError, ValueError, TypeError, WorkspaceNotRunning, RequestRefused):
+        user = connection.ask("GET", "/api/2.0/preview/scim/v2/Me", timeout=ANSWER_SECONDS)
+        return connection if user["userName"] == USER_NAME else None
+    except (OSError, TypeError, ValueError, LookupError, LaptopError):
         return None
-    return connection
 
 
 def open_workspace(home: Home, catalogs: Sequence[str]) -> Connection:
@@ -104,47 +115,49 @@ def open_workspace(home: Home, catalogs: Sequence[str]) -> Connection:
 
     Raises:
         WorkspaceFailed: It did not start; the message ends with what it printed.
+        LaptopError: It would have to start again for a new catalog, and a run is under way.
     """
     connection = find(home)
     if connection is None:
         return start(home, catalogs)
-    there = {c["name"] for c in connection.ask("GET", CATALOGS)["catalogs"]}
-    if set(catalogs) <= there:
+    there = connection.ask("GET", "/api/2.1/unity-catalog/catalogs")["catalogs"]
+    new = sorted(set(catalogs) - {catalog["name"] for catalog in there})
+    if not new:
         return connection
+    if connection.ask("GET", "/api/2.2/jobs/runs/list?active_only=true")["runs"]:
+        raise LaptopError(
+            f"The workspace must start again to have the catalog {', '.join(new)}, and a run is "
+            "under way. Wait for its end: laptop status"
+        )
     stop(home)
-    return start(home, sorted({*there, *catalogs}))
-
-
-CATALOGS = "/api/2.1/unity-catalog/catalogs"
+    return start(home, new)
 
 
 def start(home: Home, catalogs: Sequence[str]) -> Connection:
-    """Start the workspace process and wait until it answers."""
+    """Start the workspace process and wait until one answers, this one or another call's."""
     home.create()
-    named = [f"--catalog={name}" for name in catalogs]
-    with home.log_file.open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "laptop.workspace.server", str(home.path), *named],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    command = [sys.executable, "-m", "laptop.workspace.server", str(home.path)]
+    writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    pid = os.posix_spawn(
+        sys.executable,
+        [*command, *(f"--catalog={name}" for name in catalogs)],
+        {**os.environ, **{k: f"{LOOPBACK},{os.environ.get(k, '')}" for k in PROXY_EXCEPTIONS}},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(home.log_file), writing, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    while is_running(pid) and time.monotonic() < deadline:
         connection = find(home)
         if connection:
+            if connection.pid != pid:
+                end(pid, signal.SIGKILL)
             return connection
-        if process.poll() is not None:
-            # Another call may have won the race for the lock.
-            time.sleep(0.5)
-            connection = find(home)
-            if connection:
-                return connection
-            break
         time.sleep(0.05)
-    else:
-        process.kill()
+    end(pid, signal.SIGKILL)
     tail = "\n".join(home.log_file.read_text().splitlines()[-15:])
     raise WorkspaceFailed(f"The workspace did not start. Its log, {home.log_file}, ends:\n{tail}")
 
@@ -154,15 +167,19 @@ def stop(home: Home) -> bool:
     connection = find(home)
     if connection is None:
         return False
-    os.kill(connection.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline:
-        if not is_running(connection.pid):
-            return True
-        time.sleep(0.05)
-    os.kill(connection.pid, signal.SIGKILL)
-    home.connection_file.unlink(missing_ok=True)
+    if not end(connection.pid, signal.SIGTERM):
+        end(connection.pid, signal.SIGKILL)
     return True
+
+
+def end(pid: int, number: signal.Signals) -> bool:
+    """Send a signal to a process; return whether it ended within some seconds."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+    deadline = time.monotonic() + STOP_SECONDS
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not is_running(pid)
 
 
 def is_running(pid: int) -> bool:

@@ -1,7 +1,9 @@
 """What `databricks bundle deploy` does, for one job: its resources made, its wheel built."""
 
+import hashlib
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from urllib.parse import urlencode
 from .bundle import Bundle, link
 from .connection import Connection, RequestRefused
 from .errors import LaptopError
+from .home import Home, held
 
 UNITY = "/api/2.1/unity-catalog"
 JOBS = "/api/2.2/jobs"
@@ -48,13 +51,14 @@ def link_names(bundle: Bundle) -> Bundle:
     return link(bundle, blank)
 
 
-def deploy_job(bundle: Bundle, key: str, connection: Connection) -> DeployedJob:
+def deploy_job(bundle: Bundle, key: str, connection: Connection, home: Home) -> DeployedJob:
     """Make what the bundle declares around a job, and the job, as they are declared now.
 
     Args:
         bundle: The resolved bundle.
         key: The job's key under `resources.jobs`.
         connection: The workspace.
+        home: Its state folder, which takes the wheels.
 
     Raises:
         LaptopError: No such job, a build that fails, or a request that is refused.
@@ -78,7 +82,10 @@ def deploy_job(bundle: Bundle, key: str, connection: Connection) -> DeployedJob:
         if job["name"] in known:
             deployed["jobs"][name] = {"id": str(known[job["name"]])}
     settings = dict(link(bundle, deployed).jobs[key])
-    settings["environments"] = with_built_wheels(bundle, settings.get("environments") or [])
+    # One build at a time: the next one would take away the wheel that is copied here.
+    with held(home.path / "deploy.lock"):
+        environments = settings.get("environments") or []
+        settings["environments"] = with_built_wheels(bundle, environments, home.wheels)
     job_id = known.get(settings["name"])
     if job_id is None:
         job_id = connection.ask("POST", f"{JOBS}/create", settings)["job_id"]
@@ -109,8 +116,8 @@ def create_experiment(connection: Connection, settings: Mapping[str, Any]) -> st
     return str(found["experiment"]["experiment_id"])
 
 
-def with_built_wheels(bundle: Bundle, environments: list[Any]) -> list[Any]:
-    """Build the bundle's artifacts and put the files they made in place of their patterns.
+def with_built_wheels(bundle: Bundle, environments: list[Any], wheels: Path) -> list[Any]:
+    """Build the bundle's artifacts and put copies of what they made in place of their patterns.
 
     Raises:
         BuildFailed: A build fails, or a pattern matches not exactly one wheel.
@@ -125,15 +132,26 @@ def with_built_wheels(bundle: Bundle, environments: list[Any]) -> list[Any]:
             if not dependency.endswith(".whl"):
                 dependencies.append(dependency)
                 continue
-            files = sorted(str(file) for file in bundle.root.glob(dependency))
+            files = sorted(bundle.root.glob(dependency))
             if len(files) != 1:
                 raise BuildFailed(
                     f"'{dependency}' must match one wheel; it matches {len(files)}: "
-                    f"{', '.join(files) or 'none'}. Delete dist/ and run again."
+                    f"{', '.join(map(str, files)) or 'none'}. Delete dist/ and run again."
                 )
-            dependencies.append(files[0])
+            dependencies.append(str(upload(files[0], wheels)))
         result.append({**environment, "spec": {**spec, "dependencies": dependencies}})
     return result
+
+
+def upload(wheel: Path, wheels: Path) -> Path:
+    """Return a copy that stays when the next build replaces a wheel; one a content."""
+    copy = wheels / hashlib.sha256(wheel.read_bytes()).hexdigest()[:16] / wheel.name
+    if not copy.exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        draft = copy.with_suffix(".new")
+        shutil.copyfile(wheel, draft)
+        draft.replace(copy)
+    return copy
 
 
 def build(root: Path, name: str, artifact: Mapping[str, Any]) -> None:

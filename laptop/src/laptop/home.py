@@ -1,6 +1,8 @@
 """The folder in which a laptop workspace keeps everything it knows."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,3 +74,13 @@ class Home:
         ignore = self.path / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """Hold a lock file, which at most one process at a time can; waits for the others."""
+    import fcntl
+
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -6,10 +6,12 @@ from rich.console import Console
 from rich.table import Table
 
 from .connection import Connection
+from .errors import LaptopError
 
 Document = dict[str, Any]
 UNITY = "/api/2.1/unity-catalog"
 LAST_RUNS = 10
+STATEMENT = 600.0
 
 
 def read_overview(connection: Connection) -> Document:
@@ -42,8 +44,9 @@ def read_tables(connection: Connection) -> list[Document]:
     if not names:
         return []
     counts = " UNION ALL ".join(f"SELECT '{n}', count(*) FROM {quote(n)}" for n in names)
-    rows = run_sql(connection, counts)["result"]["data_array"]
-    found = {name: int(count) for name, count in rows}
+    found = {
+        name: int(count) for name, count in run_sql(connection, counts)["result"]["data_array"]
+    }
     return [{"name": name, "rows": found[name]} for name in sorted(names)]
 
 
@@ -113,9 +116,15 @@ def read_runs(connection: Connection) -> list[Document]:
 
 
 def run_sql(connection: Connection, statement: str) -> Document:
-    """Run a statement and return its answer, failed or not."""
+    """Run a statement and return its answer.
+
+    Raises:
+        LaptopError: The statement failed.
+    """
     body = {"statement": statement, "warehouse_id": "laptop"}
-    answer: Document = connection.ask("POST", "/api/2.0/sql/statements", body, timeout=600)
+    answer: Document = connection.ask("POST", "/api/2.0/sql/statements", body, timeout=STATEMENT)
+    if answer["status"]["state"] != "SUCCEEDED":
+        raise LaptopError(answer["status"]["error"]["message"])
     return answer
 
 

@@ -5,6 +5,7 @@ through `plugin.py`.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -19,7 +20,7 @@ from .home import Home
 
 MOST_TAGS = 50
 LONGEST_TAG = 1000
-TAG_KEY = re.compile(r"^[^.,\-=/:\s]{1,256}$")
+TAG_KEY = re.compile(r"[^.,\-=/:\s]{1,256}")
 
 
 def home_of(uri: str) -> Home:
@@ -46,28 +47,34 @@ class RegistryStore(RegistryBase):
     def __init__(self, store_uri: str) -> None:
         super().__init__(f"sqlite:///{home_of(store_uri).mlflow_db}")
 
-    def create_registered_model(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    def create_registered_model(
+        self, name: str, tags: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Register a name of three levels."""
-        if len([part for part in name.split(".") if part]) != 3:
+        if name.count(".") != 2 or not all(name.split(".")):
             raise refuse(
                 f"A registered model needs a name of three levels, catalog.schema.model; "
                 f"got '{name}'."
             )
-        return super().create_registered_model(name, *args, **kwargs)
+        check_tags(tags)
+        return super().create_registered_model(name, tags, *args, **kwargs)
 
-    def create_model_version(self, name: str, source: str, *args: Any, **kwargs: Any) -> Any:
+    def create_model_version(
+        self, name: str, source: str, run_id: Any = None, tags: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Register a version of a model that has a signature with inputs and outputs."""
         check_signature(source)
-        return super().create_model_version(name, source, *args, **kwargs)
+        check_tags(tags)
+        return super().create_model_version(name, source, run_id, tags, *args, **kwargs)
 
     def set_model_version_tag(self, name: str, version: str, tag: Any) -> None:
         """Set a tag within Unity Catalog's limits."""
-        check_tag(tag, self.get_model_version(name, version).tags)
+        check_tags([tag], self.get_model_version(name, version).tags)
         super().set_model_version_tag(name, version, tag)
 
     def set_registered_model_tag(self, name: str, tag: Any) -> None:
         """Set a tag within Unity Catalog's limits."""
-        check_tag(tag, self.get_registered_model(name).tags)
+        check_tags([tag], self.get_registered_model(name).tags)
         super().set_registered_model_tag(name, tag)
 
     def transition_model_version_stage(self, *_: Any, **__: Any) -> Any:
@@ -94,15 +101,19 @@ def check_signature(source: str) -> None:
         )
 
 
-def check_tag(tag: Any, present: dict[str, str]) -> None:
-    """Refuse a tag that Unity Catalog would.
+def check_tags(tags: Iterable[Any] | None, present: Iterable[str] = ()) -> None:
+    """Refuse tags that Unity Catalog would, beside the keys that an object has already.
 
     Raises:
         MlflowException: Bad key, value too long, or one tag too many.
     """
-    if not TAG_KEY.match(tag.key):
-        raise refuse(f"Tag key '{tag.key}' has one of '. , - = / :' or a blank, or is too long.")
-    if len(str(tag.value)) > LONGEST_TAG:
-        raise refuse(f"Tag '{tag.key}' has {len(str(tag.value))} characters; {LONGEST_TAG} fit.")
-    if tag.key not in present and len(present) >= MOST_TAGS:
-        raise refuse(f"An object takes {MOST_TAGS} tags; '{tag.key}' would be one more.")
+    keys = set(present)
+    for tag in tags or ():
+        keys.add(tag.key)
+        if not TAG_KEY.fullmatch(tag.key):
+            raise refuse(f"Tag key '{tag.key}' has one of '. , - = / :' or a blank, or is too long.")
+        if len(str(tag.value)) > LONGEST_TAG:
+            text = f"Tag '{tag.key}' has {len(str(tag.value))} characters; {LONGEST_TAG} fit."
+            raise refuse(text)
+        if len(keys) > MOST_TAGS:
+            raise refuse(f"An object takes {MOST_TAGS} tags; '{tag.key}' would be one more.")

@@ -77,6 +77,16 @@ def test_lookback_window_bounds_the_age_inclusively(
     assert look("EWR", hour, window) == expected
 
 
+def test_a_null_time_matches_no_row_however_old() -> None:
+    old = pa.array([datetime(1960, 1, 1, tzinfo=UTC)], INSTANT)
+    rows = pa.table({"origin": ["EWR"], "known_at": old, "temp": [1.0]})
+    spine = pa.table({"origin": ["EWR"], "at": times(None)})
+
+    found = join(spine, KeyedTable(rows, ("origin",), "known_at"), timed())
+
+    assert found.column(0).to_pylist() == [None]
+
+
 def test_rows_of_the_spine_keep_their_order_their_number_and_their_columns() -> None:
     spine = pa.table(
         {"origin": ["JFK", "EWR", "JFK", "EWR"], "at": times(2, 4, 2, 1), "id": [4, 2, 4, 1]}

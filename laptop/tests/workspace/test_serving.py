@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -385,7 +385,7 @@ def test_an_interrupted_update_is_completed_after_a_restart(workspace: Workspace
     state.close()
 
     with workspace.up() as endpoints:
-        endpoints.wait_get_serving_endpoint_not_updating("delay")
+        endpoints.wait_get_serving_endpoint_not_updating("delay", timeout=timedelta(seconds=10))
         assert ask(endpoints) == pytest.approx(2420.0)
 
 
@@ -415,6 +415,24 @@ def test_a_deleted_endpoint_is_gone(endpoints: ServingEndpointsAPI) -> None:
             call("delay")
     with pytest.raises(ResourceDoesNotExist):
         ask(endpoints)
+
+
+def test_an_update_that_ends_after_its_endpoint_was_made_anew_changes_nothing(
+    workspace: Workspace,
+) -> None:
+    state = State(workspace.home)
+    endpoints = serving.Endpoints(state)
+    wanted = {"served_entities": [{"entity_name": MODEL, "entity_version": "2"}]}
+    endpoints.create({"name": "delay", "config": wanted})
+    former = endpoints.get("delay") | {"pending_config": endpoint_config.planned(wanted, 2)}
+    endpoints.delete("delay")
+    endpoints.create({"name": "delay", "config": wanted})
+    before = endpoints.get("delay")
+
+    assert not endpoints.settle(former, {"config": {}}, ready="READY")
+
+    assert endpoints.get("delay") == before
+    state.close()
 
 
 def test_a_name_is_taken_once(endpoints: ServingEndpointsAPI) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from functools import partial
+from typing import TYPE_CHECKING
 
 import mlflow
 import pandas as pd
@@ -19,6 +20,9 @@ from ..problem.policy import load_policy
 from ..problem.spine import count_flights_by_outcome, select_labelled_flights
 from ..problem.split import Interval, split
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
+
+if TYPE_CHECKING:
+    from databricks.feature_engineering.training_set import TrainingSet
 
 REFRESH = "Run the job feature_refresh first, with the same as_of."
 
@@ -55,30 +59,27 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse) -> None:
     for table in (qualify("flights"), qualify("outcomes"), *tables):
         require_table(lakehouse.spark, table, REFRESH)
 
-    def assemble(interval: Interval) -> tuple[object, pd.DataFrame]:
-        """Return the training set of an interval, and its rows."""
+    def assemble(name: str, interval: Interval) -> tuple["TrainingSet", pd.DataFrame]:
+        """Return the training set of a window, and its rows."""
         flights = select_labelled_flights(lakehouse.spark, qualify, interval, parameters.as_of)
+        if flights.isEmpty():
+            raise TrainingDataError(
+                f"No flight with a known outcome was decided from {interval.start} to "
+                f"{interval.end}, the {name} window of as_of {parameters.as_of}.",
+                f"{REFRESH} Or give another one: --params as_of=2013-11-01.",
+            )
         training_set = lakehouse.feature_store.create_training_set(
             df=flights,
             feature_lookups=feature_lookups(qualify),
             label=LABEL,
             exclude_columns=list(EXCLUDED),
         )
-        return training_set, training_set.load_df().toPandas()
-
-    training_set, learned = assemble(windows.training)
-    _, held_out = assemble(windows.holdout)
-    for name, rows, interval in (
-        ("training", learned, windows.training),
-        ("holdout", held_out, windows.holdout),
-    ):
-        if rows.empty:
-            raise TrainingDataError(
-                f"No flight with a known outcome was decided from {interval.start} to "
-                f"{interval.end}, the {name} window of as_of {parameters.as_of}.",
-                f"{REFRESH} Or give another one: --params as_of=2013-11-01.",
-            )
+        rows = training_set.load_df().toPandas()
         print(f"{name}: {len(rows):,} flights decided from {interval.start} to {interval.end}")
+        return training_set, rows
+
+    training_set, learned = assemble("training", windows.training)
+    _, held_out = assemble("holdout", windows.holdout)
     outcomes = count_flights_by_outcome(lakehouse.spark, qualify, windows.holdout)
     print(f"held out, by outcome: {outcomes}")
 

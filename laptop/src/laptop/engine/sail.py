@@ -30,6 +30,8 @@ def start(api: str, token: str, catalogs: Sequence[str] = CATALOGS) -> tuple[Any
     )
     os.environ["SAIL_CATALOG__LIST"] = f"[{entries}]"
     os.environ["SAIL_CATALOG__DEFAULT_CATALOG"] = f'"{catalogs[0]}"'
+    # A session that is removed for idleness loses its settings; a long training is no idleness.
+    os.environ["SAIL_SPARK__SESSION_TIMEOUT_SECS"] = "86400"
     os.environ.setdefault("RUST_LOG", "error")
 
     from pysail.spark import SparkConnectServer

@@ -98,7 +98,7 @@ def match(spine: pa.Table, table: KeyedTable, lookup: Lookup) -> pa.Int64Array:
     order = np.argsort(position, kind="stable")
     ordered = position[order]
     _check_unique(ordered, table, lookup)
-    target = wanted * width + np.searchsorted(instants, wanted_at, side="left")
+    target = wanted * width + np.searchsorted(instants, wanted_at, side="right")
     place = np.searchsorted(ordered, target, side="right") - 1
     found = (wanted >= 0) & (place >= 0)
     rows = order[np.maximum(place, 0)] if len(order) else np.zeros_like(wanted)

@@ -43,13 +43,12 @@ class Process(Protocol):
 
 @dataclass
 class Forked:
-    """A task forked from the warm process."""
+    """A task forked from the warm process; `pid` stays 0 where that was refused."""
 
     pid: int = 0
     status: int | None = None
     started: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
-    refusal: str | None = None
 
     def wait(self, timeout: float | None) -> int | None:
         """Return the exit status, or None when `timeout` seconds have passed."""
@@ -58,32 +57,37 @@ class Forked:
 
     def kill(self) -> None:
         """End it and all that it started."""
-        if self.pid and not self.ended.is_set():
+        if not self.ended.is_set():
             kill_group(self.pid)
 
 
 class Spawned:
-    """A task in a Python process of its own."""
+    """A task in a Python process of its own, which ends with the workspace that holds its stdin."""
 
     def __init__(self, spec_file: Path, environment: dict[str, str]) -> None:
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "laptop.jobs.task", str(spec_file)],
             env=environment,
             cwd=spec_file.parent,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             start_new_session=True,
         )
 
     def wait(self, timeout: float | None) -> int | None:
         """Return the exit status, or None when `timeout` seconds have passed."""
         try:
-            return self._popen.wait(timeout)
+            status = self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
+        kill_group(self._popen.pid)
+        if self._popen.stdin:
+            self._popen.stdin.close()
+        return status
 
     def kill(self) -> None:
         """End it and all that it started."""
-        kill_group(self._popen.pid)
+        if self._popen.poll() is None:
+            kill_group(self._popen.pid)
 
 
 class Warm:
@@ -122,12 +126,6 @@ class Warm:
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
-    def busy(self) -> bool:
-        """Whether a task of it still runs."""
-        with self._lock:
-            return bool(self._forks)
-
-    @property
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._popen.poll() is None
@@ -136,21 +134,30 @@ class Warm:
         """Fork a task; None where the warm process refused or is gone."""
         child = Forked()
         with self._lock:
-            self._forks[str(spec_file)] = child
             try:
                 self._channel.sendall(f"{spec_file}\n".encode())
             except OSError:
                 return None
+            self._forks[str(spec_file)] = child
         child.started.wait()
-        return None if child.refusal else child
+        return child if child.pid else None
+
+    def retire(self) -> None:
+        """Let the warm process leave as soon as its tasks have ended."""
+        with contextlib.suppress(OSError):
+            self._channel.sendall(b"\n")
 
     def close(self) -> None:
         """End the warm process and its tasks."""
-        # Shutting down, unlike closing, wakes the thread that listens.
+        # Shutting down, unlike closing, wakes both who listens here and the warm process, which
+        # ends its tasks and leaves; one that still imports has no tasks and may be killed.
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_RDWR)
-        self._popen.terminate()
-        self._popen.wait()
+        try:
+            self._popen.wait(1)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
 
     def _listen(self) -> None:
         buffer = b""
@@ -161,36 +168,34 @@ class Warm:
                 received = b""
             if not received:
                 break
-            buffer += received
-            *lines, buffer = buffer.split(b"\n")
+            *lines, buffer = (buffer + received).split(b"\n")
             for line in lines:
-                self._hear(json.loads(line))
-        # Gone: its children are unknown now, so they are ended and counted as failed.
+                self._hear(**json.loads(line))
+        # Gone: nobody can tell how its children do, so they are ended and counted as failed.
         with self._lock:
             for child in self._forks.values():
                 if child.pid:
                     kill_group(child.pid)
-                child.refusal = "the warm process is gone"
-                child.status = -signal.SIGKILL if child.status is None else child.status
+                child.status = -signal.SIGKILL
                 child.started.set()
                 child.ended.set()
+            self._forks.clear()
+            self._channel.close()
+        self._popen.wait()
 
-    def _hear(self, message: dict[str, str | int]) -> None:
-        for key in ("started", "refused", "ended"):
-            if key not in message:
-                continue
-            with self._lock:
-                child = self._forks[str(message[key])]
-                if key == "started":
-                    child.pid = int(message["pid"])
-                    child.started.set()
-                elif key == "refused":
-                    child.refusal = str(message["reason"])
-                    child.started.set()
-                else:
-                    child.status = int(message["status"])
-                    child.ended.set()
-                    del self._forks[str(message[key])]
+    def _hear(self, task: str, pid: int = 0, refused: str = "", status: int | None = None) -> None:
+        with self._lock:
+            child = self._forks[task]
+            if status is None:
+                child.pid = pid
+                child.started.set()
+            else:
+                child.status = status
+                child.ended.set()
+            if refused or status is not None:
+                del self._forks[task]
+        if refused:
+            print(f"Not forked, {refused}: {task}", file=sys.stderr, flush=True)
 
 
 class Launcher:
@@ -207,12 +212,13 @@ class Launcher:
         if not self._can_fork:
             return
         with self._lock:
-            if self._warm and self._warm.alive and set(modules) <= set(self._warm.modules):
+            old = self._warm
+            there = old.modules if old else ()
+            if old and old.alive and set(modules) <= set(there):
                 return
-            old, self._warm = self._warm, Warm(self._surroundings, modules)
-        # One that still has tasks ends with the workspace, which holds its other end.
-        if old and not old.busy:
-            old.close()
+            self._warm = Warm(self._surroundings, sorted({*there, *modules}))
+            if old:
+                old.retire()
 
     def start(self, spec_file: Path) -> Process:
         """Start the task that a specification describes."""
@@ -231,7 +237,5 @@ class Launcher:
 
 def kill_group(pid: int) -> None:
     """End a process group that may be gone already."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

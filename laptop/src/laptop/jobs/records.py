@@ -25,6 +25,7 @@ class RunRecord:
         self._state = state
         self._lock = threading.RLock()
         self.document = document
+        self._tasks = {task["task_key"]: task for task in document["tasks"]}
         self._save()
 
     @classmethod
@@ -75,21 +76,13 @@ class RunRecord:
 
     def task(self, key: str) -> Document:
         """Return what is known of a task."""
-        for task in self.document["tasks"]:
-            if task["task_key"] == key:
-                return dict(task)
-        raise KeyError(key)
-
-    def folder(self, key: str) -> Path:
-        """Return where a task's files are."""
-        return Path(self.task(key)["log"]).parent
+        with self._lock:
+            return dict(self._tasks[key])
 
     def set_task(self, key: str, **changes: Any) -> None:
         """Change a task's fields."""
         with self._lock:
-            for task in self.document["tasks"]:
-                if task["task_key"] == key:
-                    task.update(changes)
+            self._tasks[key].update(changes)
             self._save()
 
     def set_state(self, life_cycle: str, result: str | None = None, message: str = "") -> None:
@@ -98,6 +91,12 @@ class RunRecord:
             self.document["state"] = state_of(life_cycle, result, message)
             if life_cycle in ENDED:
                 self.document["end_time"] = now()
+            self._save()
+
+    def abandon(self, message: str) -> None:
+        """End the run where it stands: the runner itself has failed."""
+        with self._lock:
+            close(self.document, "FAILED", message)
             self._save()
 
     def _save(self) -> None:
@@ -117,12 +116,15 @@ def state_of(life_cycle: str, result: str | None = None, message: str = "") -> D
 def close_interrupted(state: State) -> None:
     """Mark what was under way when the workspace last stopped: nobody runs it any more."""
     for document in state.all(RUN):
-        if document["state"]["life_cycle_state"] in ENDED:
-            continue
-        message = "The workspace stopped during this run; run the job again."
-        for task in document["tasks"]:
-            if task["state"]["life_cycle_state"] not in ENDED:
-                task["state"] = state_of("INTERNAL_ERROR", "CANCELED", message)
-        document["state"] = state_of("INTERNAL_ERROR", "CANCELED", message)
-        document["end_time"] = now()
-        state.put(RUN, f"{document['run_id']:09d}", document)
+        if document["state"]["life_cycle_state"] not in ENDED:
+            message = "The workspace stopped during this run; run the job again."
+            close(document, "CANCELED", message)
+            state.put(RUN, f"{document['run_id']:09d}", document)
+
+
+def close(document: Document, result: str, message: str) -> None:
+    """Mark a run and those of its tasks that have not ended as ended by the laptop's own fault."""
+    for part in (*document["tasks"], document):
+        if part["state"]["life_cycle_state"] not in ENDED:
+            part["state"] = state_of("INTERNAL_ERROR", result, message)
+    document["end_time"] = now()

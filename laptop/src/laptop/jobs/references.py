@@ -53,7 +53,7 @@ def check_references(job: Job) -> None:
     """
     keys = [task.key for task in job.tasks]
     for task in job.tasks:
-        for name in REFERENCE.findall(" ".join(task.arguments)):
+        for name in (n for argument in task.arguments for n in REFERENCE.findall(argument)):
             where = f"Task '{task.key}', reference '{{{{{name}}}}}'"
             parameter, other = JOB_PARAMETER.fullmatch(name), OF_TASK.fullmatch(name)
             if parameter:
@@ -107,19 +107,19 @@ def resolve_arguments(
         parameter = JOB_PARAMETER.fullmatch(name)
         if parameter:
             return parameters[parameter[1]]
-        _, key, what, value = name.split(".") if name.count(".") == 3 else (*name.split("."), "")
+        _, key, what, *value = name.split(".")
         other = of_task(key)
         if what == "result_state":
             return str(other["state"]["result_state"]).lower()
         if what == "run_id":
             return str(other["run_id"])
-        if value not in other["values"]:
+        if value[0] not in other["values"]:
             there = ", ".join(sorted(other["values"])) or "none"
             raise JobError(
                 f"Task '{task.key}' asks for '{{{{{name}}}}}', but task '{key}' set no value "
-                f"'{value}'. It set: {there}. Set it there with "
-                f"dbutils.jobs.taskValues.set('{value}', …)."
+                f"'{value[0]}'. It set: {there}. Set it there with "
+                f"dbutils.jobs.taskValues.set('{value[0]}', …)."
             )
-        return as_text(other["values"][value])
+        return as_text(other["values"][value[0]])
 
     return [REFERENCE.sub(replace, argument) for argument in task.arguments]

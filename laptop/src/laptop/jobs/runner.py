@@ -1,11 +1,14 @@
 """Runs a job's graph: what is ready starts, what failed is tried again, what follows waits."""
 
 import json
+import math
+import signal
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -22,19 +25,35 @@ from .task import TaskSpec
 
 SUCCESS, FAILED, TIMED_OUT = "SUCCESS", "FAILED", "TIMEDOUT"
 CANCELED, UPSTREAM_FAILED = "CANCELED", "UPSTREAM_FAILED"
+CLOSE_SECONDS = 5.0
 
 
 @dataclass
 class Active:
-    """A run under way."""
+    """A run under way; `deadline` is its job's time-out, on the monotonic clock."""
 
+    job_id: int
     job: Job
     record: RunRecord
     paths: Mapping[str, list[str]]
     parameters: Mapping[str, str]
-    deadline: float | None
+    deadline: float = math.inf
     canceled: threading.Event = field(default_factory=threading.Event)
     processes: dict[str, Process] = field(default_factory=dict)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the job's time-out."""
+        return max(0.0, self.deadline - monotonic())
+
+    def conclude(self, results: Mapping[str, str]) -> tuple[str, str]:
+        """Return the run's result and what to say of it."""
+        failed = [key for key, result in results.items() if result in (FAILED, TIMED_OUT)]
+        if CANCELED in results.values():
+            return CANCELED, "Canceled."
+        if failed and not self.remaining:
+            return TIMED_OUT, f"Took longer than the job's {self.job.timeout:g} s."
+        return (FAILED, f"Failed: {', '.join(failed)}.") if failed else (SUCCESS, "")
 
 
 class Runner:
@@ -51,7 +70,6 @@ class Runner:
         self._launcher = Launcher(surroundings)
         self._lock = threading.Condition()
         self._active: dict[int, Active] = {}
-        self._running: dict[int, int] = {}
         close_interrupted(state)
 
     @property
@@ -82,15 +100,15 @@ class Runner:
         paths = wheels.prepare(job, self._home / "wheels")
         self.warm(sorted({folder for folders in paths.values() for folder in folders}))
         with self._lock:
-            if not job.queue and self._running.get(job_id, 0) >= job.most_runs:
+            if not job.queue and len(self._runs_of(job_id)) >= job.most_runs:
                 raise JobError(
-                    f"Job '{job.name}' runs already {job.most_runs} times and has no queue."
+                    f"Job '{job.name}' is running, may run {job.most_runs} times at once and has "
+                    "no queue. Wait for its end, or cancel it."
                 )
             record = RunRecord.begin(self._state, job_id, job, values, self._home / "runs")
-            deadline = monotonic() + job.timeout if job.timeout else None
-            run = Active(job, record, paths, values, deadline)
+            run = Active(job_id, job, record, paths, values)
             self._active[record.run_id] = run
-        threading.Thread(target=self._run, args=(run, job_id), daemon=True).start()
+        threading.Thread(target=self._run, args=(run,), daemon=True).start()
         return record.run_id
 
     def cancel(self, run_id: int) -> None:
@@ -107,29 +125,31 @@ class Runner:
         """End all runs and the processes behind them."""
         for run_id in list(self._active):
             self.cancel(run_id)
+        with self._lock:
+            self._lock.wait_for(lambda: not self._active, CLOSE_SECONDS)
         self._launcher.close()
 
-    def _run(self, run: Active, job_id: int) -> None:
-        with self._lock:
-            while self._running.get(job_id, 0) >= run.job.most_runs and not run.canceled.is_set():
-                self._lock.wait()
-            self._running[job_id] = self._running.get(job_id, 0) + 1
+    def _runs_of(self, job_id: int) -> list[Active]:
+        """Return a job's runs that have not ended, the oldest first."""
+        return [run for run in self._active.values() if run.job_id == job_id]
+
+    def _may_start(self, run: Active) -> bool:
+        first = self._runs_of(run.job_id)[: run.job.most_runs]
+        return run.canceled.is_set() or any(other is run for other in first)
+
+    def _run(self, run: Active) -> None:
         try:
+            with self._lock:
+                self._lock.wait_for(lambda: self._may_start(run))
+            if run.job.timeout:
+                run.deadline = monotonic() + run.job.timeout
             run.record.set_state("RUNNING")
-            results = self._walk(run)
-            failed = [key for key, result in results.items() if result in (FAILED, TIMED_OUT)]
-            if run.canceled.is_set():
-                run.record.set_state("TERMINATED", CANCELED, "Canceled.")
-            elif failed:
-                run.record.set_state("TERMINATED", FAILED, f"Failed: {', '.join(failed)}.")
-            else:
-                run.record.set_state("TERMINATED", SUCCESS)
+            run.record.set_state("TERMINATED", *run.conclude(self._walk(run)))
         except Exception as error:
-            run.record.set_state("INTERNAL_ERROR", FAILED, f"{type(error).__name__}: {error}")
+            run.record.abandon(f"{type(error).__name__}: {error}")
             raise
         finally:
             with self._lock:
-                self._running[job_id] -= 1
                 del self._active[run.record.run_id]
                 self._lock.notify_all()
 
@@ -160,82 +180,79 @@ class Runner:
 
     def _attempt_all(self, run: Active, task: Task) -> str:
         """Run a task until it succeeds or has no attempt left."""
-        started = now()
-        result, message = FAILED, ""
-        for attempt in range(task.retries + 1):
-            run.record.set_task(
-                task.key,
-                attempt_number=attempt,
-                start_time=started,
-                state=state_of("RUNNING"),
-            )
+        record, started = run.record, now()
+        for attempt in count():
+            running = state_of("RUNNING")
+            record.set_task(task.key, attempt_number=attempt, start_time=started, state=running)
             try:
                 result, message = self._attempt(run, task, attempt)
             except JobError as error:
                 result, message = FAILED, str(error)
-                with Path(run.record.task(task.key)["log"]).open("a") as log:
+                with Path(record.task(task.key)["log"]).open("a") as log:
                     log.write(f"{error}\n")
                 break
-            stop = result == TIMED_OUT and not task.retry_on_timeout
-            if result in (SUCCESS, CANCELED) or stop or attempt == task.retries:
+            final = result == TIMED_OUT and not task.retry_on_timeout
+            if final or result in (SUCCESS, CANCELED) or attempt == task.retries:
                 break
-            if run.canceled.wait(task.retry_wait):
-                result = CANCELED
+            text = f"{message} The next attempt is in {task.retry_wait:g} s."
+            record.set_task(task.key, state=state_of("WAITING_FOR_RETRY", message=text))
+            if run.canceled.wait(min(task.retry_wait, run.remaining)):
+                result, message = CANCELED, "Canceled."
                 break
-        values = read_values(run.record.folder(task.key) / f"{task.key}.values.json")
-        run.record.set_task(
+            if not run.remaining:
+                break
+        record.set_task(
             task.key,
             state=state_of("TERMINATED", result, message),
             end_time=now(),
-            values=values if result == SUCCESS else {},
+            values=read_values(values_file(record, task)) if result == SUCCESS else {},
         )
         return result
 
     def _attempt(self, run: Active, task: Task, attempt: int) -> tuple[str, str]:
         """Run one attempt in a process; return its result and what to say of it."""
-        record = run.record
+        record, known = run.record, run.record.task(task.key)
         facts = RunFacts(
-            job_id=int(record.document["job_id"]),
+            job_id=run.job_id,
+            job_name=run.job.name,
             run_id=record.run_id,
             started=datetime.fromtimestamp(record.document["start_time"] / 1000, UTC),
-            task_run_id=int(record.task(task.key)["run_id"]),
+            task_run_id=known["run_id"],
             attempt=attempt,
         )
-        of_task = lambda key: {  # noqa: E731
-            "values": record.task(key)["values"],
-            "result_state": record.task(key)["state"].get("result_state", ""),
-            "run_id": record.task(key)["run_id"],
-        }
-        arguments = resolve_arguments(task, run.parameters, facts, run.job.name, of_task)
-        folder = record.folder(task.key)
-        values = folder / f"{task.key}.values.json"
+        arguments = resolve_arguments(task, run.parameters, facts, record.task)
+        values = values_file(record, task)
         values.unlink(missing_ok=True)
-        spec_file = folder / f"{task.key}.{attempt}.json"
+        spec_file = values.with_name(f"{task.key}.{attempt}.json")
         TaskSpec(
             package=task.package,
             entry_point=task.entry_point,
             arguments=arguments,
             path=run.paths[task.key],
             environment={TASK_VALUES: str(values)},
-            log=record.task(task.key)["log"],
+            log=known["log"],
         ).write(spec_file)
         process = self._launcher.start(spec_file)
         run.processes[task.key] = process
         if run.canceled.is_set():
             process.kill()
-        limits = [task.timeout] if task.timeout else []
-        if run.deadline is not None:
-            limits.append(max(0.0, run.deadline - monotonic()))
-        status = process.wait(min(limits) if limits else None)
+        limit = min(task.timeout or math.inf, run.remaining)
+        status = process.wait(None if limit == math.inf else limit)
         if status is None:
             process.kill()
             process.wait(None)
-            return TIMED_OUT, f"Took longer than {min(limits):.0f} s and was stopped."
+            return TIMED_OUT, f"Took longer than {limit:.3g} s and was stopped."
         if run.canceled.is_set():
             return CANCELED, "Canceled."
         if status < 0:
-            return FAILED, f"Killed by signal {-status}."
+            names = {each.value: each.name for each in signal.Signals}
+            return FAILED, f"Killed by {names.get(-status, f'signal {-status}')}."
         return (FAILED, "The entry point failed; see the log.") if status else (SUCCESS, "")
+
+
+def values_file(record: RunRecord, task: Task) -> Path:
+    """Return the file in which a task leaves its values."""
+    return Path(record.task(task.key)["log"]).with_name(f"{task.key}.values.json")
 
 
 def read_values(file: Path) -> dict[str, Any]:

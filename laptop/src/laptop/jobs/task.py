@@ -4,7 +4,9 @@ import importlib.metadata
 import json
 import os
 import random
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -100,7 +102,16 @@ def flush() -> None:
         sys.modules["mlflow"].flush_async_logging()
 
 
+def follow(lifeline: int) -> None:
+    """End this process and all it started when the workspace at the other end is gone."""
+    os.read(lifeline, 1)
+    os.killpg(0, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    inherited = os.dup(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    threading.Thread(target=follow, args=(inherited,), daemon=True).start()
     status = run(TaskSpec.read(Path(sys.argv[1])))
     # Interpreter shutdown would take a second and add nothing.
     os._exit(status)

@@ -5,16 +5,17 @@ OpenMP or gRPC hangs or crashes its children. So nothing runs here, and a fork i
 the process has more threads than its imports left.
 """
 
+import contextlib
 import importlib
 import json
 import os
 import selectors
-import signal
 import socket
 import sys
 from pathlib import Path
 
 from . import task
+from .processes import kill_group
 
 
 def count_threads() -> int:
@@ -38,58 +39,67 @@ class Parent:
         self._channel = channel
         self._children: dict[int, str] = {}
         self._threads = count_threads()
+        self._retired = False
 
     def serve(self) -> None:
-        """Answer until the other side closes, then end what still runs."""
-        self.say({"ready": os.getpid()})
+        """Answer until retired or the other side closes, then end what still runs."""
         selector = selectors.DefaultSelector()
         selector.register(self._channel, selectors.EVENT_READ)
         buffer = b""
-        while True:
-            self.reap()
-            if not selector.select(timeout=0.02 if self._children else None):
-                continue
-            received = self._channel.recv(65536)
-            if not received:
-                break
-            buffer += received
-            *lines, buffer = buffer.split(b"\n")
-            for line in lines:
-                self.fork(line.decode())
-        for pid in self._children:
-            os.killpg(pid, signal.SIGKILL)
+        try:
+            while self._children or not self._retired:
+                self.reap()
+                if not selector.select(timeout=0.02 if self._children else None):
+                    continue
+                received = self._channel.recv(65536)
+                if not received:
+                    break
+                *lines, buffer = (buffer + received).split(b"\n")
+                for line in lines:
+                    if line:
+                        self.fork(line.decode())
+                    else:
+                        self._retired = True
+        finally:
+            for pid in self._children:
+                kill_group(pid)
 
     def fork(self, spec_file: str) -> None:
         """Fork one child for the specification in `spec_file`."""
         threads = count_threads()
         if threads > self._threads:
             reason = f"{threads} threads where imports left {self._threads}"
-            self.say({"refused": spec_file, "reason": reason})
+            self.say(spec_file, refused=reason)
             return
         pid = os.fork()
         if pid == 0:
             status = task.FAILED
             try:
-                os.setsid()
+                os.setpgid(0, 0)
                 self._channel.close()
                 status = task.run(task.TaskSpec.read(Path(spec_file)))
             finally:
                 os._exit(status)
+        # On both sides: whoever is told of the child can end its group from then on.
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
         self._children[pid] = spec_file
-        self.say({"started": spec_file, "pid": pid})
+        self.say(spec_file, pid=pid)
 
     def reap(self) -> None:
-        """Report the children that have ended."""
+        """Report the children that have ended, and end what they left running."""
         while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
                 return
-            spec_file = self._children.pop(pid)
-            self.say({"ended": spec_file, "status": os.waitstatus_to_exitcode(status)})
+            # While the child is not yet waited for, no other process can have its number.
+            kill_group(ended.si_pid)
+            _, status = os.waitpid(ended.si_pid, 0)
+            self.say(self._children.pop(ended.si_pid), status=os.waitstatus_to_exitcode(status))
 
-    def say(self, message: dict[str, object]) -> None:
-        """Send one line."""
-        self._channel.sendall(json.dumps(message).encode() + b"\n")
+    def say(self, spec_file: str, **facts: object) -> None:
+        """Send one line about a child."""
+        self._channel.sendall(json.dumps({"task": spec_file, **facts}).encode() + b"\n")
 
 
 def main() -> None:
@@ -97,6 +107,7 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     import_all(sys.argv[2:])
     Parent(channel).serve()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,13 @@
 
 import hashlib
 import importlib.metadata
-import re
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from .errors import JobError, UnknownName
@@ -96,7 +95,10 @@ def check_installed(text: str, task: str) -> None:
     Raises:
         JobError: Not installed, or another version than asked for.
     """
-    requirement = Requirement(text)
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise JobError(f"Task '{task}' needs '{text}', which is no requirement: {error}") from None
     if canonicalize_name(requirement.name) in PROVIDED:
         return
     try:
@@ -119,6 +121,5 @@ def required_modules(folders: Iterable[str]) -> list[str]:
     modules: set[str] = set()
     for distribution in importlib.metadata.distributions(path=list(folders)):
         for text in distribution.requires or []:
-            name = re.split(r"[\s<>=!~;\[(]", text, maxsplit=1)[0]
-            modules.update(providers.get(canonicalize_name(name), []))
+            modules.update(providers.get(canonicalize_name(Requirement(text).name), []))
     return sorted(module for module in modules if not module.startswith("_"))

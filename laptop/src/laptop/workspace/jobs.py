@@ -6,13 +6,15 @@ from typing import Any
 from fastapi import APIRouter
 
 from ..errors import LaptopError
-from ..jobs.records import RUN
+from ..jobs.graph import as_text
+from ..jobs.records import ENDED, RUN
 from ..jobs.runner import Runner
 from .errors import ApiError, missing
 from .requests import JsonBody
 from .state import Document, State
 
 JOB = "job"
+RUN_FIELDS = frozenset({"job_id", "job_parameters", "only"})
 
 
 def router(state: State, runner: Runner) -> APIRouter:
@@ -39,8 +41,8 @@ def router(state: State, runner: Runner) -> APIRouter:
 
     @api.post("/reset")
     def reset(body: JsonBody) -> Any:
-        job_id = int(body["job_id"])
-        state.put(JOB, f"{job_id:09d}", job_of(job_id) | {"settings": body["new_settings"]})
+        job = job_of(identifier(body, "job_id"))
+        state.put(JOB, f"{job['job_id']:09d}", job | {"settings": body["new_settings"]})
         return {}
 
     @api.get("/get")
@@ -54,9 +56,11 @@ def router(state: State, runner: Runner) -> APIRouter:
 
     @api.post("/run-now")
     def run_now(body: JsonBody) -> Any:
-        job_id = int(body["job_id"])
-        parameters = {k: str(v) for k, v in (body.get("job_parameters") or {}).items()}
+        job_id = identifier(body, "job_id")
         settings = job_of(job_id)["settings"]
+        for field in sorted(set(body) - RUN_FIELDS):
+            raise ApiError(501, "NOT_IMPLEMENTED", f"run-now's '{field}' is not built here.")
+        parameters = {k: as_text(v) for k, v in (body.get("job_parameters") or {}).items()}
         try:
             run_id = runner.submit(job_id, settings, parameters, body.get("only") or ())
         except LaptopError as error:
@@ -68,8 +72,13 @@ def router(state: State, runner: Runner) -> APIRouter:
         return run_of(run_id)
 
     @api.get("/runs/list")
-    def list_runs(job_id: int | None = None) -> Any:
-        runs = [r for r in state.all(RUN) if job_id in (None, r["job_id"])]
+    def list_runs(job_id: int | None = None, active_only: bool = False) -> Any:
+        runs = [
+            run
+            for run in state.all(RUN)
+            if job_id in (None, run["job_id"])
+            and not (active_only and run["state"]["life_cycle_state"] in ENDED)
+        ]
         return {"runs": runs[::-1]}
 
     @api.get("/runs/get-output")
@@ -84,7 +93,20 @@ def router(state: State, runner: Runner) -> APIRouter:
 
     @api.post("/runs/cancel")
     def cancel(body: JsonBody) -> Any:
-        runner.cancel(int(run_of(int(body["run_id"]))["run_id"]))
+        runner.cancel(run_of(identifier(body, "run_id"))["run_id"])
         return {}
 
     return api
+
+
+def identifier(body: Document, key: str) -> int:
+    """Return a number that a request must have.
+
+    Raises:
+        ApiError: 400, where it is absent or no number.
+    """
+    try:
+        return int(body[key])
+    except (KeyError, TypeError, ValueError):
+        text = f"Field '{key}' must be a number."
+        raise ApiError(400, "INVALID_PARAMETER_VALUE", text) from None

@@ -44,9 +44,16 @@ def router(state: State) -> APIRouter:
         return describe(model)
 
     @api.get("")
-    def list_models() -> Any:
-        found = mlflow.MlflowClient().search_registered_models(max_results=1000)
-        return {"registered_models": [describe(model) for model in found]}
+    def list_models(catalog_name: str | None = None, schema_name: str | None = None) -> Any:
+        found = map(describe, mlflow.MlflowClient().search_registered_models(max_results=1000))
+        return {
+            "registered_models": [
+                model
+                for model in found
+                if catalog_name in (None, model["catalog_name"])
+                and schema_name in (None, model["schema_name"])
+            ]
+        }
 
     @api.get("/{full_name}")
     def get(full_name: str) -> Any:

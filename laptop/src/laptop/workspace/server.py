@@ -4,19 +4,19 @@ import argparse
 import json
 import os
 import secrets
+import signal
 import socket
 import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from ..connection import Connection
 from ..engine import sail
-from ..errors import WorkspaceFailed
-from ..home import Home
+from ..home import Home, held
 from ..jobs.runner import Runner
 from ..jobs.surroundings import Surroundings
 from ..store import TrackingStore
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
 IDLE_SECONDS = 15 * 60
+GRACE_SECONDS = 2
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -37,19 +38,24 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--catalog", action="append", default=[])
     parser.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS)
     given = parser.parse_args(arguments)
-    serve(Home(given.home), given.catalog or list(sail.CATALOGS), given.idle_seconds)
+    home = Home(given.home.resolve())
+    home.create()
+    # What an engine writes to where it stands must not land in a project.
+    os.chdir(home.path)
+    with held(home.lock_file):
+        # One that was killed could not take it away.
+        home.connection_file.unlink(missing_ok=True)
+        serve(home, given.catalog, given.idle_seconds)
 
 
 def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
     """Answer on a free loopback port; say where in `workspace.json` once ready.
 
     Args:
-        home: The state folder; one process a folder, held by a lock.
-        catalogs: Catalogs that exist here.
+        home: The state folder, whose lock the caller holds.
+        catalogs: Catalogs that must exist; those of former times and the usual ones do too.
         idle_seconds: Leave after so long without a request or a running job.
     """
-    home.create()
-    lock = hold(home.lock_file)
     # Named as TCP, or asyncio leaves Nagle's algorithm on and every answer takes 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
@@ -58,9 +64,9 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
     token = secrets.token_hex(20)
 
     state = State(home.path)
-    for name in catalogs:
+    for name in (*sail.CATALOGS, *catalogs):
         state.put(unity.CATALOG, name, {"name": name, "catalog_type": "MANAGED_CATALOG"})
-    engine, remote = sail.start(address, token, catalogs)
+    engine, remote = sail.start(address, token, [c["name"] for c in state.all(unity.CATALOG)])
     surroundings = Surroundings(home.path, address, token, remote)
     # Serving and the registry's routes read the same stores as the tasks.
     os.environ.update(surroundings.mlflow_environment())
@@ -80,8 +86,16 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
     activity = Activity()
     guarded = Guard(app, token, port, activity)
     server = uvicorn.Server(
-        uvicorn.Config(guarded, log_level="warning", access_log=False, lifespan="off")
+        uvicorn.Config(
+            guarded,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
     )
+    # The server repeats the signal that ended it, which would skip the tidying up below.
+    signal.signal(signal.SIGTERM, lambda *_: None)
 
     def watch() -> None:
         while not server.started:
@@ -102,24 +116,6 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
         runner.close()
         engine.stop()
         state.close()
-        lock.close()
-
-
-def hold(path: Path) -> IO[str]:
-    """Take the lock of a state folder until the process ends.
-
-    Raises:
-        WorkspaceFailed: Another workspace holds it.
-    """
-    import fcntl
-
-    lock = path.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise WorkspaceFailed(f"Another workspace process holds {path}.") from None
-    return lock
 
 
 def announce(home: Home, connection: Connection) -> None:

@@ -196,13 +196,13 @@ class Endpoints:
         except NotLoadable as error:
             marked = marked_failed(pending, error)
             changes: Document = {"pending_config": marked}
-            self._settle(endpoint, changes, config_update="UPDATE_FAILED")
+            self.settle(endpoint, changes, config_update="UPDATE_FAILED")
             return
         config = marked_ready(pending)
-        if self._settle(endpoint, {"config": config}, ready="READY", config_update="NOT_UPDATING"):
+        if self.settle(endpoint, {"config": config}, ready="READY", config_update="NOT_UPDATING"):
             self._live[name] = live
 
-    def _settle(self, endpoint: Document, changes: Document, **condition: str) -> bool:
+    def settle(self, endpoint: Document, changes: Document, **condition: str) -> bool:
         """Record the end of an update, unless the endpoint has gone or been made anew."""
         with self._state.transaction():
             current = self._state.get(ENDPOINT, endpoint["name"])

@@ -1,12 +1,15 @@
 """SQL statements: the Statement Execution API over the workspace's own engine."""
 
+import json
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
+from .errors import ApiError
 from .requests import JsonBody, required
 from .state import Document
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
 ROW_LIMIT = 10_000
+NOT_BUILT = ("parameters", "catalog", "schema", "byte_limit")
 
 
 def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
@@ -35,9 +39,13 @@ def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
     @api.post("")
     def execute(body: JsonBody) -> Any:
         (statement,) = required(body, "statement")
+        for field in NOT_BUILT:
+            if body.get(field):
+                text = f"Field '{field}' of a statement is not built on the laptop."
+                raise ApiError(501, "NOT_IMPLEMENTED", text)
         limit = min(int(body.get("row_limit") or ROW_LIMIT), ROW_LIMIT)
         try:
-            table = session().sql(statement).limit(limit).toArrow()
+            table = session().sql(statement).limit(limit + 1).toArrow()
         except Exception as error:
             # Whatever the engine says of a statement is the statement's answer.
             problem = {"error_code": "BAD_REQUEST", "message": str(error)}
@@ -49,9 +57,12 @@ def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
         manifest = {
             "format": "JSON_ARRAY",
             "schema": {"column_count": len(columns), "columns": columns},
-            "total_row_count": table.num_rows,
+            "total_row_count": min(limit, table.num_rows),
+            "truncated": table.num_rows > limit,
         }
-        rows = [[as_text(v) for v in row.values()] for row in table.to_pylist()]
+        # By column, since two columns may have one name.
+        cells = [column.to_pylist() for column in table.slice(0, limit).columns]
+        rows = [[as_text(cell) for cell in row] for row in zip(*cells, strict=True)]
         return answer({"state": "SUCCEEDED"}, manifest=manifest, result={"data_array": rows})
 
     return api
@@ -64,4 +75,8 @@ def answer(status: Document, **parts: Any) -> Document:
 
 def as_text(value: object) -> str | None:
     """Return a cell as JSON_ARRAY gives it: text, or null."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, default=str)
     return None if value is None else str(value)

@@ -125,10 +125,14 @@ def router(state: State) -> APIRouter:
         )
         schema_of(f"{catalog}.{schema}")
         full_name = f"{catalog}.{schema}.{name}"
+        folder = Path(unquote(urlparse(location).path))
+        identifier = folder.name
+        if folder != state.home / "tables" / identifier or identifier in ("", ".."):
+            text = f"A table at a place of its own, {location}, is not built on the laptop."
+            raise ApiError(501, "NOT_IMPLEMENTED", text)
         with state.transaction():
             if state.get(TABLE, full_name) is not None:
                 raise ApiError(409, "TABLE_ALREADY_EXISTS", f"Table '{full_name}' exists.")
-            identifier = Path(unquote(urlparse(location).path)).name
             table = body | {"full_name": full_name, "table_id": identifier} | stamps()
             state.put(TABLE, full_name, table)
         return table

@@ -1,0 +1,138 @@
+from typing import Any
+
+import pytest
+from laptop.jobs.errors import JobError, NotBuilt, UnknownName
+from laptop.jobs.graph import Job, read_job
+
+Document = dict[str, Any]
+
+
+def task(key: str, *after: str, **more: Any) -> Document:
+    return {
+        "task_key": key,
+        "depends_on": [{"task_key": each} for each in after],
+        "environment_key": "default",
+        "python_wheel_task": {"package_name": "toy", "entry_point": "run"},
+        **more,
+    }
+
+
+def settings(*tasks: Document, **more: Any) -> Document:
+    environments = [{"environment_key": "default", "spec": {"dependencies": ["toy.whl"]}}]
+    return {"name": "night", "tasks": list(tasks), "environments": environments, **more}
+
+
+def keys(job: Job) -> list[str]:
+    return [each.key for each in job.tasks]
+
+
+def test_tasks_come_after_those_they_wait_for() -> None:
+    job = read_job(settings(task("c", "b", "a"), task("b", "a"), task("a")))
+    assert keys(job) == ["a", "b", "c"]
+
+
+def test_upstream_is_near_and_far_and_nothing_beside() -> None:
+    job = read_job(settings(task("a"), task("b", "a"), task("c", "b"), task("x"), task("d", "c")))
+    assert job.upstream("c") == {"a", "b"}
+    assert job.upstream("a") == set()
+
+
+@pytest.mark.parametrize(
+    ("tasks", "error", "words"),
+    [
+        ([], JobError, ["night", "has no tasks"]),
+        ([task("")], JobError, ["no task_key"]),
+        ([task("a"), task("a")], JobError, ["night", "two tasks of one task_key"]),
+        ([task("a"), task("b", "z")], UnknownName, ["'b'", "no task 'z'", "a, b"]),
+        ([task("a", environment_key="gpu")], UnknownName, ["'a'", "'gpu'", "default"]),
+        ([task("a", environment_key=None)], NotBuilt, ["'a'", "cluster"]),
+        ([task("a", run_if="ALL_DONE")], NotBuilt, ["'a'", "run_if ALL_DONE"]),
+        ([task("a", condition_task={"op": "GREATER_THAN"})], NotBuilt, ["'a'", "condition_task"]),
+        ([task("a", dashboard_task={})], NotBuilt, ["'a'", "dashboard_task"]),
+        ([task("a", python_wheel_task=None)], JobError, ["'a'", "no python_wheel_task"]),
+        ([task("a", python_wheel_task={"package_name": "t"})], JobError, ["'a'", "no entry_point"]),
+        (
+            [
+                task(
+                    "a",
+                    python_wheel_task={
+                        "package_name": "t",
+                        "entry_point": "e",
+                        "parameters": ["x"],
+                        "named_parameters": {"y": "z"},
+                    },
+                )
+            ],
+            JobError,
+            ["'a'", "both parameters and named_parameters"],
+        ),
+    ],
+)
+def test_a_graph_that_cannot_run_is_refused_by_name(
+    tasks: list[Document], error: type[JobError], words: list[str]
+) -> None:
+    with pytest.raises(error) as caught:
+        read_job(settings(*tasks))
+    assert type(caught.value) is error
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_circle_is_named_without_what_hangs_on_it() -> None:
+    with pytest.raises(JobError) as caught:
+        read_job(settings(task("a", "b"), task("b", "a"), task("after", "b"), task("free")))
+    circle = str(caught.value).rpartition(": ")[2].rstrip(".").split(" → ")
+    assert circle in (["a", "b", "a"], ["b", "a", "b"])
+
+
+def test_only_what_is_named_runs_and_waits_for_nothing_else() -> None:
+    job = read_job(settings(task("a"), task("b", "a"), task("c", "b", "a"))).select(["c", "b"])
+    assert keys(job) == ["b", "c"]
+    assert [each.depends_on for each in job.tasks] == [(), ("b",)]
+
+
+def test_selecting_nothing_selects_all_and_an_unknown_task_is_refused() -> None:
+    job = read_job(settings(task("a"), task("b")))
+    assert keys(job.select([])) == ["a", "b"]
+    with pytest.raises(UnknownName, match=r"'night': no task 'z'\. There are: a, b\."):
+        job.select(["a", "z"])
+
+
+def test_parameters_are_the_defaults_replaced_by_what_is_given() -> None:
+    parameters = [{"name": "as_of", "default": ""}, {"name": "limit", "default": 0}]
+    job = read_job(settings(task("a"), parameters=parameters))
+    assert job.with_parameters({"as_of": "2013-02-01"}) == {"as_of": "2013-02-01", "limit": "0"}
+    with pytest.raises(UnknownName, match=r"no parameter 'asof'\. There are: as_of, limit\."):
+        job.with_parameters({"asof": "2013-02-01"})
+
+
+def test_limits_are_read_in_seconds_and_default_to_one_attempt_of_any_length() -> None:
+    given = task(
+        "a",
+        max_retries=-1,
+        min_retry_interval_millis=1500,
+        retry_on_timeout=True,
+        timeout_seconds=60,
+    )
+    first, second = read_job(settings(given, task("b"))).tasks
+    assert (first.retries, first.retry_wait, first.retry_on_timeout, first.timeout) == (
+        -1,
+        1.5,
+        True,
+        60.0,
+    )
+    assert (second.retries, second.retry_on_timeout, second.timeout) == (0, False, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("wheel", "arguments"),
+    [
+        ({"parameters": ["--as_of", "now"]}, ("--as_of", "now")),
+        ({"named_parameters": {"as_of": "now", "rows": 5}}, ("--as_of=now", "--rows=5")),
+        ({"named_parameters": {"fast": True}}, ("--fast=true",)),
+        ({}, ()),
+    ],
+)
+def test_parameters_become_the_command_line(wheel: Document, arguments: tuple[str, ...]) -> None:
+    named = {"package_name": "toy", "entry_point": "run", **wheel}
+    assert read_job(settings(task("a", python_wheel_task=named))).tasks[0].arguments == arguments

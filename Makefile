@@ -3,7 +3,6 @@
 TOOLS := .tools
 UV := $(shell command -v uv || echo $(TOOLS)/bin/uv)
 RUN := $(UV) run --locked
-LAPTOP := $(RUN) --no-sync laptop
 
 # Compiled once at installation, imports take a third of the time.
 export UV_COMPILE_BYTECODE := 1
@@ -12,7 +11,7 @@ export UV_COMPILE_BYTECODE := 1
 .PHONY: help setup demo test lint format clean
 
 help: ## Show what there is to make.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(UV) ## Install everything into .venv.
 	@$(UV) sync --locked --quiet
@@ -38,3 +37,5 @@ format: setup ## Bring the code into shape.
 
 clean: ## Delete caches and builds; the workspace in .laptop stays.
 	@rm -rf dist .pytest_cache .mypy_cache .ruff_cache
+
+-include scaffold/repository.mk

@@ -1,22 +1,18 @@
 import os
-import signal
 import subprocess
 import sys
-import textwrap
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
-from laptop import connection
-from laptop.cli import app
+from laptop import cli, connection, deployment
 from laptop.connection import Connection
 from laptop.home import Home
+from laptop.jobs.records import ENDED
 from typer.testing import CliRunner
 
 PYPROJECT = """
@@ -153,7 +149,7 @@ class Toy:
     def call(self, *arguments: str, directory: Path | None = None, typed: str = "") -> Shown:
         """Run a `laptop` command in this process."""
         result = CliRunner().invoke(
-            app,
+            cli.app,
             ["-C", str(directory or self.root), *arguments],
             input=typed,
             env={"LAPTOP_HOME": None},
@@ -204,9 +200,19 @@ def ours(folder: Path) -> list[str]:
             place = str((entry / "cwd").readlink())
         except (OSError, ValueError):
             continue
-        if entry.name != str(os.getpid()) and (str(folder) in words or place.startswith(str(folder))):
+        if entry.name != str(os.getpid()) and (
+            str(folder) in words or place.startswith(str(folder))
+        ):
             found.append(f"{entry.name} {words}")
     return found
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; one that has ended and was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def until(true: Callable[[], Any], seconds: float = 20) -> Any:
@@ -250,10 +256,91 @@ def lonely(folder: Path, request: pytest.FixtureRequest) -> Iterator[Toy]:
 
 
 @pytest.fixture(scope="session")
+def shared(toy: Toy) -> Home:
+    return toy.home
+
+
+@pytest.fixture(scope="session")
 def there(toy: Toy) -> Connection:
     return toy.open()
 
 
 @pytest.fixture(scope="session")
+def wheel(toy: Toy, folder: Path) -> str:
+    """The toy's wheel, built once, for jobs that are made through the API."""
+    built = folder / "built"
+    bundle = cli.resolve_target(toy.root, None, {})
+    deployment.build(toy.root, "wheel", bundle.artifacts["wheel"])
+    (made,) = (toy.root / "dist").glob("*.whl")
+    return str(deployment.upload(made, built))
+
+
+@pytest.fixture(scope="session")
 def client(there: Connection) -> WorkspaceClient:
     return WorkspaceClient(host=there.address, token=there.token)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Makes and runs jobs of toy tasks through the API."""
+
+    there: Connection
+    wheel: str
+
+    def create(self, *tasks: dict[str, Any], **more: Any) -> int:
+        """Make a job of tasks as `execute` gives them."""
+        dependencies = [self.wheel, *more.pop("dependencies", [])]
+        settings = {
+            "name": f"job of {', '.join(task['task_key'] for task in tasks)}",
+            "tasks": list(tasks),
+            "environments": [
+                {"environment_key": "default", "spec": {"dependencies": dependencies}}
+            ],
+            **more,
+        }
+        return int(self.there.ask("POST", "/api/2.2/jobs/create", settings)["job_id"])
+
+    def start(self, job_id: int, **more: Any) -> int:
+        """Start a run."""
+        body = {"job_id": job_id, **more}
+        return int(self.there.ask("POST", "/api/2.2/jobs/run-now", body)["run_id"])
+
+    def get(self, run_id: int) -> dict[str, Any]:
+        """Return a run."""
+        run: dict[str, Any] = self.there.ask("GET", f"/api/2.2/jobs/runs/get?run_id={run_id}")
+        return run
+
+    def finish(self, run_id: int) -> dict[str, Any]:
+        """Return a run when it has ended."""
+        until(lambda: self.get(run_id)["state"]["life_cycle_state"] in ENDED)
+        return self.get(run_id)
+
+    def run(self, *tasks: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Make a job, run it and return the run when it has ended."""
+        return self.finish(self.start(self.create(*tasks, **more)))
+
+
+def execute(key: str, code: str, *after: str, **more: Any) -> dict[str, Any]:
+    """Return a task that runs Python code."""
+    return {
+        "task_key": key,
+        "depends_on": [{"task_key": each} for each in after],
+        "environment_key": "default",
+        "python_wheel_task": {
+            "package_name": "toy",
+            "entry_point": "execute",
+            "parameters": [code],
+        },
+        **more,
+    }
+
+
+def results(run: dict[str, Any]) -> dict[str, str]:
+    """Return each task's result, or where in its life it is."""
+    states = {task["task_key"]: task["state"] for task in run["tasks"]}
+    return {key: s.get("result_state") or s["life_cycle_state"] for key, s in states.items()}
+
+
+@pytest.fixture(scope="session")
+def jobs(there: Connection, wheel: str) -> Jobs:
+    return Jobs(there, wheel)

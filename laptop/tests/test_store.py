@@ -1,3 +1,6 @@
+# mypy: disable-error-code="no-untyped-call"
+# MLflow's own stores are not annotated.
+
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,9 +48,13 @@ def source(tmp_path: Path) -> str:
     return model(tmp_path, ModelSignature(inputs=INPUTS, outputs=OUTPUTS))
 
 
-@pytest.mark.parametrize("name", ["late", "shop.late", "dev.shop.late.x", "dev..late", ".shop.late"])
+@pytest.mark.parametrize(
+    "name", ["late", "shop.late", "dev.shop.late.x", "dev..late", ".shop.late"]
+)
 def test_a_name_of_other_than_three_levels_is_refused(store: RegistryStore, name: str) -> None:
-    with pytest.raises(MlflowException, match=r"three levels, catalog\.schema\.model; got") as caught:
+    with pytest.raises(
+        MlflowException, match=r"three levels, catalog\.schema\.model; got"
+    ) as caught:
         store.create_registered_model(name)
     assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
 

@@ -60,7 +60,13 @@ class RegistryStore(RegistryBase):
         return super().create_registered_model(name, tags, *args, **kwargs)
 
     def create_model_version(
-        self, name: str, source: str, run_id: Any = None, tags: Any = None, *args: Any, **kwargs: Any
+        self,
+        name: str,
+        source: str,
+        run_id: Any = None,
+        tags: Any = None,
+        *args: Any,
+        **kwargs: Any,
     ) -> Any:
         """Register a version of a model that has a signature with inputs and outputs."""
         check_signature(source)
@@ -111,7 +117,9 @@ def check_tags(tags: Iterable[Any] | None, present: Iterable[str] = ()) -> None:
     for tag in tags or ():
         keys.add(tag.key)
         if not TAG_KEY.fullmatch(tag.key):
-            raise refuse(f"Tag key '{tag.key}' has one of '. , - = / :' or a blank, or is too long.")
+            raise refuse(
+                f"Tag key '{tag.key}' has one of '. , - = / :' or a blank, or is too long."
+            )
         if len(str(tag.value)) > LONGEST_TAG:
             text = f"Tag '{tag.key}' has {len(str(tag.value))} characters; {LONGEST_TAG} fit."
             raise refuse(text)

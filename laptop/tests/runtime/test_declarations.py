@@ -37,7 +37,9 @@ def test_table_properties_are_read(
     assert declarations.read_properties(query) == found
 
 
-@pytest.mark.parametrize("pairs", ["", "a = 'b'", "'a' = b", "'a' = 'b' 'c' = 'd'", "'a' = 'it''s'"])
+@pytest.mark.parametrize(
+    "pairs", ["", "a = 'b'", "'a' = b", "'a' = 'b' 'c' = 'd'", "'a' = 'it''s'"]
+)
 def test_properties_in_any_other_form_are_refused(declarations: ModuleType, pairs: str) -> None:
     with pytest.raises(ValueError, match=r"reads TBLPROPERTIES as \('key' = 'value', …\); got"):
         declarations.read_properties(f"ALTER TABLE t SET TBLPROPERTIES ({pairs})")

@@ -4,6 +4,7 @@ The deploy task is its one owner. A bundle resource would put an older version b
 deploy, and could not exist before a first version does.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -12,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import NotFound
+from databricks.sdk.errors import NotFound, OperationFailed
 from databricks.sdk.service.serving import (
     EndpointCoreConfigInput,
     EndpointStateConfigUpdate,
@@ -52,7 +53,7 @@ def bring_endpoint(workspace: WorkspaceClient, version: ModelVersion) -> str:
     """Have the model's endpoint serve exactly this version, and wait until it does.
 
     Whatever an earlier, killed call has left is completed: an update under way is waited
-    for, an endpoint that serves this version already is left alone.
+    for, one that failed is tried again, an endpoint that serves this version is left alone.
 
     Args:
         workspace: The workspace.
@@ -74,7 +75,7 @@ def bring_endpoint(workspace: WorkspaceClient, version: ModelVersion) -> str:
     )
     traffic = TrafficConfig(routes=[Route(served_model_name=entity.name, traffic_percentage=100)])
     try:
-        workspace.serving_endpoints.get(name)
+        standing = workspace.serving_endpoints.get(name)
     except NotFound:
         workspace.serving_endpoints.create_and_wait(
             name,
@@ -84,9 +85,13 @@ def bring_endpoint(workspace: WorkspaceClient, version: ModelVersion) -> str:
             timeout=READY_WITHIN,
         )
     else:
-        standing = workspace.serving_endpoints.wait_get_serving_endpoint_not_updating(
-            name, timeout=READY_WITHIN
-        )
+        if is_updating(standing):
+            # What comes of it is read below; here only a second update must not cross it.
+            with contextlib.suppress(OperationFailed):
+                workspace.serving_endpoints.wait_get_serving_endpoint_not_updating(
+                    name, timeout=READY_WITHIN
+                )
+            standing = workspace.serving_endpoints.get(name)
         if not serves(standing, version):
             workspace.serving_endpoints.update_config_and_wait(
                 name, served_entities=[entity], traffic_config=traffic, timeout=READY_WITHIN
@@ -98,6 +103,12 @@ def bring_endpoint(workspace: WorkspaceClient, version: ModelVersion) -> str:
             f"serves {served_versions(standing)}, state {standing.state}. Run deploy again."
         )
     return name
+
+
+def is_updating(endpoint: ServingEndpointDetailed) -> bool:
+    """Tell whether another configuration is on its way to an endpoint."""
+    state = endpoint.state
+    return state is not None and state.config_update == EndpointStateConfigUpdate.IN_PROGRESS
 
 
 def serves(endpoint: ServingEndpointDetailed, version: ModelVersion) -> bool:
@@ -157,4 +168,6 @@ def as_records(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def is_probability(value: object) -> bool:
     """Tell whether a prediction is a finite number from 0 to 1."""
-    return isinstance(value, int | float) and math.isfinite(value) and 0 <= value <= 1
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and 0 <= value <= 1

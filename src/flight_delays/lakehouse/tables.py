@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 from databricks.sdk import WorkspaceClient
 
-from .errors import TableMissingError
+from .context import Lakehouse
+from .errors import LakehouseError, TableMissingError
 
 if TYPE_CHECKING:
-    from databricks.feature_engineering import FeatureEngineeringClient
     from pyspark.sql import DataFrame, SparkSession
+
+CHANGE_FEED = "delta.enableChangeDataFeed"
 
 
 def require_table(spark: "SparkSession", table: str, remedy: str) -> None:
@@ -68,8 +70,7 @@ def count_rows(spark: "SparkSession", table: str) -> int:
 
 
 def write_features(
-    spark: "SparkSession",
-    feature_store: "FeatureEngineeringClient",
+    lakehouse: Lakehouse,
     table: str,
     rows: "DataFrame",
     *,
@@ -82,8 +83,7 @@ def write_features(
     A feature row never changes once known, so those that stand are not written again.
 
     Args:
-        spark: The session.
-        feature_store: The feature engineering client.
+        lakehouse: The platform's clients.
         table: Its full name.
         rows: Primary keys and features.
         primary_keys: The columns that tell rows apart.
@@ -93,21 +93,46 @@ def write_features(
     Returns:
         How many rows the table has gained.
     """
-    if not spark.catalog.tableExists(table):
-        feature_store.create_table(
+    spark = lakehouse.spark
+    if not is_feature_table(lakehouse, table):
+        lakehouse.feature_store.create_table(
             name=table,
             primary_keys=list(primary_keys),
             timeseries_column=timeseries_column,
             schema=rows.schema,
             description=description,
         )
-        # The online store follows a table through its change data feed.
-        spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')")
+    follow_changes(lakehouse, table)
     before = count_rows(spark, table)
     present = spark.table(table).select(*primary_keys)
     new = rows.join(present, on=list(primary_keys), how="left_anti")
-    feature_store.write_table(name=table, df=new, mode="merge")
+    lakehouse.feature_store.write_table(name=table, df=new, mode="merge")
     return count_rows(spark, table) - before
+
+
+def is_feature_table(lakehouse: Lakehouse, table: str) -> bool:
+    """Tell whether a feature table is there whole.
+
+    A call killed between making a table and declaring its key leaves one that is empty and has
+    no key; it is dropped, so that it can be made again.
+    """
+    if not lakehouse.spark.catalog.tableExists(table):
+        return False
+    if lakehouse.workspace.tables.get(table).table_constraints:
+        return True
+    if count_rows(lakehouse.spark, table):
+        raise LakehouseError(
+            f"Table {table} has rows and no primary key, so it is no feature table of this job. "
+            "Drop or rename it, then run feature_refresh again."
+        )
+    lakehouse.spark.sql(f"DROP TABLE {table}")
+    return False
+
+
+def follow_changes(lakehouse: Lakehouse, table: str) -> None:
+    """Turn on the change data feed, through which the online store follows a table."""
+    if (lakehouse.workspace.tables.get(table).properties or {}).get(CHANGE_FEED) != "true":
+        lakehouse.spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('{CHANGE_FEED}' = 'true')")
 
 
 def read_versions(workspace: WorkspaceClient, tables: Sequence[str]) -> Mapping[str, str]:

@@ -29,8 +29,7 @@ def run(parameters: FeatureParameters, lakehouse: Lakehouse) -> None:
     added = 0
     for table in FEATURE_TABLES:
         new = write_features(
-            lakehouse.spark,
-            lakehouse.feature_store,
+            lakehouse,
             qualify(table.name),
             table.compute(lakehouse.spark, qualify, parameters.as_of),
             primary_keys=table.primary_keys,

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .errors import FeatureError
 from .types import arrow_type
@@ -34,10 +36,12 @@ CREATE TABLE IF NOT EXISTS online_table (
     primary_keys TEXT NOT NULL, types TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS online_row (
-    online_table TEXT, key TEXT, features TEXT NOT NULL, PRIMARY KEY (online_table, key)
+    online_table TEXT, key TEXT, features TEXT NOT NULL, digest INTEGER NOT NULL,
+    PRIMARY KEY (online_table, key)
 ) WITHOUT ROWID;
 """
 _KEYS_A_QUERY = 500
+INSTANT = "%Y-%m-%dT%H:%M:%S+00:00"
 _INTEGERS = frozenset({"tinyint", "smallint", "int", "bigint"})
 
 
@@ -92,7 +96,9 @@ class OnlineStore:
     def publish(
         self, table: "FeatureTable", rows: pa.Table, *, store: str, online_table: str
     ) -> int:
-        """Replace what is online by the latest row of each key, and return how many there are.
+        """Bring what is online to the latest row of each key, and return how many there are.
+
+        Only rows that are new or have changed are written, as a TRIGGERED publication does.
 
         Args:
             table: What the catalog knows of the source.
@@ -103,14 +109,8 @@ class OnlineStore:
         Raises:
             FeatureError: The online table shows another source already.
         """
-        if table.timeseries_column:
-            rows = rows.sort_by(table.timeseries_column)
-        kinds = [table.types[key] for key in table.primary_keys]
-        keys = zip(*(rows.column(key).to_pylist() for key in table.primary_keys), strict=True)
-        latest = {key_text(key, kinds): position for position, key in enumerate(keys)}
-        values = [name for name in table.features if name not in table.primary_keys]
-        found = rows.take(pa.array(list(latest.values()), pa.int64())).select(values).to_pylist()
-        texts = (json.dumps(row, default=_plain) for row in found)
+        latest = keep_latest(rows, table.primary_keys, table.timeseries_column)
+        digests = digest_rows(latest)
         meta = (table.name, store, time.time(), json.dumps(table.primary_keys))
         with self._transaction():
             known = self._db.execute(
@@ -125,12 +125,27 @@ class OnlineStore:
                 "INSERT OR REPLACE INTO online_table VALUES (?, ?, ?, ?, ?, ?)",
                 (online_table, *meta, json.dumps(dict(table.types))),
             )
-            self._db.execute("DELETE FROM online_row WHERE online_table = ?", (online_table,))
+            there = self._db.execute(
+                "SELECT key, digest FROM online_row WHERE online_table = ?", (online_table,)
+            ).fetchall()
+            stale = ~np.isin(digests, [digest for _, digest in there])
+            gone = ~np.isin([digest for _, digest in there], digests)
             self._db.executemany(
-                "INSERT INTO online_row VALUES (?, ?, ?)",
-                ((online_table, key, text) for key, text in zip(latest, texts, strict=True)),
+                "DELETE FROM online_row WHERE online_table = ? AND key = ?",
+                ((online_table, there[position][0]) for position in np.flatnonzero(gone)),
             )
-        return len(latest)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO online_row VALUES (?, ?, ?, ?)",
+                (
+                    (online_table, key, text, digest)
+                    for (key, text), digest in zip(
+                        texts_of(latest.filter(pa.array(stale)), table),
+                        digests[stale].tolist(),
+                        strict=True,
+                    )
+                ),
+            )
+        return int(latest.num_rows)
 
     def find(self, source: str, features: Sequence[str]) -> OnlineTable:
         """Return the online table that shows features of a feature table.
@@ -217,6 +232,37 @@ class OnlineStore:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+
+
+def keep_latest(rows: pa.Table, keys: Sequence[str], timeseries_column: str | None) -> pa.Table:
+    """Return the latest row of each key; without a time there is one row a key already."""
+    if timeseries_column is None:
+        return rows
+    ordered = rows.sort_by(timeseries_column)
+    repeated = ordered.select(list(keys)).to_pandas().duplicated(keep="last").to_numpy()
+    return ordered.filter(pa.array(~repeated))
+
+
+def digest_rows(rows: pa.Table) -> npt.NDArray[np.int64]:
+    """Return a number a row by which an unchanged row is known again."""
+    hashed = pd.util.hash_pandas_object(rows.to_pandas(), index=False)
+    return hashed.to_numpy().view(np.int64)
+
+
+def texts_of(rows: pa.Table, table: "FeatureTable") -> Iterator[tuple[str | None, str]]:
+    """Return each row's key and features as text."""
+    columns = []
+    for name in table.primary_keys:
+        column, kind = rows.column(name), table.types[name]
+        if kind == "timestamp":
+            # A key a row through pandas would take most of a publication's time.
+            column = pc.strftime(column.cast(pa.timestamp("us", "UTC")), format=INSTANT)
+            columns.append(column.to_pylist())
+        else:
+            columns.append([_canonical(part, kind) for part in column.to_pylist()])
+    values = [name for name in table.features if name not in table.primary_keys]
+    for *key, row in zip(*columns, rows.select(values).to_pylist(), strict=True):
+        yield json.dumps(key), json.dumps(row, default=_plain)
 
 
 def key_text(key: Sequence[Any], kinds: Sequence[str]) -> str | None:

@@ -195,9 +195,8 @@ def router(state: State) -> APIRouter:
                     raise ApiError(409, "ALREADY_EXISTS", f"Version {new['version']} exists.")
                 known["commits"].append(new)
                 known["latest"] = new["version"]
-            published = body.get("latest_backfilled_version")
-            if published is not None:
-                known["commits"] = [c for c in known["commits"] if c["version"] > published]
+            # Published ones are kept too: for each that is missing Sail asks again, then guesses
+            # from the folder, where a writer that lost a race has left a file of that version.
             state.put(COMMITS, identifier, known)
         return {}
 

@@ -1,0 +1,59 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from flight_delays.tasks.parameters import Instant, ParameterError, Parameters, SchemaName
+
+
+class Sample(Parameters):
+    target: SchemaName
+    as_of: Instant
+
+
+GOOD = ["--target=dev.flights", "--as_of=2013-11-01"]
+
+
+def test_parameters_are_read_and_typed() -> None:
+    assert Sample.parse(GOOD) == Sample(
+        target="dev.flights", as_of=datetime(2013, 11, 1, tzinfo=UTC)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2013-11-01T06:30:00", datetime(2013, 11, 1, 6, 30, tzinfo=UTC)),
+        ("2013-11-01T06:30:00Z", datetime(2013, 11, 1, 6, 30, tzinfo=UTC)),
+        ("2013-11-01T01:30:00-05:00", datetime(2013, 11, 1, 6, 30, tzinfo=UTC)),
+    ],
+)
+def test_instants_are_utc(text: str, instant: datetime) -> None:
+    read = Sample.parse([GOOD[0], f"--as_of={text}"]).as_of
+    assert read == instant
+    assert read.tzinfo in (UTC, timezone(timedelta(0)))
+
+
+def test_empty_as_of_means_now() -> None:
+    before = datetime.now(UTC)
+    read = Sample.parse([GOOD[0], "--as_of="]).as_of
+    assert before <= read <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([GOOD[0]], "'as_of': Field required. Parameters of this task: target, as_of."),
+        ([*GOOD, "--as_off=1"], "'as_off' is '1': Extra inputs are not permitted"),
+        ([*GOOD, GOOD[1]], "'as_of' is given twice"),
+        ([GOOD[0], "--as_of=soon"], "'as_of' is 'soon': must be an ISO date or timestamp in UTC"),
+        ([GOOD[0], "--as_of={{job.parameters.as_of}}"], "the job did not resolve that reference"),
+        (["--target=flights", GOOD[1]], "'target' is 'flights'"),
+        (["--target=", GOOD[1]], "'target' is ''"),
+        (["target", *GOOD], "Parameters are --name=value; got 'target'"),
+        ([*GOOD, "--flag"], "Parameters are --name=value; got '--flag'"),
+    ],
+)
+def test_bad_command_lines_are_refused_by_name(arguments: list[str], says: str) -> None:
+    with pytest.raises(ParameterError) as refused:
+        Sample.parse(arguments)
+    assert says in str(refused.value)

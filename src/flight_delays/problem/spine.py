@@ -59,15 +59,20 @@ def select_labelled_flights(
 
 
 def count_flights_by_outcome(
-    spark: "SparkSession", qualify: Qualify, interval: Interval
+    spark: "SparkSession", qualify: Qualify, interval: Interval, as_of: datetime
 ) -> dict[str, int]:
-    """Counts the flights of an interval by how they ended; 'unknown' is not known yet."""
+    """Counts the flights of an interval by how they ended; 'unknown' is not known by `as_of`."""
     same = " AND ".join(f"f.{key} = o.{key}" for key in KEYS)
     rows = spark.sql(
         "SELECT COALESCE(o.status, 'unknown') AS status, COUNT(*) AS flights "
-        f"FROM {qualify('flights')} f LEFT JOIN {qualify('outcomes')} o ON {same} "
+        f"FROM {qualify('flights')} f LEFT JOIN {qualify('outcomes')} o "
+        f"ON {same} AND o.known_at < CAST(:as_of AS TIMESTAMP) "
         "WHERE f.decision_at >= CAST(:start AS TIMESTAMP) "
         "AND f.decision_at < CAST(:end AS TIMESTAMP) GROUP BY 1 ORDER BY 1",
-        args={"start": interval.start.isoformat(), "end": interval.end.isoformat()},
+        args={
+            "start": interval.start.isoformat(),
+            "end": interval.end.isoformat(),
+            "as_of": as_of.isoformat(),
+        },
     ).collect()
     return {row["status"]: int(row["flights"]) for row in rows}

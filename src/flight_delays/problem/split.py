@@ -18,6 +18,11 @@ class Interval:
     start: datetime
     end: datetime
 
+    def __str__(self) -> str:
+        """Says the interval as people read it."""
+        end = f"before {self.end:%Y-%m-%d %H:%M} UTC"
+        return end if self.start == BEGINNING else f"from {self.start:%Y-%m-%d %H:%M}, {end}"
+
 
 @dataclass(frozen=True)
 class Split:

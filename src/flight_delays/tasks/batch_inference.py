@@ -72,8 +72,7 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
         )
     added = add_new_rows(lakehouse.spark, table, rows, IDENTITY)
     print(
-        f"{table}: {added:,} predictions by version {champion} added, for flights decided from "
-        f"{window.start} to {window.end}"
+        f"{table}: {added:,} predictions by version {champion} added, for flights decided {window}"
     )
     lakehouse.set_task_value("rows_added", added)
     lakehouse.set_task_value("model_version", champion)

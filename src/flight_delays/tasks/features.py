@@ -36,7 +36,7 @@ def run(parameters: FeatureParameters, lakehouse: Lakehouse) -> None:
             timeseries_column=table.timeseries_column,
             description=table.description,
         )
-        print(f"{qualify(table.name)}: {new:,} new rows")
+        print(f"{table.name}: {new:,} new rows")
         added += new
     lakehouse.set_task_value("rows_added", added)
 

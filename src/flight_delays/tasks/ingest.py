@@ -33,7 +33,7 @@ def run(parameters: IngestParameters, lakehouse: Lakehouse) -> None:
         known = source.read(parameters.as_of, parameters.shift_days)
         rows = lakehouse.spark.createDataFrame(as_arrow(known))
         new = add_new_rows(lakehouse.spark, table, rows, source.primary_keys)
-        print(f"{table}: {len(known):,} rows known, {new:,} new")
+        print(f"{source.name}: {len(known):,} rows known, {new:,} new")
         added += new
     lakehouse.set_task_value("rows_added", added)
 

@@ -28,7 +28,7 @@ def run(parameters: PublishParameters, lakehouse: Lakehouse) -> None:
         name = qualify(table.name)
         require_table(lakehouse.spark, name, "Run the task features first.")
         online = publish_features(lakehouse.feature_store, parameters.online_store, name)
-        print(f"{name} → {online}")
+        print(f"{table.name} → {online}")
     lakehouse.set_task_value("tables_published", len(FEATURE_TABLES))
 
 

@@ -34,6 +34,7 @@ class Surroundings:
             "MLFLOW_REGISTRY_URI": uri,
             # A project's own lock file must not be mixed into a model's requirements.
             "MLFLOW_UV_AUTO_DETECT": "false",
+            "MLFLOW_LOGGING_LEVEL": "WARNING",
         }
 
     def task_environment(self) -> dict[str, str]:

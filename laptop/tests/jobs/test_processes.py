@@ -1,0 +1,127 @@
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from laptop.jobs.processes import Launcher, Process
+from laptop.jobs.surroundings import Surroundings
+from laptop.jobs.task import TaskSpec
+from laptop.jobs.wheels import unpack
+
+from ..conftest import alive, until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Tasks fork on Linux alone.")
+
+# Stands in the folder of the warm process, which by it grows a thread each time it forks.
+GROWER = """
+import os, threading
+def grow():
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+os.register_at_fork(after_in_parent=grow)
+"""
+TELL = "import os; print(os.getppid(), os.getpid(), flush=True)"
+SLEEP = "import time; time.sleep(60)"
+
+Start = Callable[..., "Running"]
+
+
+class Running:
+    """A task on its way."""
+
+    def __init__(self, process: Process, log: Path) -> None:
+        self.process = process
+        until(lambda: log.exists() and log.read_text().endswith("\n"))
+        self.parent, self.pid = map(int, log.read_text().split())
+
+
+@pytest.fixture
+def home(folder: Path, request: pytest.FixtureRequest) -> Path:
+    path = folder / request.node.name
+    (path / "warm").mkdir(parents=True)
+    (path / "warm" / "grower.py").write_text(GROWER)
+    return path
+
+
+@pytest.fixture
+def launcher(home: Path) -> Iterator[Launcher]:
+    launcher = Launcher(Surroundings(home, "http://127.0.0.1:9", "token", "sc://127.0.0.1:9"))
+    yield launcher
+    launcher.close()
+
+
+@pytest.fixture
+def start(launcher: Launcher, home: Path, wheel: str) -> Start:
+    """Starts a task that tells its parent and itself, and then does more."""
+    path = [str(unpack(Path(wheel), home / "wheels"))]
+
+    def start_one(more: str = "") -> Running:
+        spec_file = home / f"{len(list(home.glob('*.json')))}.json"
+        log = spec_file.with_suffix(".log")
+        TaskSpec("toy", "execute", [f"{TELL}; {more}"], path, {}, str(log)).write(spec_file)
+        return Running(launcher.start(spec_file), log)
+
+    return start_one
+
+
+def is_warm(pid: int) -> bool:
+    return b"laptop.jobs.warm" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_tasks_are_forked_until_the_warm_process_has_grown_a_thread(
+    launcher: Launcher, start: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    launcher.warm(["grower"])
+    first = start(SLEEP)
+    assert is_warm(first.parent)
+    second = start()
+    assert second.parent == os.getpid()
+    assert second.process.wait(30) == 0
+    assert "threads where imports left" in capfd.readouterr().err
+    first.process.kill()
+    assert first.process.wait(5) == -signal.SIGKILL
+
+
+def test_a_warm_process_that_was_killed_takes_its_tasks_along_and_is_replaced(
+    launcher: Launcher, start: Start
+) -> None:
+    launcher.warm([])
+    first = start(SLEEP)
+    os.kill(first.parent, signal.SIGKILL)
+    assert first.process.wait(5) == -signal.SIGKILL
+    until(lambda: not alive(first.pid), 5)
+    alone = start()
+    assert alone.parent == os.getpid()
+    assert alone.process.wait(30) == 0
+    launcher.warm([])
+    second = start()
+    assert is_warm(second.parent)
+    assert second.process.wait(5) == 0
+
+
+def test_a_warm_process_that_lacks_a_module_is_replaced_when_its_tasks_have_ended(
+    launcher: Launcher, start: Start
+) -> None:
+    launcher.warm(["json"])
+    first = start(SLEEP)
+    launcher.warm(["csv"])
+    second = start()
+    assert is_warm(second.parent)
+    assert second.parent != first.parent
+    assert {"csv", "json"} <= set(Path(f"/proc/{second.parent}/cmdline").read_text().split("\0"))
+    assert alive(first.pid)
+    first.process.kill()
+    until(lambda: not alive(first.parent), 5)
+    launcher.warm(["json"])
+    assert start().parent == second.parent
+
+
+def test_no_process_is_warm_where_that_is_not_wanted(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAPTOP_NO_FORK", "1")
+    launcher = Launcher(Surroundings(home, "http://127.0.0.1:9", "token", "sc://127.0.0.1:9"))
+    launcher.warm([])
+    assert not (home / "warm" / "warm.log").exists()
+    launcher.close()

@@ -1,0 +1,201 @@
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from laptop import connection
+from laptop.connection import Connection
+from laptop.engine.session import connect
+from laptop.errors import LaptopError, WorkspaceFailed
+from laptop.home import Home
+
+from .conftest import Jobs, Toy, alive, execute, ours, results, until
+
+SLEEP = "import time; time.sleep(60)"
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[int]:
+    """Answer every request on a port alike."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Print nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def bystander() -> Iterator[int]:
+    """A process that has nothing to do with us."""
+    process = subprocess.Popen([sys.executable, "-c", SLEEP])
+    yield process.pid
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"{}"),
+        (200, b"[]"),
+        (200, b"<html>"),
+        (200, b'{"userName": "someone@else"}'),
+        (401, b"no"),
+        (404, b'["no"]'),
+        (500, b'{"error_code": "X"}'),
+    ],
+)
+def test_another_process_on_a_former_port_is_no_workspace(
+    tmp_path: Path, bystander: int, status: int, body: bytes
+) -> None:
+    home = Home(tmp_path)
+    with answering(status, body) as port:
+        former = Connection(bystander, port, "token", "sc://127.0.0.1:1")
+        home.connection_file.write_text(json.dumps(asdict(former)))
+        assert connection.find(home) is None
+        assert not connection.stop(home)
+
+
+@pytest.mark.parametrize("answer", [b"", b"220 mail ready\r\n"])
+def test_a_port_that_speaks_another_language_is_no_workspace(tmp_path: Path, answer: bytes) -> None:
+    home = Home(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reply() -> None:
+            caller, _ = listener.accept()
+            with caller:
+                caller.recv(1024)
+                caller.sendall(answer)
+
+        thread = threading.Thread(target=reply)
+        thread.start()
+        former = Connection(os.getpid(), listener.getsockname()[1], "token", "sc://127.0.0.1:1")
+        home.connection_file.write_text(json.dumps(asdict(former)))
+        assert connection.find(home) is None
+        thread.join()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1, "port": 2}'])
+def test_a_connection_file_that_cannot_be_read_is_no_workspace(tmp_path: Path, text: str) -> None:
+    home = Home(tmp_path)
+    home.connection_file.write_text(text)
+    assert connection.find(home) is None
+
+
+def test_a_proxy_is_not_asked(there: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert there.ask("GET", "/api/2.2/jobs/list")
+
+
+def test_a_workspace_that_cannot_start_says_what_it_printed(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    home.catalog_db.write_text("no database at all, and long enough to be one" * 100)
+    with pytest.raises(WorkspaceFailed, match="file is not a database") as caught:
+        connection.start(home, [])
+    assert str(home.log_file) in str(caught.value)
+    assert ours(tmp_path) == []
+
+
+def test_what_stands_is_there_after_a_stop_and_a_new_catalog_besides(lonely: Toy) -> None:
+    there = connection.open_workspace(lonely.home, ["dev"])
+    assert connection.open_workspace(lonely.home, ["dev", "prod"]) == there
+    there.ask("POST", "/api/2.1/unity-catalog/schemas", {"catalog_name": "dev", "name": "shop"})
+    with_rows = connect(there.spark)
+    with_rows.sql("CREATE TABLE dev.shop.t (n BIGINT)").collect()
+    with_rows.sql("INSERT INTO dev.shop.t VALUES (1), (2)").collect()
+    other = connection.open_workspace(lonely.home, ["extra"])
+    assert other.pid != there.pid
+    assert not alive(there.pid)
+    other.ask("POST", "/api/2.1/unity-catalog/schemas", {"catalog_name": "extra", "name": "s"})
+    assert connection.stop(lonely.home)
+    assert not lonely.home.connection_file.exists()
+    assert ours(lonely.root) == []
+    again = connection.open_workspace(lonely.home, ["dev"])
+    session = connect(again.spark)
+    assert session.sql("SELECT sum(n) FROM dev.shop.t").collect()[0][0] == 3
+    session.sql("CREATE TABLE extra.s.t (n BIGINT)").collect()
+    assert session.sql("SELECT count(*) FROM extra.s.t").collect()[0][0] == 0
+
+
+def test_a_run_under_way_is_not_ended_for_a_new_catalog(jobs: Jobs, shared: Home) -> None:
+    run_id = jobs.start(jobs.create(execute("slow", SLEEP)))
+    with pytest.raises(LaptopError, match="to have the catalog another, and a run is under way"):
+        connection.open_workspace(shared, ["dev", "another"])
+    assert connection.find(shared) == jobs.there
+    jobs.there.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": run_id})
+    assert results(jobs.finish(run_id)) == {"slow": "CANCELED"}
+
+
+def test_it_leaves_when_left_alone_but_not_while_a_job_runs(lonely: Toy, wheel: str) -> None:
+    lonely.home.create()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "laptop.workspace.server", str(lonely.home.path)]
+        + ["--idle-seconds", "1"],
+        stderr=subprocess.DEVNULL,
+    )
+    jobs = Jobs(until(lambda: connection.find(lonely.home)), wheel)
+    done = lonely.root / "done"
+    job_id = jobs.create(execute("slow", f"import time; time.sleep(4); open({str(done)!r}, 'w')"))
+    jobs.start(job_id)
+    assert process.wait(30) == 0
+    assert done.exists()
+    assert ours(lonely.root) == []
+
+
+@pytest.mark.parametrize("forking", ["forked", "spawned"])
+def test_a_killed_workspace_takes_its_tasks_along_and_shows_the_run_as_interrupted(
+    lonely: Toy, wheel: str, forking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if forking == "spawned":
+        monkeypatch.setenv("LAPTOP_NO_FORK", "1")
+    jobs = Jobs(lonely.open(), wheel)
+    told = lonely.root / "told"
+    code = (
+        "import os, subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {SLEEP!r}])\n"
+        f"open({str(told)!r}, 'w').write(f'{{os.getppid()}} {{os.getpid()}} {{child.pid}}\\n')\n"
+        f"{SLEEP}"
+    )
+    run_id = jobs.start(jobs.create(execute("slow", code), execute("after", "", "slow")))
+    until(lambda: told.exists() and told.read_text().endswith("\n"))
+    parent, *pids = map(int, told.read_text().split())
+    assert (parent == jobs.there.pid) is (forking == "spawned")
+    os.kill(jobs.there.pid, signal.SIGKILL)
+    until(lambda: not any(map(alive, [parent, *pids])), 10)
+    run = Jobs(lonely.open(), wheel).get(run_id)
+    assert results(run) == {"slow": "CANCELED", "after": "CANCELED"}
+    assert run["state"]["life_cycle_state"] == "INTERNAL_ERROR"
+    assert "The workspace stopped during this run" in run["state"]["state_message"]
+
+
+def test_stopping_ends_runs_and_long_statements_and_leaves_nothing(lonely: Toy, wheel: str) -> None:
+    jobs = Jobs(lonely.open(), wheel)
+    run_id = jobs.start(jobs.create(execute("slow", SLEEP)))
+    until(lambda: results(jobs.get(run_id)) == {"slow": "RUNNING"})
+    assert connection.stop(lonely.home)
+    assert ours(lonely.root) == []
+    assert results(Jobs(lonely.open(), wheel).get(run_id)) == {"slow": "CANCELED"}

@@ -125,7 +125,7 @@ def challenged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 @pytest.fixture
 def promoted(challenged: Laptop) -> Laptop:
     """The same workspace, its first version Champion."""
-    if "Champion" not in sum(aliases(challenged).values(), []):
+    if not any("Champion" in each for each in aliases(challenged).values()):
         challenged.execute(TASK + "promote(1, Lakehouse())")
     return challenged
 

@@ -18,6 +18,7 @@ def test_first_model_is_validated_promoted_and_served(january: Laptop) -> None:
     assert sorted(version["aliases"]) == ["Challenger", "Champion"]
     assert version["tags"]["model_validation_status"] == "PASSED"
     assert version["tags"]["decision"] == "promote"
+    assert "held-out rows in 7 blocks" in version["tags"]["decision_reason"]
     assert version["tags"]["previous_champion"] == "none"
     assert version["tags"]["as_of"] == "2013-02-01T00:00:00+00:00"
     assert january.status()["endpoints"] == [

@@ -57,6 +57,40 @@ def test_a_challenger_that_is_no_better_seldom_seems_to_be() -> None:
     assert sum(promoted(seed) for seed in range(200)) <= 12
 
 
+def draw_days(days: int, seed: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Draw labels of 50 rows a day, late together, and two predictions that are as good."""
+    random = np.random.default_rng(seed)
+    day = np.repeat(np.arange(days), 50).astype(np.float64)
+    chance = np.repeat(random.beta(2, 4, days), 50)
+    labels = (random.random(day.size) < chance).astype(np.float64)
+    guess = np.repeat(random.uniform(0.2, 0.5, (2, days)), 50, axis=1)
+    return labels, guess[0], guess[1], day
+
+
+def test_rows_that_err_together_count_as_one_block() -> None:
+    def seems_sure(seed: int, *, by_day: bool) -> bool:
+        labels, first, second, day = draw_days(30, seed)
+        result = compare(
+            labels, first, second,
+            blocks=day if by_day else None, resamples=200, confidence=0.95, seed=seed,
+        )  # fmt: skip
+        assert result.blocks == (30 if by_day else 1500)
+        return result.low > 0
+
+    row_by_row = sum(seems_sure(seed, by_day=False) for seed in range(100))
+    day_by_day = sum(seems_sure(seed, by_day=True) for seed in range(100))
+    # neither side is better: 2.5 of 100 are expected to seem so
+    assert day_by_day <= 9
+    assert row_by_row >= 15
+
+
+def test_few_blocks_or_blocks_of_other_rows_are_refused() -> None:
+    labels, first, second, day = draw_days(4, seed=0)
+    for blocks in (day, np.arange(10)):
+        with pytest.raises(UnusableInputError, match="blocks"):
+            compare(labels, first, second, blocks=blocks, resamples=100, confidence=0.95, seed=0)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_swapped_sides_mirror_gain_and_bounds(seed: int) -> None:
     labels, first, second = draw(1000, seed)

@@ -36,6 +36,7 @@ BETTER = Comparison(
     resamples=1000,
     confidence=0.95,
     rows=27412,
+    blocks=30,
     challenger_loss=0.43121,
     incumbent_loss=0.44013,
 )
@@ -56,8 +57,8 @@ def run(
 def test_a_challenger_that_is_surely_better_is_promoted_with_its_figures() -> None:
     assert run() == Promote(
         "Version 4 beats Champion version 3: log loss 0.4312 against 0.4401 on 27,412 held-out "
-        "rows, gain 0.00892 (95% interval 0.00611 to 0.01173), more than 0.001 asked of its lower "
-        "bound"
+        "rows in 30 blocks, gain 0.00892 (95% interval 0.00611 to 0.01173), more than 0.001 asked "
+        "of its lower bound"
     )
 
 

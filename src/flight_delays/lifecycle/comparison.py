@@ -11,6 +11,7 @@ from .observations import FloatArray
 
 # Below these an interval of percentiles promises more than it holds.
 MIN_ROWS = 30
+MIN_BLOCKS = 5
 MIN_RESAMPLES = 100
 
 # Rows drawn at once: about ten megabytes, whatever the number of rows and resamples.
@@ -25,9 +26,10 @@ class Comparison:
         gain: Mean loss of the incumbent minus that of the challenger, in nats: positive is better.
         low: Lower bound of the gain.
         high: Upper bound of the gain.
-        resamples: How often the rows were drawn anew.
+        resamples: How often the blocks were drawn anew.
         confidence: Share of the resampled gains between the bounds.
         rows: How many rows both predicted.
+        blocks: How many blocks they fall into; as many as rows where each stands by itself.
         challenger_loss: Mean log loss of the challenger.
         incumbent_loss: Mean log loss of the incumbent.
     """
@@ -38,6 +40,7 @@ class Comparison:
     resamples: int
     confidence: float
     rows: int
+    blocks: int
     challenger_loss: float
     incumbent_loss: float
 
@@ -47,25 +50,28 @@ def compare(
     challenger: ArrayLike,
     incumbent: ArrayLike,
     *,
+    blocks: ArrayLike | None = None,
     resamples: int,
     confidence: float,
     seed: int,
 ) -> Comparison:
     """Compare two predictions of the same rows by a paired bootstrap with percentile bounds.
 
-    Rows are drawn one by one, as if independent of each other. The same seed gives the same bounds.
+    Rows that share a cause, as the weather of a day, err together. Drawn one by one they would seem
+    to say more than they do, so whole blocks are drawn. The same seed gives the same bounds.
 
     Args:
         labels: What happened, 0 or 1 a row.
         challenger: The challenger's probabilities of label 1.
         incumbent: Those of the champion, or of the heuristic it stands in for.
-        resamples: How often to draw the rows anew, at least 100.
+        blocks: What block each row belongs to, as its day; None where rows are independent.
+        resamples: How often to draw the blocks anew, at least 100.
         confidence: Share of the resampled gains to lie between the bounds, as 0.95.
         seed: Seed of the drawing.
 
     Raises:
-        UnusableInputError: Input that `log_losses` refuses, fewer than 30 rows, or settings out of
-            range.
+        UnusableInputError: Input that `log_losses` refuses, fewer than 30 rows or 5 blocks, or
+            settings out of range.
     """
     if resamples < MIN_RESAMPLES or not 0 < confidence < 1:
         raise UnusableInputError(
@@ -84,8 +90,9 @@ def compare(
             allowed=f"{MIN_ROWS} or more",
             remedy="Compare on a longer held-out window.",
         )
+    sums, counts = _add_up(gains, blocks)
     tail = (1 - confidence) / 2
-    low, high = np.quantile(_resample_means(gains, resamples, seed), [tail, 1 - tail])
+    low, high = np.quantile(_resample_means(sums, counts, resamples, seed), [tail, 1 - tail])
     return Comparison(
         gain=float(gains.mean()),
         low=float(low),
@@ -93,17 +100,36 @@ def compare(
         resamples=resamples,
         confidence=confidence,
         rows=gains.size,
+        blocks=sums.size,
         challenger_loss=float(challenger_losses.mean()),
         incumbent_loss=float(incumbent_losses.mean()),
     )
 
 
-def _resample_means(values: FloatArray, resamples: int, seed: int) -> FloatArray:
+def _add_up(gains: FloatArray, blocks: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
+    """Return each block's sum of gains and its number of rows."""
+    if blocks is None:
+        return gains, np.ones(gains.size)
+    names, members = np.unique(np.asarray(blocks), return_inverse=True)
+    if members.size != gains.size or names.size < MIN_BLOCKS:
+        raise UnusableInputError(
+            "blocks",
+            got=f"{names.size} blocks of {members.size} rows, for {gains.size} labels",
+            allowed=f"{MIN_BLOCKS} blocks or more, and one name for each row",
+            remedy="Compare on a longer held-out window.",
+        )
+    sums, counts = np.zeros(names.size), np.zeros(names.size)
+    np.add.at(sums, members, gains)
+    np.add.at(counts, members, 1)
+    return sums, counts
+
+
+def _resample_means(sums: FloatArray, counts: FloatArray, resamples: int, seed: int) -> FloatArray:
     generator = np.random.default_rng(seed)
     means = np.empty(resamples)
-    step = max(1, DRAWS // values.size)
+    step = max(1, DRAWS // sums.size)
     for start in range(0, resamples, step):
         chunk = means[start : start + step]
-        drawn = generator.integers(values.size, size=(chunk.size, values.size), dtype=np.int32)
-        chunk[:] = values[drawn].mean(axis=1)
+        drawn = generator.integers(sums.size, size=(chunk.size, sums.size), dtype=np.int32)
+        chunk[:] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     return means

@@ -30,7 +30,7 @@ from ..lifecycle import (
     decide,
     screen,
 )
-from ..problem.features import LABEL
+from ..problem.features import DECISION_AT, LABEL
 from ..problem.model import estimate_by_rule_of_thumb
 from ..problem.policy import Policy, load_policy
 from ..problem.spine import SPINE, select_labelled_flights
@@ -148,6 +148,8 @@ def compare_with(
         scored[LABEL],
         scored["prediction"],
         incumbent,
+        # Weather and traffic make a day's flights late together.
+        blocks=scored[DECISION_AT].dt.date,
         resamples=policy.comparison.resamples,
         confidence=policy.comparison.confidence,
         seed=policy.comparison.seed,

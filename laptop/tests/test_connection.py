@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,9 +16,9 @@ from typing import Any
 import pytest
 from laptop import connection
 from laptop.connection import Connection
-from laptop.engine.session import connect
 from laptop.errors import LaptopError, WorkspaceFailed
 from laptop.home import Home
+from laptop.overview import run_sql
 
 from .conftest import Jobs, Toy, alive, execute, ours, results, until
 
@@ -124,9 +125,8 @@ def test_what_stands_is_there_after_a_stop_and_a_new_catalog_besides(lonely: Toy
     there = connection.open_workspace(lonely.home, ["dev"])
     assert connection.open_workspace(lonely.home, ["dev", "prod"]) == there
     there.ask("POST", "/api/2.1/unity-catalog/schemas", {"catalog_name": "dev", "name": "shop"})
-    with_rows = connect(there.spark)
-    with_rows.sql("CREATE TABLE dev.shop.t (n BIGINT)").collect()
-    with_rows.sql("INSERT INTO dev.shop.t VALUES (1), (2)").collect()
+    run_sql(there, "CREATE TABLE dev.shop.t (n BIGINT)")
+    run_sql(there, "INSERT INTO dev.shop.t VALUES (1), (2)")
     other = connection.open_workspace(lonely.home, ["extra"])
     assert other.pid != there.pid
     assert not alive(there.pid)
@@ -135,10 +135,9 @@ def test_what_stands_is_there_after_a_stop_and_a_new_catalog_besides(lonely: Toy
     assert not lonely.home.connection_file.exists()
     assert ours(lonely.root) == []
     again = connection.open_workspace(lonely.home, ["dev"])
-    session = connect(again.spark)
-    assert session.sql("SELECT sum(n) FROM dev.shop.t").collect()[0][0] == 3
-    session.sql("CREATE TABLE extra.s.t (n BIGINT)").collect()
-    assert session.sql("SELECT count(*) FROM extra.s.t").collect()[0][0] == 0
+    run_sql(again, "CREATE TABLE extra.s.t (n BIGINT)")
+    answer = run_sql(again, "SELECT (SELECT sum(n) FROM dev.shop.t), count(*) FROM extra.s.t")
+    assert answer["result"]["data_array"] == [["3", "0"]]
 
 
 def test_a_run_under_way_is_not_ended_for_a_new_catalog(jobs: Jobs, shared: Home) -> None:
@@ -192,10 +191,13 @@ def test_a_killed_workspace_takes_its_tasks_along_and_shows_the_run_as_interrupt
     assert "The workspace stopped during this run" in run["state"]["state_message"]
 
 
-def test_stopping_ends_runs_and_long_statements_and_leaves_nothing(lonely: Toy, wheel: str) -> None:
+def test_stopping_ends_runs_and_is_quick_and_leaves_nothing(lonely: Toy, wheel: str) -> None:
     jobs = Jobs(lonely.open(), wheel)
+    run_sql(jobs.there, "SELECT 1")
     run_id = jobs.start(jobs.create(execute("slow", SLEEP)))
     until(lambda: results(jobs.get(run_id)) == {"slow": "RUNNING"})
+    before = time.monotonic()
     assert connection.stop(lonely.home)
+    assert time.monotonic() - before < connection.STOP_SECONDS / 2
     assert ours(lonely.root) == []
     assert results(Jobs(lonely.open(), wheel).get(run_id)) == {"slow": "CANCELED"}

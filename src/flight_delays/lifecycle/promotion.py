@@ -150,6 +150,7 @@ def _write_figures(comparison: Comparison, asked: float) -> str:
     return (
         f"log loss {show(comparison.challenger_loss)} against {show(comparison.incumbent_loss)} "
         f"on {comparison.rows:,} held-out rows in {comparison.blocks:,} blocks, "
-        f"gain {show(comparison.gain)} ({100 * comparison.confidence:.4g}% interval {show(comparison.low)} to "
-        f"{show(comparison.high)}), more than {show(asked)} asked of its lower bound"
+        f"gain {show(comparison.gain)} ({100 * comparison.confidence:.4g}% interval "
+        f"{show(comparison.low)} to {show(comparison.high)}), more than {show(asked)} asked "
+        "of its lower bound"
     )

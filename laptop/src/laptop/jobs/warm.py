@@ -47,13 +47,15 @@ class Parent:
         selector.register(self._channel, selectors.EVENT_READ)
         buffer = b""
         try:
-            while self._children or not self._retired:
+            while True:
                 self.reap()
+                if self._retired and not self._children:
+                    return
                 if not selector.select(timeout=0.02 if self._children else None):
                     continue
                 received = self._channel.recv(65536)
                 if not received:
-                    break
+                    return
                 *lines, buffer = (buffer + received).split(b"\n")
                 for line in lines:
                     if line:

@@ -46,6 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
         # One that was killed could not take it away.
         home.connection_file.unlink(missing_ok=True)
         serve(home, given.catalog, given.idle_seconds)
+    # Libraries that tidy up at exit would ask the engine, which is gone, again and again.
+    os._exit(0)
 
 
 def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 TOOLS := .tools
 UV := $(shell command -v uv || echo $(TOOLS)/bin/uv)
-RUN := $(UV) run --locked
+RUN := $(UV) run --no-sync
 
 # Compiled once at installation, imports take a third of the time.
 export UV_COMPILE_BYTECODE := 1

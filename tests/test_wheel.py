@@ -1,5 +1,6 @@
 """What the jobs install: nothing that would end a serverless session, and all they read."""
 
+import os
 import subprocess
 import tomllib
 import zipfile
@@ -30,7 +31,7 @@ def test_nothing_that_the_wheel_requires_brings_another_spark() -> None:
 
 def test_wheel_holds_the_project_with_its_configuration_and_nothing_else(tmp_path: Path) -> None:
     subprocess.run(
-        ["uv", "build", "--wheel", "--out-dir", str(tmp_path)],
+        [os.environ.get("UV", "uv"), "build", "--wheel", "--out-dir", str(tmp_path)],
         cwd=ROOT, check=True, capture_output=True,
     )  # fmt: skip
     (wheel,) = tmp_path.glob("*.whl")

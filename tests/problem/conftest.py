@@ -18,7 +18,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 Tables = dict[str, pd.DataFrame]
 
 
-@pytest.fixture(scope="session")
+# Ends with its package: only one session may be the process's active one.
+@pytest.fixture(scope="package")
 def spark() -> Iterator[SparkSession]:
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
@@ -31,7 +32,7 @@ def spark() -> Iterator[SparkSession]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def compute(spark: SparkSession) -> Callable[[Tables, datetime], Tables]:
     """Computes all feature tables from given source tables."""
 
@@ -59,7 +60,7 @@ def sources(month: datetime) -> Tables:
     return {source.name: source.read(month, 0) for source in SOURCES}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tables(
     compute: Callable[[Tables, datetime], Tables], sources: Tables, month: datetime
 ) -> Tables:
@@ -67,7 +68,7 @@ def tables(
     return compute(sources, month)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def training_set(sources: Tables, tables: Tables) -> pd.DataFrame:
     """January's flights, with their features and, where they landed, their label."""
     labels = sources["outcomes"][["time_hour", "carrier", "flight", "origin", "late"]]

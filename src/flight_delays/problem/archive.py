@@ -124,8 +124,14 @@ def locate_arrivals(departures: pd.Series, clock: pd.Series, zones: pd.Series) -
     for zone, rows in departures.groupby(zones).groups.items():
         local = departures[rows].dt.tz_convert(str(zone))
         elapsed = (readings[rows] - local.dt.hour * 60 - local.dt.minute) % DAY_MINUTES
-        arrivals[rows] = departures[rows] + pd.to_timedelta(elapsed, unit="min")
+        arrivals[rows] = departures[rows] + last_minutes(elapsed)
     return arrivals
+
+
+def last_minutes(counts: pd.Series) -> pd.Series:
+    """Turns counts of minutes into durations, missing where the count is."""
+    # Given a missing float, pandas computes with memory that it never wrote.
+    return pd.to_timedelta(counts.fillna(0), unit="min").where(counts.notna())
 
 
 @functools.cache
@@ -137,7 +143,7 @@ def load_flights() -> pd.DataFrame:
     if zones.isna().any():
         unknown = sorted(flights["dest"][zones.isna()].unique())
         raise ArchiveError("airports.csv", f"no time zone for the destinations {unknown}")
-    departed_at = flights["decision_at"] + pd.to_timedelta(flights["dep_delay"], unit="min")
+    departed_at = flights["decision_at"] + last_minutes(flights["dep_delay"])
     scheduled = locate_arrivals(flights["decision_at"], flights["sched_arr_time"], zones)
     flights["scheduled_arrival_at"] = scheduled
     flights["landed_at"] = locate_arrivals(departed_at, flights["arr_time"], zones)

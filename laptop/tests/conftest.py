@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -9,11 +10,12 @@ from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
-from laptop import cli, connection, deployment
 from laptop.connection import Connection
 from laptop.home import Home
 from laptop.jobs.records import ENDED
 from typer.testing import CliRunner
+
+from laptop import cli, connection, deployment
 
 PYPROJECT = """
 [project]
@@ -344,3 +346,10 @@ def results(run: dict[str, Any]) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def jobs(there: Connection, wheel: str) -> Jobs:
     return Jobs(there, wheel)
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port

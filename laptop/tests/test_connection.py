@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from laptop import connection
 from laptop.connection import Connection
 from laptop.errors import LaptopError, WorkspaceFailed
 from laptop.home import Home
 from laptop.overview import run_sql
+
+from laptop import connection
 
 from .conftest import Jobs, Toy, alive, execute, ours, results, until
 
@@ -30,7 +31,7 @@ def answering(status: int, body: bytes) -> Iterator[int]:
     """Answer every request on a port alike."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -42,9 +43,11 @@ def answering(status: int, body: bytes) -> Iterator[int]:
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture
@@ -106,11 +109,6 @@ def test_a_connection_file_that_cannot_be_read_is_no_workspace(tmp_path: Path, t
     assert connection.find(home) is None
 
 
-def test_a_proxy_is_not_asked(there: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert there.ask("GET", "/api/2.2/jobs/list")
-
-
 def test_a_workspace_that_cannot_start_says_what_it_printed(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.create()
@@ -121,6 +119,7 @@ def test_a_workspace_that_cannot_start_says_what_it_printed(tmp_path: Path) -> N
     assert ours(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_what_stands_is_there_after_a_stop_and_a_new_catalog_besides(lonely: Toy) -> None:
     there = connection.open_workspace(lonely.home, ["dev"])
     assert connection.open_workspace(lonely.home, ["dev", "prod"]) == there
@@ -135,6 +134,7 @@ def test_what_stands_is_there_after_a_stop_and_a_new_catalog_besides(lonely: Toy
     assert not lonely.home.connection_file.exists()
     assert ours(lonely.root) == []
     again = connection.open_workspace(lonely.home, ["dev"])
+    assert ["extra", None] in run_sql(again, "SHOW CATALOGS")["result"]["data_array"]
     run_sql(again, "CREATE TABLE extra.s.t (n BIGINT)")
     answer = run_sql(again, "SELECT (SELECT sum(n) FROM dev.shop.t), count(*) FROM extra.s.t")
     assert answer["result"]["data_array"] == [["3", "0"]]
@@ -149,11 +149,11 @@ def test_a_run_under_way_is_not_ended_for_a_new_catalog(jobs: Jobs, shared: Home
     assert results(jobs.finish(run_id)) == {"slow": "CANCELED"}
 
 
+@pytest.mark.slow
 def test_it_leaves_when_left_alone_but_not_while_a_job_runs(lonely: Toy, wheel: str) -> None:
     lonely.home.create()
     process = subprocess.Popen(
-        [sys.executable, "-m", "laptop.workspace.server", str(lonely.home.path)]
-        + ["--idle-seconds", "1"],
+        [sys.executable, "-m", "laptop.workspace.server", "--idle-seconds", "1", lonely.home.path],
         stderr=subprocess.DEVNULL,
     )
     jobs = Jobs(until(lambda: connection.find(lonely.home)), wheel)
@@ -165,6 +165,7 @@ def test_it_leaves_when_left_alone_but_not_while_a_job_runs(lonely: Toy, wheel: 
     assert ours(lonely.root) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forking", ["forked", "spawned"])
 def test_a_killed_workspace_takes_its_tasks_along_and_shows_the_run_as_interrupted(
     lonely: Toy, wheel: str, forking: str, monkeypatch: pytest.MonkeyPatch
@@ -191,6 +192,7 @@ def test_a_killed_workspace_takes_its_tasks_along_and_shows_the_run_as_interrupt
     assert "The workspace stopped during this run" in run["state"]["state_message"]
 
 
+@pytest.mark.slow
 def test_stopping_ends_runs_and_is_quick_and_leaves_nothing(lonely: Toy, wheel: str) -> None:
     jobs = Jobs(lonely.open(), wheel)
     run_sql(jobs.there, "SELECT 1")

@@ -115,7 +115,7 @@ def test_a_tag_beyond_unity_catalogs_limits_is_refused(
     assert len(store.search_model_versions(f"name = '{name}'")) == 1
 
 
-def test_fifty_tags_fit_and_the_fifty_first_is_refused(store: RegistryStore, source: str) -> None:
+def test_fifty_tags_fit_and_the_fifty_first_is_refused(store: RegistryStore) -> None:
     name = "dev.shop.crowded"
     fifty = [RegisteredModelTag(f"k{number}", "v" * 1000) for number in range(50)]
     with pytest.raises(MlflowException, match=r"takes 50 tags; 'one' would be one more"):
@@ -127,7 +127,8 @@ def test_fifty_tags_fit_and_the_fifty_first_is_refused(store: RegistryStore, sou
     assert store.get_registered_model(name).tags["k7"] == "replaced"
 
 
-def test_mlflow_finds_the_stores_by_their_scheme(home: Path, store: RegistryStore) -> None:
+@pytest.mark.usefixtures("store")
+def test_mlflow_finds_the_stores_by_their_scheme(home: Path) -> None:
     client = mlflow.MlflowClient(f"laptop://{home}", f"laptop://{home}")
     assert NAME in [each.name for each in client.search_registered_models()]
     experiment = client.get_experiment(client.create_experiment("/Shared/late"))

@@ -19,7 +19,7 @@ from . import connection, overview, run_view
 from .bundle import Bundle, BundleError, Identity, find_root, resolve
 from .deployment import catalogs_of, deploy_job
 from .errors import LaptopError, WorkspaceNotRunning
-from .home import Home
+from .home import Home, held
 from .workspace.identity import SHORT_NAME, USER_NAME
 
 app = typer.Typer(
@@ -97,7 +97,9 @@ def run(
         root = Place.root()
         bundle = resolve_target(root, target, read_pairs("--var", var))
         there = connection.open_workspace(Place.home(), catalogs_of([bundle]))
-        deployed = deploy_job(bundle, job, there, Place.home())
+        # Two at once would make the job twice, and take away each other's wheel.
+        with held(Place.home().path / "deploy.lock"):
+            deployed = deploy_job(bundle, job, there, Place.home())
         body = {
             "job_id": deployed.job_id,
             "job_parameters": read_pairs("--params", params),
@@ -184,10 +186,13 @@ def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> N
         arguments = [
             sys.executable,
             *("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+            *("--workers", "1"),
             *("--backend-store-uri", f"sqlite:///{home.mlflow_db}"),
             *("--default-artifact-root", home.artifacts.as_uri()),
         ]
-        os.execv(sys.executable, arguments)
+        # Its workers for jobs of its own are not needed, and outlive it.
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        os.execve(sys.executable, arguments, environment)
 
 
 @app.command()

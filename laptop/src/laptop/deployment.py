@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from .bundle import Bundle, link
 from .connection import Connection, RequestRefused
 from .errors import LaptopError
-from .home import Home, held
+from .home import Home
 
 UNITY = "/api/2.1/unity-catalog"
 JOBS = "/api/2.2/jobs"
@@ -82,10 +82,8 @@ def deploy_job(bundle: Bundle, key: str, connection: Connection, home: Home) -> 
         if job["name"] in known:
             deployed["jobs"][name] = {"id": str(known[job["name"]])}
     settings = dict(link(bundle, deployed).jobs[key])
-    # One build at a time: the next one would take away the wheel that is copied here.
-    with held(home.path / "deploy.lock"):
-        environments = settings.get("environments") or []
-        settings["environments"] = with_built_wheels(bundle, environments, home.wheels)
+    environments = settings.get("environments") or []
+    settings["environments"] = with_built_wheels(bundle, environments, home.wheels)
     job_id = known.get(settings["name"])
     if job_id is None:
         job_id = connection.ask("POST", f"{JOBS}/create", settings)["job_id"]

@@ -39,19 +39,9 @@ class Home:
         return self.path / "artifacts"
 
     @property
-    def tables(self) -> Path:
-        """Delta tables, one folder a table id."""
-        return self.path / "tables"
-
-    @property
     def wheels(self) -> Path:
         """Unpacked wheels, one folder a content hash."""
         return self.path / "wheels"
-
-    @property
-    def runs(self) -> Path:
-        """Task logs and task values: `<run id>/<task>.log`."""
-        return self.path / "runs"
 
     @property
     def connection_file(self) -> Path:

@@ -54,32 +54,31 @@ def follow(console: Console, get_run: Callable[[], Document]) -> Document:
     Returns:
         The run as it ended.
     """
-    seen: dict[str, str] = {}
-    ended: set[str] = set()
+    shown: dict[str, str] = {}
     tails: dict[str, LogTail] = {}
-    waiting_said = False
     with console.status("") as status:
         while True:
             run = get_run()
-            if run["state"]["life_cycle_state"] == "QUEUED" and not waiting_said:
-                status.update("queued")
-                waiting_said = True
+            whole = run["state"]["life_cycle_state"]
+            if whole == "QUEUED" and not shown:
+                stamp(console, "queued: another run of this job is under way")
+            running = []
             for task in run["tasks"]:
-                key = task["task_key"]
-                tail = tails.setdefault(key, LogTail(Path(task["log"])))
-                state = describe(task)
-                if seen.get(key) != state and task["state"]["life_cycle_state"] != "PENDING":
-                    if state.startswith("RUNNING"):
-                        stamp(console, f"[bold]{key}[/] started")
-                    seen[key] = state
-                for line in tail.read():
+                key, life = task["task_key"], task["state"]["life_cycle_state"]
+                new = shown.get(key) != describe(task)
+                shown[key] = describe(task)
+                if life == "RUNNING":
+                    running.append(key)
+                    if new:
+                        stamp(console, f"[bold]{key}[/] {shown[key].replace(life, 'started')}")
+                for line in tails.setdefault(key, LogTail(Path(task["log"]))).read():
                     console.print(f"         [dim]{key}[/] │ {escape(line)}", soft_wrap=True)
-                if task["state"]["life_cycle_state"] in ENDED and key not in ended:
-                    ended.add(key)
+                if new and life == "WAITING_FOR_RETRY":
+                    stamp(console, f"[bold]{key}[/] {escape(task['state']['state_message'])}")
+                elif new and life in ENDED:
                     stamp(console, f"[bold]{key}[/] {coloured(task)} {duration(task)}")
-            running = [t["task_key"] for t in run["tasks"] if describe(t) == "RUNNING"]
-            status.update(f"running {', '.join(running)}" if running else "")
-            if run["state"]["life_cycle_state"] in ENDED:
+            status.update(f"running {', '.join(running)}" if running else whole.lower())
+            if whole in ENDED:
                 return run
             time.sleep(POLL_SECONDS)
 

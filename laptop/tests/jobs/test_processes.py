@@ -38,7 +38,7 @@ class Running:
 
 @pytest.fixture
 def home(folder: Path, request: pytest.FixtureRequest) -> Path:
-    path = folder / request.node.name
+    path = folder / str(request.node.name)
     (path / "warm").mkdir(parents=True)
     (path / "warm" / "grower.py").write_text(GROWER)
     return path
@@ -83,6 +83,7 @@ def test_tasks_are_forked_until_the_warm_process_has_grown_a_thread(
     assert first.process.wait(5) == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_warm_process_that_was_killed_takes_its_tasks_along_and_is_replaced(
     launcher: Launcher, start: Start
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_warm_process_that_was_killed_takes_its_tasks_along_and_is_replaced(
     assert second.process.wait(5) == 0
 
 
+@pytest.mark.slow
 def test_a_warm_process_that_lacks_a_module_is_replaced_when_its_tasks_have_ended(
     launcher: Launcher, start: Start
 ) -> None:

@@ -1,4 +1,5 @@
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_a_failed_attempt_is_tried_again_after_a_wait(jobs: Jobs, tmp_path: Path
     assert task(run, "flaky")["attempt_number"] == 2
     times = [float(line) for line in counted.read_text().splitlines()]
     assert len(times) == 3
-    assert all(later - earlier >= 0.3 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 0.3 for earlier, later in pairwise(times))
     assert log(run, "flaky").count("AssertionError: too early") == 2
 
 

@@ -1,5 +1,5 @@
 import json
-import sys
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,8 @@ from laptop.jobs.surroundings import RUNTIME, TASK_VALUES
 
 @pytest.fixture
 def dbutils(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(RUNTIME))
     monkeypatch.setenv(TASK_VALUES, str(tmp_path / "mine.values.json"))
-    from dbruntime.dbutils import DbUtils
-
-    yield DbUtils()
-    for name in [name for name in sys.modules if name.startswith("dbruntime")]:
-        del sys.modules[name]
+    return runpy.run_path(str(RUNTIME / "dbruntime" / "dbutils.py"))["DbUtils"]()
 
 
 def test_values_are_left_for_others_one_by_one(dbutils: Any, tmp_path: Path) -> None:

@@ -1,19 +1,9 @@
-import importlib.util
-from types import ModuleType
+import runpy
 
 import pytest
 from laptop.jobs.surroundings import RUNTIME
 
-
-@pytest.fixture(scope="module")
-def declarations() -> ModuleType:
-    file = RUNTIME / "dbruntime" / "declarations.py"
-    spec = importlib.util.spec_from_file_location("declarations", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+read_properties = runpy.run_path(str(RUNTIME / "dbruntime" / "declarations.py"))["read_properties"]
 
 
 @pytest.mark.parametrize(
@@ -31,15 +21,13 @@ def declarations() -> ModuleType:
         ("ALTER TABLE t ADD COLUMNS (a INT)", None),
     ],
 )
-def test_table_properties_are_read(
-    declarations: ModuleType, query: str, found: tuple[str, dict[str, str]] | None
-) -> None:
-    assert declarations.read_properties(query) == found
+def test_table_properties_are_read(query: str, found: tuple[str, dict[str, str]] | None) -> None:
+    assert read_properties(query) == found
 
 
 @pytest.mark.parametrize(
     "pairs", ["", "a = 'b'", "'a' = b", "'a' = 'b' 'c' = 'd'", "'a' = 'it''s'"]
 )
-def test_properties_in_any_other_form_are_refused(declarations: ModuleType, pairs: str) -> None:
+def test_properties_in_any_other_form_are_refused(pairs: str) -> None:
     with pytest.raises(ValueError, match=r"reads TBLPROPERTIES as \('key' = 'value', …\); got"):
-        declarations.read_properties(f"ALTER TABLE t SET TBLPROPERTIES ({pairs})")
+        read_properties(f"ALTER TABLE t SET TBLPROPERTIES ({pairs})")

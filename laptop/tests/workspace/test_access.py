@@ -76,7 +76,7 @@ def test_what_is_not_built_says_so_with_method_and_path(
 
 
 def test_the_sdk_raises_its_own_error_for_what_is_not_built(client: WorkspaceClient) -> None:
-    with pytest.raises(NotBuilt, match="GET /api/2.0/secrets/scopes/list is not built"):
+    with pytest.raises(NotBuilt, match=r"GET /api/2\.0/secrets/scopes/list is not built"):
         list(client.secrets.list_scopes())
 
 

@@ -31,12 +31,13 @@ def test_models_are_listed_by_catalog_and_schema(client: WorkspaceClient) -> Non
     for catalog in ("dev", "prod"):
         client.registered_models.create(catalog_name=catalog, schema_name="models", name="listed")
 
-    def names(**where: str) -> list[str | None]:
-        return [model.full_name for model in client.registered_models.list(**where)]
+    def names(catalog: str | None = None, schema: str | None = None) -> list[str | None]:
+        found = client.registered_models.list(catalog_name=catalog, schema_name=schema)
+        return [model.full_name for model in found]
 
     assert set(names()) >= {"dev.models.listed", "prod.models.listed"}
-    assert names(catalog_name="dev", schema_name="models") == ["dev.models.listed"]
-    assert names(catalog_name="prod", schema_name="other") == []
+    assert names("dev", "models") == ["dev.models.listed"]
+    assert names("prod", "other") == []
 
 
 def test_a_model_needs_its_schema(client: WorkspaceClient) -> None:

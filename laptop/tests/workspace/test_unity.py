@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, NotFound, ResourceAlreadyExists, ResourceConflict
-from databricks.sdk.errors import NotImplemented as NotBuilt
 from databricks.sdk.service.catalog import PrimaryKeyConstraint, TableConstraint
 from laptop.connection import Connection, RequestRefused
 from laptop.engine.session import connect
@@ -30,7 +29,7 @@ def schema(client: WorkspaceClient) -> str:
 
 
 def folders(home: Home) -> set[Path]:
-    return set(home.tables.iterdir()) if home.tables.exists() else set()
+    return set((home.path / "tables").glob("*"))
 
 
 def test_catalogs_are_there_from_the_start(client: WorkspaceClient) -> None:
@@ -114,11 +113,12 @@ def test_a_primary_key_is_recorded_once_and_of_columns_that_are_there(
         client.table_constraints.create(name, key("id"))
 
 
+@pytest.mark.usefixtures("schema")
 @pytest.mark.parametrize("place", ["file:///tmp/elsewhere", "{tables}/..", "{tables}/", "s3://b/t"])
 def test_a_table_at_a_place_of_its_own_is_refused(
-    there: Connection, schema: str, shared: Home, place: str
+    there: Connection, shared: Home, place: str
 ) -> None:
-    location = place.format(tables=shared.tables.as_uri())
+    location = place.format(tables=(shared.path / "tables").as_uri())
     body = {
         "catalog_name": "dev",
         "schema_name": "unity",
@@ -172,7 +172,8 @@ def test_a_lost_race_leaves_the_table_readable(
     name = f"{schema}.raced"
     spark.sql(f"CREATE TABLE {name} (n BIGINT)").collect()
     spark.sql(f"INSERT INTO {name} VALUES (1)").collect()
-    staged = shared.tables / str(client.tables.get(name).table_id) / "_delta_log/_staged_commits"
+    table_id = str(client.tables.get(name).table_id)
+    staged = shared.path / "tables" / table_id / "_delta_log" / "_staged_commits"
     (winner,) = staged.iterdir()
     loser = f"{winner.name.split('.')[0]}.{uuid.uuid4()}.json"
     shutil.copyfile(winner, winner.with_name(loser))

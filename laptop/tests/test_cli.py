@@ -1,0 +1,292 @@
+import json
+import re
+import shutil
+import signal
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from laptop.connection import Connection
+from laptop.overview import run_sql
+
+from laptop import connection
+
+from .conftest import TASKS, Jobs, Toy, alive, execute, ours, results, until
+
+AGAIN = {"max_retries": 1, "min_retry_interval_millis": 500}
+WHO = "import os; print('forked by', os.getppid()); from toy import tasks; print(tasks.__file__)"
+
+
+def declare(toy: Toy, name: str, *tasks: dict[str, Any], **more: Any) -> None:
+    """Add a job to the bundle."""
+    spec = {"environment_version": "5", "dependencies": ["../dist/*.whl"]}
+    environments = [{"environment_key": "default", "spec": spec}]
+    job = {"name": name, "tasks": list(tasks), "environments": environments, **more}
+    file = toy.root / "jobs" / f"{name}.yml"
+    file.write_text(json.dumps({"resources": {"jobs": {name: job}}}))
+
+
+def last_run(there: Connection) -> dict[str, Any]:
+    run: dict[str, Any] = there.ask("GET", "/api/2.2/jobs/runs/list")["runs"][0]
+    return run
+
+
+def test_a_run_shows_its_tasks_and_what_they_left_and_the_next_step(toy: Toy) -> None:
+    shown = toy.call("run", "three", "--params", "said=bye")
+    assert shown.status == 0, shown.err
+    assert re.search(r"Run \d+ of three, target dev\.", shown.out)
+    table = shown.out[shown.out.index("task ") :].splitlines()
+    assert re.fullmatch(r"a +SUCCESS +[\d.]+ s +x = bye *", table[1])
+    assert re.fullmatch(r"b +SUCCESS +[\d.]+ s +taken = --value=bye *", table[2])
+    assert re.fullmatch(r"c +SUCCESS +[\d.]+ s +taken = from --value=bye *", table[3])
+    assert "b │ took ['--value=bye']" in shown.out
+    assert shown.out.rstrip().endswith("Next: laptop status, laptop ui")
+
+
+def test_a_failed_run_shows_the_end_of_the_log_and_where_it_lies(toy: Toy) -> None:
+    shown = toy.call("run", "failing")
+    assert shown.status == 1
+    assert re.search(r"^first +FAILED", shown.out, re.MULTILINE)
+    assert re.search(r"^second +UPSTREAM_FAILED", shown.out, re.MULTILINE)
+    assert "│ so far so good" in shown.out
+    assert "│ RuntimeError: no rows at all" in shown.out
+    log = Path(shown.out.rpartition("The whole log: ")[2].strip())
+    assert log.is_relative_to(toy.home.path / "runs")
+    assert "RuntimeError: no rows at all" in log.read_text()
+    assert re.search(r"Run \d+ did not succeed\. Failed: first\.", shown.err)
+
+
+def test_attempts_are_shown_with_their_numbers(toy: Toy) -> None:
+    declare(
+        toy, "flaky", execute("bad", "import time; time.sleep(0.4); raise RuntimeError", **AGAIN)
+    )
+    shown = toy.call("run", "flaky")
+    assert shown.status == 1
+    lines = [re.sub(r"^[\d:]+ |[\d.]+ s$", "", line) for line in shown.out.splitlines()]
+    first = lines.index("bad started")
+    assert lines[first + 1].startswith("bad The entry point failed; see the log. The next attempt")
+    assert lines[first + 2 : first + 4] == ["bad started (attempt 2)", "bad FAILED (attempt 2) "]
+
+
+def test_only_runs_the_named_tasks(toy: Toy) -> None:
+    shown = toy.call("run", "failing", "--only", "second")
+    assert shown.status == 0, shown.err
+    assert "first" not in shown.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trhee"], ["no job 'trhee'", "failing", "three"]),
+        (["three", "--params", "sad=bye"], ["no parameter 'sad'", "There are: said."]),
+        (["three", "--params", "said"], ["key=value", "got 'said'"]),
+        (["three", "--params", "said=a,said=b"], ["'said' twice"]),
+        (["three", "--only", "a,z"], ["no task 'z'", "There are: a, b, c."]),
+        (["three", "--only", "b"], ["no task 'a'", "in this run"]),
+        (["three", "-t", "test"], ["test", "dev", "prod"]),
+        (["three", "--var", "size=5"], ["size"]),
+    ],
+)
+def test_an_unknown_name_lists_what_there_is_and_starts_nothing(
+    toy: Toy, there: Connection, arguments: list[str], words: list[str]
+) -> None:
+    before = there.ask("GET", "/api/2.2/jobs/runs/list")
+    shown = toy.call("run", *arguments)
+    assert shown.status == 1
+    for word in ("Error:", *words):
+        assert word in shown.err
+    assert there.ask("GET", "/api/2.2/jobs/runs/list") == before
+
+
+def test_a_build_that_fails_is_shown_and_starts_nothing(toy: Toy, there: Connection) -> None:
+    before = there.ask("GET", "/api/2.2/jobs/runs/list")
+    project = toy.root / "pyproject.toml"
+    text = project.read_text()
+    project.write_text(text.replace("uv_build>=0.9,<1", "no such requirement"))
+    shown = toy.call("run", "three")
+    project.write_text(text)
+    assert shown.status == 1
+    assert "Building artifact 'wheel' failed" in shown.err
+    assert "no such requirement" in shown.err
+    assert there.ask("GET", "/api/2.2/jobs/runs/list") == before
+
+
+def test_a_run_has_the_code_of_now_though_the_warm_process_stays(toy: Toy) -> None:
+    declare(toy, "asking", execute("who", f"{WHO}; print('limit', getattr(tasks, 'LIMIT', None))"))
+    source = toy.root / "src/toy/tasks.py"
+    # One of the same name, where the warm process stands, comes after the wheel.
+    former = toy.home.path / "warm" / "toy"
+    former.mkdir()
+    (former / "tasks.py").write_text(f"{TASKS}\nLIMIT = 'former'\n")
+    (former / "__init__.py").touch()
+    first = toy.call("run", "asking")
+    source.write_text(f"{TASKS}\nLIMIT = 5\n")
+    second = toy.call("run", "asking")
+    source.write_text(TASKS)
+    shutil.rmtree(former)
+    assert "limit None" in first.out
+    assert "limit 5" in second.out
+    parents = [re.search(r"forked by (\d+)", shown.out) for shown in (first, second)]
+    assert parents[0] is not None
+    assert parents[1] is not None
+    assert parents[0][1] == parents[1][1]
+    assert f"{toy.home.wheels}/toy-" in second.out
+
+
+def test_two_runs_started_at_once_both_build_and_run_one_after_the_other(toy: Toy) -> None:
+    declare(toy, "queued", execute("one", "import time; time.sleep(0.5)"), queue={"enabled": True})
+    started = [toy.start("run", "queued") for _ in range(2)]
+    for process in started:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, out + err
+    runs = toy.open().ask("GET", "/api/2.2/jobs/runs/list")["runs"][:2]
+    later, earlier = (run["tasks"][0] for run in runs)
+    assert earlier["end_time"] <= later["start_time"]
+
+
+def test_ctrl_c_cancels_the_run_and_ends_its_tasks(
+    toy: Toy, there: Connection, tmp_path: Path
+) -> None:
+    told = tmp_path / "pid"
+    code = f"import os, time; open({str(told)!r}, 'w').write(f'{{os.getpid()}}\\n'); time.sleep(60)"
+    declare(toy, "slow", execute("slow", code))
+    process = toy.start("run", "slow")
+    until(lambda: told.exists() and told.read_text().endswith("\n"))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "canceled" in err
+    until(lambda: results(last_run(there)) == {"slow": "CANCELED"}, 5)
+    assert not alive(int(told.read_text()))
+
+
+def test_the_bundle_is_found_from_below_and_by_dash_c(toy: Toy, tmp_path: Path) -> None:
+    below = toy.call("run", "three", "--only", "a", directory=toy.root / "src" / "toy")
+    assert below.status == 0, below.err
+    nowhere = toy.call("run", "three", directory=tmp_path)
+    assert nowhere.status == 1
+    assert "no databricks.yml in" in nowhere.err
+    assert str(tmp_path) in nowhere.err
+    assert "-C DIR" in nowhere.err
+
+
+def test_up_prints_the_two_exports_alone_and_the_same_ones_again(
+    toy: Toy, there: Connection
+) -> None:
+    expected = f"export DATABRICKS_HOST={there.address}\nexport DATABRICKS_TOKEN={there.token}\n"
+    for _ in range(2):
+        shown = toy.call("up")
+        assert (shown.status, shown.out, shown.err) == (0, expected, "")
+
+
+@pytest.mark.usefixtures("there")
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(toy: Toy) -> None:
+    process = toy.start("status", http_proxy="http://127.0.0.1:9", no_proxy="", NO_PROXY="")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+
+
+def test_status_as_json_has_the_shape_that_scripts_rely_on(
+    toy: Toy, there: Connection, jobs: Jobs
+) -> None:
+    unity = "/api/2.1/unity-catalog"
+    there.ask("POST", f"{unity}/schemas", {"catalog_name": "prod", "name": "shown"})
+    run_sql(there, "CREATE TABLE prod.shown.t AS SELECT * FROM range(3)")
+    model = {"catalog_name": "prod", "schema_name": "shown", "name": "late"}
+    there.ask("POST", f"{unity}/models", model)
+    jobs.run(execute("a", "pass"), name="shown")
+    shown = toy.call("status", "-o", "json")
+    assert shown.status == 0
+    found = json.loads(shown.out)
+    assert list(found) == ["tables", "models", "endpoints", "runs"]
+    assert {"name": "prod.shown.t", "rows": 3} in found["tables"]
+    assert {"name": "prod.shown.late", "versions": []} in found["models"]
+    run = found["runs"][0]
+    assert (run["job"], run["state"]) == ("shown", "SUCCESS")
+    assert isinstance(run["run_id"], int)
+    assert run["tasks"] == [{"task": "a", "state": "SUCCESS", "values": {}}]
+    text = toy.call("status")
+    assert re.search(r"prod\.shown\.t +3", text.out)
+
+
+@pytest.mark.usefixtures("there")
+def test_sql_prints_a_table_or_json(toy: Toy) -> None:
+    statement = "SELECT 1 AS n, 'a [b]' AS text, CAST(NULL AS INT) AS nothing"
+    shown = toy.call("sql", statement)
+    assert shown.status == 0
+    titles, row = (line.split() for line in shown.out.splitlines())
+    assert (titles, row) == (["n", "text", "nothing"], ["1", "a", "[b]", "null"])
+    as_json = toy.call("sql", statement, "-o", "json")
+    assert json.loads(as_json.out) == [{"n": "1", "text": "a [b]", "nothing": None}]
+
+
+@pytest.mark.usefixtures("there")
+def test_rows_that_are_cut_are_said_to_be(toy: Toy) -> None:
+    shown = toy.call("sql", "SELECT * FROM range(10001)", "-o", "json")
+    assert len(json.loads(shown.out)) == 10_000
+    assert "The first 10,000 rows alone." in shown.err
+
+
+@pytest.mark.usefixtures("there")
+def test_a_failing_statement_is_an_error(toy: Toy) -> None:
+    shown = toy.call("sql", "SELECT * FROM dev.nowhere.t")
+    assert (shown.status, shown.out) == (1, "")
+    assert "Error:" in shown.err
+    assert "not found" in shown.err
+
+
+def test_where_nothing_stands_the_next_step_is_said(lonely: Toy) -> None:
+    for command in (["status"], ["sql", "SELECT 1"], ["ui"]):
+        shown = lonely.call(*command)
+        assert shown.status == 1
+        assert "laptop run JOB" in shown.err
+    for _ in range(2):
+        assert "No workspace is up" in lonely.call("down").err
+    assert "Nothing to delete" in lonely.call("reset").err
+    assert not lonely.home.path.exists()
+
+
+@pytest.mark.slow
+def test_two_ups_at_once_give_one_workspace_and_reset_takes_it_away(lonely: Toy) -> None:
+    started = [lonely.start("up") for _ in range(2)]
+    shown = {process.communicate(timeout=60) for process in started}
+    assert [process.returncode for process in started] == [0, 0]
+    ((out, err),) = shown
+    assert err == ""
+    there = connection.find(lonely.home)
+    assert there is not None
+    assert there.address in out
+    until(lambda: len(ours(lonely.home.path)) == 1, 10)
+    refused = lonely.call("reset", typed="n\n")
+    assert refused.status == 1
+    assert str(lonely.home.path) in refused.out
+    assert connection.find(lonely.home) == there
+    assert lonely.call("reset", "--yes").status == 0
+    assert not lonely.home.path.exists()
+    assert ours(lonely.root) == []
+
+
+@pytest.mark.slow
+def test_ui_is_mlflows_over_the_same_store(toy: Toy, jobs: Jobs, free_port: int) -> None:
+    code = (
+        "import mlflow; mlflow.set_experiment('/Shared/seen'); mlflow.start_run(); mlflow.end_run()"
+    )
+    assert results(jobs.run(execute("log", code))) == {"log": "SUCCESS"}
+    process = toy.start("ui", "--port", str(free_port))
+    address = f"http://127.0.0.1:{free_port}"
+
+    def ask(path: str) -> bytes | None:
+        try:
+            with urllib.request.urlopen(f"{address}{path}", timeout=5) as answer:
+                return bytes(answer.read())
+        except OSError:
+            return None
+
+    try:
+        until(lambda: ask("/"), 60)
+        query = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=/Shared/seen"
+        assert json.loads(ask(query) or b"{}")["experiment"]["name"] == "/Shared/seen"
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)

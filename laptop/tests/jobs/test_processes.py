@@ -101,22 +101,22 @@ def test_a_warm_process_that_was_killed_takes_its_tasks_along_and_is_replaced(
     assert second.process.wait(5) == 0
 
 
-@pytest.mark.slow
-def test_a_warm_process_that_lacks_a_module_is_replaced_when_its_tasks_have_ended(
-    launcher: Launcher, start: Start
+def test_a_warm_process_imports_what_it_lacks_before_the_next_task(
+    home: Path, launcher: Launcher, start: Start
 ) -> None:
+    note = home / "warm" / "noted.pid"
+    note.with_suffix(".py").write_text(
+        f"import os, pathlib; pathlib.Path({str(note)!r}).write_text(str(os.getpid()))"
+    )
     launcher.warm(["json"])
     first = start(SLEEP)
-    launcher.warm(["csv"])
+    assert not note.exists()
+    launcher.warm(["json", "noted"])
     second = start()
-    assert is_warm(second.parent)
-    assert second.parent != first.parent
-    assert {"csv", "json"} <= set(Path(f"/proc/{second.parent}/cmdline").read_text().split("\0"))
-    assert alive(first.pid)
+    assert is_warm(first.parent)
+    assert second.parent == first.parent == int(note.read_text())
     first.process.kill()
-    until(lambda: not alive(first.parent), 5)
-    launcher.warm(["json"])
-    assert start().parent == second.parent
+    assert first.process.wait(5) == -signal.SIGKILL
 
 
 def test_no_process_is_warm_where_that_is_not_wanted(

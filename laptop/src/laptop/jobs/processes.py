@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -98,8 +98,8 @@ class Warm:
         modules: What to import ahead.
     """
 
-    def __init__(self, surroundings: Surroundings, modules: Sequence[str]) -> None:
-        self.modules = tuple(modules)
+    def __init__(self, surroundings: Surroundings, modules: Iterable[str]) -> None:
+        self.modules = set(modules)
         self._channel, theirs = socket.socketpair()
         self._lock = threading.Lock()
         self._forks: dict[str, Forked] = {}
@@ -113,7 +113,7 @@ class Warm:
                     "laptop.jobs.warm",
                     str(theirs.fileno()),
                     *RUNTIME_MODULES,
-                    *self.modules,
+                    *sorted(self.modules),
                 ],
                 pass_fds=[theirs.fileno()],
                 env=surroundings.task_environment(),
@@ -142,10 +142,13 @@ class Warm:
         child.started.wait()
         return child if child.pid else None
 
-    def retire(self) -> None:
-        """Let the warm process leave as soon as its tasks have ended."""
-        with contextlib.suppress(OSError):
-            self._channel.sendall(b"\n")
+    def add(self, modules: Iterable[str]) -> None:
+        """Have modules imported before the next task."""
+        new = set(modules) - self.modules
+        if new:
+            self.modules |= new
+            with self._lock, contextlib.suppress(OSError):
+                self._channel.sendall(f"+{' '.join(sorted(new))}\n".encode())
 
     def close(self) -> None:
         """End the warm process and its tasks."""
@@ -207,18 +210,14 @@ class Launcher:
         self._warm: Warm | None = None
         self._can_fork = sys.platform == "linux" and not os.environ.get("LAPTOP_NO_FORK")
 
-    def warm(self, modules: Sequence[str]) -> None:
+    def warm(self, modules: Iterable[str] = ()) -> None:
         """Have a warm process with `modules`; returns at once, the imports go on beside."""
         if not self._can_fork:
             return
         with self._lock:
-            old = self._warm
-            there = old.modules if old else ()
-            if old and old.alive and set(modules) <= set(there):
-                return
-            self._warm = Warm(self._surroundings, sorted({*there, *modules}))
-            if old:
-                old.retire()
+            if self._warm is None or not self._warm.alive:
+                self._warm = Warm(self._surroundings, modules)
+            self._warm.add(modules)
 
     def start(self, spec_file: Path) -> Process:
         """Start the task that a specification describes."""

@@ -68,6 +68,8 @@ class Runner:
         self._state = state
         self._home = surroundings.home
         self._launcher = Launcher(surroundings)
+        # What every task needs is imported while the workspace itself comes up.
+        self._launcher.warm()
         self._lock = threading.Condition()
         self._active: dict[int, Active] = {}
         close_interrupted(state)

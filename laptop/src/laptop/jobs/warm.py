@@ -39,18 +39,18 @@ class Parent:
         self._channel = channel
         self._children: dict[int, str] = {}
         self._threads = count_threads()
-        self._retired = False
 
     def serve(self) -> None:
-        """Answer until retired or the other side closes, then end what still runs."""
+        """Answer until the other side closes, then end what still runs.
+
+        A line is the file of a task to fork, or `+` and modules to import before the next one.
+        """
         selector = selectors.DefaultSelector()
         selector.register(self._channel, selectors.EVENT_READ)
         buffer = b""
         try:
             while True:
                 self.reap()
-                if self._retired and not self._children:
-                    return
                 if not selector.select(timeout=0.02 if self._children else None):
                     continue
                 received = self._channel.recv(65536)
@@ -58,10 +58,11 @@ class Parent:
                     return
                 *lines, buffer = (buffer + received).split(b"\n")
                 for line in lines:
-                    if line:
-                        self.fork(line.decode())
+                    if line.startswith(b"+"):
+                        import_all(line[1:].decode().split())
+                        self._threads = count_threads()
                     else:
-                        self._retired = True
+                        self.fork(line.decode())
         finally:
             for pid in self._children:
                 kill_group(pid)

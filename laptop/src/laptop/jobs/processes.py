@@ -123,7 +123,8 @@ class Warm:
                 stderr=log,
             )
         theirs.close()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     @property
     def alive(self) -> bool:
@@ -160,7 +161,7 @@ class Warm:
             self._popen.wait(1)
         except subprocess.TimeoutExpired:
             self._popen.kill()
-            self._popen.wait()
+        self._listener.join()
 
     def _listen(self) -> None:
         buffer = b""

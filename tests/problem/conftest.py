@@ -13,7 +13,7 @@ from flight_delays.problem.features import FEATURE_TABLES
 from flight_delays.problem.sources import SOURCES
 
 # Where cores are shared, threads that wait by spinning make training ten times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 Tables = dict[str, pd.DataFrame]
 

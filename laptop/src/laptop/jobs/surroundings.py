@@ -49,8 +49,9 @@ class Surroundings:
             TASK_SPARK: self.spark,
             # More threads than one would make a warm process unsafe to fork.
             "OPENBLAS_NUM_THREADS": "1",
-            # Threads that wait by spinning starve the engine and serving on the same cores.
-            "OMP_WAIT_POLICY": "PASSIVE",
+            # OpenMP's threads spin while they wait, and starve whoever shares the cores; put to
+            # sleep at once they are slow to wake. A short spin avoids both.
+            "GOMP_SPINCOUNT": "1000",
             "PYTHONPATH": str(RUNTIME),
             "PYTHONUNBUFFERED": "1",
             "TZ": "UTC",

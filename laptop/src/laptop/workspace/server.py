@@ -19,8 +19,7 @@ from ..engine import sail
 from ..home import Home, held
 from ..jobs.runner import Runner
 from ..jobs.surroundings import Surroundings
-from ..store import TrackingStore
-from . import experiments, identity, jobs, models, serving, sql, unity
+from . import identity, jobs, sql, unity
 from .app import Activity, Guard, create_app
 from .state import State
 
@@ -72,9 +71,14 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
     surroundings = Surroundings(home.path, address, token, remote)
     # Serving and the registry's routes read the same stores as the tasks.
     os.environ.update(surroundings.mlflow_environment())
+    runner = Runner(state, surroundings)
+
+    # MLflow takes seconds to import; by now the warm process does the same on another core.
+    from ..store import TrackingStore
+    from . import experiments, models, serving
+
     # Two processes that open a fresh database at once would both migrate it, and one fail.
     TrackingStore(os.environ["MLFLOW_TRACKING_URI"])
-    runner = Runner(state, surroundings)
 
     app = create_app()
     app.include_router(identity.router())
@@ -103,6 +107,9 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
         while not server.started:
             time.sleep(0.01)
         announce(home, Connection(os.getpid(), port, token, remote))
+        # The first endpoint would wait for these.
+        import mlflow.sklearn  # noqa: F401
+
         while not server.should_exit:
             time.sleep(min(1.0, idle_seconds / 4))
             if runner.busy:

@@ -89,6 +89,7 @@ print(json.dumps([batch["prediction"].tolist(), raw.tolist(), answer.predictions
 """
 
 
+@pytest.mark.slow
 def test_batch_raw_model_and_endpoint_return_one_double_a_row(january: Laptop) -> None:
     printed = january.execute(SCORES.format(model=MODEL, endpoint=ENDPOINT, schema=SCHEMA))
     batch, raw, served, outputs, inputs = json.loads(printed.splitlines()[-1])

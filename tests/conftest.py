@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,29 +83,18 @@ class Laptop:
         return done.stdout
 
 
-@pytest.fixture(scope="session", autouse=True)
-def preparing(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Future[Laptop] | None]:
-    """January's jobs, begun at once where a test will ask for them, beside those that do not."""
-    if not any("january" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        yield None
-        return
-    laptop = Laptop(Home(tmp_path_factory.mktemp("workspace")))
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        yield pool.submit(prepare, laptop)
-    connection.stop(laptop.home)
-
-
-def prepare(laptop: Laptop) -> Laptop:
-    """Run the jobs of January, and return where."""
-    for job in ("feature_refresh", "model_training", "batch_inference"):
-        laptop.succeed(job, "2013-02-01")
-    return laptop
+@pytest.fixture(scope="session")
+def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    """An empty workspace."""
+    home = Home(tmp_path_factory.mktemp("workspace"))
+    yield Laptop(home)
+    connection.stop(home)
 
 
 @pytest.fixture(scope="session")
-def january(preparing: Future[Laptop] | None) -> Laptop:
+def january(laptop: Laptop) -> Laptop:
     """A workspace in which January is known and a model was trained, promoted and used."""
-    assert preparing is not None
-    return preparing.result()
+    laptop.succeed("feature_refresh", "2013-02-01")
+    laptop.succeed("model_training", "2013-02-01")
+    laptop.succeed("batch_inference", "2013-02-01")
+    return laptop

@@ -7,6 +7,8 @@ import pytest
 
 from tests.conftest import ENDPOINT, MODEL, SCHEMA, Laptop
 
+pytestmark = pytest.mark.slow
+
 
 def version_of(laptop: Laptop, number: int) -> dict[str, Any]:
     models = {model["name"]: model["versions"] for model in laptop.status()["models"]}
@@ -89,7 +91,6 @@ print(json.dumps([batch["prediction"].tolist(), raw.tolist(), answer.predictions
 """
 
 
-@pytest.mark.slow
 def test_batch_raw_model_and_endpoint_return_one_double_a_row(january: Laptop) -> None:
     printed = january.execute(SCORES.format(model=MODEL, endpoint=ENDPOINT, schema=SCHEMA))
     batch, raw, served, outputs, inputs = json.loads(printed.splitlines()[-1])

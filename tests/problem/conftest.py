@@ -18,8 +18,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 Tables = dict[str, pd.DataFrame]
 
 
-# Ends with its package: only one session may be the process's active one.
-@pytest.fixture(scope="package")
+# Ends with its module: only one session may be the active one of the process.
+@pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
@@ -32,7 +32,7 @@ def spark() -> Iterator[SparkSession]:
     server.stop()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def compute(spark: SparkSession) -> Callable[[Tables, datetime], Tables]:
     """Computes all feature tables from given source tables."""
 
@@ -60,7 +60,7 @@ def sources(month: datetime) -> Tables:
     return {source.name: source.read(month, 0) for source in SOURCES}
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def tables(
     compute: Callable[[Tables, datetime], Tables], sources: Tables, month: datetime
 ) -> Tables:
@@ -68,7 +68,7 @@ def tables(
     return compute(sources, month)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def training_set(sources: Tables, tables: Tables) -> pd.DataFrame:
     """January's flights, with their features and, where they landed, their label."""
     labels = sources["outcomes"][["time_hour", "carrier", "flight", "origin", "late"]]

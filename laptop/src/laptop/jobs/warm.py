@@ -59,8 +59,10 @@ class Parent:
                 *lines, buffer = (buffer + received).split(b"\n")
                 for line in lines:
                     if line.startswith(b"+"):
+                        before = count_threads()
                         import_all(line[1:].decode().split())
-                        self._threads = count_threads()
+                        # Only what the imports started is allowed for, not what grew before.
+                        self._threads += count_threads() - before
                     else:
                         self.fork(line.decode())
         finally:

@@ -1,11 +1,13 @@
 """The jobs as the bundle declares them, on January's flights: what they leave, and what not."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
-from tests.conftest import ENDPOINT, MODEL, SCHEMA, Laptop
+from tests.conftest import ENDPOINT, MODEL, ROOT, SCHEMA, Laptop
 
 pytestmark = pytest.mark.slow
 
@@ -101,3 +103,14 @@ def test_batch_raw_model_and_endpoint_return_one_double_a_row(january: Laptop) -
     assert inputs == [
         "carrier", "decision_at", "dest", "flight", "origin", "tailnum", "time_hour",
     ]  # fmt: skip
+
+
+def test_dbutils_whose_task_values_reach_nobody_is_refused(january: Laptop) -> None:
+    environment = january.environment()
+    del environment["PYTHONPATH"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from flight_delays.lakehouse.context import Lakehouse as L; L()"],
+        env=environment, cwd=ROOT / "tests", capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "A task needs the dbutils of a Databricks Runtime" in done.stderr

@@ -8,7 +8,7 @@ RUN := $(UV) run --no-sync
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test lint format wheel clean
 
 help: ## Show what there is to make.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,18 @@ lint: setup ## Format, lint and type checks; changes nothing.
 format: setup ## Bring the code into shape.
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix .
+
+# Its version names the commit: who holds a wheel knows what is in it, and no cache mistakes it for
+# an older one. One that stands is kept, so that what was planned is what is deployed.
+COMMIT = $(shell git rev-parse --short=12 HEAD)
+wheel: $(UV) ## Build the wheel of what is committed, into dist/.
+	@test -n "$(COMMIT)" || { echo "make wheel builds what is committed, and nothing is: commit first." >&2; exit 1; }
+	@test -n "$$(find dist -name '*+g$(COMMIT)-*.whl' 2>/dev/null)" || ( \
+	    set -e; rm -rf dist .wheel; mkdir .wheel; trap 'rm -rf .wheel' EXIT; \
+	    git archive HEAD pyproject.toml README.md src | tar -x -C .wheel; \
+	    uv="$$(command -v $(UV))"; uv="$$(realpath "$$uv")"; cd .wheel; \
+	    "$$uv" version --frozen --quiet "$$("$$uv" version --short)+g$(COMMIT)"; \
+	    "$$uv" build --wheel --quiet --out-dir ../dist )
 
 clean: ## Delete caches and builds; the workspace in .laptop stays.
 	@rm -rf dist .pytest_cache .mypy_cache .ruff_cache

@@ -105,6 +105,12 @@ def bring_endpoint(workspace: WorkspaceClient, version: ModelVersion) -> str:
     return name
 
 
+def delete_endpoint(workspace: WorkspaceClient, name: str) -> None:
+    """Delete an endpoint, where there is one."""
+    with contextlib.suppress(NotFound):
+        workspace.serving_endpoints.delete(name)
+
+
 def is_updating(endpoint: ServingEndpointDetailed) -> bool:
     """Tell whether another configuration is on its way to an endpoint."""
     state = endpoint.state

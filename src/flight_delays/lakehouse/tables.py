@@ -1,9 +1,11 @@
 """Tables: what is missing is made, what is new is added, what stands is left."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound
 
 from .context import Lakehouse
 from .errors import LakehouseError, TableMissingError
@@ -142,3 +144,21 @@ def read_versions(workspace: WorkspaceClient, tables: Sequence[str]) -> Mapping[
         properties = workspace.tables.get(table).properties or {}
         versions[table] = properties.get("delta.lastUpdateVersion", "unknown")
     return versions
+
+
+def delete_tables(workspace: WorkspaceClient, schema: str) -> Iterator[str]:
+    """Delete every table of a schema, and name each as it goes; no schema, no tables.
+
+    Args:
+        workspace: The workspace.
+        schema: Its name, with its catalog.
+    """
+    catalog, _, name = schema.partition(".")
+    try:
+        tables = [f"{schema}.{table.name}" for table in workspace.tables.list(catalog, name)]
+    except NotFound:
+        return
+    for table in tables:
+        with contextlib.suppress(NotFound):
+            workspace.tables.delete(table)
+        yield table

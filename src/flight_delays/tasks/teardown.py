@@ -1,0 +1,42 @@
+"""Task: delete what the other tasks have made; whatever is gone already is passed over."""
+
+from typing import Literal
+
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.endpoint import delete_endpoint, name_endpoint
+from ..lakehouse.online import withdraw_features
+from ..lakehouse.tables import delete_tables
+from ..problem.features import FEATURE_TABLES
+from .parameters import FullName, Parameters, SchemaName, in_schema
+
+
+class TeardownParameters(Parameters):
+    """What the task is told.
+
+    Attributes:
+        environment: The bundle's target; staging and prod are refused.
+        model: Full name of the registered model whose endpoint goes.
+        target: Schema whose tables go, with its catalog.
+    """
+
+    environment: Literal["dev", "test"]
+    model: FullName
+    target: SchemaName
+
+
+def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
+    """Delete endpoint, online tables and tables, in this order: no one asks for what is gone."""
+    workspace = lakehouse.workspace
+    endpoint = name_endpoint(parameters.model)
+    delete_endpoint(workspace, endpoint)
+    print(f"endpoint {endpoint} is gone")
+    for table in FEATURE_TABLES:
+        online = withdraw_features(workspace, in_schema(parameters.target, table.name))
+        print(f"online table {online} is gone")
+    for name in delete_tables(workspace, parameters.target):
+        print(f"table {name} is gone")
+
+
+def main() -> None:
+    """Run the task from its command line."""
+    run(TeardownParameters.parse(), Lakehouse())

@@ -8,10 +8,10 @@ RUN := $(UV) run --no-sync
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel clean
+.PHONY: help setup demo test lint format wheel integration plan release retrain clean
 
 help: ## Show what there is to make.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(UV) ## Install everything into .venv.
 	@$(UV) sync --locked --quiet
@@ -47,7 +47,22 @@ wheel: $(UV) ## Build the wheel of what is committed, into dist/.
 	    "$$uv" version --frozen --quiet "$$("$$uv" version --short)+g$(COMMIT)"; \
 	    "$$uv" build --wheel --quiet --out-dir ../dist )
 
+integration: setup ## Run the deployed jobs of TARGET and check what they leave.
+	@$(RUN) pytest -p no:cacheprovider tests/integration --target=$(call required,TARGET) \
+	    --junit-xml=reports/junit.xml
+
+plan: setup ## Show what a release to TARGET would change, and keep it in plan/.
+	@$(RUN) python -m delivery plan $(call required,TARGET)
+
+release: setup ## Deploy to TARGET what was planned, and nothing else.
+	@$(RUN) python -m delivery release $(call required,TARGET)
+
+retrain: setup ## Start model_training of TARGET if its code has changed since it last ran.
+	@$(RUN) python -m delivery retrain $(call required,TARGET)
+
+required = $(or $($(1)),$(error Say which target of databricks.yml: make $@ $(1)=test))
+
 clean: ## Delete caches and builds; the workspace in .laptop stays.
-	@rm -rf dist .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf dist plan reports .pytest_cache .mypy_cache .ruff_cache
 
 -include scaffold/repository.mk

@@ -1,0 +1,119 @@
+"""One deployed target, reached as anyone reaches it: the CLI and the workspace's REST API."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.sql import StatementState
+
+from delivery.databricks import PROJECT, read_bundle
+from flight_delays.lifecycle import CHAMPION
+
+REPORT = PROJECT / "reports" / "integration.md"
+FIGURES = pytest.StashKey[dict[str, str]]()
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What the bundle has deployed to a target."""
+
+    target: str
+    workspace: WorkspaceClient
+    jobs: dict[str, int]
+    model: str
+    source: str
+    schema: str
+    parameters: dict[str, str]
+
+    def sql(self, statement: str) -> list[dict[str, Any]]:
+        """Return the rows that a statement gives; values come as text."""
+        answer = self.workspace.statement_execution.execute_statement(
+            statement=statement, warehouse_id=self._warehouse(), wait_timeout="50s"
+        )
+        assert answer.status is not None
+        assert answer.status.state == StatementState.SUCCEEDED, answer.status
+        assert answer.manifest is not None
+        assert answer.manifest.schema is not None
+        names = [column.name or "" for column in answer.manifest.schema.columns or []]
+        rows = (answer.result.data_array if answer.result else None) or []
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def champion(self) -> int:
+        """Return the Champion's version."""
+        found = self.workspace.model_versions.get_by_alias(self.model, CHAMPION)
+        assert found.version is not None
+        return found.version
+
+    def newest(self) -> int:
+        """Return the latest version; 0 where there is none."""
+        versions = self.workspace.model_versions.list(self.model)
+        return max((v.version for v in versions if v.version is not None), default=0)
+
+    def _warehouse(self) -> str:
+        named = self.workspace.config.warehouse_id
+        ids = [named] if named else [w.id for w in self.workspace.warehouses.list() if w.id]
+        assert ids, "No SQL warehouse may be used here. Name one in DATABRICKS_WAREHOUSE_ID."
+        return ids[0]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--target", required=True, help="a target of databricks.yml, deployed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = {}
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> dict[str, str]:
+    """What the report shows beside the checks."""
+    return pytestconfig.stash[FIGURES]
+
+
+@pytest.fixture(scope="session")
+def deployment(pytestconfig: pytest.Config) -> Deployment:
+    """The target, with the names that its batch job works on."""
+    target = pytestconfig.getoption("--target")
+    summary = read_bundle("summary", target=target)
+    deployed = summary["resources"]["jobs"].items()
+    jobs = {key: int(job["id"]) for key, job in deployed if job.get("id")}
+    assert "batch_inference" in jobs, f"Not deployed: databricks bundle deploy -t {target}"
+    workspace = WorkspaceClient(host=summary["workspace"]["host"])
+    settings = workspace.jobs.get(jobs["batch_inference"]).settings
+    assert settings is not None
+    (task,) = settings.tasks or []
+    assert task.python_wheel_task is not None
+    names = task.python_wheel_task.named_parameters or {}
+    parameters = {p.name: p.default for p in settings.parameters or []}
+    return Deployment(
+        target, workspace, jobs, names["model"], names["source"], names["target"], parameters
+    )
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Write the report: each check and what came of it, then the figures."""
+    checks = [
+        (report.nodeid.rpartition("::test_")[2].replace("_", " "), outcome)
+        for outcome in ("passed", "failed", "error", "skipped")
+        for report in terminalreporter.stats.get(outcome, [])
+    ]
+    failed = sum(outcome != "passed" for _, outcome in checks)
+    verdict = f"{failed} of {len(checks)} failed" if failed else f"all {len(checks)} passed"
+    if not checks:
+        verdict = "nothing was checked"
+    lines = [
+        f"## Integration on `{config.getoption('--target')}`: {verdict}",
+        "",
+        "| check | |",
+        "|---|---|",
+        *(f"| {check} | {outcome} |" for check, outcome in checks),
+    ]
+    if figures := config.stash[FIGURES]:
+        lines += ["", "| figure | |", "|---|---|", *(f"| {k} | {v} |" for k, v in figures.items())]
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text("\n".join(lines) + "\n")
+    terminalreporter.write_line(f"Report: {Path(REPORT).relative_to(PROJECT)}")

@@ -11,7 +11,7 @@ export UV_COMPILE_BYTECODE := 1
 .PHONY: help setup demo test lint format wheel integration plan release retrain clean
 
 help: ## Show what there is to make.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(UV) ## Install everything into .venv.
 	@$(UV) sync --locked --quiet
@@ -48,7 +48,7 @@ wheel: $(UV) ## Build the wheel of what is committed, into dist/.
 	    "$$uv" build --wheel --quiet --out-dir ../dist )
 
 integration: setup ## Run the deployed jobs of TARGET and check what they leave.
-	@$(RUN) pytest -p no:cacheprovider tests/integration --target=$(call required,TARGET) \
+	@$(RUN) pytest -s --tb=short tests/integration --target=$(call required,TARGET) \
 	    --junit-xml=reports/junit.xml
 
 plan: setup ## Show what a release to TARGET would change, and keep it in plan/.

@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from databricks.sdk import WorkspaceClient
+
 PROJECT = Path(__file__).parent.parent
 
 
@@ -62,3 +64,11 @@ def read_bundle(verb: str, *, target: str) -> dict[str, Any]:
             "Is the CLI 1.12.1 or later?"
         ) from None
     return answer
+
+
+def open_workspace(summary: dict[str, Any]) -> WorkspaceClient:
+    """Return a client of the workspace that a bundle's summary speaks of.
+
+    A target that names no host is the environment's, for the CLI and here alike.
+    """
+    return WorkspaceClient(host=summary["workspace"].get("host"))

@@ -2,7 +2,7 @@
 
 from databricks.sdk import WorkspaceClient
 
-from .databricks import DeliveryError, read_bundle, run_bundle
+from .databricks import DeliveryError, open_workspace, read_bundle, run_bundle
 from .repository import has_changed
 
 JOB = "model_training"
@@ -20,7 +20,7 @@ def retrain(target: str) -> str:
     job = summary.get("resources", {}).get("jobs", {}).get(JOB, {}).get("id")
     if not job:
         raise DeliveryError(f"{JOB} is not deployed to {target}: deploy first.")
-    commit = find_last_commit(WorkspaceClient(host=summary["workspace"]["host"]), int(job))
+    commit = find_last_commit(open_workspace(summary), int(job))
     if commit is not None and not has_changed(commit, SOURCES):
         return f"Nothing that {JOB} rests on has changed since {commit[:12]}: not started."
     run_bundle("run", JOB, "--no-wait", target=target)

@@ -8,7 +8,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.sql import StatementState
 
-from delivery.databricks import PROJECT, read_bundle
+from delivery.databricks import PROJECT, open_workspace, read_bundle
 from flight_delays.lifecycle import CHAMPION
 
 REPORT = PROJECT / "reports" / "integration.md"
@@ -80,7 +80,7 @@ def deployment(pytestconfig: pytest.Config) -> Deployment:
     deployed = summary["resources"]["jobs"].items()
     jobs = {key: int(job["id"]) for key, job in deployed if job.get("id")}
     assert "batch_inference" in jobs, f"Not deployed: databricks bundle deploy -t {target}"
-    workspace = WorkspaceClient(host=summary["workspace"]["host"])
+    workspace = open_workspace(summary)
     settings = workspace.jobs.get(jobs["batch_inference"]).settings
     assert settings is not None
     (task,) = settings.tasks or []
@@ -98,7 +98,7 @@ def pytest_terminal_summary(
     """Write the report: each check and what came of it, then the figures."""
     checks = [
         (report.nodeid.rpartition("::test_")[2].replace("_", " "), outcome)
-        for outcome in ("passed", "failed", "error", "skipped")
+        for outcome in ("failed", "error", "passed")
         for report in terminalreporter.stats.get(outcome, [])
     ]
     failed = sum(outcome != "passed" for _, outcome in checks)

@@ -26,10 +26,14 @@ demo: setup ## Two months of the whole lifecycle on the full data.
 test: setup ## All tests.
 	@$(RUN) pytest
 
-lint: setup ## Format, lint and type checks; changes nothing.
+lint: setup ## Format, lint, types and workflows; changes nothing.
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
+	@$(RUN) zizmor --offline --quiet --persona pedantic .github/workflows
+	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.azure-pipelines --regex-variant nonunicode azure-pipelines.yml
+	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.gitlab-ci .gitlab-ci.yml
 
 format: setup ## Bring the code into shape.
 	@$(RUN) ruff format .

@@ -1,6 +1,6 @@
 """Whether a release calls for a model of the new code."""
 
-from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.jobs import BaseRun
 
 from .databricks import DeliveryError, open_workspace, read_bundle, run_bundle
 from .repository import has_changed
@@ -20,19 +20,26 @@ def retrain(target: str) -> str:
     job = summary.get("resources", {}).get("jobs", {}).get(JOB, {}).get("id")
     if not job:
         raise DeliveryError(f"{JOB} is not deployed to {target}: deploy first.")
-    commit = find_last_commit(open_workspace(summary), int(job))
-    if commit is not None and not has_changed(commit, SOURCES):
+    runs = open_workspace(summary).jobs.list_runs(job_id=int(job), expand_tasks=True)
+    last = next(iter(runs), None)
+    if last is None:
+        return (
+            f"{JOB} has never run in {target}, and there may be no features yet: not started. "
+            f"Next: databricks bundle run feature_refresh -t {target}, then {JOB}."
+        )
+    commit = find_commit(last)
+    if commit and not has_changed(commit, SOURCES):
         return f"Nothing that {JOB} rests on has changed since {commit[:12]}: not started."
     run_bundle("run", JOB, "--no-wait", target=target)
-    since = f"its code changed since {commit[:12]}" if commit else "it has not run yet"
+    since = f"its code changed since {commit[:12]}" if commit else "its last run names no commit"
     return f"{JOB} is started: {since}."
 
 
-def find_last_commit(workspace: WorkspaceClient, job: int) -> str | None:
-    """Return the commit of the latest run's train task; None where it has not run."""
-    for run in workspace.jobs.list_runs(job_id=job, expand_tasks=True):
-        for task in run.tasks or []:
-            wheel = task.python_wheel_task
-            if commit := (wheel.named_parameters or {}).get("git_commit") if wheel else None:
-                return commit
-    return None
+def find_commit(run: BaseRun) -> str | None:
+    """Return the commit that a run was deployed from, as its train task was told."""
+    told = (
+        (task.python_wheel_task.named_parameters or {}).get("git_commit")
+        for task in run.tasks or []
+        if task.python_wheel_task
+    )
+    return next(filter(None, told), None)

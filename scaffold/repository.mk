@@ -1,6 +1,33 @@
 # Targets of this repository alone.
 
-.PHONY: bench
+CLI_MODULE := conformance/go.mod conformance/go.sum
+CLI_VERSION = $(shell sed -n 's|.*databricks/cli v||p' conformance/go.mod)
+CLI_STAMP = -X github.com/databricks/cli/internal/build.buildVersion=$(CLI_VERSION)
+BUILD_GO = cd conformance && go build -buildvcs=false -o ../$@
+
+.PHONY: bench databricks-cli actionlint
 
 bench: setup ## Figures, both sides in one run on this machine.
 	@$(RUN) python benchmarks/forked_tasks.py
+
+databricks-cli: $(if $(shell command -v databricks),,$(TOOLS)/bin/databricks)
+databricks-cli: $(TOOLS)/bin/fake-workspace ## The Databricks CLI, where none is installed, and its fake workspace.
+
+$(TOOLS)/bin/databricks: $(CLI_MODULE)
+	$(BUILD_GO) -ldflags "$(CLI_STAMP)" github.com/databricks/cli
+
+$(TOOLS)/bin/fake-workspace: $(CLI_MODULE) $(wildcard conformance/fake-workspace/*.go)
+	$(BUILD_GO) ./fake-workspace
+
+# Built with Go; a machine without it says what it leaves out, CI fails.
+lint: actionlint
+actionlint:
+	@if [ -x $(TOOLS)/bin/actionlint ] || command -v go > /dev/null; then \
+	    $(MAKE) --silent $(TOOLS)/bin/actionlint && $(TOOLS)/bin/actionlint; \
+	else \
+	    echo "Left out: actionlint, which is built with Go, and Go is not here."; \
+	    test "$$REQUIRE_DATABRICKS_CLI" != 1; \
+	fi
+
+$(TOOLS)/bin/actionlint: conformance/actionlint/go.mod conformance/actionlint/go.sum
+	cd conformance/actionlint && go build -buildvcs=false -o ../../$@ github.com/rhysd/actionlint/cmd/actionlint

@@ -1,0 +1,4 @@
+# Databricks notebook source
+"""A notebook."""
+
+print(1)

@@ -1,0 +1,3 @@
+"""A script."""
+
+print(1)

@@ -1,0 +1,84 @@
+"""The databricks command line, run where nothing but the fake workspace can be reached."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.tests.projects import PATH
+from conformance.tests.workspaces import Identity, Workspace
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command said and how it ended."""
+
+    command: str
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """Everything it said."""
+        return self.out + self.err
+
+    @property
+    def json(self) -> Any:
+        """What it printed, as JSON."""
+        return json.loads(self.out)
+
+    def succeed(self) -> "Result":
+        """Returns itself.
+
+        Raises:
+            AssertionError: the command failed.
+        """
+        assert self.code == 0, f"{self.command} ended with {self.code}:\n{self.said}"
+        return self
+
+
+@dataclass(frozen=True)
+class Databricks:
+    """The CLI as one identity in one folder; call it with its arguments."""
+
+    binary: Path
+    home: Path
+    folder: Path
+    workspace: Workspace
+    identity: Identity
+    variables: Mapping[str, str]
+
+    def __call__(self, *arguments: str) -> Result:
+        """Runs the CLI; a failure is for the caller to judge."""
+        done = subprocess.run(
+            [self.binary, *arguments],
+            cwd=self.folder,
+            env=self.describe_environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        command = " ".join(("databricks", *arguments))
+        return Result(command, done.returncode, done.stdout, done.stderr)
+
+    def describe_environment(self) -> dict[str, str]:
+        return {
+            "PATH": PATH,
+            "HOME": str(self.home),
+            "UV_OFFLINE": "1",
+            "DATABRICKS_CONFIG_FILE": os.devnull,
+            "DATABRICKS_HOST": self.workspace.url,
+            "DATABRICKS_TOKEN": self.workspace.write_token(self.identity),
+            # The CLI waits between calls, 15 a second, which the fake workspace does not need.
+            "DATABRICKS_RATE_LIMIT": "1000",
+            # Nor need it rest 15 seconds before it tries again.
+            "DATABRICKS_BUNDLE_RETRY_INTERVAL_MS": "10",
+            # So that the fake workspace can kill it at a call.
+            "DATABRICKS_CLI_TEST_PID": "1",
+            **{f"BUNDLE_VAR_{name}": value for name, value in self.variables.items()},
+        }

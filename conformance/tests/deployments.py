@@ -1,0 +1,73 @@
+"""What a test deploys: a checkout, a target, an identity, a workspace of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from conformance.tests.commands import Databricks, Result
+from conformance.tests.projects import Project
+from conformance.tests.workspaces import SERVICE_PRINCIPAL, USER, Identity, Workspace
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target of the bundle, from which branch and by whom it is deployed."""
+
+    name: str
+    branch: str
+    identity: Identity
+    variables: dict[str, str]
+    root_path: str
+
+
+_PRINCIPAL = {"service_principal": SERVICE_PRINCIPAL.user_name, "readers": "analysts"}
+_OF_USER = f"/Workspace/Users/{USER.user_name}/.bundle/flight_delays"
+_OF_PRINCIPAL = f"/Workspace/Users/{SERVICE_PRINCIPAL.user_name}/.bundle/flight_delays"
+
+DEV = Target("dev", "feature", USER, {}, f"{_OF_USER}/dev")
+TEST = Target(
+    "test", "feature", SERVICE_PRINCIPAL, {"pull_request": "17"}, f"{_OF_PRINCIPAL}/pr_17"
+)
+STAGING = Target("staging", "main", SERVICE_PRINCIPAL, _PRINCIPAL, f"{_OF_PRINCIPAL}/staging")
+PROD = Target("prod", "release", SERVICE_PRINCIPAL, _PRINCIPAL, f"{_OF_PRINCIPAL}/prod")
+
+TEMPORARY = (DEV, TEST)
+KEPT = (STAGING, PROD)
+TARGETS = (*TEMPORARY, *KEPT)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One target in one workspace, deployed from one checkout."""
+
+    target: Target
+    project: Project
+    workspace: Workspace
+    databricks: Databricks
+
+    def deploy(self, *flags: str) -> Result:
+        """Deploys the bundle; a failure is for the caller to judge."""
+        return self("deploy", *flags)
+
+    def plan(self) -> str:
+        """Returns what the CLI would do now, as it says it."""
+        return self("plan").succeed().out
+
+    def __call__(self, command: str, *flags: str) -> Result:
+        """Runs `databricks bundle COMMAND` for the target."""
+        return self.databricks("bundle", command, "--target", self.target.name, *flags)
+
+    def check_out_again(self, root: Path) -> "Deployment":
+        """Returns the deployment from another checkout of the same commit."""
+        project = self.project.copy(root)
+        return replace(self, project=project, databricks=replace(self.databricks, folder=root))
+
+
+Open = Callable[[Target], Deployment]
+
+
+def each(*targets: Target) -> pytest.MarkDecorator:
+    """Runs a test once a target, its argument `target`."""
+    return pytest.mark.parametrize("target", targets, ids=lambda target: target.name)

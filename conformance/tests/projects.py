@@ -1,0 +1,98 @@
+"""Copies of a project that are git repositories of their own and know only the fake workspace."""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+SAMPLES = ROOT / "conformance" / "samples"
+
+# Where `make databricks-cli` and `make setup` leave what the machine has not.
+PATH = os.pathsep.join((os.environ["PATH"], str(ROOT / ".tools" / "bin")))
+
+_HOST = re.compile(r"(?<=host: )https://\S+")
+_AUTHOR = ("-c", "user.name=Tester", "-c", "user.email=tester@databricks.com")
+_GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout of a bundle."""
+
+    root: Path
+
+    def commit(self, message: str) -> None:
+        """Commits everything in the checkout, also where nothing changed."""
+        self.git("add", "--all")
+        self.git(*_AUTHOR, "commit", "--quiet", "--allow-empty", "--message", message)
+
+    def switch(self, branch: str) -> None:
+        """Goes to a branch, made here where there is none."""
+        self.git("switch", "--quiet", "--force-create", branch)
+
+    def build_wheel(self) -> Path:
+        """Builds the wheel of the commit, as the bundle does, and returns where it is."""
+        environment = {**os.environ, "PATH": PATH}
+        subprocess.run(["make", "--silent", "wheel"], cwd=self.root, env=environment, check=True)
+        (wheel,) = (self.root / "dist").glob("*.whl")
+        return wheel
+
+    def copy(self, root: Path) -> "Project":
+        """Returns another checkout of the same commit and branch, with the same wheel."""
+        ignore = shutil.ignore_patterns(".databricks")
+        return Project(Path(shutil.copytree(self.root, root, symlinks=True, ignore=ignore)))
+
+    def read_commit(self) -> str:
+        """Returns the commit that is checked out."""
+        return self.git("rev-parse", "HEAD").strip()
+
+    def git(self, *arguments: str) -> str:
+        """Runs git in the checkout, apart from the machine's settings, and returns its output."""
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=self.root,
+            env={"PATH": PATH, **_GIT},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+
+def copy_project(root: Path, *, host: str) -> Project:
+    """Copies this repository as it stands, uncommitted changes included, and commits it on main.
+
+    Args:
+        root: where to.
+        host: what becomes of every host that a target names.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).exists():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    bundle = root / "databricks.yml"
+    bundle.write_text(_HOST.sub(host, bundle.read_text()))
+    return _start_repository(root)
+
+
+def copy_sample(name: str, root: Path) -> Project:
+    """Copies one of the sample bundles and commits it on main."""
+    return _start_repository(Path(shutil.copytree(SAMPLES / name, root)))
+
+
+def _start_repository(root: Path) -> Project:
+    project = Project(root)
+    project.git("init", "--quiet", "--initial-branch", "main")
+    project.commit("The project as it stands")
+    return project

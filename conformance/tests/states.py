@@ -1,0 +1,50 @@
+"""What stands in a workspace, told without the numbers and times that differ from run to run."""
+
+from typing import Any
+
+_VOLATILE = {
+    "artifact_location",
+    "created_at",
+    "creation_time",
+    "experiment_id",
+    "job_id",
+    "last_update_time",
+    "metastore_id",
+    "object_id",
+    "schema_id",
+    "updated_at",
+    "created_time",
+}
+
+
+def summarize(state: dict[str, Any]) -> dict[str, Any]:
+    """Returns a state by names: two deployments that came to the same have the same one.
+
+    Resources are lists, so that one that stands twice is seen. Of the deployment's own state files
+    only the names are kept: they hold ids and times.
+    """
+    names = {f"/directories/{number}": path for path, number in state["folders"].items()}
+    names |= {f"/jobs/{number}": job["settings"]["name"] for number, job in state["jobs"].items()}
+    names |= {
+        f"/experiments/{number}": one["experiment"]["name"]
+        for number, one in state["experiments"].items()
+    }
+    kinds = ("jobs", "schemas", "registered_models", "experiments")
+    return {
+        **{kind: sorted(map(_strip, state[kind].values()), key=str) for kind in kinds},
+        "permissions": {
+            names.get(number, number): one["access_control_list"]
+            for number, one in state["permissions"].items()
+        },
+        "grants": state["grants"],
+        "files": {
+            path: "" if "/state/" in path else content for path, content in state["files"].items()
+        },
+        "folders": sorted(state["folders"]),
+    }
+
+
+def _strip(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _strip(item) for key, item in value.items() if key not in _VOLATILE}
+    return [_strip(item) for item in value] if isinstance(value, list) else value

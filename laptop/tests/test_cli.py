@@ -14,6 +14,7 @@ from laptop import connection
 
 from .conftest import TASKS, Jobs, Toy, alive, execute, ours, results, until
 
+LAST = "/api/2.2/jobs/runs/list?expand_tasks=true"
 AGAIN = {"max_retries": 1, "min_retry_interval_millis": 500}
 WHO = "import os; print('forked by', os.getppid()); from toy import tasks; print(tasks.__file__)"
 
@@ -28,7 +29,7 @@ def declare(toy: Toy, name: str, *tasks: dict[str, Any], **more: Any) -> None:
 
 
 def last_run(there: Connection) -> dict[str, Any]:
-    run: dict[str, Any] = there.ask("GET", "/api/2.2/jobs/runs/list")["runs"][0]
+    run: dict[str, Any] = there.ask("GET", LAST)["runs"][0]
     return run
 
 
@@ -140,7 +141,7 @@ def test_two_runs_started_at_once_both_build_and_run_one_after_the_other(toy: To
     for process in started:
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, out + err
-    runs = toy.open().ask("GET", "/api/2.2/jobs/runs/list")["runs"][:2]
+    runs = toy.open().ask("GET", LAST)["runs"][:2]
     later, earlier = (run["tasks"][0] for run in runs)
     assert earlier["end_time"] <= later["start_time"]
 

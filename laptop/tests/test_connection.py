@@ -120,7 +120,9 @@ def test_a_workspace_that_cannot_start_says_what_it_printed(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_what_stands_is_there_after_a_stop_and_a_new_catalog_besides(lonely: Toy) -> None:
+def test_what_stands_is_there_after_a_quick_stop_that_leaves_nothing_running(
+    lonely: Toy, wheel: str
+) -> None:
     there = connection.open_workspace(lonely.home, ["dev"])
     assert connection.open_workspace(lonely.home, ["dev", "prod"]) == there
     there.ask("POST", "/api/2.1/unity-catalog/schemas", {"catalog_name": "dev", "name": "shop"})
@@ -130,10 +132,16 @@ def test_what_stands_is_there_after_a_stop_and_a_new_catalog_besides(lonely: Toy
     assert other.pid != there.pid
     assert not alive(there.pid)
     other.ask("POST", "/api/2.1/unity-catalog/schemas", {"catalog_name": "extra", "name": "s"})
+    jobs = Jobs(other, wheel)
+    run_id = jobs.start(jobs.create(execute("slow", SLEEP)))
+    until(lambda: results(jobs.get(run_id)) == {"slow": "RUNNING"})
+    before = time.monotonic()
     assert connection.stop(lonely.home)
+    assert time.monotonic() - before < connection.STOP_SECONDS / 2
     assert not lonely.home.connection_file.exists()
     assert ours(lonely.root) == []
     again = connection.open_workspace(lonely.home, ["dev"])
+    assert results(Jobs(again, wheel).get(run_id)) == {"slow": "CANCELED"}
     assert ["extra", None] in run_sql(again, "SHOW CATALOGS")["result"]["data_array"]
     run_sql(again, "CREATE TABLE extra.s.t (n BIGINT)")
     answer = run_sql(again, "SELECT (SELECT sum(n) FROM dev.shop.t), count(*) FROM extra.s.t")
@@ -190,16 +198,3 @@ def test_a_killed_workspace_takes_its_tasks_along_and_shows_the_run_as_interrupt
     assert results(run) == {"slow": "CANCELED", "after": "CANCELED"}
     assert run["state"]["life_cycle_state"] == "INTERNAL_ERROR"
     assert "The workspace stopped during this run" in run["state"]["state_message"]
-
-
-@pytest.mark.slow
-def test_stopping_ends_runs_and_is_quick_and_leaves_nothing(lonely: Toy, wheel: str) -> None:
-    jobs = Jobs(lonely.open(), wheel)
-    run_sql(jobs.there, "SELECT 1")
-    run_id = jobs.start(jobs.create(execute("slow", SLEEP)))
-    until(lambda: results(jobs.get(run_id)) == {"slow": "RUNNING"})
-    before = time.monotonic()
-    assert connection.stop(lonely.home)
-    assert time.monotonic() - before < connection.STOP_SECONDS / 2
-    assert ours(lonely.root) == []
-    assert results(Jobs(lonely.open(), wheel).get(run_id)) == {"slow": "CANCELED"}

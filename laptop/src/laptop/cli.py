@@ -20,7 +20,7 @@ from .bundle import Bundle, BundleError, Identity, find_root, resolve
 from .deployment import catalogs_of, deploy_job
 from .errors import LaptopError, WorkspaceNotRunning
 from .home import Home, held
-from .workspace.identity import SHORT_NAME, USER_NAME
+from .identity import SHORT_NAME, USER_NAME
 
 app = typer.Typer(
     help="A Databricks workspace on one machine.",

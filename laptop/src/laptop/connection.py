@@ -15,7 +15,7 @@ from typing import Any
 
 from .errors import LaptopError, WorkspaceFailed, WorkspaceNotRunning
 from .home import Home
-from .workspace.identity import USER_NAME
+from .identity import USER_NAME
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0

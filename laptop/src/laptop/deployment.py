@@ -74,10 +74,12 @@ def deploy_job(bundle: Bundle, key: str, connection: Connection, home: Home) -> 
         create(connection, f"{UNITY}/models", model)
     for name, experiment in named.experiments.items():
         deployed["experiments"][name] = {"id": create_experiment(connection, experiment)}
-    known = {
-        job["settings"]["name"]: job["job_id"]
-        for job in connection.ask("GET", f"{JOBS}/list")["jobs"]
-    }
+    known = {}
+    for job in bundle.jobs.values():
+        for found in connection.ask("GET", f"{JOBS}/list?{urlencode({'name': job['name']})}")[
+            "jobs"
+        ]:
+            known[job["name"]] = found["job_id"]
     for name, job in bundle.jobs.items():
         if job["name"] in known:
             deployed["jobs"][name] = {"id": str(known[job["name"]])}

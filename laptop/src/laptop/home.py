@@ -44,6 +44,16 @@ class Home:
         return self.path / "wheels"
 
     @property
+    def files(self) -> Path:
+        """Workspace files, under their own names."""
+        return self.path / "files"
+
+    @property
+    def drafts(self) -> Path:
+        """Workspace files on their way in or out."""
+        return self.path / "files.new"
+
+    @property
     def connection_file(self) -> Path:
         """Process id, port and token of the workspace that is up; readable by its owner alone."""
         return self.path / "workspace.json"

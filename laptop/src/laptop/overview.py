@@ -100,7 +100,9 @@ def read_endpoints(connection: Connection) -> list[Document]:
 
 def read_runs(connection: Connection) -> list[Document]:
     """Return the last runs, the newest first."""
-    runs = connection.ask("GET", "/api/2.2/jobs/runs/list")["runs"]
+    runs = connection.ask("GET", f"/api/2.2/jobs/runs/list?expand_tasks=true&limit={LAST_RUNS}")[
+        "runs"
+    ]
     return [
         {
             "job": run["run_name"],
@@ -111,7 +113,7 @@ def read_runs(connection: Connection) -> list[Document]:
                 for task in run["tasks"]
             ],
         }
-        for run in runs[:LAST_RUNS]
+        for run in runs
     ]
 
 

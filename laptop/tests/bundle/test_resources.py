@@ -1,7 +1,8 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from laptop.bundle import Bundle, BundleError
+from laptop.bundle import Bundle, BundleError, Identity, resolve
 
 Settle = Callable[..., Bundle]
 
@@ -162,6 +163,41 @@ resources:
         {"level": "CAN_READ", "group_name": "h"},
         {"level": "CAN_MANAGE", **user},
     ]
+
+
+def test_a_principal_keeps_the_highest_of_its_levels(settle: Settle) -> None:
+    bundle = settle(
+        """
+permissions: [{level: CAN_MANAGE, group_name: h}, {level: CAN_VIEW, group_name: h}]
+resources:
+  jobs:
+    j:
+      permissions:
+        - {level: CAN_VIEW, group_name: g}
+        - {level: CAN_MANAGE_RUN, group_name: g}
+        - {level: CAN_VIEW, group_name: g}
+"""
+    )
+    assert bundle.jobs["j"]["permissions"][:2] == [
+        {"level": "CAN_MANAGE_RUN", "group_name": "g"},
+        {"level": "CAN_MANAGE", "group_name": "h"},
+    ]
+
+
+def test_who_has_an_application_id_is_a_service_principal(write: Callable[..., Path]) -> None:
+    principal = "11111111-2222-4333-8444-555555555555"
+    root = write(
+        {
+            "databricks.yml": f"""
+permissions: [{{level: CAN_MANAGE, service_principal_name: {principal}}}]
+resources: {{jobs: {{j: {{}}}}, experiments: {{e: {{name: n}}}}}}
+"""
+        }
+    )
+    bundle = resolve(root, identity=Identity(principal, principal))
+    named = {"service_principal_name": principal}
+    assert bundle.jobs["j"]["permissions"] == [{"level": "IS_OWNER", **named}]
+    assert bundle.experiments["e"]["permissions"] == [{"level": "CAN_MANAGE", **named}]
 
 
 @pytest.mark.parametrize(

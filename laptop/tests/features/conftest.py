@@ -1,12 +1,16 @@
+import itertools
 import socket
 import threading
 import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import databricks
+import pyarrow as pa
 import pytest
 import uvicorn
 from laptop.engine import sail
@@ -15,6 +19,7 @@ from laptop.jobs.surroundings import RUNTIME
 from laptop.workspace import unity
 from laptop.workspace.app import create_app
 from laptop.workspace.state import State
+from pyspark.sql import DataFrame
 from pyspark.sql.connect.session import SparkSession
 
 with warnings.catch_warnings():
@@ -25,6 +30,9 @@ with warnings.catch_warnings():
 
 # The SDK may have been imported before, with a path that knew nothing of the runtime.
 databricks.__path__.append(str(RUNTIME / "databricks"))
+from databricks.feature_engineering import FeatureEngineeringClient  # noqa: E402
+
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -75,3 +83,48 @@ def spark(workspace: Workspace) -> Iterator[SparkSession]:
     session = connect(workspace.remote)
     yield session
     session.stop()
+
+
+def at(hour: int) -> datetime:
+    return datetime(2013, 1, 1, hour, tzinfo=UTC)
+
+
+def weather_rows(*rows: tuple[str | None, int, float | None, int | None]) -> pa.Table:
+    origin, hours, temp, wind = zip(*rows, strict=True)
+    return pa.table(
+        {
+            "origin": pa.array(origin, pa.string()),
+            "known_at": pa.array([at(hour) for hour in hours], pa.timestamp("us", tz="UTC")),
+            "temp": pa.array(temp, pa.float64()),
+            "wind": pa.array(wind, pa.int64()),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def fe(spark: SparkSession) -> FeatureEngineeringClient:
+    assert spark is SparkSession.getActiveSession()
+    return FeatureEngineeringClient()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"dev.shop.table_{next(_numbers)}"
+
+
+def create_weather(fe: FeatureEngineeringClient, name: str, df: DataFrame, **more: Any) -> Any:
+    return fe.create_table(
+        name=name,
+        primary_keys=["origin", "known_at"],
+        timeseries_column="known_at",
+        df=df,
+        **more,
+    )
+
+
+def rows(df: DataFrame) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = df.toArrow().to_pylist()
+    return sorted(found, key=str)
+
+
+WEATHER = weather_rows(("EWR", 1, 10.0, 5), ("EWR", 3, 30.0, None), ("JFK", 2, 20.0, 7))

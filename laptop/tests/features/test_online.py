@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound
 from laptop.features.errors import FeatureError
 from laptop.features.online import OnlineStore, key_text
 from laptop.features.tables import FeatureTable
+from laptop.home import Home
 
 NAME = "c.s.weather"
 
@@ -231,3 +234,31 @@ def test_a_store_is_created_once_and_listed(store: OnlineStore) -> None:
     assert store.create("shop", "CU_2")
     assert not store.create("shop", "CU_4")
     assert [(name, capacity) for name, capacity, _ in store.stores()] == [("shop", "CU_2")]
+
+
+def test_an_online_table_that_was_withdrawn_is_gone_and_no_other(store: OnlineStore) -> None:
+    publish(store, ("EWR", 5, 3.0))
+    other = replace(WEATHER, name="c.s.other")
+    store.publish(other, weather(("EWR", 5, 4.0)), store="s", online_table="c.s.other_online")
+
+    assert store.withdraw(f"{NAME}_online")
+
+    with pytest.raises(FeatureError, match=r"not published online. Published: c\.s\.other"):
+        store.find(NAME, ["temp"])
+    assert store.find("c.s.other", ["temp"]).name == "c.s.other_online"
+    assert not store.withdraw(f"{NAME}_online")
+    publish(store, ("JFK", 5, 1.0))
+    assert temps(store, "EWR", "JFK") == [None, 1.0]
+
+
+def test_an_online_table_is_deleted_through_the_sdk(client: WorkspaceClient, shared: Home) -> None:
+    store = OnlineStore(shared.path)
+    publish(store, ("EWR", 5, 3.0))
+
+    client.feature_store.delete_online_table(f"{NAME}_online")
+
+    with pytest.raises(FeatureError, match="not published online"):
+        store.find(NAME, ["temp"])
+    store.close()
+    with pytest.raises(NotFound, match=f"Online table '{NAME}_online' does not exist"):
+        client.feature_store.delete_online_table(f"{NAME}_online")

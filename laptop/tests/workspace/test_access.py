@@ -52,7 +52,8 @@ def test_localhost_is_a_name_of_the_loopback(there: Connection) -> None:
 
 
 def test_discovery_is_open_and_says_nothing_of_substance(there: Connection) -> None:
-    assert ask(there, DISCOVERY, {}) == (200, {"workspace_id": "1", "cloud": "AWS"})
+    said = {"oidc_endpoint": f"{there.address}/oidc", "workspace_id": "1", "cloud": "AWS"}
+    assert ask(there, DISCOVERY, {}) == (200, said)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,8 @@ def test_discovery_is_open_and_says_nothing_of_substance(there: Connection) -> N
     [
         ("GET", "/api/2.1/clusters/list"),
         ("DELETE", "/api/2.2/jobs/create"),
-        ("POST", "/api/2.2/jobs/delete"),
+        ("POST", "/api/2.2/jobs/runs/submit"),
+        ("GET", "/oidc/.well-known/oauth-authorization-server"),
         ("GET", "/docs"),
         ("GET", "/openapi.json"),
         ("GET", "/"),

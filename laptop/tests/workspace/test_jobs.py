@@ -84,3 +84,36 @@ def test_unknown_jobs_and_runs_are_named(client: WorkspaceClient, there: Connect
     for path in ("get?run_id=99999", "get-output?run_id=99999"):
         with pytest.raises(RequestRefused, match="'99999' does not exist"):
             there.ask("GET", f"/api/2.2/jobs/runs/{path}")
+
+
+def test_a_job_is_changed_in_part_and_removed(client: WorkspaceClient, wheel: str) -> None:
+    job_id = int(client.jobs.create(**create(wheel, "part"), timeout_seconds=7).job_id or 0)
+    client.jobs.update(
+        job_id, new_settings=JobSettings(name="whole"), fields_to_remove=["timeout_seconds"]
+    )
+    settings = client.jobs.get(job_id).settings
+    assert settings is not None
+    assert (settings.name, settings.timeout_seconds) == ("whole", None)
+    assert [task.task_key for task in settings.tasks or []] == ["only"]
+    client.jobs.delete(job_id)
+    assert list(client.jobs.list(name="whole")) == []
+    with pytest.raises(BadRequest, match="does not exist"):
+        client.jobs.delete(job_id)
+
+
+def test_jobs_are_listed_by_page_with_their_tasks_when_asked(
+    client: WorkspaceClient, there: Connection, wheel: str
+) -> None:
+    made = [int(client.jobs.create(**create(wheel, "paged")).job_id or 0) for _ in range(3)]
+    first = there.ask("GET", "/api/2.2/jobs/list?name=paged&limit=2")
+    assert [job["job_id"] for job in first["jobs"]] == made[:2]
+    assert "tasks" not in first["jobs"][0]["settings"]
+    token = first["next_page_token"]
+    last = there.ask("GET", f"/api/2.2/jobs/list?name=paged&limit=2&page_token={token}")
+    assert [job["job_id"] for job in last["jobs"]] == made[2:]
+    assert "next_page_token" not in last
+    full = there.ask("GET", "/api/2.2/jobs/list?name=paged&expand_tasks=true")["jobs"]
+    assert [job["settings"]["tasks"][0]["task_key"] for job in full] == ["only"] * 3
+    for query in ("limit=0", "page_token=next"):
+        with pytest.raises(RequestRefused, match="positive limit and a token of ours"):
+            there.ask("GET", f"/api/2.2/jobs/list?{query}")

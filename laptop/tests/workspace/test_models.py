@@ -49,3 +49,11 @@ def test_an_alias_that_is_not_there_is_no_default(client: WorkspaceClient) -> No
     client.registered_models.create(catalog_name="dev", schema_name="models", name="bare")
     with pytest.raises(NotFound, match="Alias 'Champion' does not exist"):
         client.model_versions.get_by_alias("dev.models.bare", "Champion")
+    with pytest.raises(NotFound, match="Alias 'Champion' does not exist"):
+        client.registered_models.delete_alias("dev.models.bare", "Champion")
+
+
+def test_an_alias_needs_the_version_that_it_names(client: WorkspaceClient) -> None:
+    client.registered_models.create(catalog_name="dev", schema_name="models", name="aliased")
+    with pytest.raises(NotFound, match=r"Version of model 'dev\.models\.aliased'"):
+        client.registered_models.set_alias("dev.models.aliased", "Champion", 3)

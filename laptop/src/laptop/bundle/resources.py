@@ -1,6 +1,8 @@
 """What the CLI writes into resources: presets, defaults, permissions, names it works out."""
 
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from .documents import Block
 from .errors import BundleError
@@ -20,6 +22,12 @@ _TRIGGERS = ("schedule", "trigger", "continuous")
 _LEVELS = {
     "jobs": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_VIEW", "CAN_RUN": "CAN_MANAGE_RUN"},
     "experiments": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_READ"},
+}
+_RANKS = {
+    level: rank
+    for rank, level in enumerate(
+        ("CAN_VIEW", "CAN_READ", "CAN_EDIT", "CAN_MANAGE_RUN", "CAN_MANAGE", "IS_OWNER")
+    )
 }
 _PRINCIPALS = ("user_name", "service_principal_name", "group_name")
 
@@ -139,21 +147,40 @@ def apply_permissions(resources: Block, permissions: list[Any], user: str) -> No
             at = one.at.get("level")
             got = one.get("level", "none")
             raise BundleError("unknown permission level", got=got, allowed=_LEVELS["jobs"], at=at)
+    own = ("service_principal_name" if _is_application_id(user) else "user_name", user)
     for kind, levels in _LEVELS.items():
         for settings in _list(resources, kind):
-            granted = {
-                _name_principal(one): one["level"] for one in settings.pop("permissions", [])
-            }
-            for one in permissions:
-                if one["level"] in levels:
-                    granted.setdefault(_name_principal(one), levels[one["level"]])
+            granted = _keep_highest(
+                (_name_principal(one), one["level"]) for one in settings.pop("permissions", [])
+            )
+            shared = _keep_highest(
+                (_name_principal(one), levels[one["level"]])
+                for one in permissions
+                if one["level"] in levels
+            )
+            granted |= {who: level for who, level in shared.items() if who not in granted}
             if granted:
                 owned = kind != "jobs" or "IS_OWNER" in granted.values()
-                if granted.get(("user_name", user)) != "IS_OWNER":
-                    granted["user_name", user] = "CAN_MANAGE" if owned else "IS_OWNER"
+                if granted.get(own) != "IS_OWNER":
+                    granted[own] = "CAN_MANAGE" if owned else "IS_OWNER"
                 settings["permissions"] = [
                     Block({"level": level, key: name}) for (key, name), level in granted.items()
                 ]
+
+
+def _keep_highest(grants: Iterable[tuple[tuple[str, str], str]]) -> dict[tuple[str, str], str]:
+    granted: dict[tuple[str, str], str] = {}
+    for who, level in grants:
+        granted[who] = max(granted.get(who, level), level, key=lambda one: _RANKS.get(one, 0))
+    return granted
+
+
+def _is_application_id(user: str) -> bool:
+    try:
+        UUID(user)
+    except ValueError:
+        return False
+    return True
 
 
 def _name_principal(permission: Block) -> tuple[str, str]:

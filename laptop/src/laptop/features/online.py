@@ -147,6 +147,13 @@ class OnlineStore:
             )
         return int(latest.num_rows)
 
+    def withdraw(self, online_table: str) -> bool:
+        """Remove an online table with its rows; return whether there was one."""
+        with self._transaction():
+            self._db.execute("DELETE FROM online_row WHERE online_table = ?", (online_table,))
+            gone = self._db.execute("DELETE FROM online_table WHERE name = ?", (online_table,))
+        return gone.rowcount > 0
+
     def find(self, source: str, features: Sequence[str]) -> OnlineTable:
         """Return the online table that shows features of a feature table.
 

@@ -154,11 +154,13 @@ class Warm:
     def close(self) -> None:
         """End the warm process and its tasks."""
         # Shutting down, unlike closing, wakes both who listens here and the warm process, which
-        # ends its tasks and leaves; one that still imports has no tasks and may be killed.
+        # ends its tasks and leaves; one without tasks may still be at its imports, and is killed.
+        with self._lock:
+            idle = not self._forks
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_RDWR)
         try:
-            self._popen.wait(1)
+            self._popen.wait(0 if idle else 1)
         except subprocess.TimeoutExpired:
             self._popen.kill()
         self._listener.join()

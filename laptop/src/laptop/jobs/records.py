@@ -34,23 +34,21 @@ class RunRecord:
         state: State,
         job_id: int,
         job: Job,
+        settings: Mapping[str, Any],
         parameters: Mapping[str, str],
         logs: Path,
     ) -> "RunRecord":
-        """Write a new run in which nothing has started."""
+        """Write a new run of a job, as its settings are now, in which nothing has started."""
         run_id = state.count("run")
         folder = logs / str(run_id)
         folder.mkdir(parents=True, exist_ok=True)
+        entries = {entry["task_key"]: entry for entry in settings["tasks"]}
         tasks = [
             {
-                "task_key": task.key,
+                **entries[task.key],
                 "run_id": run_id * 1000 + number,
                 "attempt_number": 0,
                 "depends_on": [{"task_key": key} for key in task.depends_on],
-                "python_wheel_task": {
-                    "package_name": task.package,
-                    "entry_point": task.entry_point,
-                },
                 "state": {"life_cycle_state": "PENDING"},
                 "log": str(folder / f"{task.key}.log"),
                 "values": {},

@@ -1,7 +1,7 @@
 """The `{{…}}` references of a job's parameters: checked before a run, resolved in it."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -123,3 +123,14 @@ def resolve_arguments(
         return as_text(other["values"][value[0]])
 
     return [REFERENCE.sub(replace, argument) for argument in task.arguments]
+
+
+def shown_arguments(
+    wheel_task: Mapping[str, Any], arguments: Sequence[str]
+) -> dict[str, dict[str, str] | list[str]]:
+    """Return a wheel task's resolved command line in the form its parameters were given in."""
+    named = wheel_task.get("named_parameters")
+    if not named:
+        return {"parameters": list(arguments)}
+    values = (argument.partition("=")[2] for argument in arguments)
+    return {"named_parameters": dict(zip(named, values, strict=True))}

@@ -4,7 +4,7 @@ import json
 import math
 import signal
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from .errors import JobError
 from .graph import Job, Task, read_job
 from .processes import Launcher, Process
 from .records import RunRecord, close_interrupted, now, state_of
-from .references import RunFacts, check_references, resolve_arguments
+from .references import RunFacts, check_references, resolve_arguments, shown_arguments
 from .surroundings import TASK_VALUES, Surroundings
 from .task import TaskSpec
 
@@ -62,9 +62,13 @@ class Runner:
     Args:
         state: Where runs are recorded.
         surroundings: Where the workspace is.
+        find_file: Gives the file on disk behind a path of the workspace.
     """
 
-    def __init__(self, state: State, surroundings: Surroundings) -> None:
+    def __init__(
+        self, state: State, surroundings: Surroundings, find_file: Callable[[str], Path]
+    ) -> None:
+        self._find_file = find_file
         self._state = state
         self._home = surroundings.home
         self._launcher = Launcher(surroundings)
@@ -99,7 +103,7 @@ class Runner:
         values = job.with_parameters(parameters)
         job = job.select(only)
         check_references(job)
-        paths = wheels.prepare(job, self._home / "wheels")
+        paths = wheels.prepare(job, self._home / "wheels", self._find_file)
         self.warm(sorted({folder for folders in paths.values() for folder in folders}))
         with self._lock:
             if not job.queue and len(self._runs_of(job_id)) >= job.most_runs:
@@ -107,7 +111,9 @@ class Runner:
                     f"Job '{job.name}' is running, may run {job.most_runs} times at once and has "
                     "no queue. Wait for its end, or cancel it."
                 )
-            record = RunRecord.begin(self._state, job_id, job, values, self._home / "runs")
+            record = RunRecord.begin(
+                self._state, job_id, job, settings, values, self._home / "runs"
+            )
             run = Active(job_id, job, record, paths, values)
             self._active[record.run_id] = run
         threading.Thread(target=self._run, args=(run,), daemon=True).start()
@@ -146,7 +152,10 @@ class Runner:
             if run.job.timeout:
                 run.deadline = monotonic() + run.job.timeout
             run.record.set_state("RUNNING")
-            run.record.set_state("TERMINATED", *run.conclude(self._walk(run)))
+            result, message = run.conclude(self._walk(run))
+            # The life cycle in which Databricks leaves a run with a failed task.
+            ending = "INTERNAL_ERROR" if result == FAILED else "TERMINATED"
+            run.record.set_state(ending, result, message)
         except Exception as error:
             run.record.abandon(f"{type(error).__name__}: {error}")
             raise
@@ -223,6 +232,8 @@ class Runner:
             attempt=attempt,
         )
         arguments = resolve_arguments(task, run.parameters, facts, record.task)
+        shown = shown_arguments(known["python_wheel_task"], arguments)
+        record.set_task(task.key, resolved_values={"python_wheel_task": shown})
         values = values_file(record, task)
         values.unlink(missing_ok=True)
         spec_file = values.with_name(f"{task.key}.{attempt}.json")

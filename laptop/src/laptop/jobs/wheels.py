@@ -5,7 +5,7 @@ import importlib.metadata
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -47,6 +47,12 @@ def unpack(wheel: Path, wheels: Path) -> Path:
     return folder
 
 
+def place(dependency: str, find_file: Callable[[str], Path]) -> Path:
+    """Return the file of a wheel: one that was uploaded, or one on this machine."""
+    uploaded = dependency.startswith("/Workspace/")
+    return find_file(dependency) if uploaded else Path(dependency)
+
+
 def find_distribution(folders: Iterable[Path], package: str) -> importlib.metadata.Distribution:
     """Return a package's metadata from unpacked wheels.
 
@@ -61,12 +67,13 @@ def find_distribution(folders: Iterable[Path], package: str) -> importlib.metada
     raise UnknownName("package", package, names, "The environment's wheels hold")
 
 
-def prepare(job: Job, wheels: Path) -> dict[str, list[str]]:
+def prepare(job: Job, wheels: Path, find_file: Callable[[str], Path]) -> dict[str, list[str]]:
     """Unpack the wheels of every task and see that what it names is there.
 
     Args:
         job: The job about to run.
         wheels: Where unpacked wheels are kept.
+        find_file: Gives the file on disk behind a path of the workspace.
 
     Returns:
         For each task the folders to put first on its path.
@@ -77,7 +84,7 @@ def prepare(job: Job, wheels: Path) -> dict[str, list[str]]:
     paths: dict[str, list[str]] = {}
     for task in job.tasks:
         files = [d for d in task.dependencies if d.endswith(".whl")]
-        folders = [unpack(Path(file), wheels) for file in files]
+        folders = [unpack(place(file, find_file), wheels) for file in files]
         for requirement in task.dependencies:
             if requirement not in files:
                 check_installed(requirement, task.key)

@@ -3,8 +3,8 @@
 import re
 import time
 
+from ..identity import USER_NAME
 from .errors import ApiError
-from .identity import USER_NAME
 from .requests import required
 from .state import Document
 

@@ -1,23 +1,33 @@
-"""Who is asking: one user, whose short name `laptop` becomes the prefix of dev resources."""
+"""Who is asking, and where: the one user, discovery, and what the CLI tells its maker."""
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
-USER_NAME = "laptop@localhost"
-SHORT_NAME = "laptop"
+from ..identity import SHORT_NAME, USER_NAME
+from .requests import JsonBody
+
+WORKSPACE_ID = "1"
 
 
-def router() -> APIRouter:
-    """Return the routes for the current user and for discovery."""
+def router(address: str) -> APIRouter:
+    """Return the routes for the current user, for discovery and for telemetry."""
     api = APIRouter()
 
     @api.get("/api/2.0/preview/scim/v2/Me")
-    def me() -> Any:
+    def me(response: Response) -> Any:
+        response.headers["X-Databricks-Org-Id"] = WORKSPACE_ID
         return {"id": "1", "userName": USER_NAME, "displayName": SHORT_NAME, "active": True}
+
+    @api.post("/telemetry-ext")
+    def forget(body: JsonBody) -> Any:
+        """Take what the CLI tells its maker, and keep nothing."""
+        return {"errors": [], "numProtoSuccess": len(body.get("protoLogs") or [])}
 
     @api.get("/.well-known/databricks-config")
     def discover() -> Any:
-        return {"workspace_id": "1", "cloud": "AWS"}
+        # Without an endpoint for sign-in the CLI warns at every call; nothing answers there.
+        endpoint = f"{address}/oidc"
+        return {"oidc_endpoint": endpoint, "workspace_id": WORKSPACE_ID, "cloud": "AWS"}
 
     return api

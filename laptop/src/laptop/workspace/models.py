@@ -4,11 +4,11 @@ from typing import Any
 
 import mlflow
 from fastapi import APIRouter
-from mlflow.entities.model_registry import RegisteredModel
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from .errors import ApiError, missing
-from .requests import JsonBody, required
+from .requests import JsonBody, identifier, required
 from .state import Document, State
 from .unity import SCHEMA
 
@@ -16,15 +16,6 @@ from .unity import SCHEMA
 def router(state: State) -> APIRouter:
     """Return the routes below `/api/2.1/unity-catalog/models`."""
     api = APIRouter(prefix="/api/2.1/unity-catalog/models")
-
-    def model_of(full_name: str) -> RegisteredModel:
-        try:
-            return mlflow.MlflowClient().get_registered_model(full_name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            there = [m.name for m in mlflow.MlflowClient().search_registered_models()]
-            raise missing("RESOURCE_DOES_NOT_EXIST", "Model", full_name, there) from error
 
     @api.post("")
     def create(body: JsonBody) -> Any:
@@ -79,6 +70,16 @@ def router(state: State) -> APIRouter:
         versions = mlflow.MlflowClient().search_model_versions(f"name = '{full_name}'")
         return {"model_versions": [describe_version(model, v) for v in versions]}
 
+    @api.get("/{full_name}/versions/{version}")
+    def get_version(full_name: str, version: str) -> Any:
+        return describe_version(model_of(full_name), version_of(full_name, version))
+
+    @api.delete("/{full_name}/versions/{version}")
+    def delete_version(full_name: str, version: str) -> Any:
+        version_of(full_name, version)
+        mlflow.MlflowClient().delete_model_version(full_name, version)
+        return {}
+
     @api.get("/{full_name}/aliases/{alias}")
     def get_by_alias(full_name: str, alias: str) -> Any:
         model = model_of(full_name)
@@ -87,7 +88,51 @@ def router(state: State) -> APIRouter:
         version = mlflow.MlflowClient().get_model_version(full_name, model.aliases[alias])
         return describe_version(model, version)
 
+    @api.put("/{full_name}/aliases/{alias}")
+    def set_alias(full_name: str, alias: str, body: JsonBody) -> Any:
+        number = identifier(body, "version_num")
+        version_of(full_name, str(number))
+        mlflow.MlflowClient().set_registered_model_alias(full_name, alias, str(number))
+        return {"alias_name": alias, "version_num": number}
+
+    @api.delete("/{full_name}/aliases/{alias}")
+    def delete_alias(full_name: str, alias: str) -> Any:
+        aliases = model_of(full_name).aliases
+        if alias not in aliases:
+            raise missing("RESOURCE_DOES_NOT_EXIST", "Alias", alias, list(aliases))
+        mlflow.MlflowClient().delete_registered_model_alias(full_name, alias)
+        return {}
+
     return api
+
+
+def model_of(full_name: str) -> RegisteredModel:
+    """Return a model.
+
+    Raises:
+        ApiError: 404, where there is none of that name.
+    """
+    try:
+        return mlflow.MlflowClient().get_registered_model(full_name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        there = [m.name for m in mlflow.MlflowClient().search_registered_models()]
+        raise missing("RESOURCE_DOES_NOT_EXIST", "Model", full_name, there) from error
+
+
+def version_of(full_name: str, version: str) -> ModelVersion:
+    """Return a model's version.
+
+    Raises:
+        ApiError: 404, where there is no such model, or none of its versions has that number.
+    """
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{model_of(full_name).name}'")
+    for each in found:
+        if str(each.version) == version:
+            return each
+    there = [str(each.version) for each in found]
+    raise missing("RESOURCE_DOES_NOT_EXIST", f"Version of model '{full_name}'", version, there)
 
 
 def describe(model: RegisteredModel) -> Document:
@@ -108,7 +153,7 @@ def describe(model: RegisteredModel) -> Document:
     }
 
 
-def describe_version(model: RegisteredModel, version: Any) -> Document:
+def describe_version(model: RegisteredModel, version: ModelVersion) -> Document:
     """Return a model version as Unity Catalog shows it, with its tags besides."""
     return {
         "model_name": model.name.split(".")[2],

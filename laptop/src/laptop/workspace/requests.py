@@ -1,12 +1,13 @@
-"""What requests bring: JSON objects, and the fields they must have."""
+"""What requests bring: JSON objects, the fields they must have, and where a long list goes on."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Body
 
 from .errors import ApiError
 
 JsonBody = Annotated[dict[str, Any], Body()]
+Item = TypeVar("Item")
 
 
 def required(body: dict[str, Any], *keys: str) -> list[str]:
@@ -22,3 +23,36 @@ def required(body: dict[str, Any], *keys: str) -> list[str]:
             raise ApiError(400, "INVALID_PARAMETER_VALUE", f"Field '{key}' is required.")
         values.append(value)
     return values
+
+
+def identifier(body: dict[str, Any], key: str) -> int:
+    """Return a number that a request must have.
+
+    Raises:
+        ApiError: 400, where it is absent or no number.
+    """
+    try:
+        return int(body[key])
+    except (KeyError, TypeError, ValueError):
+        text = f"Field '{key}' must be a number."
+        raise ApiError(400, "INVALID_PARAMETER_VALUE", text) from None
+
+
+def page(items: list[Item], limit: int, token: str) -> tuple[list[Item], dict[str, Any]]:
+    """Return one page of a list, and the fields that say where the next one begins.
+
+    Args:
+        items: The whole list.
+        limit: Length of a page.
+        token: `next_page_token` of the page before; empty for the first.
+
+    Raises:
+        ApiError: 400, for a limit or a token that cannot be.
+    """
+    if limit < 1 or not (token or "0").isdecimal():
+        text = f"A page needs a positive limit and a token of ours; got {limit} and '{token}'."
+        raise ApiError(400, "INVALID_PARAMETER_VALUE", text)
+    end = int(token or 0) + limit
+    more = end < len(items)
+    after = {"next_page_token": str(end)} if more else {}
+    return items[int(token or 0) : end], {"has_more": more, **after}

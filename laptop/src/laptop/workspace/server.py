@@ -19,9 +19,10 @@ from ..engine import sail
 from ..home import Home, held
 from ..jobs.runner import Runner
 from ..jobs.surroundings import Surroundings
-from . import identity, jobs, sql, unity
+from . import feature_store, files, identity, jobs, runs, sql, unity, warehouses
 from .app import Activity, Guard, create_app
 from .state import State
+from .tree import FileTree
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -71,22 +72,29 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
     surroundings = Surroundings(home.path, address, token, remote)
     # Serving and the registry's routes read the same stores as the tasks.
     os.environ.update(surroundings.mlflow_environment())
-    runner = Runner(state, surroundings)
+    tree = FileTree(state)
+    runner = Runner(state, surroundings, tree.locate)
 
     # MLflow takes seconds to import; by now the warm process does the same on another core.
     from ..store import TrackingStore
-    from . import experiments, models, serving
+    from . import experiments, grants, models, permissions, serving
 
     # Two processes that open a fresh database at once would both migrate it, and one fail.
     TrackingStore(os.environ["MLFLOW_TRACKING_URI"])
 
     app = create_app()
-    app.include_router(identity.router())
+    app.include_router(identity.router(address))
     app.include_router(unity.router(state))
     app.include_router(models.router(state))
     app.include_router(experiments.router())
     app.include_router(sql.router(lambda: open_session(remote)))
-    app.include_router(jobs.router(state, runner))
+    app.include_router(jobs.router(state))
+    app.include_router(runs.router(state, runner, address))
+    app.include_router(files.router(tree))
+    app.include_router(feature_store.router(state))
+    app.include_router(grants.router(state))
+    app.include_router(permissions.router(state, tree))
+    app.include_router(warehouses.router())
     app.include_router(serving.router(state))
 
     activity = Activity()

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from ..identity import USER_NAME
 from .endpoint_config import NotLoadable, marked_failed, marked_ready, named, now, planned
 from .errors import ApiError, missing
-from .identity import USER_NAME
 from .requests import JsonBody
 from .state import Document, State
 

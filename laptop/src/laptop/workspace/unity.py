@@ -6,17 +6,21 @@ Sail asks here for every name it resolves, so this is the one owner of table met
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
 from fastapi import APIRouter
 
+from ..identity import USER_NAME
 from .errors import ApiError, missing
 from .requests import JsonBody, required
 from .state import Document, State
 
 CATALOG, SCHEMA, TABLE, COMMITS = "catalog", "schema", "table", "commits"
+
+CHANGEABLE = frozenset({"comment", "properties", "owner"})
 
 
 def router(state: State) -> APIRouter:
@@ -42,6 +46,14 @@ def router(state: State) -> APIRouter:
 
     def tables_in(schema: str) -> list[Document]:
         return [t for t in state.all(TABLE) if f"{t['catalog_name']}.{t['schema_name']}" == schema]
+
+    def update(
+        kind: str, find: Callable[[str], Document], full_name: str, body: Document
+    ) -> Document:
+        with state.transaction():
+            changed = find(full_name) | {k: v for k, v in body.items() if k in CHANGEABLE}
+            state.put(kind, full_name, changed)
+        return changed
 
     @api.get("/catalogs")
     def list_catalogs() -> Any:
@@ -78,11 +90,7 @@ def router(state: State) -> APIRouter:
 
     @api.patch("/schemas/{full_name}")
     def update_schema(full_name: str, body: JsonBody) -> Any:
-        with state.transaction():
-            changes = {k: v for k, v in body.items() if k in ("comment", "properties", "owner")}
-            schema = schema_of(full_name) | changes
-            state.put(SCHEMA, full_name, schema)
-        return schema
+        return update(SCHEMA, schema_of, full_name, body)
 
     @api.delete("/schemas/{full_name}")
     def delete_schema(full_name: str, force: bool = False) -> Any:
@@ -145,13 +153,13 @@ def router(state: State) -> APIRouter:
         version = {"delta.lastUpdateVersion": str(known["latest"])}
         return table | {"properties": {**(table.get("properties") or {}), **version}}
 
+    @api.get("/tables/{full_name}/exists")
+    def has_table(full_name: str) -> Any:
+        return {"table_exists": state.get(TABLE, full_name) is not None}
+
     @api.patch("/tables/{full_name}")
     def update_table(full_name: str, body: JsonBody) -> Any:
-        with state.transaction():
-            changes = {k: v for k, v in body.items() if k in ("comment", "properties", "owner")}
-            table = table_of(full_name) | changes
-            state.put(TABLE, full_name, table)
-        return table
+        return update(TABLE, table_of, full_name, body)
 
     @api.delete("/tables/{full_name}")
     def delete_table(full_name: str) -> Any:
@@ -212,4 +220,4 @@ def router(state: State) -> APIRouter:
 def stamps() -> Document:
     """Return the owner and times that Unity Catalog writes on a new object."""
     now = int(time.time() * 1000)
-    return {"owner": "laptop", "created_at": now, "updated_at": now}
+    return {"owner": USER_NAME, "created_at": now, "updated_at": now}

@@ -1,0 +1,215 @@
+import shutil
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import uvicorn
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.serving import (
+    EndpointCoreConfigInput,
+    Route,
+    ServedEntityInput,
+    ServingEndpointsAPI,
+    TrafficConfig,
+)
+
+with warnings.catch_warnings():
+    # MLflow warns while it is imported, which the test run would take for an error.
+    warnings.simplefilter("ignore")
+    import mlflow.pyfunc
+    import mlflow.store.tracking.sqlalchemy_store
+from laptop.features.models import log_model
+from laptop.features.online import OnlineStore
+from laptop.features.spec import FeatureColumn, FeatureSpec, InputTable, SourceColumn
+from laptop.features.tables import FeatureTable
+from laptop.workspace import identity, serving
+from laptop.workspace.app import create_app
+from laptop.workspace.state import State
+from mlflow.types import ColSpec, Schema
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+
+MODEL = "dev.shop.delay"
+WEATHER = "dev.shop.weather"
+SPEC = FeatureSpec(
+    sources=(
+        SourceColumn("origin", "string", include=False),
+        SourceColumn("decision_at", "timestamp", include=False),
+        SourceColumn("distance", "double"),
+    ),
+    features=(
+        FeatureColumn("temp", "double", WEATHER, "temp", ("origin",), "decision_at"),
+        FeatureColumn("wind", "bigint", WEATHER, "wind", ("origin",), "decision_at", "-1"),
+    ),
+    tables=(InputTable(WEATHER),),
+)
+TABLE = FeatureTable(
+    name=WEATHER,
+    table_id="1",
+    description="",
+    primary_keys=["origin"],
+    timestamp_keys=["known_at"],
+    features=["origin", "known_at", "temp", "wind"],
+    creation_timestamp=None,
+    types={"origin": "string", "known_at": "timestamp", "temp": "double", "wind": "bigint"},
+    tags={},
+)
+NIGHT = datetime(2013, 11, 1, tzinfo=UTC)
+ROW = {"origin": "EWR", "decision_at": "2013-11-01T10:00:00Z", "distance": 100.0}
+
+
+def reader(intercept: float) -> Pipeline:
+    """Return a model that gives `intercept + distance + 10 temp + 100 wind`; no temp is -1."""
+    rows = pd.DataFrame(np.eye(4, 3), columns=["distance", "temp", "wind"])
+    wanted = intercept + rows.to_numpy() @ np.array([1.0, 10.0, 100.0])
+    imputer = SimpleImputer(strategy="constant", fill_value=-1.0)
+    return make_pipeline(imputer, LinearRegression()).fit(rows, wanted)
+
+
+def weather(temp: float, wind: int) -> pa.Table:
+    known_at = pa.array([NIGHT], pa.timestamp("us", tz="UTC"))
+    return pa.table({"origin": ["EWR"], "known_at": known_at, "temp": [temp], "wind": [wind]})
+
+
+@dataclass
+class Workspace:
+    """The serving part of a workspace; it can be restarted on what it has stored."""
+
+    home: Path
+    url: str = ""
+
+    @contextmanager
+    def up(self) -> Iterator[ServingEndpointsAPI]:
+        state = State(self.home)
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        app = create_app()
+        app.include_router(identity.router(self.url))
+        app.include_router(serving.router(state))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        while not server.started:
+            time.sleep(0.005)
+        try:
+            yield WorkspaceClient(host=self.url, token="token").serving_endpoints
+        finally:
+            server.should_exit = True
+            thread.join()
+            state.close()
+
+    def publish(self, temp: float, wind: int) -> None:
+        store = OnlineStore(self.home)
+        store.publish(TABLE, weather(temp, wind), store="s", online_table=f"{WEATHER}_online")
+        store.close()
+
+
+def register(spec: FeatureSpec, intercept: float, name: str = MODEL) -> str:
+    info = log_model(
+        reader(intercept),
+        "model",
+        mlflow.sklearn,
+        spec,
+        outputs=Schema([ColSpec("double")]),
+        example=pa.table({"origin": ["EWR"], "decision_at": [NIGHT], "distance": [1.0]}),
+        pip_requirements=["scikit-learn"],
+        serialization_format="cloudpickle",
+    )
+    return str(mlflow.register_model(info.model_uri, name).version)
+
+
+@contextmanager
+def pointed(stores: str) -> Iterator[None]:
+    """Have MLflow use other stores for a while."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", stores)
+        patch.setenv("MLFLOW_REGISTRY_URI", stores)
+        patch.setenv("MLFLOW_UV_AUTO_DETECT", "false")
+        yield
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """MLflow's stores with three versions of one model: 1 and 2 work, the third is broken."""
+    stores = f"laptop://{tmp_path_factory.mktemp('mlflow')}"
+    with pointed(stores):
+        mlflow.set_experiment("serving")
+        for intercept in (1000.0, 2000.0, 3000.0):
+            version = register(SPEC, intercept)
+        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{version}"))
+        shutil.rmtree(folder / "data/feature_store/raw_model")
+    return stores
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registry(stores: str) -> Iterator[None]:
+    with pointed(stores):
+        yield
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = Workspace(tmp_path)
+    workspace.publish(temp=2.0, wind=3)
+    return workspace
+
+
+@pytest.fixture
+def endpoints(workspace: Workspace) -> Iterator[ServingEndpointsAPI]:
+    with workspace.up() as endpoints:
+        yield endpoints
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServingEndpointsAPI, str]]:
+    """An endpoint that serves version 1, for tests that change nothing, and its workspace's URL."""
+    workspace = Workspace(tmp_path_factory.mktemp("standing"))
+    workspace.publish(temp=2.0, wind=3)
+    with workspace.up() as endpoints:
+        create(endpoints)
+        yield endpoints, workspace.url
+
+
+def entity(version: int | str, **facts: Any) -> ServedEntityInput:
+    facts = {"entity_name": MODEL, "workload_size": "Small"} | facts
+    return ServedEntityInput(entity_version=str(version), scale_to_zero_enabled=True, **facts)
+
+
+def config(*entities: ServedEntityInput, **shares: int) -> EndpointCoreConfigInput:
+    routes = [Route(served_model_name=k, traffic_percentage=v) for k, v in shares.items()]
+    traffic = TrafficConfig(routes=routes) if routes else None
+    return EndpointCoreConfigInput(
+        name="delay", served_entities=list(entities), traffic_config=traffic
+    )
+
+
+def create(endpoints: ServingEndpointsAPI, version: int | str = 1) -> None:
+    endpoints.create_and_wait("delay", config=config(entity(version)))
+
+
+def ask(endpoints: ServingEndpointsAPI, **changes: Any) -> Any:
+    (prediction,) = endpoints.query("delay", dataframe_records=[ROW | changes]).predictions or []
+    return prediction
+
+
+def failure(endpoints: ServingEndpointsAPI) -> str:
+    """Return why the last update failed."""
+    pending = endpoints.get("delay").pending_config
+    assert pending is not None
+    assert pending.served_entities is not None
+    state = pending.served_entities[0].state
+    assert state is not None
+    return state.deployment_state_message or ""

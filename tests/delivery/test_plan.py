@@ -67,6 +67,13 @@ def test_what_differs_is_named(key: str, value: object, says: str) -> None:
     assert says in difference
 
 
+def test_a_hand_made_edit_that_the_deploy_would_undo_is_a_difference() -> None:
+    edited = json.loads(json.dumps(ENTRY))
+    edited["changes"]["tasks[0]"]["remote"] = "by hand"
+    now = {**PLAN, "resources": {"resources.jobs.model_training": keep_decided(edited)}}
+    assert find_differences(PLAN, now) == ["resources.jobs.model_training: another update"]
+
+
 def test_a_plan_file_without_content_matches_nothing() -> None:
     assert len(find_differences({}, PLAN)) == 5
 

@@ -1,3 +1,4 @@
+import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from laptop.features.errors import FeatureError
-from laptop.features.online import OnlineStore, key_text
+from laptop.features.online import FILE, OnlineStore, key_text
 from laptop.features.tables import FeatureTable
 from laptop.home import Home
 
@@ -236,7 +237,9 @@ def test_a_store_is_created_once_and_listed(store: OnlineStore) -> None:
     assert [(name, capacity) for name, capacity, _ in store.stores()] == [("shop", "CU_2")]
 
 
-def test_an_online_table_that_was_withdrawn_is_gone_and_no_other(store: OnlineStore) -> None:
+def test_an_online_table_that_was_withdrawn_is_gone_and_no_other(
+    store: OnlineStore, tmp_path: Path
+) -> None:
     publish(store, ("EWR", 5, 3.0))
     other = replace(WEATHER, name="c.s.other")
     store.publish(other, weather(("EWR", 5, 4.0)), store="s", online_table="c.s.other_online")
@@ -246,6 +249,10 @@ def test_an_online_table_that_was_withdrawn_is_gone_and_no_other(store: OnlineSt
     with pytest.raises(FeatureError, match=r"not published online. Published: c\.s\.other"):
         store.find(NAME, ["temp"])
     assert store.find("c.s.other", ["temp"]).name == "c.s.other_online"
+    with sqlite3.connect(tmp_path / FILE) as file:
+        left = file.execute("SELECT DISTINCT online_table FROM online_row").fetchall()
+    file.close()
+    assert left == [("c.s.other_online",)]
     assert not store.withdraw(f"{NAME}_online")
     publish(store, ("JFK", 5, 1.0))
     assert temps(store, "EWR", "JFK") == [None, 1.0]

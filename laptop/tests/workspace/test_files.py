@@ -1,3 +1,4 @@
+import contextlib
 import threading
 from pathlib import Path
 
@@ -64,27 +65,28 @@ def test_a_file_is_replaced_only_when_asked_to(client: WorkspaceClient, place: s
     assert read(client, f"{place}/a") == "two"
 
 
-def test_of_many_that_make_one_file_at_once_one_succeeds(
-    client: WorkspaceClient, place: str
-) -> None:
-    made: list[int] = []
-    barrier = threading.Barrier(8)
+def test_of_many_that_make_one_file_at_once_one_succeeds(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    tree = FileTree(state)
+    made: list[tuple[int, bytes]] = []
+    barrier = threading.Barrier(4)
 
     def make(number: int) -> None:
-        barrier.wait()
-        try:
-            put(client, f"{place}/deploy.lock", str(number))
-        except (ResourceAlreadyExists, ResourceConflict):
-            return
-        made.append(number)
+        content = b"%d" % number * 100_000
+        for file in range(20):
+            barrier.wait()
+            with contextlib.suppress(ApiError):
+                tree.write(f"/Shared/{file}", content, overwrite=False)
+                made.append((file, content))
 
-    threads = [threading.Thread(target=make, args=(number,)) for number in range(8)]
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert read(client, f"{place}/deploy.lock") == str(made[0])
-    assert len(made) == 1
+    assert [file for file, _ in sorted(made)] == list(range(20))
+    assert all(tree.read(f"/Shared/{file}") == content for file, content in made)
+    state.close()
 
 
 def test_a_file_needs_its_folder(client: WorkspaceClient, place: str) -> None:

@@ -112,6 +112,7 @@ def test_jobs_are_listed_by_page_with_their_tasks_when_asked(
     last = there.ask("GET", f"/api/2.2/jobs/list?name=paged&limit=2&page_token={token}")
     assert [job["job_id"] for job in last["jobs"]] == made[2:]
     assert "next_page_token" not in last
+    assert "next_page_token" not in there.ask("GET", "/api/2.2/jobs/list?name=paged&limit=3")
     full = there.ask("GET", "/api/2.2/jobs/list?name=paged&expand_tasks=true")["jobs"]
     assert [job["settings"]["tasks"][0]["task_key"] for job in full] == ["only"] * 3
     for query in ("limit=0", "page_token=next"):

@@ -2,11 +2,14 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound, ResourceAlreadyExists, ResourceConflict
 
+from ..conftest import Jobs, execute, results
+
 
 @pytest.fixture(scope="module", autouse=True)
 def schema(client: WorkspaceClient) -> None:
     client.schemas.create("models", "dev")
     client.schemas.create("models", "prod")
+    client.schemas.create("versions", "dev")
 
 
 def test_a_model_is_registered_shown_changed_and_removed(client: WorkspaceClient) -> None:
@@ -25,6 +28,40 @@ def test_a_model_is_registered_shown_changed_and_removed(client: WorkspaceClient
     client.registered_models.delete("dev.models.late")
     with pytest.raises(NotFound, match=r"Model 'dev\.models\.late' does not exist"):
         client.registered_models.get("dev.models.late")
+
+
+LOG = """
+import mlflow, numpy as np
+from mlflow.models import infer_signature
+from sklearn.dummy import DummyRegressor
+rows = np.zeros((2, 1))
+with mlflow.start_run(experiment_id="0"):
+    for _ in range(2):
+        mlflow.sklearn.log_model(
+            DummyRegressor().fit(rows, rows[:, 0]),
+            name="model",
+            signature=infer_signature(rows, rows[:, 0]),
+            registered_model_name="dev.versions.late",
+            pip_requirements=["scikit-learn"],
+            serialization_format="cloudpickle",
+        )
+mlflow.MlflowClient().set_registered_model_alias("dev.versions.late", "Champion", "2")
+"""
+
+
+def test_a_version_is_shown_by_number_and_alias_and_removed(
+    client: WorkspaceClient, jobs: Jobs
+) -> None:
+    name = "dev.versions.late"
+    assert results(jobs.run(execute("log", LOG))) == {"log": "SUCCESS"}
+    assert [client.model_versions.get(name, number).version for number in (1, 2)] == [1, 2]
+    assert client.model_versions.get_by_alias(name, "Champion").version == 2
+    with pytest.raises(NotFound, match=r"'3' does not exist\. There are: 1, 2\."):
+        client.model_versions.get(name, 3)
+    client.model_versions.delete(name, 1)
+    assert [version.version for version in client.model_versions.list(name)] == [2]
+    with pytest.raises(NotFound, match=r"'1' does not exist\. There are: 2\."):
+        client.model_versions.delete(name, 1)
 
 
 def test_models_are_listed_by_catalog_and_schema(client: WorkspaceClient) -> None:

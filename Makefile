@@ -30,8 +30,9 @@ lint: setup ## Format, lint, types and workflows; changes nothing.
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
-	@$(RUN) zizmor --offline --quiet --persona pedantic .github/workflows
+	@$(RUN) zizmor --offline --quiet --persona pedantic .github
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.azure-pipelines --regex-variant nonunicode azure-pipelines.yml
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.gitlab-ci .gitlab-ci.yml
 

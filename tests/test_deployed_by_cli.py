@@ -16,9 +16,13 @@ from databricks.sdk.service.serving import Route, ServedEntityInput, TrafficConf
 from laptop.home import Home
 
 from laptop import connection
-from tests.conftest import ENDPOINT, MODEL, ROOT, SCHEMA
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
+
+SCHEMA = "staging.pr_17flight_delays"
+MODEL = f"{SCHEMA}.pr_17delay"
+ENDPOINT = MODEL.replace(".", "-")
 
 # Where `make` has brought uv or the CLI, and where the uv is that runs the tests.
 BROUGHT = [str(ROOT / ".tools" / "bin"), str(Path(os.environ.get("UV", "")).parent)]
@@ -51,8 +55,7 @@ class Deployer:
                 "DATABRICKS_HOST": self.there.address,
                 "DATABRICKS_TOKEN": self.there.token,
                 "BUNDLE_VAR_service_principal": "laptop@localhost",
-                "BUNDLE_VAR_as_of": "2013-02-01",
-                "BUNDLE_VAR_policy": "policy_small",
+                "BUNDLE_VAR_pull_request": "17",
             },
             capture_output=True,
             text=True,
@@ -63,7 +66,7 @@ class Deployer:
         """Run the integration tests, or one module of them, as `make integration` does."""
         folder = f"tests/integration/{tests}"
         junit = "--junit-xml=reports/junit.xml"
-        return self.execute(sys.executable, "-m", "pytest", folder, "--target=dev", junit)
+        return self.execute(sys.executable, "-m", "pytest", folder, "--target=test", junit)
 
     def failures(self) -> list[str]:
         """Return which tests of what stands fail."""
@@ -73,7 +76,7 @@ class Deployer:
 
     def retrain(self) -> str:
         """Return what `make retrain` says."""
-        done = self.execute(sys.executable, "-m", "delivery", "retrain", "dev")
+        done = self.execute(sys.executable, "-m", "delivery", "retrain", "test")
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -125,25 +128,26 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
 
 @pytest.fixture(scope="module")
 def integrated(deployer: Deployer) -> Deployer:
-    """Dev, deployed on small data, its integration tests passed, and a second version trained."""
-    deployer.succeed("bundle", "deploy")
+    """A pull request's own copy, its integration tests passed, and a second version trained."""
+    deployer.succeed("bundle", "deploy", "-t", "test")
     passed = deployer.integrate()
     assert passed.returncode == 0, passed.stdout + passed.stderr
-    deployer.succeed("bundle", "run", "model_training")
+    deployer.succeed("bundle", "run", "model_training", "-t", "test")
     return deployer
 
 
 def test_a_job_that_fails_says_why_and_ends_with_an_exit_code(deployer: Deployer) -> None:
     deployer.succeed("bundle", "deploy")
-    refused = deployer.call("bundle", "run", "model_training", "--params", "as_of=2012-02-01")
+    refused = deployer.call("bundle", "run", "model_training")
     assert refused.returncode == 1
     assert "Task train FAILED:" in refused.stderr
     assert "Run the job feature_refresh first" in refused.stderr
+    deployer.succeed("bundle", "destroy", "--auto-approve")
 
 
 def test_integration_passes_on_the_laptop_and_reports(integrated: Deployer) -> None:
     report = (integrated.root / "reports" / "integration.md").read_text()
-    assert report.startswith("## Integration on `dev`: all 17 passed")
+    assert report.startswith("## Integration on `test`: all 17 passed")
     assert "| Champion | version 1 |" in report
     assert re.search(r"\| `[a-z_]*auc` \| 0\.[6-8]\d+ \|", report)
     assert 'failures="0"' in (integrated.root / "reports" / "junit.xml").read_text()
@@ -214,7 +218,7 @@ def test_a_training_starts_only_when_what_it_rests_on_has_changed(integrated: De
         with (integrated.root / file).open("a") as text:
             text.write("\n")
         integrated.commit()
-        integrated.succeed("bundle", "deploy")
+        integrated.succeed("bundle", "deploy", "-t", "test")
         assert answer in integrated.retrain(), file
     (running,) = integrated.workspace.jobs.list_runs(active_only=True)
     assert running.run_id is not None
@@ -222,27 +226,32 @@ def test_a_training_starts_only_when_what_it_rests_on_has_changed(integrated: De
 
 
 def test_teardown_and_destroy_leave_nothing(integrated: Deployer) -> None:
-    integrated.succeed("bundle", "run", "teardown")
+    integrated.succeed("bundle", "run", "teardown", "-t", "test")
     # Killed half-way it would be run again, on what is left.
-    integrated.succeed("bundle", "run", "teardown")
+    integrated.succeed("bundle", "run", "teardown", "-t", "test")
     workspace = integrated.workspace
     catalog, schema = SCHEMA.split(".")
     assert list(workspace.serving_endpoints.list()) == []
     assert list(workspace.tables.list(catalog, schema)) == []
-    integrated.succeed("bundle", "destroy", "--auto-approve")
+    integrated.succeed("bundle", "destroy", "--auto-approve", "-t", "test")
     assert list(workspace.jobs.list()) == []
     assert list(workspace.registered_models.list()) == []
     assert list(workspace.schemas.list(catalog)) == []
 
 
-def test_staging_is_deployed_as_its_own_service_principal_and_cannot_be_destroyed(
-    deployer: Deployer,
+@pytest.mark.parametrize(("target", "branch"), [("staging", "main"), ("prod", "release")])
+def test_a_kept_target_is_deployed_as_its_own_service_principal_and_cannot_be_destroyed(
+    deployer: Deployer, target: str, branch: str
 ) -> None:
-    deployer.succeed("bundle", "validate", "-t", "staging", "--strict")
-    deployer.succeed("bundle", "deploy", "-t", "staging")
-    plan = json.loads(deployer.call("bundle", "plan", "-t", "staging", "-o", "json").stdout)
+    subprocess.run(["git", "switch", "-q", "-C", branch], cwd=deployer.root, check=True)
+    deployer.succeed("bundle", "validate", "-t", target, "--strict")
+    deployer.succeed("bundle", "deploy", "-t", target)
+    plan = json.loads(deployer.call("bundle", "plan", "-t", target, "-o", "json").stdout)
     assert {each["action"] for each in plan["plan"].values()} == {"skip"}
-    refused = deployer.call("bundle", "destroy", "-t", "staging", "--auto-approve")
+    refused = deployer.call("bundle", "destroy", "-t", target, "--auto-approve")
     assert refused.returncode == 1
     assert "prevent_destroy" in refused.stderr
-    assert deployer.workspace.schemas.get("staging.flight_delays").name == "flight_delays"
+    assert deployer.workspace.schemas.get(f"{target}.flight_delays").name == "flight_delays"
+    no_job = deployer.call("bundle", "run", "teardown", "-t", target)
+    assert no_job.returncode == 1
+    assert "teardown" in no_job.stderr

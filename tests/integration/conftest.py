@@ -1,5 +1,6 @@
 """One deployed target, reached as anyone reaches it: the CLI and the workspace's REST API."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from databricks.sdk.service.sql import StatementState
 from delivery.databricks import PROJECT, open_workspace, read_bundle
 from flight_delays.lifecycle import CHAMPION
 
+WAREHOUSE_SECONDS = 600
+WAITING = (StatementState.PENDING, StatementState.RUNNING)
 REPORT = PROJECT / "reports" / "integration.md"
 FIGURES = pytest.StashKey[dict[str, str]]()
 
@@ -29,11 +32,15 @@ class Deployment:
 
     def sql(self, statement: str) -> list[dict[str, Any]]:
         """Return the rows that a statement gives; values come as text."""
-        answer = self.workspace.statement_execution.execute_statement(
-            statement=statement, warehouse_id=self._warehouse(), wait_timeout="50s"
-        )
-        assert answer.status is not None
-        assert answer.status.state == StatementState.SUCCEEDED, answer.status
+        statements = self.workspace.statement_execution
+        answer = statements.execute_statement(statement, self._warehouse(), wait_timeout="50s")
+        # A warehouse that has to start first takes minutes.
+        until = time.monotonic() + WAREHOUSE_SECONDS
+        while (state := answer.status and answer.status.state) in WAITING:
+            assert time.monotonic() < until, f"The warehouse did not answer: {answer.status}"
+            time.sleep(5)
+            answer = statements.get_statement(answer.statement_id or "")
+        assert state == StatementState.SUCCEEDED, answer.status
         assert answer.manifest is not None
         assert answer.manifest.schema is not None
         names = [column.name or "" for column in answer.manifest.schema.columns or []]

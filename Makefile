@@ -4,6 +4,9 @@ TOOLS := .tools
 UV := $(shell command -v uv || echo $(TOOLS)/bin/uv)
 RUN := $(UV) run --no-sync
 
+# What was brought is found by what builds and deploys, too.
+export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
+
 # Compiled once at installation, imports take a third of the time.
 export UV_COMPILE_BYTECODE := 1
 

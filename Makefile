@@ -4,6 +4,10 @@ TOOLS := .tools
 UV := $(shell command -v uv || echo $(TOOLS)/bin/uv)
 RUN := $(UV) run --no-sync
 
+# What is tested and what is typed.
+TESTS := tests
+TYPED := src laptop/src delivery tests examples
+
 # What was brought is found by what builds and deploys, too.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
@@ -27,12 +31,12 @@ demo: setup ## Two months of the whole lifecycle on the full data.
 	@sh demo.sh "$(UV)"
 
 test: setup ## All tests.
-	@$(RUN) pytest
+	@$(RUN) pytest $(TESTS)
 
 lint: setup ## Format, lint, types and workflows; changes nothing.
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
-	@$(RUN) mypy
+	@$(RUN) mypy $(TYPED)
 	@$(RUN) zizmor --offline --quiet --persona pedantic .github
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml

@@ -1,14 +1,20 @@
 # Targets of this repository alone.
 
+TESTS += laptop/tests conformance/tests scaffold/tests
+TYPED += laptop/tests benchmarks conformance/tests scaffold
+
 CLI_MODULE := conformance/go.mod conformance/go.sum
 CLI_VERSION = $(shell sed -n 's|.*databricks/cli v||p' conformance/go.mod)
 CLI_STAMP = -X github.com/databricks/cli/internal/build.buildVersion=$(CLI_VERSION)
 BUILD_GO = cd conformance && go build -buildvcs=false -o ../$@
 
-.PHONY: bench databricks-cli actionlint
+.PHONY: bench databricks-cli actionlint template
 
 bench: setup ## Figures, both sides in one run on this machine.
 	@$(RUN) python benchmarks/forked_tasks.py
+
+template: setup ## Compile the templates from what stands here; CHECK=1 only says whether they are stale.
+	@$(RUN) python -m scaffold compile $(if $(CHECK),--check)
 
 databricks-cli: $(if $(shell command -v databricks),,$(TOOLS)/bin/databricks)
 databricks-cli: $(TOOLS)/bin/fake-workspace ## The Databricks CLI, where none is installed, and its fake workspace.

@@ -16,6 +16,7 @@ from databricks.sdk.service.serving import Route, ServedEntityInput, TrafficConf
 from laptop.home import Home
 
 from laptop import connection
+
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
@@ -103,7 +104,7 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     """A copy of what is here, committed on main, whose hosts are the laptop."""
     binary = shutil.which("databricks", path=PATH)
     if binary is None:
-        reason = "The databricks CLI is neither on the PATH nor in .tools/bin: make databricks-cli"
+        reason = "The Databricks CLI is not here: docs.databricks.com/dev-tools/cli/install.html"
         if os.environ.get("REQUIRE_DATABRICKS_CLI") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
@@ -251,7 +252,8 @@ def test_a_kept_target_is_deployed_as_its_own_service_principal_and_cannot_be_de
     refused = deployer.call("bundle", "destroy", "-t", target, "--auto-approve")
     assert refused.returncode == 1
     assert "prevent_destroy" in refused.stderr
-    assert deployer.workspace.schemas.get(f"{target}.flight_delays").name == "flight_delays"
+    kept = deployer.workspace.schemas.get(f"{target}.flight_delays")
+    assert kept.name == "flight_delays"
     no_job = deployer.call("bundle", "run", "teardown", "-t", target)
     assert no_job.returncode == 1
     assert "teardown" in no_job.stderr

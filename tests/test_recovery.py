@@ -8,6 +8,7 @@ import pytest
 from laptop.home import Home
 
 from laptop import connection
+
 from tests.conftest import ENDPOINT, MODEL, SCHEMA, Laptop
 from tests.oracle import expected_features
 

@@ -108,8 +108,9 @@ def test_batch_raw_model_and_endpoint_return_one_double_a_row(january: Laptop) -
 def test_dbutils_whose_task_values_reach_nobody_is_refused(january: Laptop) -> None:
     environment = january.environment()
     del environment["PYTHONPATH"]
+    code = "from flight_delays.lakehouse.context import Lakehouse; Lakehouse()"
     done = subprocess.run(
-        [sys.executable, "-c", "from flight_delays.lakehouse.context import Lakehouse as L; L()"],
+        [sys.executable, "-c", code],
         env=environment, cwd=ROOT / "tests", capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 1

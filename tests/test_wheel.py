@@ -36,5 +36,6 @@ def test_wheel_holds_the_project_with_its_configuration_and_nothing_else(tmp_pat
     )  # fmt: skip
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"flight_delays"}
-    assert {"flight_delays/conf/policy.yml", "flight_delays/conf/model.yml"} <= set(names)
+    package = "flight_delays"
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {package}
+    assert {f"{package}/conf/{name}.yml" for name in ("policy", "model")} <= set(names)

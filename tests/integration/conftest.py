@@ -9,8 +9,9 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.sql import StatementState
 
-from delivery.databricks import PROJECT, open_workspace, read_bundle
 from flight_delays.lifecycle import CHAMPION
+
+from delivery.databricks import PROJECT, open_workspace, read_bundle
 
 WAREHOUSE_SECONDS = 600
 WAITING = (StatementState.PENDING, StatementState.RUNNING)

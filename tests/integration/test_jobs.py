@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from statistics import quantiles
 from typing import Any
 
-from delivery.databricks import run_bundle
 from flight_delays.lakehouse.endpoint import is_probability, name_endpoint
 from flight_delays.problem.sources import KEYS
 
 from .conftest import Deployment
+from delivery.databricks import run_bundle
 
 REQUESTS = 100
 CLIENTS = 4

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from flight_delays.lifecycle import Comparison, UnusableInputError, compare, log_losses
+from flight_delays.lifecycle import (
+    Comparison,
+    UnusableInputError,
+    compare,
+    log_losses,
+)
 
 Floats = NDArray[np.float64]
 

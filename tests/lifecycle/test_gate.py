@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from flight_delays.lifecycle import Evidence, Failed, Passed, ValidationPolicy, Verdict, judge
+from flight_delays.lifecycle import (
+    Evidence,
+    Failed,
+    Passed,
+    ValidationPolicy,
+    Verdict,
+    judge,
+)
 
 ROWS = 6000
 RANDOM = np.random.default_rng(11)

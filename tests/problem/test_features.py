@@ -25,6 +25,7 @@ from flight_delays.problem.features import (
     feature_lookups,
 )
 from flight_delays.problem.sources import KEYS, SOURCES
+
 from tests.oracle import expected_features
 from tests.problem.conftest import look_up
 

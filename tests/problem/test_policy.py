@@ -91,8 +91,8 @@ def change(*path: str, to: object) -> Callable[[dict[str, Any]], None]:
 def test_a_policy_that_says_what_is_not_allowed_is_refused_by_name(
     broken: Callable[[dict[str, Any]], None], message: str
 ) -> None:
-    text = (resources.files("flight_delays") / "conf" / "policy.yml").read_text(encoding="utf-8")
-    document = yaml.safe_load(text)
+    file = resources.files("flight_delays") / "conf" / "policy.yml"
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
     Policy.model_validate(document)
     broken(document)
     with pytest.raises(ValidationError, match=message):

@@ -2,7 +2,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from flight_delays.tasks.parameters import Instant, ParameterError, Parameters, SchemaName
+from flight_delays.tasks.parameters import (
+    Instant,
+    ParameterError,
+    Parameters,
+    SchemaName,
+)
 
 
 class Sample(Parameters):

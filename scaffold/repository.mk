@@ -8,13 +8,18 @@ CLI_VERSION = $(shell sed -n 's|.*databricks/cli v||p' conformance/go.mod)
 CLI_STAMP = -X github.com/databricks/cli/internal/build.buildVersion=$(CLI_VERSION)
 BUILD_GO = cd conformance && go build -buildvcs=false -o ../$@
 
-.PHONY: bench databricks-cli actionlint template
+.PHONY: bench databricks-cli actionlint template fresh-template
 
 bench: setup ## Figures, both sides in one run on this machine.
 	@$(RUN) python benchmarks/forked_tasks.py
 
 template: setup ## Compile the templates from what stands here; CHECK=1 only says whether they are stale.
 	@$(RUN) python -m scaffold compile $(if $(CHECK),--check)
+
+# Not among the project's own dependencies, which every render has.
+test: $(TOOLS)/bin/cookiecutter
+$(TOOLS)/bin/cookiecutter: $(UV)
+	@UV_TOOL_DIR=$(TOOLS)/tools UV_TOOL_BIN_DIR=$(TOOLS)/bin $(UV) tool install --quiet 'cookiecutter==2.7.1'
 
 databricks-cli: $(if $(shell command -v databricks),,$(TOOLS)/bin/databricks)
 databricks-cli: $(TOOLS)/bin/fake-workspace ## The Databricks CLI, where none is installed, and its fake workspace.
@@ -26,7 +31,10 @@ $(TOOLS)/bin/fake-workspace: $(CLI_MODULE) $(wildcard conformance/fake-workspace
 	$(BUILD_GO) ./fake-workspace
 
 # Built with Go; a machine without it says what it leaves out, CI fails.
-lint: actionlint
+lint: actionlint fresh-template
+fresh-template: setup
+	@$(RUN) python -m scaffold compile --check
+
 actionlint:
 	@if [ -x $(TOOLS)/bin/actionlint ] || command -v go > /dev/null; then \
 	    $(MAKE) --silent $(TOOLS)/bin/actionlint && $(TOOLS)/bin/actionlint; \

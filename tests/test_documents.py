@@ -15,7 +15,8 @@ from laptop import connection
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "laptop" / "README.md"]
+    for pattern in ("*.md", "docs/*.md", ".github/*.md", "laptop/*.md")
+    for path in ROOT.glob(pattern)
 )
 # Run by their own tests or by the CI entry, or never ending.
 ELSEWHERE = re.compile(r"^(make |databricks |uv run laptop ui)")

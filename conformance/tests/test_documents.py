@@ -9,7 +9,8 @@ import pytest
 
 from conformance.tests.projects import ROOT
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "laptop" / "README.md"])
+PATTERNS = ("*.md", "docs/*.md", ".github/*.md", "laptop/*.md")
+DOCUMENTS = sorted(path for pattern in PATTERNS for path in ROOT.glob(pattern))
 COMMAND = re.compile(r"^databricks .*$|`(databricks [^`…]*)`", re.MULTILINE)
 
 

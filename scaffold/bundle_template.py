@@ -1,0 +1,103 @@
+"""The template of `databricks bundle init`: its files, its questions, what it says."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .compilation import Part
+from .engines import Go, write
+from .errors import SourceError
+from .manifest import Manifest
+from .refusals import Refusal
+from .sentinel import PROJECT_NAME, Sentinel
+from .trees import File, Tree
+
+FOLDER = "template"
+SCHEMA = "databricks_template_schema.json"
+EXTENSION = ".tmpl"
+BUNDLE = "databricks.yml"
+
+_PREAMBLE = "__preamble"
+_WELCOME = (
+    "A project that trains, validates, deploys, serves and scores a model, promoted as code from "
+    "dev to staging to prod, and that runs whole on a laptop."
+)
+_NEXT = (
+    f"cd {{{{.{PROJECT_NAME}}}}}",
+    "git init --initial-branch main && git add --all && git commit --message 'A new project'",
+    "make demo",
+)
+
+
+def build_bundle_template(parts: tuple[Part, ...], refusals: tuple[Refusal, ...]) -> Tree:
+    """Returns the files below `template/`.
+
+    All text has the extension that makes the CLI render it, which also keeps linters, dependency
+    bots and git from taking it for the repository's own.
+    """
+    go = Go()
+    tree = {f"{_PREAMBLE}{EXTENSION}": File(_write_preamble(refusals).encode())}
+    for part in parts:
+        path = f"{{{{.{PROJECT_NAME}}}}}/{write(part.path, go)}"
+        if isinstance(part.content, bytes):
+            tree[path] = File(part.content, part.executable)
+        else:
+            content = write(part.content, go).encode()
+            tree[f"{path}{EXTENSION}"] = File(content, part.executable)
+    return tree
+
+
+def build_schema(manifest: Manifest, answers: Mapping[str, str], cli_version: str) -> File:
+    """Returns the questions, and what is said before and after them."""
+    properties: dict[str, Any] = {}
+    for order, (name, question) in enumerate(manifest.questions.items(), start=1):
+        default = Sentinel(manifest.sentinel).split(question.default or answers[name])
+        properties[name] = {
+            "type": "string",
+            "description": f"\n{question.description}",
+            "default": write(default, Go()),
+            "order": order,
+        }
+        if question.choices:
+            properties[name]["enum"] = list(question.choices)
+        else:
+            properties[name]["pattern"] = f"^(?:{question.pattern})$"
+            properties[name]["pattern_match_failure_message"] = (
+                f"{name} must be {question.allowed}."
+            )
+    schema = {
+        "welcome_message": _WELCOME,
+        "min_databricks_cli_version": f"v{cli_version}",
+        "properties": properties,
+        "success_message": _write_success(manifest),
+    }
+    return File((json.dumps(schema, indent=2) + "\n").encode())
+
+
+def read_cli_version(tree: Tree) -> str:
+    """Returns the oldest CLI that the bundle itself allows.
+
+    Raises:
+        SourceError: the bundle does not say.
+    """
+    found = re.search(r'databricks_cli_version: ">= ([\d.]+)"', tree[BUNDLE].content.decode())
+    if found is None:
+        advice = 'Write `databricks_cli_version: ">= 1.2.3"` below `bundle`.'
+        raise SourceError(BUNDLE, 0, "no oldest version of the CLI", advice)
+    return found.group(1)
+
+
+def _write_success(manifest: Manifest) -> str:
+    answers = [f"  {name}: {{{{.{name}}}}}" for name in manifest.questions]
+    commands = [f"  {command}" for command in _NEXT]
+    return "\n".join(("\nMade of these answers:", *answers, "\nNext:", *commands))
+
+
+def _write_preamble(refusals: tuple[Refusal, ...]) -> str:
+    lines = [f'{{{{skip "{_PREAMBLE}"}}}}']
+    for refusal in refusals:
+        asked = f"(regexp {json.dumps(refusal.pattern)}).MatchString .{refusal.answer}"
+        fail = f'fail "%s%q." {json.dumps(refusal.message)} .{refusal.answer}'
+        lines.append(f"{{{{if {asked}}}}}{{{{{fail}}}}}{{{{end}}}}")
+    return "\n".join((*lines, ""))

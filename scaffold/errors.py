@@ -1,0 +1,42 @@
+"""What keeps the root from being compiled."""
+
+
+class ScaffoldError(Exception):
+    """The root, its manifest or a target folder is not fit; the message says what to do."""
+
+
+class ManifestError(ScaffoldError):
+    """The manifest contradicts itself or the root."""
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(f"scaffold/manifest.toml: {what}. {advice}")
+
+
+class SourceError(ScaffoldError):
+    """A file of the root cannot become part of a template.
+
+    Attributes:
+        path: the file, from the root.
+        line: the line it is about, from 1; 0 where it is about the whole file.
+    """
+
+    def __init__(self, path: str, line: int, what: str, advice: str) -> None:
+        self.path = path
+        self.line = line
+        place = f"{path}:{line}" if line else path
+        super().__init__(f"{place}: {what}. {advice}")
+
+
+class StaleTemplateError(ScaffoldError):
+    """What is compiled differs from what the root says now."""
+
+    def __init__(self, differences: list[str]) -> None:
+        shown = "\n".join(f"  {difference}" for difference in differences)
+        super().__init__(f"The template is stale; run `python -m scaffold compile`:\n{shown}")
+
+
+class TargetFolderError(ScaffoldError):
+    """The folder that shall take a template holds other files."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(f"{folder} is not empty. Name a new or an empty folder.")

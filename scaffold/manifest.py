@@ -1,0 +1,106 @@
+"""What the manifest says, and what this repository itself has answered."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import ManifestError
+
+Rule = Literal["stay", "verbatim", "rendered"]
+VERSION = "template_version"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Question(_Strict):
+    """One question to whoever makes a project.
+
+    Attributes:
+        description: What is asked.
+        pattern: What the whole answer must match, in what RE2 and Python have in common.
+        allowed: The same in words.
+        choices: The only answers there are; the question is then an option.
+        default: What is offered; the repository's own answer where it is empty.
+    """
+
+    description: str
+    pattern: str = ".+"
+    allowed: str = ""
+    choices: tuple[str, ...] = ()
+    default: str = ""
+
+
+class Place(_Strict):
+    """Where an answer stands: a text on one line, which holds the repository's answer once."""
+
+    answer: str
+    file: str
+    text: str
+    times: Annotated[int, Field(ge=1)] = 1
+
+
+class Manifest(_Strict):
+    """How the root becomes a template."""
+
+    sentinel: str
+    record: str
+    files: dict[Rule, tuple[str, ...]]
+    questions: dict[str, Question]
+    places: tuple[Place, ...] = ()
+
+    @property
+    def options(self) -> dict[str, tuple[str, ...]]:
+        """The choices of each question that has some."""
+        return {name: q.choices for name, q in self.questions.items() if q.choices}
+
+    def find_rule(self, path: str) -> tuple[Rule, str] | None:
+        """Returns the longest rule that covers a path, and its text."""
+        found = [
+            (text, rule)
+            for rule, texts in self.files.items()
+            for text in texts
+            if path == text or (text.endswith("/") and path.startswith(text))
+        ]
+        if not found:
+            return None
+        text, rule = max(found, key=lambda one: len(one[0]))
+        return rule, text
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Reads the manifest.
+
+    Raises:
+        ManifestError: a key is missing, unknown or of another type.
+    """
+    try:
+        return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestError(str(error), "Write it as TOML.") from error
+    except ValidationError as error:
+        facts = "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
+        )
+        raise ManifestError(facts, "See the classes in scaffold/manifest.py.") from error
+
+
+def load_answers(root: Path, manifest: Manifest) -> dict[str, str]:
+    """Reads what the repository has answered, the version of the template among it.
+
+    Raises:
+        ManifestError: there are answers without a question, or questions without an answer.
+    """
+    answers: dict[str, str] = json.loads((root / manifest.record).read_text(encoding="utf-8"))
+    expected = [VERSION, *manifest.questions]
+    if list(answers) != expected:
+        what = f"{manifest.record} holds {', '.join(answers)}"
+        raise ManifestError(what, f"The questions are {', '.join(expected)}, in this order.")
+    if answers["project_name"] != manifest.sentinel:
+        what = f"{manifest.record} names the project {answers['project_name']}"
+        raise ManifestError(what, f"The sentinel is {manifest.sentinel}.")
+    return answers

@@ -1,0 +1,138 @@
+"""Regions of a file that belong to an option, marked by comments of the file's own language.
+
+A marker stands alone on its line and no render keeps it:
+
+    # [option: serving]
+    endpoint: yes
+    # [else]
+    # endpoint: no
+    # [end]
+
+`[option: ci = github]` names a choice; without one it is "yes". The lines after `[else]` stand as
+comments, which a render takes off. Markdown has `<!-- [option: serving] -->`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from .errors import SourceError
+from .tokens import If, Text, Token, Tokens, join_texts
+
+_HASH = re.compile(r"^\s*# \[(option:[^\]]*|else|end)\]\s*$")
+_MARKDOWN = re.compile(r"^\s*<!-- \[(option:[^\]]*|else|end)\] -->\s*$")
+_ANY = re.compile(r"\[option:")
+_OPTION = re.compile(r"option: (?P<option>[a-z_]+)(?: = (?P<choice>[a-z_]+))?")
+_COMMENTED = re.compile(r"^(?P<indent>\s*)# ?(?P<line>.*)$", re.DOTALL)
+_COMMENTED_MARKDOWN = re.compile(r"^(?P<indent>\s*)<!-- (?P<line>.*) -->(?P<end>\n?)$")
+
+Options = Mapping[str, Sequence[str]]
+
+
+@dataclass
+class _Region:
+    line: int
+    option: str = ""
+    choice: str = ""
+    then: list[Token] = field(default_factory=list)
+    otherwise: list[Token] | None = None
+
+    def take(self, token: Token) -> None:
+        (self.then if self.otherwise is None else self.otherwise).append(token)
+
+
+def parse_regions(path: str, text: str, options: Options) -> Tokens:
+    """Cuts a file's text at its markers.
+
+    Args:
+        path: the file, for its language and for errors.
+        text: what it holds.
+        options: the choices of each option.
+
+    Raises:
+        SourceError: a marker is misspelt, not closed, nested wrongly, of an unknown option, or in a
+            language that has none.
+    """
+    marker = _find_marker(path)
+    regions = [_Region(0)]
+    for number, line in enumerate(text.splitlines(keepends=True), start=1):
+        found = marker.match(line) if marker else None
+        if found is None:
+            if _ANY.search(line):
+                what = "an option's marker that is not understood"
+                raise SourceError(path, number, what, _describe_markers(path))
+            shown = _uncomment(path, number, line) if regions[-1].otherwise is not None else line
+            regions[-1].take(Text(shown))
+            continue
+        match found.group(1):
+            case "else":
+                _turn(path, number, regions)
+            case "end":
+                _close(path, number, regions)
+            case option:
+                regions.append(_open(path, number, option, options, regions[-1]))
+    if len(regions) > 1:
+        what = f"the region of option {regions[-1].option} is not closed"
+        raise SourceError(path, regions[-1].line, what, "Write `[end]` after its last line.")
+    return join_texts(regions[0].then)
+
+
+def _find_marker(path: str) -> re.Pattern[str] | None:
+    name = PurePosixPath(path)
+    if name.suffix == ".md":
+        return _MARKDOWN
+    if name.suffix in {".yml", ".yaml", ".toml", ".mk"} or name.name == "Makefile":
+        return _HASH
+    return None
+
+
+def _describe_markers(path: str) -> str:
+    match _find_marker(path):
+        case None:
+            return "Only YAML, TOML, Markdown and Makefiles have regions."
+        case marker if marker is _MARKDOWN:
+            return "Write `<!-- [option: name] -->` alone on a line."
+        case _:
+            return "Write `# [option: name]` alone on a line."
+
+
+def _open(path: str, number: int, text: str, options: Options, outer: _Region) -> _Region:
+    found = _OPTION.fullmatch(text)
+    if found is None:
+        advice = "Write `[option: name]` or `[option: name = choice]`."
+        raise SourceError(path, number, f"got [{text}]", advice)
+    option, choice = found["option"], found["choice"] or "yes"
+    if outer.otherwise is not None:
+        advice = "Close the one region before the other is opened."
+        raise SourceError(path, number, f"option {option} is nested in an [else]", advice)
+    if choice not in options.get(option, ()):
+        known = [f"{name} = {one}" for name, choices in options.items() for one in choices]
+        allowed = f"Options are: {', '.join(known) or 'none'}."
+        raise SourceError(path, number, f"unknown option {option} = {choice}", allowed)
+    return _Region(number, option, choice)
+
+
+def _turn(path: str, number: int, regions: list[_Region]) -> None:
+    if len(regions) == 1 or regions[-1].otherwise is not None:
+        advice = "Write one [else] between [option: name] and [end]."
+        raise SourceError(path, number, "[else] without an option's region", advice)
+    regions[-1].otherwise = []
+
+
+def _close(path: str, number: int, regions: list[_Region]) -> None:
+    if len(regions) == 1:
+        advice = "Write [option: name] before it."
+        raise SourceError(path, number, "[end] without an option's region", advice)
+    region = regions.pop()
+    branches = (join_texts(region.then), join_texts(region.otherwise or []))
+    regions[-1].take(If(region.option, region.choice, *branches))
+
+
+def _uncomment(path: str, number: int, line: str) -> str:
+    markdown = _find_marker(path) is _MARKDOWN
+    found = (_COMMENTED_MARKDOWN if markdown else _COMMENTED).match(line)
+    if found is None:
+        advice = "What follows an [else] stands as comments."
+        raise SourceError(path, number, "a line that is no comment", advice)
+    return found["indent"] + found["line"] + (found["end"] if markdown else "")

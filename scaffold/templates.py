@@ -1,0 +1,64 @@
+"""Both templates of a root, and the one that stands in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .bundle_template import FOLDER, SCHEMA, build_bundle_template, build_schema, read_cli_version
+from .compilation import Compiler
+from .cookiecutter_template import build_cookiecutter_template
+from .errors import StaleTemplateError
+from .manifest import load_answers, load_manifest
+from .refusals import list_refusals
+from .trees import File, Tree, compare, read_folder, read_repository, write_tree
+
+
+@dataclass(frozen=True)
+class Templates:
+    """What one root compiles into."""
+
+    bundle: Tree
+    schema: File
+    cookiecutter: Tree
+
+
+def compile_templates(root: Path) -> Templates:
+    """Compiles a repository's root; writes nothing.
+
+    Raises:
+        ScaffoldError: the root or its manifest does not allow it.
+    """
+    manifest = load_manifest(root / "scaffold" / "manifest.toml")
+    answers = load_answers(root, manifest)
+    tree = {
+        path: file
+        for path, file in read_repository(root).items()
+        if path != SCHEMA and not path.startswith(f"{FOLDER}/")
+    }
+    parts = Compiler(manifest, answers).compile(tree)
+    refusals = list_refusals(tree, manifest)
+    return Templates(
+        bundle=build_bundle_template(parts, refusals),
+        schema=build_schema(manifest, answers, read_cli_version(tree)),
+        cookiecutter=build_cookiecutter_template(parts, refusals, manifest, answers),
+    )
+
+
+def write_templates(templates: Templates, root: Path) -> None:
+    """Writes the template of `databricks bundle init` below a folder."""
+    write_tree(templates.bundle, root / FOLDER)
+    (root / SCHEMA).write_bytes(templates.schema.content)
+
+
+def check_templates(templates: Templates, root: Path) -> None:
+    """Compares the template that stands below a folder with the one that would be written.
+
+    Raises:
+        StaleTemplateError: they differ.
+    """
+    schema = root / SCHEMA
+    standing = schema.read_bytes() if schema.exists() else b""
+    differences = compare(templates.bundle, read_folder(root / FOLDER))
+    if standing != templates.schema.content:
+        differences.append(f"different: {SCHEMA}")
+    if differences:
+        raise StaleTemplateError(differences)

@@ -1,0 +1,71 @@
+import os
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from conformance.tests.workspaces import serve_workspaces
+from scaffold.templates import compile_templates, write_templates
+from scaffold.tests.repositories import PROGRAMS, Engine, Render, copy_repository
+from scaffold.trees import write_new
+
+
+def _find(program: str, advice: str) -> Path:
+    """Finds a program, or skips; with REQUIRE_DATABRICKS_CLI=1, as in CI, fails instead."""
+    found = shutil.which(program, path=PROGRAMS)
+    if found is None:
+        reason = f"no {program} on the PATH, in .tools/bin or .venv/bin: {advice}"
+        if os.environ.get("REQUIRE_DATABRICKS_CLI") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return Path(found)
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This repository as it stands, with its templates compiled; not to be changed."""
+    root = copy_repository(tmp_path_factory.mktemp("root"))
+    write_templates(compile_templates(root), root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def bundle(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    program = _find("databricks", "run `make databricks-cli` (needs Go)")
+    return Engine("bundle", program, root, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def cookiecutter(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    program = _find("cookiecutter", "run `make test`")
+    template = tmp_path_factory.mktemp("cookiecutter")
+    write_new(compile_templates(root).cookiecutter, template)
+    return Engine("cookiecutter", program, template, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def render(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Render:
+    """Makes the project of a name, once for all tests; not to be changed."""
+
+    @cache
+    def render_one(name: str) -> Path:
+        return bundle.make(tmp_path_factory.mktemp(name), {"project_name": name})
+
+    return render_one
+
+
+@pytest.fixture(params=["bundle", "cookiecutter"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    found: Engine = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the CLI's own fake workspace."""
+    program = _find("fake-workspace", "run `make databricks-cli` (needs Go)")
+    log = tmp_path_factory.mktemp("fake-workspace") / "errors.log"
+    with serve_workspaces(program, log) as url:
+        yield url

@@ -1,0 +1,99 @@
+"""Copies of this repository, and projects made of its templates as a person would make them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.tests.projects import PATH, ROOT
+
+# Also where the environment of these tests has its programs.
+PROGRAMS = os.pathsep.join((PATH, str(Path(sys.executable).parent)))
+# The CLI wants a workspace, and asks it nothing that it needs.
+NOWHERE = "https://workspace.invalid"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One of the two programs that make a project, with its template and a home of its own."""
+
+    name: str
+    program: Path
+    template: Path
+    home: Path
+
+    def run(self, folder: Path, answers: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """Makes a project below a folder; a failure is for the caller to judge."""
+        if self.name == "bundle":
+            asked = self.home / f"{folder.name}.json"
+            asked.write_text(json.dumps(answers))
+            arguments = ["bundle", "init", str(self.template), "--output-dir", str(folder)]
+            arguments += ["--config-file", str(asked)]
+        else:
+            arguments = ["--no-input", "--output-dir", str(folder), str(self.template)]
+            arguments += [f"{name}={answer}" for name, answer in answers.items()]
+        return subprocess.run(
+            [self.program, *arguments],
+            env={
+                "PATH": PROGRAMS,
+                "HOME": str(self.home),
+                "DATABRICKS_CONFIG_FILE": os.devnull,
+                "DATABRICKS_HOST": NOWHERE,
+                "DATABRICKS_TOKEN": "dummy",
+            },
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+
+    def make(self, folder: Path, answers: Mapping[str, str]) -> Path:
+        """Makes a project below a folder and returns its root.
+
+        Raises:
+            AssertionError: the engine failed, or made something else beside the project.
+        """
+        done = self.run(folder, answers)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (project,) = folder.iterdir()
+        return project
+
+
+Render = Callable[[str], Path]
+"""Gives the project of a name, with every other answer its default."""
+
+
+def copy_repository(folder: Path) -> Path:
+    """Copies this repository as it stands, uncommitted changes included, into git's index."""
+    for name in list_files(ROOT, "--cached", "--others", "--exclude-standard"):
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    add_all(folder)
+    return folder
+
+
+def add_all(folder: Path) -> None:
+    """Makes a folder a git repository that knows all its files."""
+    subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=folder, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+
+
+def list_files(folder: Path, *flags: str) -> list[str]:
+    """Returns what `git ls-files` lists."""
+    command = ["git", "ls-files", "-z", *flags]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return sorted(set(done.stdout.split("\0")) - {""})
+
+
+def read_project(folder: Path) -> dict[str, tuple[bytes, bool]]:
+    """Returns each file below a folder: its bytes, and whether it may be run."""
+    return {
+        path.relative_to(folder).as_posix(): (path.read_bytes(), os.access(path, os.X_OK))
+        for path in folder.rglob("*")
+        if path.is_file() and ".git" not in path.relative_to(folder).parts
+    }

@@ -1,0 +1,115 @@
+"""Which answers a project can be made of, and what is said of the others."""
+
+import json
+import keyword
+import re
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from scaffold.manifest import load_manifest
+from scaffold.refusals import list_reserved
+from scaffold.tests.repositories import Engine, read_project
+from scaffold.trees import read_repository
+
+NAME = re.compile("[a-z][a-z0-9_]{1,28}[a-z0-9]")
+
+REFUSED = {
+    "of two letters": ("project_name", "ab", "3 to 30 lower-case letters"),
+    "of thirty-one letters": ("project_name", "a" * 31, "3 to 30 lower-case letters"),
+    "with a capital": ("project_name", "Zoo", "3 to 30 lower-case letters"),
+    "with a hyphen": ("project_name", "my-zoo", "3 to 30 lower-case letters"),
+    "with a digit first": ("project_name", "7zoo", "3 to 30 lower-case letters"),
+    "with an underscore last": ("project_name", "zoo_", "3 to 30 lower-case letters"),
+    "with two underscores": ("project_name", "my__zoo", "3 to 30 lower-case letters"),
+    "with a path": ("project_name", "../zoo", "3 to 30 lower-case letters"),
+    "with a template token": ("project_name", "{{.zoo}}", "3 to 30 lower-case letters"),
+    "with a line": ("project_name", "zoo\nzoo", "3 to 30 lower-case letters"),
+    "with a line's end": ("project_name", "zoo\n", "3 to 30 lower-case letters"),
+    "of Python": ("project_name", "import", "choose a longer one"),
+    "of the standard library": ("project_name", "json", "choose a longer one"),
+    "of a library": ("project_name", "pandas", "choose a longer one"),
+    "of the laptop": ("project_name", "laptop", "choose a longer one"),
+    "of a folder": ("project_name", "delivery", "choose a longer one"),
+    "of a resource": ("project_name", "model_training", "choose a longer one"),
+    "of a schema of Unity Catalog": ("project_name", "information_schema", "choose a longer one"),
+    "without https": ("prod_host", "http://x.example.com", "https:// and a host name"),
+    "with a path behind it": ("staging_host", "https://x.example.com/", "https:// and a host name"),
+    "that ends a string": ("readers", 'users" #', "letters, digits, blanks"),
+    "that is no address": ("notification_email", "nobody", "name@host"),
+}
+
+
+each_refused = pytest.mark.parametrize(
+    ("question", "answer", "message"),
+    [pytest.param(*case, id=name.replace(" ", "-")) for name, case in REFUSED.items()],
+)
+
+
+@each_refused
+def test_an_answer_is_refused_with_what_is_allowed_and_nothing_is_written(
+    bundle: Engine, tmp_path: Path, question: str, answer: str, message: str
+) -> None:
+    check_refused(bundle, tmp_path, question, answer, message)
+
+
+@pytest.mark.parametrize("case", ["of two letters", "of Python", "that ends a string"])
+def test_cookiecutter_refuses_what_the_cli_does(
+    cookiecutter: Engine, tmp_path: Path, case: str
+) -> None:
+    check_refused(cookiecutter, tmp_path, *REFUSED[case])
+
+
+def check_refused(engine: Engine, folder: Path, question: str, answer: str, message: str) -> None:
+    done = engine.run(folder, {"project_name": "zoo", question: answer})
+    assert done.returncode != 0
+    assert question in done.stdout + done.stderr
+    assert message in done.stdout + done.stderr
+    assert read_project(folder) == {}
+
+
+def test_names_of_python_and_of_what_is_installed_are_reserved(root: Path) -> None:
+    manifest = load_manifest(root / "scaffold" / "manifest.toml")
+    reserved = list_reserved(read_repository(root), manifest)
+    names = {*sys.stdlib_module_names, *keyword.kwlist, *keyword.softkwlist}
+    names |= {name.partition(".")[0] for name in packages_distributions()}
+    names = {name for name in names if NAME.fullmatch(name) and "__" not in name}
+    assert names - reserved - {"flight_delays"} == set()
+
+
+def test_every_default_is_an_answer(engine: Engine, tmp_path: Path) -> None:
+    project = engine.make(tmp_path, {})
+    assert project.name == "my_mlops_project"
+    record = json.loads((project / ".template-answers.json").read_text())
+    assert record["notification_email"] == "my-mlops-project@example.com"
+
+
+def test_answers_that_were_taken_and_the_next_commands_are_said_at_the_end(
+    bundle: Engine, tmp_path: Path
+) -> None:
+    done = bundle.run(tmp_path, {"project_name": "zoo", "prod_hots": "https://x.example.com"})
+    assert done.returncode == 0
+    # The CLI takes a misspelt question in silence.
+    assert "prod_host: https://prod.cloud.databricks.com\n" in done.stderr
+    assert re.search(r"Next:\n  cd zoo\n  git init .*\n  make demo\n", done.stderr)
+
+
+def test_a_second_project_of_the_same_name_is_refused_and_overwrites_nothing(
+    engine: Engine, tmp_path: Path
+) -> None:
+    project = engine.make(tmp_path, {"project_name": "zoo"})
+    (project / "README.md").write_text("Ours.\n")
+    before = read_project(tmp_path)
+    done = engine.run(tmp_path, {"project_name": "zoo", "readers": "others"})
+    assert done.returncode != 0
+    assert "already exist" in done.stdout + done.stderr
+    assert read_project(tmp_path) == before
+
+
+def test_a_project_stands_beside_what_a_repository_holds(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("Ours.\n")
+    assert engine.run(tmp_path, {"project_name": "zoo"}).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "zoo"]
+    assert (tmp_path / "README.md").read_text() == "Ours.\n"

@@ -1,0 +1,60 @@
+"""Questions as each engine asks them; an option offers its choices, the default first."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+from scaffold.bundle_template import build_schema
+from scaffold.cookiecutter_template import build_cookiecutter_template
+from scaffold.manifest import Manifest, load_manifest
+
+MANIFEST = Manifest.model_validate(
+    {
+        "sentinel": "flight_delays",
+        "record": "record.json",
+        "files": {},
+        "questions": {
+            "project_name": {"description": "Name", "pattern": "[a-z]+", "allowed": "letters"},
+            "ci": {"description": "CI", "choices": ["azure", "github"], "default": "github"},
+            "email": {"description": "Mail", "default": "flight-delays@example.com"},
+        },
+    }
+)
+ANSWERS = {"project_name": "flight_delays"}
+
+
+def test_the_cli_is_given_patterns_choices_and_an_order() -> None:
+    schema = json.loads(build_schema(MANIFEST, ANSWERS, "1.2.3").content)
+    assert schema["min_databricks_cli_version"] == "v1.2.3"
+    name, ci, email = schema["properties"].values()
+    assert [name["order"], ci["order"], email["order"]] == [1, 2, 3]
+    assert name["pattern"] == "^(?:[a-z]+)$"
+    assert name["pattern_match_failure_message"] == "project_name must be letters."
+    assert (ci["enum"], ci["default"], "pattern" in ci) == (["azure", "github"], "github", False)
+    assert email["default"] == '{{(regexp "_").ReplaceAllString .project_name "-"}}@example.com'
+
+
+def test_cookiecutter_is_given_the_default_choice_first() -> None:
+    tree = build_cookiecutter_template((), (), MANIFEST, ANSWERS)
+    questions = json.loads(tree["cookiecutter.json"].content)
+    assert list(questions) == ["project_name", "ci", "email", "__prompts__"]
+    assert questions["ci"] == ["github", "azure"]
+    assert questions["__prompts__"]["email"] == "Mail"
+
+
+def test_the_cli_that_is_asked_for_is_the_one_the_bundle_and_the_tests_take(root: Path) -> None:
+    schema = json.loads((root / "databricks_template_schema.json").read_text())
+    pinned = re.search(r"databricks/cli (v\S+)", (root / "conformance" / "go.mod").read_text())
+    assert pinned is not None
+    assert schema["min_databricks_cli_version"] == pinned.group(1)
+
+
+def test_own_answers_match_the_patterns_and_the_version_of_the_project(root: Path) -> None:
+    manifest = load_manifest(root / "scaffold" / "manifest.toml")
+    answers = json.loads((root / manifest.record).read_text())
+    assert re.fullmatch(r"\d+\.\d+\.\d+", answers["template_version"])
+    for name, question in manifest.questions.items():
+        assert re.fullmatch(question.pattern, answers[name]), name
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]["name"]
+    assert project == answers["project_name"].replace("_", "-")

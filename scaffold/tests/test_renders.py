@@ -1,0 +1,152 @@
+"""What comes out of both templates, made by the programs that people use."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scaffold.tests.repositories import Engine, Render, add_all, list_files, read_project
+
+# What stands in this repository and goes into no project; written here once more, by hand.
+STAY = re.compile(
+    r"(\.ci|benchmarks|conformance|laptop/tests|scaffold|template)/"
+    r"|(\.gitattributes|\.github/README\.md|CHANGELOG\.md|databricks_template_schema\.json)$"
+)
+STAYING = re.compile(r"conformance/|scaffold|benchmarks/|make databricks-cli|laptop/tests")
+RECORD = ".template-answers.json"
+SENTINEL = re.compile(rb"flight[ _-]?delays", re.IGNORECASE)
+TOKENS = re.compile(rb"\{\{[.\"]|\(regexp|\{\{ ?cookiecutter|\{%|\{#|\[option|__preamble")
+
+# Three letters and thirty, before and after `laptop`, `tests` and `delivery` in the alphabet.
+NAMES = ("air", "zoo", "a_name_that_has_thirty_letters", "zebra_of_thirty_letters_in_all")
+each_name = pytest.mark.parametrize("name", NAMES)
+STRANGE = {
+    "project_name": "qx7_late",
+    "staging_host": "https://adb-1234567890123456.7.azuredatabricks.net",
+    "prod_host": "https://dbc-a1b2c3d4-e5f6.cloud.databricks.com",
+    "readers": "Data Science - EMEA",
+    "notification_email": "on-call+ml@example.org",
+}
+
+
+def test_own_answers_render_the_root_byte_for_byte(
+    engine: Engine, root: Path, tmp_path: Path
+) -> None:
+    answers = json.loads((root / RECORD).read_text())
+    del answers["template_version"]
+    project = engine.make(tmp_path, answers)
+    standing = read_project(root)
+    expected = {name: standing[name] for name in list_files(root) if not STAY.match(name)}
+    made = read_project(project)
+    assert made.keys() == expected.keys()
+    assert [name for name in made if made[name] != expected[name]] == []
+    assert {name for name, (_, executable) in made.items() if executable} == {"demo.sh"}
+
+
+@pytest.mark.parametrize("answers", [{}, STRANGE], ids=["defaults", "strange"])
+def test_both_engines_render_the_same_bytes(
+    bundle: Engine, cookiecutter: Engine, tmp_path: Path, answers: dict[str, str]
+) -> None:
+    one = bundle.make(tmp_path / "bundle", answers)
+    other = cookiecutter.make(tmp_path / "cookiecutter", answers)
+    assert one.name == other.name
+    assert read_project(one) == read_project(other)
+
+
+@each_name
+def test_a_strange_name_leaves_no_sentinel_and_no_token(
+    render: Render, root: Path, name: str
+) -> None:
+    made = read_project(render(name))
+    sources = {path.replace("flight_delays", name): path for path in list_files(root)}
+    assert len(made) > 150
+    assert f"src/{name}/__init__.py" in made
+    for path, (content, _) in made.items():
+        assert not SENTINEL.search(path.encode())
+        assert not SENTINEL.search(content), path
+        # Some code speaks of references in braces itself.
+        own = (root / sources[path]).read_bytes()
+        assert TOKENS.findall(content) == TOKENS.findall(own), path
+
+
+def test_an_answer_stands_where_the_manifest_says_and_in_the_record(
+    bundle: Engine, root: Path, tmp_path: Path
+) -> None:
+    project = bundle.make(tmp_path, STRANGE)
+    record = json.loads((project / RECORD).read_text())
+    version = json.loads((root / RECORD).read_text())["template_version"]
+    assert record == {"template_version": version, **STRANGE}
+    text = (project / "databricks.yml").read_text()
+    assert text.count(f"host: {STRANGE['staging_host']}\n") == 2
+    assert text.count(f"host: {STRANGE['prod_host']}\n") == 1
+    assert text.count(f'default: "{STRANGE["readers"]}"\n') == 1
+    assert text.count(f'default: "{STRANGE["notification_email"]}"\n') == 1
+    assert "staging.cloud" not in text
+    assert (project / "README.md").read_text().startswith("# Qx7 late\n")
+    assert 'name = "qx7-late"' in (project / "pyproject.toml").read_text()
+
+
+def test_references_of_jobs_and_workflows_arrive_whole(render: Render) -> None:
+    project = render("zoo")
+    job = (project / "resources" / "model_training.job.yml").read_text()
+    assert 'model_uri: "{{tasks.train.values.model_uri}}"' in job
+    assert (
+        "target: ${resources.schemas.zoo.id}"
+        in (project / "resources" / "feature_refresh.job.yml").read_text()
+    )
+    workflow = (project / ".github" / "workflows" / "pull_request.yml").read_text()
+    assert "${{ github.event.pull_request.number }}" in workflow
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_formatter_and_linter_find_nothing_to_do(bundle: Engine, tmp_path: Path, name: str) -> None:
+    project = bundle.make(tmp_path, {"project_name": name})
+    add_all(project)
+    ruff = [sys.executable, "-m", "ruff"]
+    for command in ([*ruff, "format", "--check"], [*ruff, "check"]):
+        done = subprocess.run([*command, "."], cwd=project, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@each_name
+def test_the_lock_file_fits_the_name(render: Render, name: str) -> None:
+    uv = os.environ.get("UV", "uv")
+    command = [uv, "lock", "--check", "--offline"]
+    done = subprocess.run(command, cwd=render(name), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_files_have_names_and_line_ends_that_every_system_takes(render: Render, root: Path) -> None:
+    made = read_project(render("zebra_of_thirty_letters_in_all"))
+    paths = list(made)
+    template = [f"template/{path}" for path in read_project(root / "template")]
+    assert max(map(len, paths)) <= 120
+    for path in [*paths, *template]:
+        for part in path.split("/"):
+            assert not re.search(r'[<>:"|?*\\\x00-\x1f]|[. ]$', part), path
+            assert not re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", part), path
+    assert len({path.lower() for path in paths}) == len(paths)
+    for path, (content, _) in made.items():
+        assert b"\r" not in content, path
+
+
+def test_no_document_speaks_of_a_file_that_stays(render: Render) -> None:
+    project = render("zoo")
+    documents = [
+        *project.glob("*.md"),
+        *project.glob("docs/*.md"),
+        project / "laptop" / "README.md",
+    ]
+    assert len(documents) >= 6
+    for document in documents:
+        text = document.read_text()
+        links = [one for one in re.findall(r"\]\(([^)#]+)", text) if "://" not in one]
+        assert [one for one in links if not (document.parent / one).exists()] == []
+        assert (
+            re.findall(r"conformance/|scaffold|benchmarks/|make databricks-cli|laptop/tests", text)
+            == []
+        )

@@ -1,0 +1,78 @@
+"""What a template is made of, before it is written for one engine or another."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Form(Enum):
+    """How an answer is spelled: as it was given, or as another form of a project's name."""
+
+    SNAKE = "snake"
+    KEBAB = "kebab"
+    TITLE = "title"
+
+    def spell(self, name: str) -> str:
+        """Returns the form of a name, `flight_delays`: `flight-delays`, `Flight delays`."""
+        match self:
+            case Form.SNAKE:
+                return name
+            case Form.KEBAB:
+                return name.replace("_", "-")
+            case Form.TITLE:
+                return name.replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text that every render holds as it is."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Value:
+    """The place of an answer."""
+
+    answer: str
+    form: Form = Form.SNAKE
+
+
+@dataclass(frozen=True)
+class If:
+    """What a render holds where an option has one choice, and what where it has another."""
+
+    option: str
+    choice: str
+    then: "Tokens"
+    otherwise: "Tokens" = ()
+
+
+Token = Text | Value | If
+Tokens = tuple[Token, ...]
+
+
+def replace_texts(tokens: Tokens, replace: Callable[[str], Tokens]) -> Tokens:
+    """Returns the tokens with each text replaced by tokens, also within conditions."""
+    result: list[Token] = []
+    for token in tokens:
+        match token:
+            case Text(text):
+                result.extend(replace(text))
+            case If(option, choice, then, otherwise):
+                branches = (replace_texts(then, replace), replace_texts(otherwise, replace))
+                result.append(If(option, choice, *branches))
+            case Value():
+                result.append(token)
+    return join_texts(result)
+
+
+def join_texts(tokens: Iterable[Token]) -> Tokens:
+    """Makes one text of texts that follow each other; an empty one goes."""
+    result: list[Token] = []
+    for token in tokens:
+        if isinstance(token, Text) and result and isinstance(result[-1], Text):
+            result[-1] = Text(result[-1].text + token.text)
+        elif token != Text(""):
+            result.append(token)
+    return tuple(result)

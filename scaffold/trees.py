@@ -1,0 +1,89 @@
+"""Files in memory: read from git's list, written to a folder, compared with one."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import TargetFolderError
+
+EXECUTABLE = 0o111
+
+
+@dataclass(frozen=True)
+class File:
+    """A file's bytes, and whether it may be run."""
+
+    content: bytes
+    executable: bool = False
+
+
+Tree = Mapping[str, File]
+"""Files by their path from the tree's root, with slashes."""
+
+
+def read_repository(root: Path) -> Tree:
+    """Reads the files that git knows or would add, as they stand in the working tree."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = sorted(filter(None, set(listed.stdout.split("\0"))))
+    return {name: _read(root / name) for name in names if (root / name).is_file()}
+
+
+def read_folder(root: Path) -> Tree:
+    """Reads every file below a folder; none where it does not exist."""
+    return {
+        path.relative_to(root).as_posix(): _read(path)
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def write_tree(tree: Tree, root: Path) -> None:
+    """Makes a folder hold these files and no others; leaves alone what is right already."""
+    standing = read_folder(root)
+    for name in standing.keys() - tree.keys():
+        (root / name).unlink()
+    for name, file in tree.items():
+        if standing.get(name) != file:
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.content)
+            path.chmod(0o755 if file.executable else 0o644)
+    for folder, _, _ in os.walk(root, topdown=False):
+        if Path(folder) != root and not any(Path(folder).iterdir()):
+            Path(folder).rmdir()
+
+
+def write_new(tree: Tree, root: Path) -> None:
+    """Writes files into a folder that is new or empty.
+
+    Raises:
+        TargetFolderError: it holds something.
+    """
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise TargetFolderError(str(root))
+    write_tree(tree, root)
+
+
+def compare(expected: Tree, found: Tree) -> list[str]:
+    """Returns one line for each file in which two trees differ, empty where they do not."""
+    return [
+        *(f"missing: {name}" for name in sorted(expected.keys() - found.keys())),
+        *(f"in excess: {name}" for name in sorted(found.keys() - expected.keys())),
+        *(
+            f"different: {name}"
+            for name in sorted(expected.keys() & found.keys())
+            if expected[name] != found[name]
+        ),
+    ]
+
+
+def _read(path: Path) -> File:
+    return File(path.read_bytes(), bool(path.stat().st_mode & EXECUTABLE))

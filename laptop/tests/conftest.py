@@ -217,7 +217,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def until(true: Callable[[], Any], seconds: float = 20) -> Any:
+def until(true: Callable[[], Any], seconds: float = 30) -> Any:
     """Wait for a condition and return what it gave.
 
     Raises:

@@ -119,7 +119,7 @@ def test_a_time_out_ends_the_task_and_its_children(
     assert run["state"]["result_state"] == ("FAILED" if limited == "task" else "TIMEDOUT")
     assert "Took longer than" in task(run, "slow")["state"]["state_message"]
     pids = [int((tmp_path / name).read_text().split()[0]) for name in ("child", "own")]
-    until(lambda: not any(map(alive, pids)), 5)
+    until(lambda: not any(map(alive, pids)))
 
 
 def test_a_time_out_is_tried_again_where_that_is_asked_for(jobs: Jobs, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_what_a_task_leaves_running_ends_with_it(jobs: Jobs, tmp_path: Path) -> 
         f"open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))"
     )
     assert results(jobs.run(execute("parent", code))) == {"parent": "SUCCESS"}
-    until(lambda: not alive(int((tmp_path / "pid").read_text())), 5)
+    until(lambda: not alive(int((tmp_path / "pid").read_text())))
 
 
 def test_canceling_ends_what_runs_and_starts_nothing_more(jobs: Jobs, tmp_path: Path) -> None:

@@ -23,10 +23,12 @@ class Engine:
 
     name: str
     program: Path
-    template: Path
+    template: Path | str
     home: Path
 
-    def run(self, folder: Path, answers: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, folder: Path, answers: Mapping[str, str], *flags: str
+    ) -> subprocess.CompletedProcess[str]:
         """Makes a project below a folder; a failure is for the caller to judge."""
         if self.name == "bundle":
             asked = self.home / f"{folder.name}.json"
@@ -37,7 +39,7 @@ class Engine:
             arguments = ["--no-input", "--output-dir", str(folder), str(self.template)]
             arguments += [f"{name}={answer}" for name, answer in answers.items()]
         return subprocess.run(
-            [self.program, *arguments],
+            [self.program, *arguments, *flags],
             env={
                 "PATH": PROGRAMS,
                 "HOME": str(self.home),

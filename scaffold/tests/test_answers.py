@@ -3,12 +3,15 @@
 import json
 import keyword
 import re
+import shutil
 import sys
+from dataclasses import replace
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
+from conformance.tests.projects import Project
 from scaffold.manifest import load_manifest
 from scaffold.refusals import list_reserved
 from scaffold.tests.repositories import Engine, read_project
@@ -113,3 +116,23 @@ def test_a_project_stands_beside_what_a_repository_holds(engine: Engine, tmp_pat
     assert engine.run(tmp_path, {"project_name": "zoo"}).returncode == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "zoo"]
     assert (tmp_path / "README.md").read_text() == "Ours.\n"
+
+
+def test_a_template_comes_from_a_git_url_at_a_tag(
+    bundle: Engine, root: Path, tmp_path: Path
+) -> None:
+    released = Project(Path(shutil.copytree(root, tmp_path / "released")))
+    released.commit("As released")
+    released.git("tag", "v0.1.0")
+    (released.root / "databricks_template_schema.json").write_text("later")
+    released.commit("Later")
+    home = tmp_path / "home"
+    home.mkdir()
+    mapped = f'[url "file://{released.root}"]\n\tinsteadOf = https://git.invalid/template\n'
+    (home / ".gitconfig").write_text(mapped)
+    engine = replace(bundle, template="https://git.invalid/template", home=home)
+    (tmp_path / "made").mkdir()
+    done = engine.run(tmp_path / "made", {"project_name": "zoo"}, "--tag", "v0.1.0")
+    assert done.returncode == 0, done.stderr
+    here = bundle.make(tmp_path / "here", {"project_name": "zoo"})
+    assert read_project(tmp_path / "made" / "zoo") == read_project(here)

@@ -33,15 +33,21 @@ demo: setup ## Two months of the whole lifecycle on the full data.
 test: setup ## All tests.
 	@$(RUN) pytest $(TESTS)
 
-lint: setup ## Format, lint, types and workflows; changes nothing.
+lint: setup ## Check format, style and types; changes nothing.
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy $(TYPED)
+# [option: ci_platform = github, all]
 	@$(RUN) zizmor --offline --quiet --persona pedantic .github
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+# [end]
+# [option: ci_platform = azure, all]
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.azure-pipelines --regex-variant nonunicode azure-pipelines.yml
+# [end]
+# [option: ci_platform = gitlab, all]
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.gitlab-ci .gitlab-ci.yml
+# [end]
 
 format: setup ## Bring the code into shape.
 	@$(RUN) ruff format .

@@ -8,9 +8,10 @@ from typing import Any
 from .compilation import Part
 from .engines import Go, write
 from .errors import SourceError
-from .manifest import Manifest
+from .manifest import Belonging, Manifest
 from .refusals import Refusal
 from .sentinel import PROJECT_NAME, Sentinel
+from .tokens import If
 from .trees import File, Tree
 
 FOLDER = "template"
@@ -30,14 +31,16 @@ _NEXT = (
 )
 
 
-def build_bundle_template(parts: tuple[Part, ...], refusals: tuple[Refusal, ...]) -> Tree:
+def build_bundle_template(
+    parts: tuple[Part, ...], refusals: tuple[Refusal, ...], manifest: Manifest
+) -> Tree:
     """Returns the files below `template/`.
 
     All text has the extension that makes the CLI render it, which also keeps linters, dependency
     bots and git from taking it for the repository's own.
     """
     go = Go()
-    tree = {f"{_PREAMBLE}{EXTENSION}": File(_write_preamble(refusals).encode())}
+    tree = {f"{_PREAMBLE}{EXTENSION}": File(_write_preamble(refusals, manifest).encode())}
     for part in parts:
         path = f"{{{{.{PROJECT_NAME}}}}}/{write(part.path, go)}"
         if isinstance(part.content, bytes):
@@ -94,10 +97,21 @@ def _write_success(manifest: Manifest) -> str:
     return "\n".join(("\nMade of these answers:", *answers, "\nNext:", *commands))
 
 
-def _write_preamble(refusals: tuple[Refusal, ...]) -> str:
+def _write_preamble(refusals: tuple[Refusal, ...], manifest: Manifest) -> str:
     lines = [f'{{{{skip "{_PREAMBLE}"}}}}']
     for refusal in refusals:
         asked = f"(regexp {json.dumps(refusal.pattern)}).MatchString .{refusal.answer}"
         fail = f'fail "%s%q." {json.dumps(refusal.message)} .{refusal.answer}'
         lines.append(f"{{{{if {asked}}}}}{{{{{fail}}}}}{{{{end}}}}")
+    lines.extend(_write_skips(belonging, manifest) for belonging in manifest.belongings)
     return "\n".join((*lines, ""))
+
+
+def _write_skips(belonging: Belonging, manifest: Manifest) -> str:
+    """Writes what the CLI leaves out; a folder by its own name, or it would be made empty."""
+    go, skips = Go(), []
+    for path in belonging.paths:
+        target = write(Sentinel(manifest.sentinel).split_path(path.removesuffix("/")), go)
+        skips.append(f'{{{{skip "{{{{.{PROJECT_NAME}}}}}/{target}"}}}}')
+    unless = If(belonging.option, belonging.choices, ())
+    return go.condition(unless, "", "".join(skips))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .errors import ManifestError, SourceError
-from .manifest import VERSION, Manifest, Place
+from .manifest import VERSION, Manifest, Place, covers
 from .regions import parse_regions
 from .sentinel import PROJECT_NAME, Sentinel
 from .tokens import If, Text, Tokens, Value, replace_texts
@@ -36,7 +36,7 @@ class Compiler:
         """Compiles every file that goes into a project.
 
         Raises:
-            ManifestError: a rule covers no file, or a place is in a file that does not go.
+            ManifestError: a rule covers no file, or a place or a belonging is of no file that goes.
             SourceError: a file cannot be compiled, or no rule covers it.
         """
         used, parts = set[str](), dict[str, Part]()
@@ -49,6 +49,13 @@ class Compiler:
             used.add(text)
             if rule != "stay":
                 parts[path] = self._compile_file(path, file, verbatim=rule == "verbatim")
+        for belonging in self.manifest.belongings:
+            lost = [
+                rule for rule in belonging.paths if not any(covers(rule, path) for path in parts)
+            ]
+            if lost:
+                what = f"[[belongings]] {', '.join(lost)} covers nothing that goes"
+                raise ManifestError(what, "Delete the rule.")
         rules = {text for texts in self.manifest.files.values() for text in texts}
         if stale := sorted(rules - used):
             raise ManifestError(f"[files] {', '.join(stale)} covers nothing", "Delete the rule.")

@@ -8,7 +8,6 @@ from .engines import Jinja, write
 from .manifest import Manifest
 from .refusals import Refusal
 from .sentinel import PROJECT_NAME, Sentinel
-from .tokens import Text, Tokens
 from .trees import File, Tree
 
 _HOOK = '''"""Refuses answers that no project can be made of."""
@@ -30,17 +29,36 @@ for name, pattern, message in REFUSED:
 '''
 
 
+_LAST_HOOK = '''"""Removes the files that go with other answers."""
+
+import json
+import shutil
+from pathlib import Path
+
+ANSWERS = json.loads(r"""@ANSWERS@""")
+BELONGINGS = json.loads(r"""@BELONGINGS@""")
+
+for option, choices, paths in BELONGINGS:
+    for path in [] if ANSWERS[option] in choices else paths:
+        if path.endswith("/"):
+            shutil.rmtree(path)
+        else:
+            Path(path).unlink()
+'''
+
+
 def build_cookiecutter_template(
     parts: tuple[Part, ...],
     refusals: tuple[Refusal, ...],
     manifest: Manifest,
     answers: Mapping[str, str],
 ) -> Tree:
-    """Returns the template's files: questions, the check of the answers, the project."""
+    """Returns the template's files: questions, the two hooks, the project."""
     engine = Jinja()
     tree = {
         "cookiecutter.json": File(_write_questions(manifest, answers).encode()),
         "hooks/pre_gen_project.py": File(_write_hook(manifest, refusals).encode()),
+        "hooks/post_gen_project.py": File(_write_last_hook(manifest).encode()),
     }
     for part in parts:
         path = f"{{{{cookiecutter.{PROJECT_NAME}}}}}/{write(part.path, engine)}"
@@ -66,13 +84,21 @@ def _write_questions(manifest: Manifest, answers: Mapping[str, str]) -> str:
 def _write_hook(manifest: Manifest, refusals: tuple[Refusal, ...]) -> str:
     allowed = [(name, q.pattern, q.allowed) for name, q in manifest.questions.items()]
     refused = [(refusal.answer, refusal.pattern, refusal.message) for refusal in refusals]
+    text = _HOOK.replace("@ALLOWED@", json.dumps(allowed)).replace("@REFUSED@", json.dumps(refused))
+    return _write_answers(text, manifest)
+
+
+def _write_last_hook(manifest: Manifest) -> str:
+    belongings = [(one.option, one.choices, one.paths) for one in manifest.belongings]
+    return _write_answers(_LAST_HOOK.replace("@BELONGINGS@", json.dumps(belongings)), manifest)
+
+
+def _write_answers(hook: str, manifest: Manifest) -> str:
+    """Writes a hook whose answers cookiecutter puts in, and paths that may hold the name."""
     given = ", ".join(
         f'"{name}": {{{{ cookiecutter.{name} | tojson }}}}' for name in manifest.questions
     )
-    text = _HOOK.replace("@ALLOWED@", json.dumps(allowed)).replace("@REFUSED@", json.dumps(refused))
-    before, _, after = text.partition("@ANSWERS@")
-    return write(_text(before), Jinja()) + "{" + given + "}" + write(_text(after), Jinja())
-
-
-def _text(text: str) -> Tokens:
-    return (Text(text),)
+    sentinel = Sentinel(manifest.sentinel)
+    before, _, after = hook.partition("@ANSWERS@")
+    written = (write(sentinel.split(text), Jinja()) for text in (before, after))
+    return ("{" + given + "}").join(written)

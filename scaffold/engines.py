@@ -39,7 +39,8 @@ class Go:
     def condition(self, condition: If, then: str, otherwise: str) -> str:
         """Writes an if, with its else where that says something."""
         middle = f"{{{{else}}}}{otherwise}" if otherwise else ""
-        asked = f'{{{{if eq .{condition.option} "{condition.choice}"}}}}'
+        choices = " ".join(f'"{choice}"' for choice in condition.choices)
+        asked = f"{{{{if eq .{condition.option} {choices}}}}}"
         return f"{asked}{then}{middle}{{{{end}}}}"
 
 
@@ -60,7 +61,8 @@ class Jinja:
     def condition(self, condition: If, then: str, otherwise: str) -> str:
         """Writes an if, with its else where that says something."""
         middle = f"{{% else %}}{otherwise}" if otherwise else ""
-        asked = f'{{% if cookiecutter.{condition.option} == "{condition.choice}" %}}'
+        choices = ", ".join(f'"{choice}"' for choice in condition.choices)
+        asked = f"{{% if cookiecutter.{condition.option} in [{choices}] %}}"
         return f"{asked}{then}{middle}{{% endif %}}"
 
 

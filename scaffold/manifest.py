@@ -3,9 +3,9 @@
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import ManifestError
 
@@ -44,6 +44,20 @@ class Place(_Strict):
     times: Annotated[int, Field(ge=1)] = 1
 
 
+class Belonging(_Strict):
+    """Whole files that go into a render where an option has one of some choices.
+
+    Attributes:
+        option: A question with choices.
+        choices: Some of them.
+        paths: Files, and folders that end with a slash; a folder goes whole or not at all.
+    """
+
+    option: str
+    choices: tuple[str, ...]
+    paths: tuple[str, ...]
+
+
 class Manifest(_Strict):
     """How the root becomes a template."""
 
@@ -52,11 +66,21 @@ class Manifest(_Strict):
     files: dict[Rule, tuple[str, ...]]
     questions: dict[str, Question]
     places: tuple[Place, ...] = ()
+    belongings: tuple[Belonging, ...] = ()
 
     @property
     def options(self) -> dict[str, tuple[str, ...]]:
         """The choices of each question that has some."""
         return {name: q.choices for name, q in self.questions.items() if q.choices}
+
+    @model_validator(mode="after")
+    def _check_belongings(self) -> Self:
+        for belonging in self.belongings:
+            offered = self.options.get(belonging.option, ())
+            if unknown := [one for one in belonging.choices if one not in offered]:
+                what = f"belongings: {belonging.option} = {', '.join(unknown)} is no choice"
+                raise ValueError(f"{what}; there are {', '.join(offered) or 'none'}")
+        return self
 
     def find_rule(self, path: str) -> tuple[Rule, str] | None:
         """Returns the longest rule that covers a path, and its text."""
@@ -64,12 +88,17 @@ class Manifest(_Strict):
             (text, rule)
             for rule, texts in self.files.items()
             for text in texts
-            if path == text or (text.endswith("/") and path.startswith(text))
+            if covers(text, path)
         ]
         if not found:
             return None
         text, rule = max(found, key=lambda one: len(one[0]))
         return rule, text
+
+
+def covers(rule: str, path: str) -> bool:
+    """Whether a rule is the path, or a folder that holds it."""
+    return path == rule or (rule.endswith("/") and path.startswith(rule))
 
 
 def load_manifest(path: Path) -> Manifest:

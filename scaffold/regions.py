@@ -8,8 +8,9 @@ A marker stands alone on its line and no render keeps it:
     # endpoint: no
     # [end]
 
-`[option: ci = github]` names a choice; without one it is "yes". The lines after `[else]` stand as
-comments, which a render takes off. Markdown has `<!-- [option: serving] -->`.
+`[option: ci = github, gitlab]` names choices, of which one is enough; without any it is "yes". The
+lines after `[else]` stand as comments, which a render takes off. Markdown has
+`<!-- [option: serving] -->`.
 """
 
 import re
@@ -23,7 +24,7 @@ from .tokens import If, Text, Token, Tokens, join_texts
 _HASH = re.compile(r"^\s*# \[(option:[^\]]*|else|end)\]\s*$")
 _MARKDOWN = re.compile(r"^\s*<!-- \[(option:[^\]]*|else|end)\] -->\s*$")
 _ANY = re.compile(r"\[option:")
-_OPTION = re.compile(r"option: (?P<option>[a-z_]+)(?: = (?P<choice>[a-z_]+))?")
+_OPTION = re.compile(r"option: (?P<option>[a-z_]+)(?: = (?P<choices>[a-z_]+(?:, [a-z_]+)*))?")
 _COMMENTED = re.compile(r"^(?P<indent>\s*)# ?(?P<line>.*)$", re.DOTALL)
 _COMMENTED_MARKDOWN = re.compile(r"^(?P<indent>\s*)<!-- (?P<line>.*) -->(?P<end>\n?)$")
 
@@ -34,7 +35,7 @@ Options = Mapping[str, Sequence[str]]
 class _Region:
     line: int
     option: str = ""
-    choice: str = ""
+    choices: tuple[str, ...] = ()
     then: list[Token] = field(default_factory=list)
     otherwise: list[Token] | None = None
 
@@ -100,17 +101,17 @@ def _describe_markers(path: str) -> str:
 def _open(path: str, number: int, text: str, options: Options, outer: _Region) -> _Region:
     found = _OPTION.fullmatch(text)
     if found is None:
-        advice = "Write `[option: name]` or `[option: name = choice]`."
+        advice = "Write `[option: name]` or `[option: name = choice, choice]`."
         raise SourceError(path, number, f"got [{text}]", advice)
-    option, choice = found["option"], found["choice"] or "yes"
+    option, choices = found["option"], tuple((found["choices"] or "yes").split(", "))
     if outer.otherwise is not None:
         advice = "Close the one region before the other is opened."
         raise SourceError(path, number, f"option {option} is nested in an [else]", advice)
-    if choice not in options.get(option, ()):
-        known = [f"{name} = {one}" for name, choices in options.items() for one in choices]
+    if unknown := [choice for choice in choices if choice not in options.get(option, ())]:
+        known = [f"{name} = {one}" for name, offered in options.items() for one in offered]
         allowed = f"Options are: {', '.join(known) or 'none'}."
-        raise SourceError(path, number, f"unknown option {option} = {choice}", allowed)
-    return _Region(number, option, choice)
+        raise SourceError(path, number, f"unknown option {option} = {unknown[0]}", allowed)
+    return _Region(number, option, choices)
 
 
 def _turn(path: str, number: int, regions: list[_Region]) -> None:
@@ -126,7 +127,7 @@ def _close(path: str, number: int, regions: list[_Region]) -> None:
         raise SourceError(path, number, "[end] without an option's region", advice)
     region = regions.pop()
     branches = (join_texts(region.then), join_texts(region.otherwise or []))
-    regions[-1].take(If(region.option, region.choice, *branches))
+    regions[-1].take(If(region.option, region.choices, *branches))
 
 
 def _uncomment(path: str, number: int, line: str) -> str:

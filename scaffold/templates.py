@@ -37,7 +37,7 @@ def compile_templates(root: Path) -> Templates:
     parts = Compiler(manifest, answers).compile(tree)
     refusals = list_refusals(tree, manifest)
     return Templates(
-        bundle=build_bundle_template(parts, refusals),
+        bundle=build_bundle_template(parts, refusals, manifest),
         schema=build_schema(manifest, answers, read_cli_version(tree)),
         cookiecutter=build_cookiecutter_template(parts, refusals, manifest, answers),
     )

@@ -40,10 +40,10 @@ class Value:
 
 @dataclass(frozen=True)
 class If:
-    """What a render holds where an option has one choice, and what where it has another."""
+    """What a render holds where an option has one of some choices, and what where it has not."""
 
     option: str
-    choice: str
+    choices: tuple[str, ...]
     then: "Tokens"
     otherwise: "Tokens" = ()
 
@@ -59,9 +59,9 @@ def replace_texts(tokens: Tokens, replace: Callable[[str], Tokens]) -> Tokens:
         match token:
             case Text(text):
                 result.extend(replace(text))
-            case If(option, choice, then, otherwise):
+            case If(option, choices, then, otherwise):
                 branches = (replace_texts(then, replace), replace_texts(otherwise, replace))
-                result.append(If(option, choice, *branches))
+                result.append(If(option, choices, *branches))
             case Value():
                 result.append(token)
     return join_texts(result)

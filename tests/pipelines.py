@@ -195,7 +195,7 @@ def read_gitlab() -> Iterator[Job]:
         )
 
 
-# A project keeps the dialect of its platform and may delete the others.
+# The dialects that stand here.
 READERS: dict[str, Callable[[], Iterator[Job]]] = {
     name: reader
     for name, reader, path in (

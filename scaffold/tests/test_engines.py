@@ -59,9 +59,9 @@ CASES: dict[str, tuple[Tokens, str]] = {
     "a choice": (
         (
             Text("a{"),
-            If("serving", "yes", (Text("b\n"),), (Text("{c}"), NAME)),
-            If("serving", "no", (If("serving", "yes", (Text("d"),)), Text("{"))),
-            If("serving", "yes", (Text("e"),)),
+            If("serving", ("yes",), (Text("b\n"),), (Text("{c}"), NAME)),
+            If("serving", ("no",), (If("serving", ("yes",), (Text("d"),)), Text("{"))),
+            If("serving", ("yes",), (Text("e"),)),
             Text("{\n"),
         ),
         "a{{c}late_arrivals_2{{\n",

@@ -14,27 +14,27 @@ READ: dict[str, tuple[str, str, Tokens]] = {
     "a region": (
         "a.yml",
         "one\n  # [option: serving]\n  two\n  # [end]\nthree\n",
-        (Text("one\n"), If("serving", "yes", (Text("  two\n"),)), Text("three\n")),
+        (Text("one\n"), If("serving", ("yes",), (Text("  two\n"),)), Text("three\n")),
     ),
     "an else, which stands as comments": (
         "Makefile",
         "# [option: ci = azure]\none\n# [else]\n\t# two\n#\n# [end]\n",
-        (If("ci", "azure", (Text("one\n"),), (Text("\ttwo\n\n"),)),),
+        (If("ci", ("azure",), (Text("one\n"),), (Text("\ttwo\n\n"),)),),
     ),
     "a region in a region": (
         "a.toml",
         "# [option: serving]\n# [option: ci = github]\none\n# [end]\ntwo\n# [end]\n",
-        (If("serving", "yes", (If("ci", "github", (Text("one\n"),)), Text("two\n"))),),
+        (If("serving", ("yes",), (If("ci", ("github",), (Text("one\n"),)), Text("two\n"))),),
     ),
     "Markdown": (
         "a.md",
         "<!-- [option: serving] -->\n# One\n<!-- [else] -->\n<!-- Two -->\n<!-- [end] -->\n",
-        (If("serving", "yes", (Text("# One\n"),), (Text("Two\n"),)),),
+        (If("serving", ("yes",), (Text("# One\n"),), (Text("Two\n"),)),),
     ),
     "a last line without an end": (
         "a.yml",
         "# [option: serving]\none\n# [end]",
-        (If("serving", "yes", (Text("one\n"),)),),
+        (If("serving", ("yes",), (Text("one\n"),)),),
     ),
 }
 

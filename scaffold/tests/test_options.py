@@ -18,6 +18,7 @@ GITHUB = {
     ".github/workflows/pull_request.yml",
     ".github/workflows/release.yml",
     ".github/workflows/staging.yml",
+    "tests/test_workflows.py",
 }
 AZURE = {"azure-pipelines.yml"}
 GITLAB = {".gitlab-ci.yml"}
@@ -123,7 +124,7 @@ def test_ruff_and_the_linters_of_what_ci_reads_find_nothing(choose: Choose, choi
         done = subprocess.run(
             ["sh", "-c", command],
             cwd=project,
-            env={**os.environ, "PATH": path},
+            env={**os.environ, "PATH": path, "RUFF_NO_CACHE": "true"},
             capture_output=True,
             text=True,
             check=False,
@@ -142,7 +143,7 @@ def test_tests_of_pipelines_pass_with_one_platform(choose: Choose, choice: str) 
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"[{choice}" in done.stdout or " passed" in done.stdout
+    assert re.search(r"^\d+ passed in", done.stdout, re.MULTILINE), done.stdout
 
 
 @pytest.mark.parametrize("answer", ["jenkins", "", "GitHub"])

@@ -1,0 +1,40 @@
+"""Workflows of GitHub hold no more rights than they need, and run what is pinned."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.pipelines import WORKFLOWS
+
+each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+
+
+@each_workflow
+def test_a_workflow_starts_without_rights_and_gives_each_job_the_least(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {}
+    assert not {"pull_request_target", "workflow_run"} & set(workflow[True])
+    for job in workflow["jobs"].values():
+        assert job["permissions"] in (
+            {"contents": "read"},
+            {"contents": "read", "id-token": "write"},
+            {"pull-requests": "write"},
+            {"issues": "write"},
+        )
+
+
+@each_workflow
+def test_actions_are_pinned_and_say_their_version(path: Path) -> None:
+    uses = re.findall(r"uses: (.*)", path.read_text())
+    pinned = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert [use for use in uses if not pinned.fullmatch(use)] == []
+
+
+@each_workflow
+def test_code_is_checked_out_without_credentials_and_never_where_a_job_writes(path: Path) -> None:
+    for job in yaml.safe_load(path.read_text())["jobs"].values():
+        checkouts = [s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout")]
+        assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+        assert bool(checkouts) is ("contents" in job["permissions"])

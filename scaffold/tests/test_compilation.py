@@ -89,6 +89,20 @@ def test_a_binary_file_and_the_right_to_run_go_as_they_are() -> None:
     assert find_content("lib/run.sh", parts) == ((Text("x"),), True)
 
 
+@pytest.mark.parametrize("path", ["src/b.yml", "mine/"])
+def test_a_belonging_of_no_file_that_goes_is_refused(path: str) -> None:
+    manifest = Manifest.model_validate(
+        {
+            **MANIFEST,
+            "places": [],
+            "questions": {"ci": {"description": "CI", "choices": ["a"]}},
+            "belongings": [{"option": "ci", "choices": ["a"], "paths": ["lib/", path]}],
+        }
+    )
+    with pytest.raises(ManifestError, match=rf"\[\[belongings\]\] {path} covers nothing that goes"):
+        Compiler(manifest, {}).compile({name: File(content) for name, content in TREE.items()})
+
+
 REFUSED: dict[str, tuple[dict[str, bytes | None], str]] = {
     "no rule": ({"new.txt": b""}, r"^new\.txt: no rule covers it\. Add it"),
     "a rule for nothing": ({"mine/a.py": None}, r"\[files\] mine/ covers nothing"),
@@ -111,6 +125,15 @@ def test_a_root_is_refused(changed: dict[str, bytes | None], message: str) -> No
         compile_tree(changed)
 
 
+BELONGING = """
+sentinel = "flight_delays"
+record = "record.json"
+files = {}
+questions.ci = { description = "CI", choices = ["a", "b"] }
+belongings = [{ option = "ci", choices = ["a", "x"], paths = ["src/"] }]
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -119,6 +142,7 @@ def test_a_root_is_refused(changed: dict[str, bytes | None], message: str) -> No
         ("[files]\nlost = []", "files.lost"),
         ("[questions.a]\ndescription = 'a'\nhint = 'b'", "questions.a.hint: Extra inputs"),
         ("sentinel =", "Invalid value"),
+        (BELONGING, "ci = x is no choice; there are a, b"),
     ],
 )
 def test_a_manifest_that_says_what_nobody_reads_is_refused(

@@ -62,9 +62,11 @@ CASES: dict[str, tuple[Tokens, str]] = {
             If("serving", ("yes",), (Text("b\n"),), (Text("{c}"), NAME)),
             If("serving", ("no",), (If("serving", ("yes",), (Text("d"),)), Text("{"))),
             If("serving", ("yes",), (Text("e"),)),
+            If("serving", ("maybe", "no"), (Text("f"),), (Text("g"),)),
+            If("serving", ("yes", "maybe"), (Text("h"),), (Text("i"),)),
             Text("{\n"),
         ),
-        "a{{c}late_arrivals_2{{\n",
+        "a{{c}late_arrivals_2{fi{\n",
     ),
 }
 

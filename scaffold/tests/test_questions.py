@@ -5,7 +5,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from scaffold.bundle_template import build_schema
+from scaffold.bundle_template import build_bundle_template, build_schema
 from scaffold.cookiecutter_template import build_cookiecutter_template
 from scaffold.manifest import Manifest, load_manifest
 
@@ -19,6 +19,9 @@ MANIFEST = Manifest.model_validate(
             "ci": {"description": "CI", "choices": ["azure", "github"], "default": "github"},
             "email": {"description": "Mail", "default": "flight-delays@example.com"},
         },
+        "belongings": [
+            {"option": "ci", "choices": ["azure"], "paths": ["src/flight_delays/ci/", "a.yml"]}
+        ],
     }
 )
 ANSWERS = {"project_name": "flight_delays"}
@@ -43,6 +46,17 @@ def test_cookiecutter_is_given_the_default_choice_first() -> None:
     assert questions["__prompts__"]["email"] == "Mail"
 
 
+def test_files_of_another_choice_are_left_out_under_the_name_that_was_given() -> None:
+    preamble = build_bundle_template((), (), MANIFEST)["__preamble.tmpl"].content.decode()
+    skips = (
+        '{{skip "{{.project_name}}/src/{{.project_name}}/ci"}}{{skip "{{.project_name}}/a.yml"}}'
+    )
+    assert f'{{{{if eq .ci "azure"}}}}{{{{else}}}}{skips}{{{{end}}}}\n' in preamble
+    hooks = build_cookiecutter_template((), (), MANIFEST, ANSWERS)
+    hook = hooks["hooks/post_gen_project.py"].content.decode()
+    assert '["src/{{cookiecutter.project_name}}/ci/", "a.yml"]' in hook
+
+
 def test_the_cli_that_is_asked_for_is_the_one_the_bundle_and_the_tests_take(root: Path) -> None:
     schema = json.loads((root / "databricks_template_schema.json").read_text())
     pinned = re.search(r"databricks/cli (v\S+)", (root / "conformance" / "go.mod").read_text())
@@ -56,5 +70,6 @@ def test_own_answers_match_the_patterns_and_the_version_of_the_project(root: Pat
     assert re.fullmatch(r"\d+\.\d+\.\d+", answers["template_version"])
     for name, question in manifest.questions.items():
         assert re.fullmatch(question.pattern, answers[name]), name
+        assert not question.choices or answers[name] in question.choices, name
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]["name"]
     assert project == answers["project_name"].replace("_", "-")

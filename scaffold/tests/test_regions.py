@@ -21,6 +21,11 @@ READ: dict[str, tuple[str, str, Tokens]] = {
         "# [option: ci = azure]\none\n# [else]\n\t# two\n#\n# [end]\n",
         (If("ci", ("azure",), (Text("one\n"),), (Text("\ttwo\n\n"),)),),
     ),
+    "a region of choices": (
+        "a.yml",
+        "# [option: ci = github, azure]\none\n# [end]\n",
+        (If("ci", ("github", "azure"), (Text("one\n"),)),),
+    ),
     "a region in a region": (
         "a.toml",
         "# [option: serving]\n# [option: ci = github]\none\n# [end]\ntwo\n# [end]\n",
@@ -45,6 +50,12 @@ REFUSED = {
         "# [option: ci = x]\n# [end]\n",
         1,
         "ci = github, ci = azure",
+    ),
+    "of a choice and an unknown one": (
+        "a.yml",
+        "# [option: ci = github, x]\n# [end]\n",
+        1,
+        "unknown option ci = x",
     ),
     "misspelt": ("a.yml", "one\n# [option: SERVING]\n", 2, r"Write `\[option: name\]`"),
     "not closed": ("a.yml", "one\n# [option: serving]\n", 2, r"Write `\[end\]`"),

@@ -21,11 +21,13 @@ help: ## Show what there is to make.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(UV) ## Install everything into .venv.
+	@[ -d .venv ] || echo "Installing packages into .venv; the first time this takes a minute."
 	@$(UV) sync --locked --quiet
 
 $(TOOLS)/bin/uv:
-	python3 -m venv $(TOOLS)
-	$(TOOLS)/bin/pip install --quiet 'uv>=0.9,<1'
+	@echo "Bringing uv into $(TOOLS)."
+	@python3 -m venv $(TOOLS)
+	@$(TOOLS)/bin/pip install --quiet 'uv>=0.9,<1'
 
 demo: setup ## Two months of the whole lifecycle on the full data.
 	@sh demo.sh "$(UV)"

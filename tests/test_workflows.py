@@ -25,6 +25,15 @@ def test_a_workflow_starts_without_rights_and_gives_each_job_the_least(path: Pat
         )
 
 
+def test_workflows_start_on_their_own_occasion_and_on_no_other() -> None:
+    started = {path.stem: yaml.safe_load(path.read_text())[True] for path in WORKFLOWS}
+    assert started == {
+        "pull_request": {"pull_request": None},
+        "staging": {"push": {"branches": ["main"]}, "schedule": [{"cron": "17 2 * * *"}]},
+        "release": {"push": {"branches": ["release"]}},
+    }
+
+
 @each_workflow
 def test_actions_are_pinned_and_say_their_version(path: Path) -> None:
     uses = re.findall(r"uses: (.*)", path.read_text())

@@ -2,14 +2,28 @@
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from conformance.tests.projects import PATH
 from conformance.tests.workspaces import Identity, Workspace
+
+
+def find_program(program: str, advice: str) -> Path:
+    """Finds a program, or skips; with REQUIRE_DATABRICKS_CLI=1, as in CI, fails instead."""
+    found = shutil.which(program, path=PATH)
+    if found is None:
+        reason = f"no {program} on the PATH or in .tools/bin: {advice}"
+        if os.environ.get("REQUIRE_DATABRICKS_CLI") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return Path(found)
 
 
 @dataclass(frozen=True)

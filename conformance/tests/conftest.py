@@ -1,36 +1,25 @@
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from conformance.tests.commands import Databricks
+from conformance.tests.commands import Databricks, find_program
 from conformance.tests.deployments import Deployment, Open, Target
-from conformance.tests.projects import PATH, Project, copy_project
+from conformance.tests.projects import Project, copy_project
 from conformance.tests.workspaces import Workspace, serve_workspaces
 
-
-def _find(program: str) -> Path:
-    """Finds a program, or skips; with REQUIRE_DATABRICKS_CLI=1, as in CI, fails instead."""
-    found = shutil.which(program, path=PATH)
-    if found is None:
-        reason = f"no {program} on the PATH or in .tools/bin: run `make databricks-cli` (needs Go)"
-        if os.environ.get("REQUIRE_DATABRICKS_CLI") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return Path(found)
+MAKE = "run `make databricks-cli` (needs Go)"
 
 
 @pytest.fixture(scope="session")
 def cli() -> Path:
-    return _find("databricks")
+    return find_program("databricks", MAKE)
 
 
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("fake-workspace") / "errors.log"
-    with serve_workspaces(_find("fake-workspace"), log) as url:
+    with serve_workspaces(find_program("fake-workspace", MAKE), log) as url:
         yield url
 
 

@@ -1,26 +1,14 @@
-import os
-import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from conformance.tests.commands import find_program
 from conformance.tests.workspaces import serve_workspaces
 from scaffold.templates import compile_templates, write_templates
-from scaffold.tests.repositories import PROGRAMS, Engine, Render, copy_repository
+from scaffold.tests.repositories import Engine, Render, copy_repository
 from scaffold.trees import write_new
-
-
-def _find(program: str, advice: str) -> Path:
-    """Finds a program, or skips; with REQUIRE_DATABRICKS_CLI=1, as in CI, fails instead."""
-    found = shutil.which(program, path=PROGRAMS)
-    if found is None:
-        reason = f"no {program} on the PATH, in .tools/bin or .venv/bin: {advice}"
-        if os.environ.get("REQUIRE_DATABRICKS_CLI") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return Path(found)
 
 
 @pytest.fixture(scope="session")
@@ -33,13 +21,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bundle(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    program = _find("databricks", "run `make databricks-cli` (needs Go)")
+    program = find_program("databricks", "run `make databricks-cli` (needs Go)")
     return Engine("bundle", program, root, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="session")
 def cookiecutter(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    program = _find("cookiecutter", "run `make test`")
+    program = find_program("cookiecutter", "run `make test`")
     template = tmp_path_factory.mktemp("cookiecutter")
     write_new(compile_templates(root).cookiecutter, template)
     return Engine("cookiecutter", program, template, tmp_path_factory.mktemp("home"))
@@ -65,7 +53,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the CLI's own fake workspace."""
-    program = _find("fake-workspace", "run `make databricks-cli` (needs Go)")
+    program = find_program("fake-workspace", "run `make databricks-cli` (needs Go)")
     log = tmp_path_factory.mktemp("fake-workspace") / "errors.log"
     with serve_workspaces(program, log) as url:
         yield url

@@ -7,6 +7,7 @@ from conformance.tests.deployments import (
     KEPT,
     TARGETS,
     TEMPORARY,
+    TEST,
     Deployment,
     Open,
     Target,
@@ -106,3 +107,16 @@ def test_a_destroy_of_what_is_kept_is_refused_and_changes_nothing(
 def read_actions(deployment: Deployment) -> dict[str, str]:
     plan = deployment("plan", "--output", "json").succeed().json["plan"]
     return {key.removeprefix("resources."): entry["action"] for key, entry in plan.items()}
+
+
+def test_what_a_pull_request_deploys_carries_its_number(open_target: Open) -> None:
+    deployment = open_target(TEST)
+    deployment.deploy().succeed()
+    state = deployment.workspace.read_state()
+    names = [job["settings"]["name"] for job in state["jobs"].values()]
+    assert sorted(name.removeprefix("pr_17_") for name in names) == sorted(
+        [*RESOURCES["jobs"], "teardown"]
+    )
+    assert all(name.startswith("pr_17_") for name in names)
+    assert list(state["schemas"]) == ["staging.pr_17flight_delays"]
+    assert list(state["registered_models"]) == ["staging.pr_17flight_delays.pr_17delay"]

@@ -32,8 +32,8 @@ $(TOOLS)/bin/uv:
 demo: setup ## Two months of the whole lifecycle on the full data.
 	@sh demo.sh "$(UV)"
 
-test: setup ## All tests.
-	@$(RUN) pytest $(TESTS)
+test: setup ## The quick tests; with SLOW=1 all of them.
+	@$(RUN) pytest $(TESTS) $(if $(SLOW),,-m "not slow")
 
 lint: setup ## Check format, style and types; changes nothing.
 	@$(RUN) ruff format --check .

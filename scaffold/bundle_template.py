@@ -9,7 +9,7 @@ from .compilation import Part
 from .engines import Go, write
 from .errors import SourceError
 from .manifest import Belonging, Manifest
-from .refusals import Refusal
+from .refusals import Refusal, list_clashes
 from .sentinel import PROJECT_NAME, Sentinel
 from .tokens import If
 from .trees import File, Tree
@@ -26,7 +26,8 @@ _WELCOME = (
 )
 _NEXT = (
     f"cd {{{{.{PROJECT_NAME}}}}}",
-    "git init --initial-branch main && git add --all && git commit --message 'A new project'",
+    "git init --initial-branch {{.default_branch}} && git add --all"
+    " && git commit --message 'A new project'",
     "make demo",
 )
 
@@ -102,6 +103,10 @@ def _write_preamble(refusals: tuple[Refusal, ...], manifest: Manifest) -> str:
     for refusal in refusals:
         asked = f"(regexp {json.dumps(refusal.pattern)}).MatchString .{refusal.answer}"
         fail = f'fail "%s%q." {json.dumps(refusal.message)} .{refusal.answer}'
+        lines.append(f"{{{{if {asked}}}}}{{{{{fail}}}}}{{{{end}}}}")
+    for clash in list_clashes(manifest):
+        asked = f"eq .{clash.answer} .{clash.other}"
+        fail = f'fail "%s%q." {json.dumps(clash.message)} .{clash.answer}'
         lines.append(f"{{{{if {asked}}}}}{{{{{fail}}}}}{{{{end}}}}")
     lines.extend(_write_skips(belonging, manifest) for belonging in manifest.belongings)
     return "\n".join((*lines, ""))

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .errors import ManifestError, SourceError
-from .manifest import VERSION, Manifest, Place, covers
+from .manifest import VERSION, Manifest, covers
+from .places import Place, read_place, split_places
 from .regions import parse_regions
 from .sentinel import PROJECT_NAME, Sentinel
-from .tokens import If, Text, Tokens, Value, replace_texts
+from .tokens import If, Tokens, Value, replace_texts
 from .trees import File, Tree
 
 
@@ -59,18 +60,16 @@ class Compiler:
         rules = {text for texts in self.manifest.files.values() for text in texts}
         if stale := sorted(rules - used):
             raise ManifestError(f"[files] {', '.join(stale)} covers nothing", "Delete the rule.")
-        if lost := sorted({place.file for place in self._places} - parts.keys()):
+        if lost := sorted(self.manifest.places.keys() - parts.keys()):
             raise ManifestError(f"a place in {', '.join(lost)}, which does not go", "Delete it.")
         return tuple(parts.values())
 
-    @property
-    def _places(self) -> tuple[Place, ...]:
-        recorded = (
-            Place(answer=name, file=self.manifest.record, text=f'"{name}": "{answer}"')
-            for name, answer in self.answers.items()
-            if name not in (VERSION, PROJECT_NAME)
-        )
-        return (*self.manifest.places, *recorded)
+    def _read_places(self, path: str) -> tuple[Place, ...]:
+        written = list(self.manifest.places.get(path, ()))
+        if path == self.manifest.record:
+            asked = (name for name in self.answers if name not in (VERSION, PROJECT_NAME))
+            written += [f'"{name}": "{{{name}}}"' for name in asked]
+        return tuple(read_place(text, self.answers) for text in written)
 
     def _compile_file(self, path: str, file: File, *, verbatim: bool) -> Part:
         sentinel = Sentinel(self.manifest.sentinel)
@@ -92,34 +91,14 @@ class Compiler:
             advice = "End lines with a line feed alone."
             raise SourceError(path, _find_line(text, "\r"), "a carriage return", advice)
         sentinel.check(path, text)
-        places = [place for place in self._places if place.file == path]
+        places = self._read_places(path)
         for place in places:
-            if (times := text.count(place.text)) != place.times:
-                what = f"{place.text!r} stands here {times} times, not {place.times}"
-                advice = "Correct it, or [[places]] of scaffold/manifest.toml."
-                raise SourceError(path, _find_line(text, place.text), what, advice)
+            if place.text not in text:
+                advice = "Correct it, or [places] of scaffold/manifest.toml."
+                raise SourceError(path, 0, f"{place.text!r} does not stand here", advice)
         tokens = parse_regions(path, text, self.manifest.options)
-        tokens = replace_texts(tokens, lambda text: self._split_places(text, places))
+        tokens = replace_texts(tokens, lambda text: split_places(text, places))
         return replace_texts(tokens, sentinel.split)
-
-    def _split_places(self, text: str, places: list[Place]) -> Tokens:
-        for place in places:
-            if place.text in text:
-                left, _, right = text.partition(place.text)
-                return (
-                    *self._split_places(left, places),
-                    *self._split_place(place),
-                    *self._split_places(right, places),
-                )
-        return (Text(text),)
-
-    def _split_place(self, place: Place) -> Tokens:
-        answer = self.answers[place.answer]
-        if place.text.count(answer) != 1:
-            what = f"the place {place.text!r} does not hold {answer!r} once"
-            raise ManifestError(what, "It must hold what this repository has answered.")
-        before, _, after = place.text.partition(answer)
-        return (Text(before), Value(place.answer), Text(after))
 
 
 def _read_text(content: bytes) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from .compilation import Part
 from .engines import Jinja, write
 from .manifest import Manifest
-from .refusals import Refusal
+from .refusals import Refusal, list_clashes
 from .sentinel import PROJECT_NAME, Sentinel
 from .trees import File, Tree
 
@@ -19,12 +19,16 @@ import sys
 ANSWERS = json.loads(r"""@ANSWERS@""")
 ALLOWED = json.loads(r"""@ALLOWED@""")
 REFUSED = json.loads(r"""@REFUSED@""")
+CLASHES = json.loads(r"""@CLASHES@""")
 
 for name, pattern, allowed in ALLOWED:
     if not re.fullmatch(pattern, ANSWERS[name]):
         sys.exit(f"{name} must be {allowed}; got {ANSWERS[name]!r}.")
 for name, pattern, message in REFUSED:
     if re.search(pattern, ANSWERS[name]):
+        sys.exit(f"{message}{ANSWERS[name]!r}.")
+for name, other, message in CLASHES:
+    if ANSWERS[name] == ANSWERS[other]:
         sys.exit(f"{message}{ANSWERS[name]!r}.")
 '''
 
@@ -84,8 +88,9 @@ def _write_questions(manifest: Manifest, answers: Mapping[str, str]) -> str:
 def _write_hook(manifest: Manifest, refusals: tuple[Refusal, ...]) -> str:
     allowed = [(name, q.pattern, q.allowed) for name, q in manifest.questions.items()]
     refused = [(refusal.answer, refusal.pattern, refusal.message) for refusal in refusals]
+    clashes = [(clash.answer, clash.other, clash.message) for clash in list_clashes(manifest)]
     text = _HOOK.replace("@ALLOWED@", json.dumps(allowed)).replace("@REFUSED@", json.dumps(refused))
-    return _write_answers(text, manifest)
+    return _write_answers(text.replace("@CLASHES@", json.dumps(clashes)), manifest)
 
 
 def _write_last_hook(manifest: Manifest) -> str:

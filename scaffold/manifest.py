@@ -3,9 +3,9 @@
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .errors import ManifestError
 
@@ -24,6 +24,9 @@ class Question(_Strict):
         description: What is asked.
         pattern: What the whole answer must match, in what RE2 and Python have in common.
         allowed: The same in words.
+        refused: What must not be found in it all the same; `allowed` says that too.
+        reserved: Lists below `scaffold/reserved` of words that it must not be.
+        taken: What those words are.
         choices: The only answers there are; the question is then an option.
         default: What is offered; the repository's own answer where it is empty.
     """
@@ -31,17 +34,11 @@ class Question(_Strict):
     description: str
     pattern: str = ".+"
     allowed: str = ""
+    refused: str = ""
+    reserved: tuple[str, ...] = ()
+    taken: str = ""
     choices: tuple[str, ...] = ()
     default: str = ""
-
-
-class Place(_Strict):
-    """Where an answer stands: a text on one line, which holds the repository's answer once."""
-
-    answer: str
-    file: str
-    text: str
-    times: Annotated[int, Field(ge=1)] = 1
 
 
 class Belonging(_Strict):
@@ -59,13 +56,24 @@ class Belonging(_Strict):
 
 
 class Manifest(_Strict):
-    """How the root becomes a template."""
+    """How the root becomes a template.
+
+    Attributes:
+        sentinel: The root's own name.
+        record: The file that holds the answers.
+        files: Which files go, and how.
+        questions: What is asked, by name, in this order.
+        places: Texts of a file that hold answers, by the file; see `places.read_place`.
+        apart: Pairs of questions whose answers must differ.
+        belongings: Files that go with some choices only.
+    """
 
     sentinel: str
     record: str
     files: dict[Rule, tuple[str, ...]]
     questions: dict[str, Question]
-    places: tuple[Place, ...] = ()
+    places: dict[str, tuple[str, ...]] = {}
+    apart: tuple[tuple[str, str], ...] = ()
     belongings: tuple[Belonging, ...] = ()
 
     @property

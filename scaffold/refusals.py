@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -9,7 +10,7 @@ from .manifest import Manifest
 from .sentinel import PROJECT_NAME
 from .trees import Tree
 
-RESERVED = "scaffold/reserved.txt"
+RESERVED = "scaffold/reserved"
 LOCK = "uv.lock"
 
 
@@ -27,39 +28,71 @@ class Refusal:
     pattern: str
     message: str
 
+    def applies(self, answers: Mapping[str, str]) -> bool:
+        """Whether it refuses one of the answers."""
+        return re.search(self.pattern, answers[self.answer]) is not None
+
+
+@dataclass(frozen=True)
+class Clash:
+    """Two questions whose answers must differ.
+
+    Attributes:
+        answer: The one question.
+        other: The other.
+    """
+
+    answer: str
+    other: str
+
+    @property
+    def message(self) -> str:
+        """Why, and what would do; ends before what was got."""
+        return f"{self.answer} must differ from {self.other}; both are "
+
+    def applies(self, answers: Mapping[str, str]) -> bool:
+        """Whether the answers are equal."""
+        return answers[self.answer] == answers[self.other]
+
 
 def list_refusals(tree: Tree, manifest: Manifest) -> tuple[Refusal, ...]:
-    """Returns what is refused, from what the root holds."""
-    names = "|".join(sorted(list_reserved(tree, manifest)))
-    return (
-        Refusal(
-            PROJECT_NAME,
-            "__",
-            f"{PROJECT_NAME} must be {manifest.questions[PROJECT_NAME].allowed}; got ",
-        ),
-        Refusal(
-            PROJECT_NAME,
-            f"^(?:{names})$",
-            f"{PROJECT_NAME} must not be what Python, SQL, Windows, a library or another part of "
-            "the project is called; choose a longer one, such as late_arrivals; got ",
-        ),
-    )
+    """Returns what is refused, from what the manifest says and the root holds."""
+    refusals = []
+    for name, question in manifest.questions.items():
+        if question.refused:
+            message = f"{name} must be {question.allowed}; got "
+            refusals.append(Refusal(name, question.refused, message))
+        if question.reserved:
+            words = set().union(*(read_words(tree, file) for file in question.reserved))
+            owned = list_owned(tree, manifest) if name == PROJECT_NAME else set[str]()
+            allowed = re.compile(question.pattern)
+            listed = "|".join(sorted(filter(allowed.fullmatch, words | owned)))
+            message = f"{name} must not be {question.taken}; choose a longer one; got "
+            refusals.append(Refusal(name, f"^(?:{listed})$", message))
+    return tuple(refusals)
 
 
-def list_reserved(tree: Tree, manifest: Manifest) -> set[str]:
-    """Returns the names that a project cannot have.
+def list_clashes(manifest: Manifest) -> tuple[Clash, ...]:
+    """Returns the pairs of questions that must not be answered alike."""
+    return tuple(Clash(answer, other) for answer, other in manifest.apart)
 
-    Those are the words of reserved.txt, every locked distribution, the root's folders, and the
-    keys of the bundle's resources, of which no two may be equal.
+
+def read_words(tree: Tree, file: str) -> set[str]:
+    """Returns the words of a list below `scaffold/reserved`."""
+    lines = tree[f"{RESERVED}/{file}"].content.decode().splitlines()
+    return {word for line in lines if not line.startswith("#") for word in line.split()}
+
+
+def list_owned(tree: Tree, manifest: Manifest) -> set[str]:
+    """Returns the names that a project cannot have since something in it is called so.
+
+    Those are every locked distribution, the root's folders, and the keys of the bundle's resources,
+    of which no two may be equal.
     """
-    lines = tree[RESERVED].content.decode().splitlines()
-    words = {word for line in lines if not line.startswith("#") for word in line.split()}
     lock = tomllib.loads(tree[LOCK].content.decode())
     locked = {package["name"].replace("-", "_") for package in lock["package"]}
     folders = {path.partition("/")[0] for path in tree if "/" in path}
     resources = {
         PurePosixPath(path).name.partition(".")[0] for path in tree if path.startswith("resources/")
     }
-    allowed = re.compile(manifest.questions[PROJECT_NAME].pattern)
-    names = words | locked | folders | resources
-    return {name for name in names if allowed.fullmatch(name)} - {manifest.sentinel}
+    return (locked | folders | resources) - {manifest.sentinel}

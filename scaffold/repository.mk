@@ -1,6 +1,7 @@
-# Targets of this repository alone.
+# Targets of this repository alone, whose `make test` runs all tests; SLOW= leaves out the slow ones.
 
 TESTS += laptop/tests conformance/tests scaffold/tests
+SLOW ?= 1
 TYPED += laptop/tests benchmarks conformance/tests scaffold
 
 CLI_MODULE := conformance/go.mod conformance/go.sum

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +14,10 @@ from laptop.jobs.surroundings import Surroundings
 
 from laptop import connection
 
-ROOT = Path(__file__).parent.parent
-SCHEMA = "dev.dev_laptop_flight_delays"
+from tests import declared
+from tests.declared import ROOT, catalog_of
+
+SCHEMA = f"{catalog_of('dev')}.dev_laptop_{declared.SCHEMA}"
 MODEL = f"{SCHEMA}.dev_laptop_delay"
 ENDPOINT = MODEL.replace(".", "-")
 

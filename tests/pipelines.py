@@ -3,15 +3,16 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from tests.declared import ROOT, branch_of
+
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 AZURE = ROOT / "azure-pipelines.yml"
 GITLAB = ROOT / ".gitlab-ci.yml"
+MAIN, RELEASE = branch_of("staging"), branch_of("prod")
 
 STAGING = (
     "databricks bundle validate --strict -t staging",
@@ -22,7 +23,7 @@ STAGING = (
 ORDER = {
     "pull request": (
         "make lint",
-        "make test",
+        "make test SLOW=1",
         "make demo",
         "databricks bundle validate --strict -t test",
         "databricks bundle deploy -t test",
@@ -30,7 +31,7 @@ ORDER = {
         "databricks bundle run teardown -t test",
         "databricks bundle destroy --auto-approve --force-lock -t test",
     ),
-    "main": STAGING,
+    "push": STAGING,
     "nightly": STAGING,
     "release": (
         "make wheel",
@@ -40,17 +41,19 @@ ORDER = {
         "make retrain TARGET=prod",
     ),
 }
+# The occasion that a push to a branch is.
+PUSHED = {MAIN: "push", RELEASE: "release"}
 COMMANDS = {command for commands in ORDER.values() for command in commands}
 # The occasions that a term of a condition lets by; terms narrow each other.
 TERMS = {
-    "github.ref == 'refs/heads/main'": {"main", "nightly"},
-    "github.ref == 'refs/heads/release'": {"release"},
+    f"github.ref == 'refs/heads/{MAIN}'": {"push", "nightly"},
+    f"github.ref == 'refs/heads/{RELEASE}'": {"release"},
     "eq(variables['Build.Reason'], 'PullRequest')": {"pull request"},
-    "eq(variables['Build.SourceBranch'], 'refs/heads/main')": {"main", "nightly"},
-    "eq(variables['Build.SourceBranch'], 'refs/heads/release')": {"release"},
+    f"eq(variables['Build.SourceBranch'], 'refs/heads/{MAIN}')": {"push", "nightly"},
+    f"eq(variables['Build.SourceBranch'], 'refs/heads/{RELEASE}')": {"release"},
     '$CI_PIPELINE_SOURCE == "merge_request_event"': {"pull request"},
-    '$CI_COMMIT_BRANCH == "main"': {"main", "nightly"},
-    '$CI_COMMIT_BRANCH == "release"': {"release"},
+    f'$CI_COMMIT_BRANCH == "{MAIN}"': {"push", "nightly"},
+    f'$CI_COMMIT_BRANCH == "{RELEASE}"': {"release"},
 }
 
 
@@ -105,7 +108,7 @@ def read_github() -> Iterator[Job]:
         on = workflow[True]  # YAML 1.1 takes the key for a truth value.
         triggers = {"pull request"} if "pull_request" in on else set()
         triggers |= {"nightly"} if "schedule" in on else set()
-        triggers |= set((on.get("push") or {}).get("branches", []))
+        triggers |= {PUSHED[branch] for branch in (on.get("push") or {}).get("branches", [])}
         for name, job in workflow["jobs"].items():
             held = job.get("concurrency") or workflow.get("concurrency") or {}
             steps = tuple(
@@ -133,9 +136,10 @@ def read_github() -> Iterator[Job]:
 
 def read_azure() -> Iterator[Job]:
     pipeline = yaml.safe_load(AZURE.read_text())
-    nightly = any("main" in s["branches"]["include"] for s in pipeline["schedules"])
+    nightly = any(MAIN in s["branches"]["include"] for s in pipeline["schedules"])
     triggers = {"pull request"} if "pr" in pipeline else set()
-    triggers |= {*pipeline["trigger"]["branches"]["include"], *({"nightly"} if nightly else ())}
+    triggers |= {PUSHED[branch] for branch in pipeline["trigger"]["branches"]["include"]}
+    triggers |= {"nightly"} if nightly else set()
     for stage in pipeline["stages"]:
         (job,) = stage["jobs"]
         deployed = job.get("strategy", {}).get("runOnce", {}).get("deploy")

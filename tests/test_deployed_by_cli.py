@@ -17,11 +17,12 @@ from laptop.home import Home
 
 from laptop import connection
 
-from tests.conftest import ROOT
+from tests import declared
+from tests.declared import ROOT, branch_of, catalog_of
 
 pytestmark = pytest.mark.slow
 
-SCHEMA = "staging.pr_17flight_delays"
+SCHEMA = f"{catalog_of('test')}.pr_17{declared.SCHEMA}"
 MODEL = f"{SCHEMA}.pr_17delay"
 ENDPOINT = MODEL.replace(".", "-")
 
@@ -110,7 +111,7 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("deployed")
     home = Home(folder / "workspace")
-    there = connection.open_workspace(home, ["dev", "staging", "prod"])
+    there = connection.open_workspace(home, [catalog_of(target) for target in ("test", "prod")])
     root = folder / "project"
     root.mkdir()
     for name in (".gitignore", "databricks.yml", "Makefile", "pyproject.toml", "README.md"):
@@ -118,7 +119,7 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     for name in ("src", "resources", "delivery", "tests"):
         shutil.copytree(ROOT / name, root / name)
     bundle = root / "databricks.yml"
-    pinned = re.sub(r"host: https://\S+", f"host: {there.address}", bundle.read_text())
+    pinned = re.sub(r"host: .*", f"host: {there.address}", bundle.read_text())
     bundle.write_text(pinned)
     subprocess.run(["git", "init", "-q", "-b", "main"], cwd=root, check=True)
     deployer = Deployer(root, there, binary)
@@ -240,7 +241,7 @@ def test_teardown_and_destroy_leave_nothing(integrated: Deployer) -> None:
     assert list(workspace.schemas.list(catalog)) == []
 
 
-@pytest.mark.parametrize(("target", "branch"), [("staging", "main"), ("prod", "release")])
+@pytest.mark.parametrize(("target", "branch"), [(t, branch_of(t)) for t in ("staging", "prod")])
 def test_a_kept_target_is_deployed_as_its_own_service_principal_and_cannot_be_destroyed(
     deployer: Deployer, target: str, branch: str
 ) -> None:
@@ -252,8 +253,8 @@ def test_a_kept_target_is_deployed_as_its_own_service_principal_and_cannot_be_de
     refused = deployer.call("bundle", "destroy", "-t", target, "--auto-approve")
     assert refused.returncode == 1
     assert "prevent_destroy" in refused.stderr
-    kept = deployer.workspace.schemas.get(f"{target}.flight_delays")
-    assert kept.name == "flight_delays"
+    kept = deployer.workspace.schemas.get(f"{catalog_of(target)}.{declared.SCHEMA}")
+    assert kept.name == declared.SCHEMA
     no_job = deployer.call("bundle", "run", "teardown", "-t", target)
     assert no_job.returncode == 1
     assert "teardown" in no_job.stderr

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.pipelines import COMMANDS, JOBS, ORDER, READERS, TEXTS, Job
+from tests.pipelines import COMMANDS, JOBS, MAIN, ORDER, READERS, RELEASE, TEXTS, Job
 
 INSTALLER = "https://raw.githubusercontent.com/databricks/setup-cli"
 # What a dialect runs beside the commands, to the letter: it names the branch, and reports.
@@ -65,11 +65,10 @@ def test_whoever_reaches_a_workspace_has_an_identity_of_one_target(job: Job) -> 
     assert len(targets) <= 1
     assert job.identity is bool(targets)
     for target in targets:
-        named = {"test": "pull_request"}.get(target, "service_principal")
         for step in job.steps:
             if target in step.command.replace("=", " ").split():
                 assert step.variables["DATABRICKS_AUTH_TYPE"] == AUTH[job.dialect]
-                assert step.variables.get(f"BUNDLE_VAR_{named}")
+                assert bool(step.variables.get("BUNDLE_VAR_pull_request")) is (target == "test")
                 assert job.dialect != "azure" or "SYSTEM_ACCESSTOKEN" in step.variables
         # On Azure a pipeline has the identity, whatever environment a job is for.
         if job.dialect == "azure":
@@ -83,10 +82,10 @@ def test_an_identity_is_kept_to_its_branch_and_from_forks(job: Job) -> None:
     text = " ".join(job.commands())
     if "prod" in text or (job.environment or "").startswith("prod"):
         assert job.occasions == {"release"}
-        assert "release" in job.condition
+        assert RELEASE in job.condition
     if "staging" in text or job.environment == "staging":
-        assert job.occasions <= {"main", "nightly"}
-        assert "main" in job.condition
+        assert job.occasions <= {"push", "nightly"}
+        assert MAIN in job.condition
     if job.identity and "pull request" in job.occasions:
         assert NOT_FROM_A_FORK[job.dialect] in job.condition
 
@@ -113,7 +112,7 @@ def test_a_test_deployment_goes_whatever_happened_before(dialect: str) -> None:
 
 @each_dialect
 def test_runs_on_one_target_never_cross(dialect: str) -> None:
-    for job in [*select(dialect, "main"), *select(dialect, "release")]:
+    for job in [*select(dialect, "push"), *select(dialect, "release")]:
         if any(re.search("deploy|release", command) for command in job.commands()):
             assert job.lock
     for job in select(dialect, "pull request"):
@@ -126,7 +125,7 @@ def test_runs_on_one_target_never_cross(dialect: str) -> None:
 @each_job
 def test_a_branch_is_checked_out_by_its_own_name_before_it_is_deployed(job: Job) -> None:
     # GitHub checks out the branch itself; the others a commit alone.
-    if job.dialect != "github" and job.occasions & {"main", "release"}:
+    if job.dialect != "github" and job.occasions & {"push", "release"}:
         shell = [step.command for step in job.steps if step.command]
         named = [i for i, command in enumerate(shell) if command.startswith("git switch -C")]
         first = min(i for i, command in enumerate(shell) if command in COMMANDS)

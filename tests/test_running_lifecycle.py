@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ENDPOINT, MODEL, ROOT, SCHEMA, Laptop
+from tests.conftest import ENDPOINT, MODEL, SCHEMA, Laptop
+from tests.declared import ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.pipelines import WORKFLOWS
+from tests.pipelines import MAIN, RELEASE, WORKFLOWS
 
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 
@@ -29,8 +29,8 @@ def test_workflows_start_on_their_own_occasion_and_on_no_other() -> None:
     started = {path.stem: yaml.safe_load(path.read_text())[True] for path in WORKFLOWS}
     assert started == {
         "pull_request": {"pull_request": None},
-        "staging": {"push": {"branches": ["main"]}, "schedule": [{"cron": "17 2 * * *"}]},
-        "release": {"push": {"branches": ["release"]}},
+        "staging": {"push": {"branches": [MAIN]}, "schedule": [{"cron": "17 2 * * *"}]},
+        "release": {"push": {"branches": [RELEASE]}},
     }
 
 

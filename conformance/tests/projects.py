@@ -14,7 +14,7 @@ SAMPLES = ROOT / "conformance" / "samples"
 # Where `make databricks-cli` and `make setup` leave what the machine has not.
 PATH = os.pathsep.join((os.environ["PATH"], str(ROOT / ".tools" / "bin")))
 
-_HOST = re.compile(r"(?<=host: )https://\S+")
+_HOST = re.compile(r"(?<=host: )\"?https://\S+")
 _AUTHOR = ("-c", "user.name=Tester", "-c", "user.email=tester@databricks.com")
 _GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
 

@@ -13,7 +13,7 @@ import pytest
 
 from conformance.tests.projects import Project
 from scaffold.manifest import load_manifest
-from scaffold.refusals import list_reserved
+from scaffold.refusals import list_refusals
 from scaffold.tests.repositories import Engine, read_project
 from scaffold.trees import read_repository
 
@@ -42,6 +42,16 @@ REFUSED = {
     "with a path behind it": ("staging_host", "https://x.example.com/", "https:// and a host name"),
     "that ends a string": ("readers", 'users" #', "letters, digits, blanks"),
     "that is no address": ("notification_email", "nobody", "name@host"),
+    "of a principal, its name": ("prod_principal", "flight-delays-prod", "an application id"),
+    "of a catalog with a hyphen": ("dev_catalog", "my-dev", "2 to 63 lower-case letters"),
+    "of a catalog that there is": ("prod_catalog", "system", "choose a longer one"),
+    "of a schema that there is": ("schema", "information_schema", "choose a longer one"),
+    "of a schema that is SQL": ("schema", "select", "choose a longer one"),
+    "of a branch with a blank": ("default_branch", "the main", "what git takes for a branch"),
+    "of a branch like a range": ("release_branch", "a..b", "what git takes for a branch"),
+    "of a branch like a lock": ("release_branch", "a.lock/b", "what git takes for a branch"),
+    "of one branch for both": ("release_branch", "main", "must differ from release_branch"),
+    "of one catalog for both": ("staging_catalog", "prod", "must differ from prod_catalog"),
 }
 
 
@@ -58,7 +68,9 @@ def test_an_answer_is_refused_with_what_is_allowed_and_nothing_is_written(
     check_refused(bundle, tmp_path, question, answer, message)
 
 
-@pytest.mark.parametrize("case", ["of two letters", "of Python", "that ends a string"])
+@pytest.mark.parametrize(
+    "case", ["of two letters", "of Python", "that ends a string", "of one branch for both"]
+)
 def test_cookiecutter_refuses_what_the_cli_does(
     cookiecutter: Engine, tmp_path: Path, case: str
 ) -> None:
@@ -75,11 +87,14 @@ def check_refused(engine: Engine, folder: Path, question: str, answer: str, mess
 
 def test_names_of_python_and_of_what_is_installed_are_reserved(root: Path) -> None:
     manifest = load_manifest(root / "scaffold" / "manifest.toml")
-    reserved = list_reserved(read_repository(root), manifest)
+    refusals = list_refusals(read_repository(root), manifest)
     names = {*sys.stdlib_module_names, *keyword.kwlist, *keyword.softkwlist}
     names |= {name.partition(".")[0] for name in packages_distributions()}
-    names = {name for name in names if NAME.fullmatch(name) and "__" not in name}
-    assert names - reserved - {"flight_delays"} == set()
+    names = {name for name in names if NAME.fullmatch(name)} - {"flight_delays"}
+    own = [refusal for refusal in refusals if refusal.answer == "project_name"]
+    free = {name for name in names if not any(r.applies({r.answer: name}) for r in own)}
+    assert len(names) > 200
+    assert free == set()
 
 
 def test_every_default_is_an_answer(engine: Engine, tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ def delete(root: Path, path: str) -> None:
 
 CHANGED: dict[str, tuple[Callable[[Path], None], str]] = {
     "an edit": (
-        lambda root: edit(root, "README.md", "# Flight delays\n"),
-        "different: {{.project_name}}/README.md.tmpl",
+        lambda root: edit(root, "AGENTS.md", "# Flight delays\n"),
+        "different: {{.project_name}}/AGENTS.md.tmpl",
     ),
     "a new file": (
         lambda root: edit(root, "docs/new.md", "New.\n"),

@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from scaffold.manifest import load_answers, load_manifest
+from scaffold.places import read_place
 from scaffold.tests.repositories import Engine, Render, add_all, list_files, read_project
 
 # What stands in this repository and goes into no project; written here once more, by hand.
@@ -33,6 +36,14 @@ STRANGE = {
     "ci_platform": "gitlab",
     "staging_host": "https://adb-1234567890123456.7.azuredatabricks.net",
     "prod_host": "https://dbc-a1b2c3d4-e5f6.cloud.databricks.com",
+    "staging_principal": "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9",
+    "prod_principal": "9f8e7d6c-5b4a-3928-1706-f5e4d3c2b1a0",
+    "dev_catalog": "ml_sandbox",
+    "staging_catalog": "ml_acceptance",
+    "prod_catalog": "ml",
+    "schema": "late_arrivals",
+    "default_branch": "trunk/next",
+    "release_branch": "live-1.x",
     "readers": "Data Science - EMEA",
     "notification_email": "on-call+ml@example.org",
 }
@@ -89,14 +100,40 @@ def test_an_answer_stands_where_the_manifest_says_and_in_the_record(
     record = json.loads((project / RECORD).read_text())
     version = json.loads((root / RECORD).read_text())["template_version"]
     assert record == {"template_version": version, **STRANGE}
-    text = (project / "databricks.yml").read_text()
-    assert text.count(f"host: {STRANGE['staging_host']}\n") == 2
-    assert text.count(f"host: {STRANGE['prod_host']}\n") == 1
-    assert text.count(f'default: "{STRANGE["readers"]}"\n') == 1
-    assert text.count(f'default: "{STRANGE["notification_email"]}"\n') == 1
-    assert "staging.cloud" not in text
+    declared = yaml.safe_load((project / "databricks.yml").read_text())
+    targets = declared["targets"]
+    assert [targets[name]["workspace"]["host"] for name in ("test", "staging", "prod")] == [
+        STRANGE["staging_host"], STRANGE["staging_host"], STRANGE["prod_host"],
+    ]  # fmt: skip
+    defaults = {name: value.get("default") for name, value in declared["variables"].items()}
+    for name in ("readers", "notification_email", "schema"):
+        assert defaults[name] == STRANGE[name]
+    assert defaults["catalog"] == STRANGE["dev_catalog"]
+    assert targets["test"]["variables"]["catalog"] == STRANGE["staging_catalog"]
+    for stage, branch in (("staging", "default_branch"), ("prod", "release_branch")):
+        variables = targets[stage]["variables"]
+        assert variables["catalog"] == STRANGE[f"{stage}_catalog"]
+        assert variables["service_principal"] == STRANGE[f"{stage}_principal"]
+        assert targets[stage]["git"]["branch"] == STRANGE[branch]
     assert (project / "README.md").read_text().startswith("# Qx7 late\n")
     assert 'name = "qx7-late"' in (project / "pyproject.toml").read_text()
+
+
+def test_no_answer_of_this_repository_is_left_in_any_file(
+    bundle: Engine, root: Path, tmp_path: Path
+) -> None:
+    project = bundle.make(tmp_path, {**STRANGE, "ci_platform": "all"})
+    own = load_manifest(root / "scaffold" / "manifest.toml")
+    answers = load_answers(root, own)
+    texts = {read_place(text, answers).text for texts in own.places.values() for text in texts}
+    assert len(texts) > 40
+    left = {
+        (path, text)
+        for path, (content, _) in read_project(project).items()
+        for text in texts
+        if not path.startswith("laptop/") and text.encode() in content
+    }
+    assert left == set()
 
 
 def test_references_of_jobs_and_workflows_arrive_whole(render: Render) -> None:

@@ -1,0 +1,44 @@
+"""Texts of a file that hold answers."""
+
+import pytest
+
+from scaffold.errors import ManifestError
+from scaffold.places import Place, read_place, split_places
+from scaffold.tokens import Text, Value
+
+ANSWERS = {"catalog": "prod", "schema": "flights", "branch": "main"}
+
+
+def test_a_place_holds_several_answers_and_the_text_between_them() -> None:
+    assert read_place("FROM {catalog}.{schema}.x", ANSWERS) == Place(
+        "FROM prod.flights.x",
+        (Text("FROM "), Value("catalog"), Text("."), Value("schema"), Text(".x")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [("a {catalogue}", "names catalogue. The answers are catalog, schema"), ("a", "no answer")],
+)
+def test_a_place_of_no_answer_that_there_is_is_refused(written: str, message: str) -> None:
+    with pytest.raises(ManifestError, match=message):
+        read_place(written, ANSWERS)
+
+
+def test_a_text_is_cut_at_each_of_its_places_the_longer_first() -> None:
+    places = [
+        read_place(text, ANSWERS) for text in ("{catalog}.", "{catalog}.{schema}", "`{branch}`")
+    ]
+    assert split_places("prod.flights prod.x `main` main prod.*", places) == (
+        Value("catalog"),
+        Text("."),
+        Value("schema"),
+        Text(" "),
+        Value("catalog"),
+        Text(".x `"),
+        Value("branch"),
+        Text("` main "),
+        Value("catalog"),
+        Text(".*"),
+    )
+    assert split_places("prod", ()) == (Text("prod"),)

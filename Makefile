@@ -6,7 +6,10 @@ RUN := $(UV) run --no-sync
 
 # What is tested and what is typed.
 TESTS := tests
-TYPED := src laptop/src delivery tests examples
+TYPED := src laptop/src delivery tests
+# [option: serving]
+TYPED += examples
+# [end]
 
 # What was brought is found by what builds and deploys, too.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin

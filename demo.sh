@@ -36,10 +36,12 @@ laptop run batch_inference --params as_of=2014-01-01
 say "What stands"
 laptop status
 
+# [option: serving]
 say "The endpoint, asked about flights to come"
 eval "$(laptop up)"
 "$uv" run --locked --no-sync python examples/ask_endpoint.py
 
+# [end]
 say "Next"
 cat <<NEXT
   uv run laptop ui         runs, metrics and models, in MLflow's own pages

@@ -12,11 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from laptop import connection
 from laptop.home import Home
 from rich.console import Console
 from rich.table import Table
-
-from laptop import connection
 
 ROUNDS = 5
 JOB = [

@@ -10,7 +10,7 @@ A marker stands alone on its line and no render keeps it:
 
 `[option: ci = github, gitlab]` names choices, of which one is enough; without any it is "yes". The
 lines after `[else]` stand as comments, which a render takes off. Markdown has
-`<!-- [option: serving] -->`.
+`<!-- [option: serving] -->`, and within a Mermaid diagram `%% [option: serving]`.
 """
 
 import re
@@ -21,12 +21,16 @@ from pathlib import PurePosixPath
 from .errors import SourceError
 from .tokens import If, Text, Token, Tokens, join_texts
 
-_HASH = re.compile(r"^\s*# \[(option:[^\]]*|else|end)\]\s*$")
-_MARKDOWN = re.compile(r"^\s*<!-- \[(option:[^\]]*|else|end)\] -->\s*$")
+_HASH = re.compile(r"^\s*# \[(?P<marker>option:[^\]]*|else|end)\]\s*$")
+_MARKDOWN = re.compile(
+    r"^\s*(?:(?P<html><!--)|%%) \[(?P<marker>option:[^\]]*|else|end)\](?(html) -->)\s*$"
+)
 _ANY = re.compile(r"\[option:")
 _OPTION = re.compile(r"option: (?P<option>[a-z_]+)(?: = (?P<choices>[a-z_]+(?:, [a-z_]+)*))?")
 _COMMENTED = re.compile(r"^(?P<indent>\s*)# ?(?P<line>.*)$", re.DOTALL)
-_COMMENTED_MARKDOWN = re.compile(r"^(?P<indent>\s*)<!-- (?P<line>.*) -->(?P<end>\n?)$")
+# An arrow in it would end the comment, and the page would show the rest.
+_COMMENTED_MARKDOWN = re.compile(r"^(?P<indent>\s*)<!-- (?P<line>(?:(?!-->).)*) -->(?P<end>\n?)$")
+_HASHED = {".yml", ".yaml", ".toml", ".mk", ".sh"}
 
 Options = Mapping[str, Sequence[str]]
 
@@ -66,7 +70,7 @@ def parse_regions(path: str, text: str, options: Options) -> Tokens:
             shown = _uncomment(path, number, line) if regions[-1].otherwise is not None else line
             regions[-1].take(Text(shown))
             continue
-        match found.group(1):
+        match found["marker"]:
             case "else":
                 _turn(path, number, regions)
             case "end":
@@ -83,7 +87,7 @@ def _find_marker(path: str) -> re.Pattern[str] | None:
     name = PurePosixPath(path)
     if name.suffix == ".md":
         return _MARKDOWN
-    if name.suffix in {".yml", ".yaml", ".toml", ".mk"} or name.name == "Makefile":
+    if name.suffix in _HASHED or name.name == "Makefile":
         return _HASH
     return None
 
@@ -91,9 +95,9 @@ def _find_marker(path: str) -> re.Pattern[str] | None:
 def _describe_markers(path: str) -> str:
     match _find_marker(path):
         case None:
-            return "Only YAML, TOML, Markdown and Makefiles have regions."
+            return "Only YAML, TOML, Markdown, Makefiles and shell scripts have regions."
         case marker if marker is _MARKDOWN:
-            return "Write `<!-- [option: name] -->` alone on a line."
+            return "Write `<!-- [option: name] -->`, or `%% [option: name]`, alone on a line."
         case _:
             return "Write `# [option: name]` alone on a line."
 

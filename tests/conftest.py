@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from laptop import connection
 from laptop.home import Home
 from laptop.jobs.surroundings import Surroundings
-
-from laptop import connection
 
 from tests import declared
 from tests.declared import ROOT, catalog_of

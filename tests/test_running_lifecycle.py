@@ -6,6 +6,11 @@ import sys
 from typing import Any
 
 import pytest
+from laptop.features.errors import FeatureError
+from laptop.features.online import OnlineStore
+
+from flight_delays.problem.features import FEATURE_TABLES
+from flight_delays.problem.serving import load_serving
 
 from tests.conftest import ENDPOINT, MODEL, SCHEMA, Laptop
 from tests.declared import ROOT
@@ -18,7 +23,18 @@ def version_of(laptop: Laptop, number: int) -> dict[str, Any]:
     return next(version for version in models[MODEL] if version["version"] == number)
 
 
-def test_first_model_is_validated_promoted_and_served(january: Laptop) -> None:
+def is_published(laptop: Laptop, table: str) -> bool:
+    store = OnlineStore(laptop.home.path)
+    try:
+        store.find(table, ())
+    except FeatureError:
+        return False
+    finally:
+        store.close()
+    return True
+
+
+def test_first_model_is_validated_and_promoted(january: Laptop) -> None:
     version = version_of(january, 1)
     assert sorted(version["aliases"]) == ["Challenger", "Champion"]
     assert version["tags"]["model_validation_status"] == "PASSED"
@@ -26,15 +42,14 @@ def test_first_model_is_validated_promoted_and_served(january: Laptop) -> None:
     assert "held-out rows in 7 blocks" in version["tags"]["decision_reason"]
     assert version["tags"]["previous_champion"] == "none"
     assert version["tags"]["as_of"] == "2013-02-01T00:00:00+00:00"
-    assert january.status()["endpoints"] == [
-        {
-            "name": ENDPOINT,
-            "state": "READY",
-            "served": [
-                {"entity_name": MODEL, "entity_version": "1", "traffic_percentage": 100},
-            ],
-        }
-    ]
+
+
+def test_endpoint_and_online_tables_stand_if_they_are_asked_for(january: Laptop) -> None:
+    asked = load_serving().endpoint
+    standing = [endpoint["name"] for endpoint in january.status()["endpoints"]]
+    assert standing == ([ENDPOINT] if asked else [])
+    published = [is_published(january, f"{SCHEMA}.{table.name}") for table in FEATURE_TABLES]
+    assert published == [asked] * len(FEATURE_TABLES)
 
 
 def test_batch_inference_scores_every_flight_once_and_only_once(january: Laptop) -> None:
@@ -70,36 +85,30 @@ def test_bad_input_is_told_what_is_allowed(
 
 
 SCORES = """
-import json, os
-import mlflow, pandas as pd
-from databricks.sdk import WorkspaceClient
+import json
+import mlflow
 from databricks.sdk.runtime import spark
 from databricks.feature_engineering import FeatureEngineeringClient
-from flight_delays.lakehouse.endpoint import as_records
 from flight_delays.lakehouse.scoring import predict_as_served
 from flight_delays.problem.model import TRAINING_COLUMNS
-from flight_delays.problem.spine import SPINE
 
-model, endpoint = {model!r}, {endpoint!r}
+model = {model!r}
 rows = spark.sql("SELECT * FROM {schema}.flights ORDER BY decision_at DESC LIMIT 20")
 batch = FeatureEngineeringClient().score_batch(model_uri=f"models:/{{model}}@Champion", df=rows)
 batch = batch.toPandas()
 raw = predict_as_served(f"models:/{{model}}/1", batch[list(TRAINING_COLUMNS)])
-answer = WorkspaceClient().serving_endpoints.query(
-    endpoint, dataframe_records=as_records(batch[list(SPINE)])
-)
 signature = mlflow.models.get_model_info(f"models:/{{model}}/1").signature
-print(json.dumps([batch["prediction"].tolist(), raw.tolist(), answer.predictions,
+print(json.dumps([batch["prediction"].tolist(), raw.tolist(),
                   signature.outputs.to_dict(), sorted(signature.inputs.required_input_names())]))
 """
 
 
-def test_batch_raw_model_and_endpoint_return_one_double_a_row(january: Laptop) -> None:
-    printed = january.execute(SCORES.format(model=MODEL, endpoint=ENDPOINT, schema=SCHEMA))
-    batch, raw, served, outputs, inputs = json.loads(printed.splitlines()[-1])
+def test_batch_and_raw_model_return_one_double_a_row(january: Laptop) -> None:
+    printed = january.execute(SCORES.format(model=MODEL, schema=SCHEMA))
+    batch, raw, outputs, inputs = json.loads(printed.splitlines()[-1])
     assert raw == pytest.approx(batch, abs=1e-12)
-    assert [len(batch), len(served)] == [20, 20]
-    assert all(isinstance(value, float) and 0 <= value <= 1 for value in [*batch, *served])
+    assert len(batch) == 20
+    assert all(isinstance(value, float) and 0 <= value <= 1 for value in batch)
     assert [output["type"] for output in outputs] == ["double"]
     assert inputs == [
         "carrier", "decision_at", "dest", "flight", "origin", "tailnum", "time_hour",

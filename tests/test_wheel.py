@@ -38,4 +38,4 @@ def test_wheel_holds_the_project_with_its_configuration_and_nothing_else(tmp_pat
     names = zipfile.ZipFile(wheel).namelist()
     package = "flight_delays"
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {package}
-    assert {f"{package}/conf/{name}.yml" for name in ("policy", "model")} <= set(names)
+    assert {f"{package}/conf/{name}.yml" for name in ("policy", "model", "serving")} <= set(names)

@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
+from laptop import cli, connection, deployment
 from laptop.connection import Connection
 from laptop.home import Home
 from laptop.jobs.records import ENDED
 from typer.testing import CliRunner
-
-from laptop import cli, connection, deployment
 
 PYPROJECT = """
 [project]

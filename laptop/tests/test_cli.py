@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from laptop import connection
 from laptop.connection import Connection
 from laptop.overview import run_sql
-
-from laptop import connection
 
 from .conftest import TASKS, Jobs, Toy, alive, execute, ours, results, until
 

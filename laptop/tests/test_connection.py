@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from laptop import connection
 from laptop.connection import Connection
 from laptop.errors import LaptopError, WorkspaceFailed
 from laptop.home import Home
 from laptop.overview import run_sql
-
-from laptop import connection
 
 from .conftest import Jobs, Toy, alive, execute, ours, results, until
 

@@ -36,6 +36,20 @@ READ: dict[str, tuple[str, str, Tokens]] = {
         "<!-- [option: serving] -->\n# One\n<!-- [else] -->\n<!-- Two -->\n<!-- [end] -->\n",
         (If("serving", ("yes",), (Text("# One\n"),), (Text("Two\n"),)),),
     ),
+    "a diagram in Markdown": (
+        "a.md",
+        "one\n    %% [option: serving]\n    a --> b\n    %% [end]\n%% two\n",
+        (
+            Text("one\n"),
+            If("serving", ("yes",), (Text("    a --> b\n"),)),
+            Text("%% two\n"),
+        ),
+    ),
+    "a shell script": (
+        "a.sh",
+        "one\n# [option: serving]\ntwo\n# [end]\n",
+        (Text("one\n"), If("serving", ("yes",), (Text("two\n"),))),
+    ),
     "a last line without an end": (
         "a.yml",
         "# [option: serving]\none\n# [end]",
@@ -69,6 +83,14 @@ REFUSED = {
         "Close the one region",
     ),
     "with code in its else": ("a.yml", "# [option: serving]\n# [else]\none\n", 3, "as comments"),
+    "with an arrow that ends its comment": (
+        "a.md",
+        "<!-- [option: serving] -->\n<!-- [else] -->\n<!-- a --> b -->\n",
+        3,
+        "as comments",
+    ),
+    "left open": ("a.md", "<!-- [option: serving]\n", 1, "alone on a line"),
+    "closed like the other": ("a.md", "%% [option: serving] -->\n", 1, "alone on a line"),
     "behind code": ("a.yml", "one # [option: serving]\n", 1, "alone on a line"),
     "in Python": ("a.py", "# [option: serving]\n# [end]\n", 1, "Only YAML, TOML, Markdown"),
     "of another language": ("a.md", "# [option: serving]\n", 1, "<!-- "),

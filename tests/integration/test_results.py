@@ -1,9 +1,7 @@
 """What stands after the jobs, asserted on the workspace itself and not on what the jobs said."""
 
 import pytest
-from databricks.sdk.service.serving import EndpointStateConfigUpdate, EndpointStateReady
 
-from flight_delays.lakehouse.endpoint import name_endpoint, served_versions
 from flight_delays.lifecycle import CHALLENGER
 from flight_delays.problem.features import FEATURE_TABLES, FeatureTable
 from flight_delays.problem.policy import load_policy
@@ -27,22 +25,6 @@ def test_newest_version_is_the_challenger(deployment: Deployment, figures: dict[
         figures[f"`{metric.key}`"] = f"{metric.value:.4f}"
 
 
-def test_champion_is_what_the_endpoint_serves(
-    deployment: Deployment, figures: dict[str, str]
-) -> None:
-    champion = deployment.champion()
-    figures["Champion"] = f"version {champion}"
-    endpoint = deployment.workspace.serving_endpoints.get(name_endpoint(deployment.model))
-    assert served_versions(endpoint) == [(deployment.model, str(champion))]
-    assert endpoint.state is not None
-    assert endpoint.state.ready == EndpointStateReady.READY
-    assert endpoint.state.config_update == EndpointStateConfigUpdate.NOT_UPDATING
-    assert endpoint.config is not None
-    assert endpoint.config.traffic_config is not None
-    routes = endpoint.config.traffic_config.routes or []
-    assert [route.traffic_percentage for route in routes] == [100]
-
-
 @pytest.mark.parametrize("table", [*SOURCES, *FEATURE_TABLES], ids=lambda table: table.name)
 def test_table_has_rows_and_its_key_tells_them_apart(
     deployment: Deployment, figures: dict[str, str], table: Source | FeatureTable
@@ -60,6 +42,8 @@ def test_table_has_rows_and_its_key_tells_them_apart(
 def test_champion_has_scored_each_of_the_latest_flights_once(
     deployment: Deployment, figures: dict[str, str]
 ) -> None:
+    champion = deployment.champion()
+    figures["Champion"] = f"version {champion}"
     policy = load_policy(deployment.parameters["policy"])
     window = reach_batch(read_instant(deployment.parameters["as_of"]), policy.windows)
     within = (
@@ -70,7 +54,7 @@ def test_champion_has_scored_each_of_the_latest_flights_once(
         f"SELECT count(*) AS rows, count(DISTINCT {', '.join(KEYS)}) AS flights, "
         "min(prediction) AS lowest, max(prediction) AS highest, "
         f"(SELECT count(*) FROM {deployment.source}.flights WHERE {within}) AS known "
-        f"FROM {scored} WHERE {within} AND model_version = {deployment.champion()}"
+        f"FROM {scored} WHERE {within} AND model_version = {champion}"
     )
     assert int(found["rows"]) == int(found["flights"]) == int(found["known"]) > 0
     assert 0 <= float(found["lowest"]) < float(found["highest"]) <= 1

@@ -20,6 +20,7 @@ from databricks.sdk.service.serving import (
     EndpointStateReady,
     Route,
     ServedEntityInput,
+    ServedEntityOutput,
     ServingEndpointDetailed,
     TrafficConfig,
 )
@@ -49,15 +50,19 @@ def name_entity(version: ModelVersion) -> str:
     return version.model.rpartition(".")[2][: LONGEST_NAME - len(suffix)] + suffix
 
 
-def bring_endpoint(workspace: WorkspaceClient, version: ModelVersion) -> str:
+def bring_endpoint(
+    workspace: WorkspaceClient, version: ModelVersion, workload_size: str, *, scale_to_zero: bool
+) -> str:
     """Have the model's endpoint serve exactly this version, and wait until it does.
 
     Whatever an earlier, killed call has left is completed: an update under way is waited
-    for, one that failed is tried again, an endpoint that serves this version is left alone.
+    for, one that failed is tried again, an endpoint that stands as it should is left alone.
 
     Args:
         workspace: The workspace.
         version: What to serve.
+        workload_size: How much the endpoint answers at once, as the platform names it.
+        scale_to_zero: Whether it may stop while no one asks.
 
     Returns:
         The endpoint's name.
@@ -70,8 +75,8 @@ def bring_endpoint(workspace: WorkspaceClient, version: ModelVersion) -> str:
         name=name_entity(version),
         entity_name=version.model,
         entity_version=str(version.version),
-        workload_size="Small",
-        scale_to_zero_enabled=True,
+        workload_size=workload_size,
+        scale_to_zero_enabled=scale_to_zero,
     )
     traffic = TrafficConfig(routes=[Route(served_model_name=entity.name, traffic_percentage=100)])
     try:
@@ -92,7 +97,7 @@ def bring_endpoint(workspace: WorkspaceClient, version: ModelVersion) -> str:
                     name, timeout=READY_WITHIN
                 )
             standing = workspace.serving_endpoints.get(name)
-        if not serves(standing, version):
+        if not (serves(standing, version) and is_sized(standing, entity)):
             workspace.serving_endpoints.update_config_and_wait(
                 name, served_entities=[entity], traffic_config=traffic, timeout=READY_WITHIN
             )
@@ -128,10 +133,23 @@ def serves(endpoint: ServingEndpointDetailed, version: ModelVersion) -> bool:
     )
 
 
+def is_sized(endpoint: ServingEndpointDetailed, asked: ServedEntityInput) -> bool:
+    """Tell whether all that an endpoint serves is of the size that is asked for."""
+    return all(
+        (entity.workload_size, entity.scale_to_zero_enabled)
+        == (asked.workload_size, asked.scale_to_zero_enabled)
+        for entity in list_served(endpoint)
+    )
+
+
 def served_versions(endpoint: ServingEndpointDetailed) -> list[tuple[str | None, str | None]]:
     """Return name and version of all that an endpoint serves."""
-    entities = (endpoint.config.served_entities if endpoint.config else None) or []
-    return [(entity.entity_name, entity.entity_version) for entity in entities]
+    return [(entity.entity_name, entity.entity_version) for entity in list_served(endpoint)]
+
+
+def list_served(endpoint: ServingEndpointDetailed) -> list[ServedEntityOutput]:
+    """Return all that an endpoint serves."""
+    return (endpoint.config.served_entities if endpoint.config else None) or []
 
 
 def ask_endpoint(

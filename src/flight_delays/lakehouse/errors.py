@@ -54,6 +54,6 @@ class OnlineStoreMissingError(LakehouseError):
     def __init__(self, name: str) -> None:
         got = f"no online store is named '{name}'" if name else "no online store is named"
         super().__init__(
-            f"Serving looks features up by key, and {got}. Have the workspace's admin make one "
-            "and set the bundle variable online_store to its name."
+            f"Serving looks features up by key, and {got}. Have the workspace's admin make one, "
+            "and have the job give its name to the task as online_store."
         )

@@ -33,6 +33,7 @@ from ..lifecycle import (
 from ..problem.features import DECISION_AT, LABEL
 from ..problem.model import estimate_by_rule_of_thumb
 from ..problem.policy import Policy, load_policy
+from ..problem.serving import load_serving
 from ..problem.spine import SPINE, select_labelled_flights
 from ..problem.split import split
 from .parameters import Parameters, SchemaName, Text, in_schema
@@ -52,17 +53,17 @@ class DeployParameters(Parameters):
         model_uri: The version that validate let challenge.
         source: Schema of the feature tables, with its catalog.
         policy: Policy file under conf/.
-        online_store: Store in which the endpoint looks features up.
+        online_store: Store in which the endpoint looks features up, where there is an endpoint.
     """
 
     model_uri: str
     source: SchemaName
     policy: Text
-    online_store: str
+    online_store: str = ""
 
 
 def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
-    """Decide, then bring endpoint and alias to the same version.
+    """Decide, then bring the endpoint, where there is one, and the alias to the same version.
 
     Killed anywhere, the task can run again: it decides alike and completes what stands.
 
@@ -70,7 +71,8 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
         PromotionRefusedError: The decision is to reject.
     """
     policy = load_policy(parameters.policy)
-    require_online_store(lakehouse.feature_store, parameters.online_store)
+    if load_serving().endpoint:
+        require_online_store(lakehouse.feature_store, parameters.online_store)
     model, number = parse_model_uri(parameters.model_uri)
     challenger = read_version(lakehouse.registry, model, number)
     champion_number = read_aliases(lakehouse.registry, model).get(CHAMPION)
@@ -183,8 +185,17 @@ def promote(
 
 
 def serve(version: ModelVersion, flights: pd.DataFrame, lakehouse: Lakehouse) -> None:
-    """Bring the endpoint to a version and have it predict a few flights."""
-    endpoint = bring_endpoint(lakehouse.workspace, version)
+    """Bring the endpoint, where there is one, to a version and have it predict a few flights."""
+    serving = load_serving()
+    if not serving.endpoint:
+        print("conf/serving.yml asks for no endpoint: none is touched.")
+        return
+    endpoint = bring_endpoint(
+        lakehouse.workspace,
+        version,
+        serving.workload_size,
+        scale_to_zero=serving.scale_to_zero,
+    )
     questions = flights[list(SPINE)].tail(SMOKE_ROWS)
     answers = ask_endpoint(lakehouse.workspace, endpoint, version, questions)
     print(f"Endpoint {endpoint} serves version {version.version}: {answers}")

@@ -39,7 +39,7 @@ SchemaName = Annotated[str, Field(pattern=r"^[^.\s]+\.[^.\s]+$")]
 
 
 class Parameters(BaseModel):
-    """What a task is told, as `--name=value`; every parameter is required."""
+    """What a task is told, as `--name=value`; what has no default is required."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,0 +1,54 @@
+"""The endpoint, as the jobs have left it: what it serves, and how fast it answers."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from statistics import quantiles
+from typing import Any
+
+from databricks.sdk.service.serving import EndpointStateConfigUpdate, EndpointStateReady
+
+from flight_delays.lakehouse.endpoint import is_probability, name_endpoint, served_versions
+from flight_delays.problem.sources import KEYS
+
+from .conftest import Deployment
+
+REQUESTS = 100
+CLIENTS = 4
+
+
+def test_champion_is_what_the_endpoint_serves(deployment: Deployment) -> None:
+    champion = deployment.champion()
+    endpoint = deployment.workspace.serving_endpoints.get(name_endpoint(deployment.model))
+    assert served_versions(endpoint) == [(deployment.model, str(champion))]
+    assert endpoint.state is not None
+    assert endpoint.state.ready == EndpointStateReady.READY
+    assert endpoint.state.config_update == EndpointStateConfigUpdate.NOT_UPDATING
+    assert endpoint.config is not None
+    assert endpoint.config.traffic_config is not None
+    routes = endpoint.config.traffic_config.routes or []
+    assert [route.traffic_percentage for route in routes] == [100]
+
+
+def test_endpoint_answers_a_small_load(deployment: Deployment, figures: dict[str, str]) -> None:
+    columns = ", ".join((*KEYS, "dest", "tailnum", "decision_at"))
+    flights = deployment.sql(
+        f"SELECT {columns} FROM {deployment.source}.flights "
+        f"ORDER BY decision_at DESC, carrier, flight LIMIT {REQUESTS}"
+    )
+    endpoint = name_endpoint(deployment.model)
+
+    def ask(flight: dict[str, Any]) -> tuple[float, list[Any]]:
+        start = time.perf_counter()
+        record = {**flight, "flight": int(flight["flight"])}
+        answer = deployment.workspace.serving_endpoints.query(endpoint, dataframe_records=[record])
+        return time.perf_counter() - start, answer.predictions or []
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        answers = list(clients.map(ask, flights))
+    assert len(answers) == REQUESTS
+    assert [p for _, p in answers if len(p) != 1 or not is_probability(p[0])] == []
+    assert len({p[0] for _, p in answers}) > 1, "every flight got the same answer"
+    percentiles = quantiles([seconds for seconds, _ in answers], n=100)
+    for percent in (50, 95):
+        name = f"endpoint, p{percent} of {REQUESTS} requests by {CLIENTS} clients, ms"
+        figures[name] = f"{1000 * percentiles[percent - 1]:.0f}"

@@ -1,0 +1,109 @@
+"""The endpoint of the Champion, on January's flights: what it serves, and what it is refused."""
+
+import json
+
+import pytest
+from databricks.sdk import WorkspaceClient
+
+from flight_delays.problem.serving import load_serving
+
+from tests.conftest import ENDPOINT, MODEL, SCHEMA, Laptop
+
+pytestmark = pytest.mark.slow
+
+ASK = """
+import json
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.runtime import spark
+from flight_delays.lakehouse.endpoint import as_records
+from flight_delays.problem.spine import SPINE
+
+rows = spark.sql(
+    f"SELECT {{', '.join(SPINE)}} FROM {schema}.flights ORDER BY decision_at DESC LIMIT 20"
+)
+records = as_records(rows.toPandas())
+answer = WorkspaceClient().serving_endpoints.query({endpoint!r}, dataframe_records=records)
+print(json.dumps(answer.predictions))
+"""
+
+# The Challenger is the Champion already: nothing is compared, the endpoint is brought to it.
+DEPLOY = f"""
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.lakehouse.errors import OnlineStoreMissingError
+from flight_delays.tasks import deploy
+
+ARGUMENTS = [
+    "--model_uri=models:/{MODEL}/1", "--source={SCHEMA}", "--policy=policy_small",
+]
+"""
+
+
+def read_size(laptop: Laptop) -> list[tuple[str | None, bool | None]]:
+    environment = laptop.environment()
+    workspace = WorkspaceClient(
+        host=environment["DATABRICKS_HOST"], token=environment["DATABRICKS_TOKEN"]
+    )
+    config = workspace.serving_endpoints.get(ENDPOINT).config
+    assert config is not None
+    return [
+        (entity.workload_size, entity.scale_to_zero_enabled)
+        for entity in config.served_entities or []
+    ]
+
+
+def test_endpoint_serves_the_first_champion_alone(january: Laptop) -> None:
+    assert january.status()["endpoints"] == [
+        {
+            "name": ENDPOINT,
+            "state": "READY",
+            "served": [
+                {"entity_name": MODEL, "entity_version": "1", "traffic_percentage": 100},
+            ],
+        }
+    ]
+
+
+def test_endpoint_returns_one_probability_a_row(january: Laptop) -> None:
+    printed = january.execute(ASK.format(endpoint=ENDPOINT, schema=SCHEMA))
+    served = json.loads(printed.splitlines()[-1])
+    assert len(served) == 20
+    assert all(isinstance(value, float) and 0 <= value <= 1 for value in served)
+    assert len(set(served)) > 1
+
+
+def test_endpoint_of_another_size_is_brought_to_the_configured_one(january: Laptop) -> None:
+    configured = load_serving()
+    sized = [(configured.workload_size, configured.scale_to_zero)]
+    assert read_size(january) == sized
+    january.execute(
+        """
+from databricks.sdk import WorkspaceClient
+from flight_delays.lakehouse.endpoint import bring_endpoint
+from flight_delays.lakehouse.registry import read_version
+import mlflow
+
+version = read_version(mlflow.MlflowClient(), MODEL, 1)
+bring_endpoint(WorkspaceClient(), version, "Large", scale_to_zero=False)
+""".replace("MODEL", repr(MODEL))
+    )
+    assert read_size(january) == [("Large", False)]
+    january.execute(
+        DEPLOY
+        + 'arguments = [*ARGUMENTS, "--online_store=online-store"]\n'
+        + "deploy.run(deploy.DeployParameters.parse(arguments), Lakehouse())"
+    )
+    assert read_size(january) == sized
+
+
+def test_without_a_named_online_store_nothing_is_served(january: Laptop) -> None:
+    printed = january.execute(
+        DEPLOY
+        + """
+try:
+    deploy.run(deploy.DeployParameters.parse(ARGUMENTS), Lakehouse())
+except OnlineStoreMissingError as error:
+    print(error)
+"""
+    )
+    assert "no online store is named" in printed
+    assert "online_store" in printed

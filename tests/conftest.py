@@ -13,14 +13,11 @@ from laptop import connection
 from laptop.home import Home
 from laptop.jobs.surroundings import Surroundings
 
-from flight_delays.lakehouse.endpoint import name_endpoint
-
 from tests import declared
 from tests.declared import ROOT, catalog_of
 
 SCHEMA = f"{catalog_of('dev')}.dev_laptop_{declared.SCHEMA}"
 MODEL = f"{SCHEMA}.dev_laptop_delay"
-ENDPOINT = name_endpoint(MODEL)
 
 
 @dataclass(frozen=True)

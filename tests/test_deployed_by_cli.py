@@ -16,6 +16,7 @@ from databricks.sdk.service.serving import Route, ServedEntityInput, TrafficConf
 from laptop import connection
 from laptop.home import Home
 
+from flight_delays.lakehouse.endpoint import name_endpoint
 from flight_delays.problem.serving import load_serving
 
 from tests import declared
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 SCHEMA = f"{catalog_of('test')}.pr_17{declared.SCHEMA}"
 MODEL = f"{SCHEMA}.pr_17delay"
-ENDPOINT = MODEL.replace(".", "-")
+ENDPOINT = name_endpoint(MODEL)
 # Whether there is an endpoint, as the project has it.
 ASKED_FOR = load_serving().endpoint
 

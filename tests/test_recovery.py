@@ -8,12 +8,15 @@ import pytest
 from laptop import connection
 from laptop.home import Home
 
+from flight_delays.lakehouse.endpoint import name_endpoint
 from flight_delays.problem.serving import load_serving
 
-from tests.conftest import ENDPOINT, MODEL, SCHEMA, Laptop
+from tests.conftest import MODEL, SCHEMA, Laptop
 from tests.oracle import expected_features
 
 pytestmark = pytest.mark.slow
+
+ENDPOINT = name_endpoint(MODEL)
 
 TASK = f"""
 import os

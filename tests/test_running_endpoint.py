@@ -5,11 +5,14 @@ import json
 import pytest
 from databricks.sdk import WorkspaceClient
 
+from flight_delays.lakehouse.endpoint import name_endpoint
 from flight_delays.problem.serving import load_serving
 
-from tests.conftest import ENDPOINT, MODEL, SCHEMA, Laptop
+from tests.conftest import MODEL, SCHEMA, Laptop
 
 pytestmark = pytest.mark.slow
+
+ENDPOINT = name_endpoint(MODEL)
 
 ASK = """
 import json

@@ -9,13 +9,16 @@ import pytest
 from laptop.features.errors import FeatureError
 from laptop.features.online import OnlineStore
 
+from flight_delays.lakehouse.endpoint import name_endpoint
 from flight_delays.problem.features import FEATURE_TABLES
 from flight_delays.problem.serving import load_serving
 
-from tests.conftest import ENDPOINT, MODEL, SCHEMA, Laptop
+from tests.conftest import MODEL, SCHEMA, Laptop
 from tests.declared import ROOT
 
 pytestmark = pytest.mark.slow
+
+ENDPOINT = name_endpoint(MODEL)
 
 
 def version_of(laptop: Laptop, number: int) -> dict[str, Any]:

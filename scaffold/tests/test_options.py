@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from scaffold.tests.repositories import Engine, read_project
 
+RECORD = ".template-answers.json"
 GITHUB = {
     ".github/dependabot.yml",
     ".github/workflows/pull_request.yml",
@@ -23,26 +25,101 @@ GITHUB = {
 AZURE = {"azure-pipelines.yml"}
 GITLAB = {".gitlab-ci.yml"}
 TESTS = {"tests/pipelines.py", "tests/test_pipelines.py"}
-# What a render of each choice has not, of all that there is.
-LEFT_OUT = {
-    "github": AZURE | GITLAB,
-    "azure": GITHUB | GITLAB,
-    "gitlab": GITHUB | AZURE,
-    "none": GITHUB | AZURE | GITLAB | TESTS,
-    "all": set[str](),
+ENDPOINT = {
+    "examples/ask_endpoint.py",
+    "src/zoo/tasks/publish.py",
+    "tests/integration/test_serving.py",
+    "tests/test_running_endpoint.py",
 }
-# The only other files in which a choice shows; beside them, the record.
-CHANGED = {".template-answers.json", "Makefile", "docs/cicd.md"}
-WORDS = {
-    "github": re.compile(r"(?i)github|\bgh |zizmor|dependabot"),
-    "azure": re.compile(r"(?i)azure|\baz |BUILD_SOURCEBRANCH"),
-    "gitlab": re.compile(r"(?i)gitlab|\bglab |CI_COMMIT_BRANCH"),
+CI = {RECORD, "Makefile", "docs/cicd.md"}
+SERVING = {
+    RECORD,
+    "Makefile",
+    "README.md",
+    "databricks.yml",
+    "demo.sh",
+    "docs/architecture.md",
+    "docs/cicd.md",
+    "docs/first-deploy.md",
+    "docs/first-steps.md",
+    "pyproject.toml",
+    "resources/feature_refresh.job.yml",
+    "resources/model_training.job.yml",
+    "src/zoo/conf/serving.yml",
 }
-LINTERS = {"github": 3, "azure": 1, "gitlab": 1, "none": 0, "all": 5}
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a render of a choice has not, of all that there is, and where else the choice shows."""
+
+    left_out: set[str]
+    changed: set[str]
+
+
+# Choices that leave nothing out; each other choice is made beside these.
+WHOLE = {"ci_platform": "all", "serving": "yes"}
+EFFECTS = {
+    ("ci_platform", "all"): Effect(set(), set()),
+    ("ci_platform", "github"): Effect(AZURE | GITLAB, CI),
+    ("ci_platform", "azure"): Effect(GITHUB | GITLAB, CI),
+    ("ci_platform", "gitlab"): Effect(GITHUB | AZURE, CI),
+    ("ci_platform", "none"): Effect(GITHUB | AZURE | GITLAB | TESTS, CI | {"AGENTS.md"}),
+    ("serving", "no"): Effect(ENDPOINT, SERVING),
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is spoken of with some choices only, in which texts, and in which anyway."""
+
+    option: str
+    choices: set[str]
+    words: re.Pattern[str]
+    texts: set[str]
+    anyway: set[str]
+
+
+SUBJECTS = (
+    Subject(
+        "ci_platform",
+        {"github", "all"},
+        re.compile(r"(?i)github|\bgh |zizmor|dependabot"),
+        {"Makefile", "docs/cicd.md"},
+        {"pyproject.toml"},
+    ),
+    Subject(
+        "ci_platform",
+        {"azure", "all"},
+        re.compile(r"(?i)azure|\baz |BUILD_SOURCEBRANCH"),
+        {"Makefile", "docs/cicd.md"},
+        set(),
+    ),
+    Subject(
+        "ci_platform",
+        {"gitlab", "all"},
+        re.compile(r"(?i)gitlab|\bglab |CI_COMMIT_BRANCH"),
+        {"Makefile", "docs/cicd.md"},
+        set(),
+    ),
+    Subject(
+        "serving",
+        {"yes"},
+        re.compile(r"(?i)endpoint|\bserv(e|es|ed|ing)\b|online|publish|\bexamples\b"),
+        SERVING - {RECORD, "src/zoo/conf/serving.yml"},
+        {"src/zoo/conf/serving.yml"},
+    ),
+)
+LINTERS = {"github": 3, "azure": 1, "gitlab": 1, "none": 0}
 MARKER = re.compile(rb"\[(option\b.*|else|end)\]( -->)?$", re.MULTILINE)
 
-each_choice = pytest.mark.parametrize("choice", LEFT_OUT)
-Choose = Callable[[str], Path]
+each_choice = pytest.mark.parametrize(("option", "choice"), EFFECTS)
+Choose = Callable[[str, str], Path]
+
+
+def answer(option: str, choice: str) -> dict[str, str]:
+    """Returns the answers of a project that lacks nothing but what a choice leaves out."""
+    return {"project_name": "zoo", **WHOLE, option: choice}
 
 
 @pytest.fixture(scope="session")
@@ -50,35 +127,35 @@ def choose(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Choose:
     """Makes the project of a choice, once for all tests; not to be changed."""
 
     @cache
-    def choose_one(choice: str) -> Path:
-        answers = {"project_name": "zoo", "ci_platform": choice}
-        return bundle.make(tmp_path_factory.mktemp(choice), answers)
+    def choose_one(option: str, choice: str) -> Path:
+        return bundle.make(tmp_path_factory.mktemp(choice), answer(option, choice))
 
     return choose_one
 
 
-def read_documents(project: Path) -> dict[str, str]:
-    """Returns what speaks of CI: documents and Makefile, less what is verbatim in each project."""
-    paths = [*project.glob("*.md"), *project.glob("docs/*.md"), project / "Makefile"]
+def read_texts(project: Path, *more: str) -> dict[str, str]:
+    """Returns documents and Makefile, and more, less what is verbatim in each project."""
+    patterns = ("*.md", "docs/*.md", "Makefile", *more)
+    paths = [path for pattern in patterns for path in project.glob(pattern)]
     return {path.relative_to(project).as_posix(): path.read_text() for path in paths}
 
 
 @each_choice
-def test_a_choice_has_its_files_and_shows_in_few_others(choose: Choose, choice: str) -> None:
-    whole, made = read_project(choose("all")), read_project(choose(choice))
-    assert whole.keys() - made.keys() == LEFT_OUT[choice]
+def test_a_choice_has_its_files_and_shows_in_few_others(
+    choose: Choose, option: str, choice: str
+) -> None:
+    whole, made = read_project(choose("ci_platform", "all")), read_project(choose(option, choice))
+    assert whole.keys() - made.keys() == EFFECTS[option, choice].left_out
     assert made.keys() - whole.keys() == set()
-    changed = {path for path in made if made[path] != whole[path]}
-    expected = {"all": set(), "none": CHANGED | {"AGENTS.md"}}.get(choice, CHANGED)
-    assert changed == expected
+    assert {path for path in made if made[path] != whole[path]} == EFFECTS[option, choice].changed
 
 
 @each_choice
 def test_both_engines_make_the_same_of_a_choice_and_no_empty_folder(
-    choose: Choose, cookiecutter: Engine, tmp_path: Path, choice: str
+    choose: Choose, cookiecutter: Engine, tmp_path: Path, option: str, choice: str
 ) -> None:
-    one = choose(choice)
-    other = cookiecutter.make(tmp_path, {"project_name": "zoo", "ci_platform": choice})
+    one = choose(option, choice)
+    other = cookiecutter.make(tmp_path, answer(option, choice))
     assert read_project(one) == read_project(other)
     for project in (one, other):
         folders = [path for path in project.rglob("*") if path.is_dir()]
@@ -86,39 +163,45 @@ def test_both_engines_make_the_same_of_a_choice_and_no_empty_folder(
 
 
 @each_choice
-def test_no_marker_is_left_and_no_gap_where_it_stood(choose: Choose, choice: str) -> None:
-    project = choose(choice)
+def test_no_marker_is_left_and_no_gap_where_it_stood(
+    choose: Choose, option: str, choice: str
+) -> None:
+    project = choose(option, choice)
     for path, (content, _) in read_project(project).items():
         if not path.endswith(".py"):
             assert MARKER.findall(content) == [], path
-    for path, text in read_documents(project).items():
+    for path, text in read_texts(project, "*.sh", "*.yml", "*.toml", "resources/*").items():
         assert "\n\n\n" not in text, path
         assert not text.endswith("\n\n"), path
         assert "<!--" not in text, path
 
 
 @each_choice
-def test_nothing_speaks_of_a_platform_that_was_not_chosen(choose: Choose, choice: str) -> None:
-    project = choose(choice)
-    documents = read_documents(project)
-    for platform, words in WORDS.items():
-        spoken = {path for path, text in documents.items() if words.search(text)}
-        assert spoken == ({"Makefile", "docs/cicd.md"} if choice in (platform, "all") else set())
-    for path, text in documents.items():
+def test_nothing_speaks_of_what_was_not_chosen(choose: Choose, option: str, choice: str) -> None:
+    project = choose(option, choice)
+    files = ("databricks.yml", "demo.sh", "pyproject.toml", "resources/*", "src/zoo/conf/*")
+    texts = read_texts(project, *files)
+    for subject in SUBJECTS:
+        chosen = answer(option, choice)[subject.option] in subject.choices
+        spoken = {path for path, text in texts.items() if subject.words.search(text)}
+        assert spoken == subject.anyway | (subject.texts if chosen else set()), subject
+    for path, text in texts.items():
         links = [one for one in re.findall(r"\]\(([^)#]+)", text) if "://" not in one]
         assert [one for one in links if not (project / path).parent.joinpath(one).exists()] == []
-        assert [one for one in LEFT_OUT[choice] if one in text] == [], path
+        assert [one for one in EFFECTS[option, choice].left_out if one in text] == [], path
 
 
 @each_choice
-def test_ruff_and_the_linters_of_what_ci_reads_find_nothing(choose: Choose, choice: str) -> None:
-    project = choose(choice)
+def test_ruff_and_the_linters_of_what_ci_reads_find_nothing(
+    choose: Choose, option: str, choice: str
+) -> None:
+    project = choose(option, choice)
     recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (project / "Makefile").read_text(), re.MULTILINE)
     assert recipe is not None
     commands = re.findall(r"\t@\$\(RUN\) (.*)\n", recipe.group(1))
     # Types are those of the root, whatever the choice.
     commands = [command for command in commands if not command.startswith("mypy")]
-    assert len(commands) == 2 + LINTERS[choice]
+    assert len(commands) == 2 + LINTERS.get(choice, sum(LINTERS.values()))
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     for command in commands:
         done = subprocess.run(
@@ -136,7 +219,7 @@ def test_ruff_and_the_linters_of_what_ci_reads_find_nothing(choose: Choose, choi
 def test_tests_of_pipelines_pass_with_one_platform(choose: Choose, choice: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_pipelines.py"],
-        cwd=choose(choice),
+        cwd=choose("ci_platform", choice),
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
@@ -146,13 +229,23 @@ def test_tests_of_pipelines_pass_with_one_platform(choose: Choose, choice: str) 
     assert re.search(r"^\d+ passed in", done.stdout, re.MULTILINE), done.stdout
 
 
-@pytest.mark.parametrize("answer", ["jenkins", "", "GitHub"])
-def test_another_platform_is_refused_with_those_there_are(
-    engine: Engine, tmp_path: Path, answer: str
+@pytest.mark.parametrize(
+    ("option", "choice", "allowed"),
+    [
+        ("ci_platform", "jenkins", ("github", "azure", "gitlab", "none")),
+        ("ci_platform", "", ("github", "azure", "gitlab", "none")),
+        ("ci_platform", "GitHub", ("github", "azure", "gitlab", "none")),
+        ("serving", "maybe", ("yes", "no")),
+        ("serving", "true", ("yes", "no")),
+    ],
+)
+def test_another_choice_is_refused_with_those_there_are(
+    engine: Engine, tmp_path: Path, option: str, choice: str, allowed: tuple[str, ...]
 ) -> None:
-    done = engine.run(tmp_path, {"project_name": "zoo", "ci_platform": answer})
+    done = engine.run(tmp_path, {"project_name": "zoo", option: choice})
     said = done.stdout + done.stderr
     assert done.returncode != 0
-    for allowed in ("ci_platform", "github", "azure", "gitlab", "none"):
-        assert allowed in said
+    assert option in said
+    for other in allowed:
+        assert re.search(rf"\b{other}\b", said), said
     assert read_project(tmp_path) == {}

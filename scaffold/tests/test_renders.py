@@ -24,7 +24,7 @@ RECORD = ".template-answers.json"
 SENTINEL = re.compile(rb"flight[ _-]?delays", re.IGNORECASE)
 TOKENS = re.compile(rb"\{\{[.\"]|\(regexp|\{\{ ?cookiecutter|\{%|\{#|__preamble")
 # Marker lines, and what stands as comments after an else: written here once more, by hand.
-MARKER = rb"^[ \t]*(?:#|<!--) \[(?:%s)\](?: -->)?\n"
+MARKER = rb"^[ \t]*(?:#|<!--|%%%%) \[(?:%s)\](?: -->)?\n"
 ELSE = re.compile(MARKER % rb"else" + rb"(?s:.*?)(?=" + MARKER % rb"end" + rb")", re.MULTILINE)
 MARKERS = re.compile(MARKER % rb"option: [^\]]*|end", re.MULTILINE)
 

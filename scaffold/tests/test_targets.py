@@ -13,10 +13,16 @@ from scaffold.tests.repositories import Engine
 ANSWERS = {"project_name": "zebra_of_thirty_letters_in_all", "readers": "null"}
 
 
-@pytest.fixture(scope="module")
-def project(bundle: Engine, url: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
+@pytest.fixture(scope="module", params=["yes", "no"])
+def project(
+    bundle: Engine,
+    url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Project:
     """A project, committed on main with its wheel, whose workspaces are the fake one."""
-    project = Project(bundle.make(tmp_path_factory.mktemp("projects"), ANSWERS))
+    answers = {**ANSWERS, "serving": request.param}
+    project = Project(bundle.make(tmp_path_factory.mktemp("projects"), answers))
     described = project.root / "databricks.yml"
     text = described.read_text()
     for host in ("https://staging.cloud.databricks.com", "https://prod.cloud.databricks.com"):

@@ -7,7 +7,11 @@ from typing import Any
 
 from databricks.sdk.service.serving import EndpointStateConfigUpdate, EndpointStateReady
 
-from flight_delays.lakehouse.endpoint import is_probability, name_endpoint, served_versions
+from flight_delays.lakehouse.endpoint import (
+    is_probability,
+    name_endpoint,
+    served_versions,
+)
 from flight_delays.problem.sources import KEYS
 
 from .conftest import Deployment

@@ -1,8 +1,8 @@
 # Targets of this repository alone, whose `make test` runs all tests; SLOW= leaves out the slow ones.
 
-TESTS += laptop/tests conformance/tests scaffold/tests
+TESTS += laptop/tests conformance/tests scaffold/tests update/tests
 SLOW ?= 1
-TYPED += laptop/tests benchmarks conformance/tests scaffold
+TYPED += laptop/tests benchmarks conformance/tests scaffold update
 
 CLI_MODULE := conformance/go.mod conformance/go.sum
 CLI_VERSION = $(shell sed -n 's|.*databricks/cli v||p' conformance/go.mod)

@@ -16,10 +16,12 @@ from scaffold.tests.repositories import Engine, Render, add_all, list_files, rea
 
 # What stands in this repository and goes into no project; written here once more, by hand.
 STAY = re.compile(
-    r"(\.ci|benchmarks|conformance|laptop/tests|scaffold|template)/"
+    r"(\.ci|benchmarks|conformance|laptop/tests|scaffold|template|update)/"
     r"|(\.gitattributes|\.github/README\.md|CHANGELOG\.md|databricks_template_schema\.json)$"
 )
-STAYING = re.compile(r"conformance/|scaffold|benchmarks/|make databricks-cli|laptop/tests")
+STAYING = re.compile(
+    r"conformance/|scaffold|benchmarks/|make databricks-cli|laptop/tests|update/|update-project"
+)
 RECORD = ".template-answers.json"
 SENTINEL = re.compile(rb"flight[ _-]?delays", re.IGNORECASE)
 TOKENS = re.compile(rb"\{\{[.\"]|\(regexp|\{\{ ?cookiecutter|\{%|\{#|__preamble")

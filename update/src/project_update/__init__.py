@@ -1,0 +1,1 @@
+"""Updates of a project that was made of the template, as a three-way merge."""

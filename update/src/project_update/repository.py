@@ -68,7 +68,7 @@ class Repository:
         """Stores every file below a folder, and returns them by their path from there."""
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         listed = "".join(f"{path}\n" for path in paths)
-        stored = self._git("hash-object", "-w", "--no-filters", "--stdin-paths", text=listed)
+        stored = self._git("hash-object", "-w", "--stdin-paths", text=listed)
         return {
             path.relative_to(folder).as_posix(): File(
                 "100755" if path.stat().st_mode & 0o100 else "100644", content

@@ -42,6 +42,7 @@ SERVING = {
     "docs/cicd.md",
     "docs/first-deploy.md",
     "docs/first-steps.md",
+    "docs/with_job_clusters.yml",
     "pyproject.toml",
     "resources/feature_refresh.job.yml",
     "resources/model_training.job.yml",

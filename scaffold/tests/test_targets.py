@@ -1,5 +1,6 @@
 """Every target of a project is valid as it comes out, with the real CLI."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,14 @@ def project(
 
 
 @each(*TARGETS)
+@pytest.mark.parametrize("compute", ["serverless", "clusters"])
 def test_a_target_of_a_new_project_is_valid_without_a_warning(
-    project: Project, bundle: Engine, url: str, tmp_path: Path, target: Target
+    project: Project, bundle: Engine, url: str, tmp_path: Path, target: Target, compute: str
 ) -> None:
+    if compute == "clusters":
+        project = project.copy(tmp_path / "project")
+        name = "with_job_clusters.yml"
+        shutil.copy(project.root / "docs" / name, project.root / "resources" / name)
     project.switch(target.branch)
     # The group of readers stands in the bundle itself.
     variables = {name: value for name, value in target.variables.items() if name != "readers"}

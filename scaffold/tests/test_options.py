@@ -136,7 +136,7 @@ def choose(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Choose:
 
 def read_texts(project: Path, *more: str) -> dict[str, str]:
     """Returns documents and Makefile, and more, less what is verbatim in each project."""
-    patterns = ("*.md", "docs/*.md", "Makefile", *more)
+    patterns = ("*.md", "docs/*.md", "docs/*.yml", "Makefile", *more)
     paths = [path for pattern in patterns for path in project.glob(pattern)]
     return {path.relative_to(project).as_posix(): path.read_text() for path in paths}
 

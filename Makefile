@@ -43,9 +43,14 @@ lint: setup ## Check format, style and types; changes nothing.
 	@$(RUN) ruff check .
 	@$(RUN) mypy $(TYPED)
 # [option: ci_platform = github, all]
+# [option: monorepo = no]
 	@$(RUN) zizmor --offline --quiet --persona pedantic .github
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+# [else]
+# 	@$(RUN) zizmor --offline --quiet --persona pedantic ../.github/workflows/flight_delays.*.yml
+# 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.github-workflows ../.github/workflows/flight_delays.*.yml
+# [end]
 # [end]
 # [option: ci_platform = azure, all]
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.azure-pipelines --regex-variant nonunicode azure-pipelines.yml

@@ -1,17 +1,18 @@
 """The template of `databricks bundle init`: its files, its questions, what it says."""
 
 import json
+import posixpath
 import re
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
-from .compilation import Part
+from .compilation import Condition, Part, Stand
 from .engines import Go, write
 from .errors import SourceError
-from .manifest import Belonging, Manifest
+from .manifest import Manifest
 from .refusals import Refusal, list_clashes
 from .sentinel import PROJECT_NAME, Sentinel
-from .tokens import If
 from .trees import File, Tree
 
 FOLDER = "template"
@@ -40,15 +41,15 @@ def build_bundle_template(
     All text has the extension that makes the CLI render it, which also keeps linters, dependency
     bots and git from taking it for the repository's own.
     """
-    go = Go()
-    tree = {f"{_PREAMBLE}{EXTENSION}": File(_write_preamble(refusals, manifest).encode())}
+    preamble = "\n".join((*_write_refusals(refusals, manifest), *_write_skips(parts), ""))
+    tree = {f"{_PREAMBLE}{EXTENSION}": File(preamble.encode())}
     for part in parts:
-        path = f"{{{{.{PROJECT_NAME}}}}}/{write(part.path, go)}"
-        if isinstance(part.content, bytes):
-            tree[path] = File(part.content, part.executable)
-        else:
-            content = write(part.content, go).encode()
-            tree[f"{path}{EXTENSION}"] = File(content, part.executable)
+        for path in map(_write_path, part.stands):
+            if isinstance(part.content, bytes):
+                tree[path] = File(part.content, part.executable)
+            else:
+                content = write(part.content, Go()).encode()
+                tree[f"{path}{EXTENSION}"] = File(content, part.executable)
     return tree
 
 
@@ -98,7 +99,7 @@ def _write_success(manifest: Manifest) -> str:
     return "\n".join(("\nMade of these answers:", *answers, "\nNext:", *commands))
 
 
-def _write_preamble(refusals: tuple[Refusal, ...], manifest: Manifest) -> str:
+def _write_refusals(refusals: tuple[Refusal, ...], manifest: Manifest) -> list[str]:
     lines = [f'{{{{skip "{_PREAMBLE}"}}}}']
     for refusal in refusals:
         asked = f"(regexp {json.dumps(refusal.pattern)}).MatchString .{refusal.answer}"
@@ -108,15 +109,41 @@ def _write_preamble(refusals: tuple[Refusal, ...], manifest: Manifest) -> str:
         asked = f"eq .{clash.answer} .{clash.other}"
         fail = f'fail "%s%q." {json.dumps(clash.message)} .{clash.answer}'
         lines.append(f"{{{{if {asked}}}}}{{{{{fail}}}}}{{{{end}}}}")
-    lines.extend(_write_skips(belonging, manifest) for belonging in manifest.belongings)
-    return "\n".join((*lines, ""))
+    return lines
 
 
-def _write_skips(belonging: Belonging, manifest: Manifest) -> str:
+def _write_path(stand: Stand) -> str:
+    """Writes where a file stands, from the folder that takes the project."""
+    return posixpath.normpath(f"{{{{.{PROJECT_NAME}}}}}/{write(stand.path, Go())}")
+
+
+def _write_skips(parts: tuple[Part, ...]) -> list[str]:
     """Writes what the CLI leaves out; a folder by its own name, or it would be made empty."""
-    go, skips = Go(), []
-    for path in belonging.paths:
-        target = write(Sentinel(manifest.sentinel).split_path(path.removesuffix("/")), go)
-        skips.append(f'{{{{skip "{{{{.{PROJECT_NAME}}}}}/{target}"}}}}')
-    unless = If(belonging.option, belonging.choices, ())
-    return go.condition(unless, "", "".join(skips))
+    alternatives: dict[str, set[tuple[Condition, ...]]] = {}
+    for stand in (stand for part in parts for stand in part.stands):
+        file = PurePosixPath(_write_path(stand))
+        for path in (file, *file.parents[:-1]):
+            alternatives.setdefault(str(path), set()).add(stand.conditions)
+    skips: dict[str, list[str]] = {}
+    for path, asked in sorted(alternatives.items()):
+        above = alternatives.get(posixpath.dirname(path), {()})
+        if () not in asked and asked != above:
+            skips.setdefault(_ask_any(asked), []).append(f'{{{{skip "{path}"}}}}')
+    return [
+        f"{{{{if {asked}}}}}{{{{else}}}}{''.join(of)}{{{{end}}}}" for asked, of in skips.items()
+    ]
+
+
+def _ask_any(alternatives: set[tuple[Condition, ...]]) -> str:
+    """Writes the question whether all conditions of one alternative hold."""
+    asked = [
+        _join("and", [Go().ask(one.option, one.choices) for one in conditions])
+        for conditions in alternatives
+    ]
+    return _join("or", sorted(asked))
+
+
+def _join(function: str, questions: list[str]) -> str:
+    if len(questions) == 1:
+        return questions[0]
+    return " ".join((function, *(f"({question})" for question in questions)))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .additions import add_lines
 from .errors import ManifestError, SourceError
 from .manifest import VERSION, Manifest, covers
 from .places import Place, read_place, split_places
@@ -13,10 +14,32 @@ from .trees import File, Tree
 
 
 @dataclass(frozen=True)
-class Part:
-    """One file of a template; a binary one has bytes instead of tokens."""
+class Condition:
+    """That an option has one of some choices."""
+
+    option: str
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Where a file stands, from the project's folder, if all conditions hold."""
 
     path: Tokens
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a template.
+
+    Attributes:
+        stands: Where it stands, one of which at most; first in the project's own folder.
+        content: What it holds; of a binary one the bytes.
+        executable: Whether it may be run.
+    """
+
+    stands: tuple[Stand, ...]
     content: Tokens | bytes
     executable: bool
 
@@ -37,7 +60,7 @@ class Compiler:
         """Compiles every file that goes into a project.
 
         Raises:
-            ManifestError: a rule covers no file, or a place or a belonging is of no file that goes.
+            ManifestError: a rule is of no file, or one about a file is of none that goes.
             SourceError: a file cannot be compiled, or no rule covers it.
         """
         used, parts = set[str](), dict[str, Part]()
@@ -50,19 +73,41 @@ class Compiler:
             used.add(text)
             if rule != "stay":
                 parts[path] = self._compile_file(path, file, verbatim=rule == "verbatim")
-        for belonging in self.manifest.belongings:
-            lost = [
-                rule for rule in belonging.paths if not any(covers(rule, path) for path in parts)
-            ]
-            if lost:
-                what = f"[[belongings]] {', '.join(lost)} covers nothing that goes"
-                raise ManifestError(what, "Delete the rule.")
+        self._check_paths(parts)
         rules = {text for texts in self.manifest.files.values() for text in texts}
         if stale := sorted(rules - used):
             raise ManifestError(f"[files] {', '.join(stale)} covers nothing", "Delete the rule.")
-        if lost := sorted(self.manifest.places.keys() - parts.keys()):
-            raise ManifestError(f"a place in {', '.join(lost)}, which does not go", "Delete it.")
         return tuple(parts.values())
+
+    def _check_paths(self, parts: Mapping[str, Part]) -> None:
+        named = {
+            "[[belongings]]": [path for one in self.manifest.belongings for path in one.paths],
+            "[[elsewhere]]": [path for one in self.manifest.elsewhere for path in one.paths],
+            "[[additions]]": [one.file for one in self.manifest.additions],
+            "[places]": list(self.manifest.places),
+        }
+        for table, rules in named.items():
+            lost = [rule for rule in rules if not any(covers(rule, path) for path in parts)]
+            if lost:
+                what = f"{table} {', '.join(lost)} covers nothing that goes"
+                raise ManifestError(what, "Delete the rule.")
+
+    def _list_stands(self, path: str) -> tuple[Stand, ...]:
+        sentinel = Sentinel(self.manifest.sentinel)
+        needed = tuple(
+            Condition(belonging.option, belonging.choices)
+            for belonging in self.manifest.belongings
+            if any(covers(rule, path) for rule in belonging.paths)
+        )
+        for elsewhere in self.manifest.elsewhere:
+            if target := elsewhere.paths.get(path):
+                option, choices = elsewhere.option, elsewhere.choices
+                others = tuple(o for o in self.manifest.options[option] if o not in choices)
+                return (
+                    Stand(sentinel.split_path(path), (*needed, Condition(option, others))),
+                    Stand(sentinel.split_path(target), (*needed, Condition(option, choices))),
+                )
+        return (Stand(sentinel.split_path(path), needed),)
 
     def _read_places(self, path: str) -> tuple[Place, ...]:
         written = list(self.manifest.places.get(path, ()))
@@ -84,7 +129,7 @@ class Compiler:
         if verbatim and any(isinstance(token, Value | If) for token in content):
             advice = "Use other words, or move the file to `rendered` of scaffold/manifest.toml."
             raise SourceError(path, 0, "a verbatim file with a name, a place or a region", advice)
-        return Part(sentinel.split_path(path), content, file.executable)
+        return Part(self._list_stands(path), content, file.executable)
 
     def _compile_text(self, path: str, text: str, sentinel: Sentinel) -> Tokens:
         if "\r" in text:
@@ -97,6 +142,9 @@ class Compiler:
                 advice = "Correct it, or [places] of scaffold/manifest.toml."
                 raise SourceError(path, 0, f"{place.text!r} does not stand here", advice)
         tokens = parse_regions(path, text, self.manifest.options)
+        for addition in self.manifest.additions:
+            if addition.file == path:
+                tokens = add_lines(tokens, addition)
         tokens = replace_texts(tokens, lambda text: split_places(text, places))
         return replace_texts(tokens, sentinel.split)
 

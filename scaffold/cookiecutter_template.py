@@ -8,6 +8,7 @@ from .engines import Jinja, write
 from .manifest import Manifest
 from .refusals import Refusal, list_clashes
 from .sentinel import PROJECT_NAME, Sentinel
+from .tokens import Text
 from .trees import File, Tree
 
 _HOOK = '''"""Refuses answers that no project can be made of."""
@@ -15,11 +16,13 @@ _HOOK = '''"""Refuses answers that no project can be made of."""
 import json
 import re
 import sys
+from pathlib import Path
 
 ANSWERS = json.loads(r"""@ANSWERS@""")
 ALLOWED = json.loads(r"""@ALLOWED@""")
 REFUSED = json.loads(r"""@REFUSED@""")
 CLASHES = json.loads(r"""@CLASHES@""")
+STANDS = json.loads(r"""@STANDS@""")
 
 for name, pattern, allowed in ALLOWED:
     if not re.fullmatch(pattern, ANSWERS[name]):
@@ -30,24 +33,32 @@ for name, pattern, message in REFUSED:
 for name, other, message in CLASHES:
     if ANSWERS[name] == ANSWERS[other]:
         sys.exit(f"{message}{ANSWERS[name]!r}.")
+for path, conditions in (stand for stands in STANDS for stand in stands):
+    holds = all(ANSWERS[option] in choices for option, choices in conditions)
+    if holds and path.startswith("../") and Path(path).exists():
+        sys.exit(f"{path[3:]} already exists beside the project; move it away, then try again.")
 '''
 
-
-_LAST_HOOK = '''"""Removes the files that go with other answers."""
+_LAST_HOOK = '''"""Takes each file to where it stands with these answers, or away."""
 
 import json
-import shutil
 from pathlib import Path
 
 ANSWERS = json.loads(r"""@ANSWERS@""")
-BELONGINGS = json.loads(r"""@BELONGINGS@""")
+STANDS = json.loads(r"""@STANDS@""")
 
-for option, choices, paths in BELONGINGS:
-    for path in [] if ANSWERS[option] in choices else paths:
-        if path.endswith("/"):
-            shutil.rmtree(path)
-        else:
-            Path(path).unlink()
+for stands in STANDS:
+    rendered = Path(stands[0][0])
+    for path, conditions in stands:
+        if all(ANSWERS[option] in choices for option, choices in conditions):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            rendered.rename(path)
+            break
+    else:
+        rendered.unlink()
+for folder in sorted(Path().rglob("*"), reverse=True):
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 '''
 
 
@@ -61,11 +72,11 @@ def build_cookiecutter_template(
     engine = Jinja()
     tree = {
         "cookiecutter.json": File(_write_questions(manifest, answers).encode()),
-        "hooks/pre_gen_project.py": File(_write_hook(manifest, refusals).encode()),
-        "hooks/post_gen_project.py": File(_write_last_hook(manifest).encode()),
+        "hooks/pre_gen_project.py": File(_write_hook(parts, refusals, manifest).encode()),
+        "hooks/post_gen_project.py": File(_fill_hook(_LAST_HOOK, parts, manifest).encode()),
     }
     for part in parts:
-        path = f"{{{{cookiecutter.{PROJECT_NAME}}}}}/{write(part.path, engine)}"
+        path = f"{{{{cookiecutter.{PROJECT_NAME}}}}}/{write(part.stands[0].path, engine)}"
         content = part.content
         written = content if isinstance(content, bytes) else write(content, engine).encode()
         tree[path] = File(written, part.executable)
@@ -85,25 +96,26 @@ def _write_questions(manifest: Manifest, answers: Mapping[str, str]) -> str:
     return json.dumps(questions, indent=2) + "\n"
 
 
-def _write_hook(manifest: Manifest, refusals: tuple[Refusal, ...]) -> str:
+def _write_hook(parts: tuple[Part, ...], refusals: tuple[Refusal, ...], manifest: Manifest) -> str:
     allowed = [(name, q.pattern, q.allowed) for name, q in manifest.questions.items()]
     refused = [(refusal.answer, refusal.pattern, refusal.message) for refusal in refusals]
     clashes = [(clash.answer, clash.other, clash.message) for clash in list_clashes(manifest)]
     text = _HOOK.replace("@ALLOWED@", json.dumps(allowed)).replace("@REFUSED@", json.dumps(refused))
-    return _write_answers(text.replace("@CLASHES@", json.dumps(clashes)), manifest)
+    return _fill_hook(text.replace("@CLASHES@", json.dumps(clashes)), parts, manifest)
 
 
-def _write_last_hook(manifest: Manifest) -> str:
-    belongings = [(one.option, one.choices, one.paths) for one in manifest.belongings]
-    return _write_answers(_LAST_HOOK.replace("@BELONGINGS@", json.dumps(belongings)), manifest)
-
-
-def _write_answers(hook: str, manifest: Manifest) -> str:
-    """Writes a hook whose answers cookiecutter puts in, and paths that may hold the name."""
+def _fill_hook(hook: str, parts: tuple[Part, ...], manifest: Manifest) -> str:
+    """Writes a hook that cookiecutter puts answers into, also in the paths of files."""
     given = ", ".join(
         f'"{name}": {{{{ cookiecutter.{name} | tojson }}}}' for name in manifest.questions
     )
-    sentinel = Sentinel(manifest.sentinel)
-    before, _, after = hook.partition("@ANSWERS@")
-    written = (write(sentinel.split(text), Jinja()) for text in (before, after))
-    return ("{" + given + "}").join(written)
+    stands = [
+        [
+            (write(stand.path, Jinja()), [(one.option, one.choices) for one in stand.conditions])
+            for stand in part.stands
+        ]
+        for part in parts
+        if part.stands[0].conditions
+    ]
+    written = write((Text(hook),), Jinja()).replace("@STANDS@", json.dumps(stands))
+    return written.replace("@ANSWERS@", f"{{{given}}}")

@@ -39,9 +39,12 @@ class Go:
     def condition(self, condition: If, then: str, otherwise: str) -> str:
         """Writes an if, with its else where that says something."""
         middle = f"{{{{else}}}}{otherwise}" if otherwise else ""
-        choices = " ".join(f'"{choice}"' for choice in condition.choices)
-        asked = f"{{{{if eq .{condition.option} {choices}}}}}"
+        asked = f"{{{{if {self.ask(condition.option, condition.choices)}}}}}"
         return f"{asked}{then}{middle}{{{{end}}}}"
+
+    def ask(self, option: str, choices: tuple[str, ...]) -> str:
+        """Writes the question whether an option has one of some choices."""
+        return " ".join(("eq", f".{option}", *(f'"{choice}"' for choice in choices)))
 
 
 class Jinja:

@@ -41,18 +41,50 @@ class Question(_Strict):
     default: str = ""
 
 
-class Belonging(_Strict):
-    """Whole files that go into a render where an option has one of some choices.
+class _Chosen(_Strict):
+    """What holds where an option has one of some choices.
 
     Attributes:
         option: A question with choices.
         choices: Some of them.
-        paths: Files, and folders that end with a slash; a folder goes whole or not at all.
     """
 
     option: str
     choices: tuple[str, ...]
+
+
+class Belonging(_Chosen):
+    """Whole files that go into a render with some choices only.
+
+    Attributes:
+        paths: Files, and folders that end with a slash.
+    """
+
     paths: tuple[str, ...]
+
+
+class Elsewhere(_Chosen):
+    """Files that stand above the project's folder with some choices.
+
+    Attributes:
+        paths: Where each stands then, from the project's folder, by where it stands in the root.
+    """
+
+    paths: dict[str, str]
+
+
+class Addition(_Chosen):
+    """A line that follows others with some choices, for what a dialect has no default for.
+
+    Attributes:
+        file: A file of the root.
+        after: How the lines begin that it follows, less their indentation.
+        line: The line, less the same indentation.
+    """
+
+    file: str
+    after: str
+    line: str
 
 
 class Manifest(_Strict):
@@ -66,6 +98,8 @@ class Manifest(_Strict):
         places: Texts of a file that hold answers, by the file; see `places.read_place`.
         apart: Pairs of questions whose answers must differ.
         belongings: Files that go with some choices only.
+        elsewhere: Files that stand above the project's folder with some choices.
+        additions: Lines that files have more with some choices.
     """
 
     sentinel: str
@@ -75,6 +109,8 @@ class Manifest(_Strict):
     places: dict[str, tuple[str, ...]] = {}
     apart: tuple[tuple[str, str], ...] = ()
     belongings: tuple[Belonging, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
+    additions: tuple[Addition, ...] = ()
 
     @property
     def options(self) -> dict[str, tuple[str, ...]]:
@@ -82,12 +118,26 @@ class Manifest(_Strict):
         return {name: q.choices for name, q in self.questions.items() if q.choices}
 
     @model_validator(mode="after")
-    def _check_belongings(self) -> Self:
-        for belonging in self.belongings:
-            offered = self.options.get(belonging.option, ())
-            if unknown := [one for one in belonging.choices if one not in offered]:
-                what = f"belongings: {belonging.option} = {', '.join(unknown)} is no choice"
+    def _check_choices(self) -> Self:
+        for chosen in (*self.belongings, *self.elsewhere, *self.additions):
+            offered = self.options.get(chosen.option, ())
+            if unknown := [one for one in chosen.choices if one not in offered]:
+                what = f"{chosen.option} = {', '.join(unknown)} is no choice"
                 raise ValueError(f"{what}; there are {', '.join(offered) or 'none'}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_elsewhere(self) -> Self:
+        moves = [move for elsewhere in self.elsewhere for move in elsewhere.paths.items()]
+        for places in zip(*moves, strict=True):
+            if twice := sorted({one for one in places if places.count(one) > 1}):
+                raise ValueError(f"elsewhere names {', '.join(twice)} twice")
+        for path, target in moves:
+            above, *parts = target.split("/")
+            if above != ".." or ".." in parts or self.sentinel not in target:
+                what = f"elsewhere puts {path} at {target}"
+                why = f"which must start with ../ and hold {self.sentinel}, as no other project's"
+                raise ValueError(f"{what}, {why}")
         return self
 
     def find_rule(self, path: str) -> tuple[Rule, str] | None:

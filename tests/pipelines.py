@@ -1,5 +1,6 @@
 """The pipelines of CI, read from each platform's dialect into one form."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,16 @@ import yaml
 
 from tests.declared import ROOT, branch_of
 
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+# Whether other projects stand beside this one in the repository.
+MONOREPO = json.loads((ROOT / ".template-answers.json").read_text())["monorepo"] == "yes"
+FOLDER = "flight_delays" if MONOREPO else "."
+# What tells the names of this project's jobs and environments from those of others.
+PREFIX = "flight-delays-" if MONOREPO else ""
+
+_TOP = ROOT.parent if MONOREPO else ROOT
+WORKFLOWS = sorted(
+    (_TOP / ".github" / "workflows").glob("flight_delays.*.yml" if MONOREPO else "*.yml")
+)
 AZURE = ROOT / "azure-pipelines.yml"
 GITLAB = ROOT / ".gitlab-ci.yml"
 MAIN, RELEASE = branch_of("staging"), branch_of("prod")
@@ -62,6 +72,7 @@ class Step:
     """A shell command with its variables; an action or task has none."""
 
     command: str
+    folder: str
     always: bool
     variables: Mapping[str, str]
 
@@ -73,6 +84,8 @@ class Job:
     Attributes:
         after: The jobs it waits for; None where it waits for all earlier stages.
         lock: What keeps two runs of it apart, and cancels neither.
+        filters: The paths of which one must have changed, for each event that starts it.
+        files: The files and folders that it keeps, fetches or knows its cache by.
     """
 
     dialect: str
@@ -85,6 +98,8 @@ class Job:
     cached: bool
     timeout: Any
     lock: str | None
+    filters: tuple[tuple[str, ...], ...]
+    files: tuple[str, ...]
     steps: tuple[Step, ...]
 
     def commands(self) -> list[str]:
@@ -93,6 +108,19 @@ class Job:
 
 def as_names(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def strip_prefix(name: str) -> str:
+    """Return what a name would be if no other project stood beside this one."""
+    assert name.startswith(PREFIX), name
+    return name.removeprefix(PREFIX)
+
+
+def name_environment(job: Mapping[str, Any]) -> str | None:
+    """Name the environment of a job, written as a name or as a mapping."""
+    written = job.get("environment")
+    name = written["name"] if isinstance(written, dict) else written
+    return strip_prefix(name) if name else None
 
 
 def narrow(condition: str) -> set[str]:
@@ -109,11 +137,14 @@ def read_github() -> Iterator[Job]:
         triggers = {"pull request"} if "pull_request" in on else set()
         triggers |= {"nightly"} if "schedule" in on else set()
         triggers |= {PUSHED[branch] for branch in (on.get("push") or {}).get("branches", [])}
+        events = [on[event] or {} for event in ("pull_request", "push") if event in on]
+        folder = workflow.get("defaults", {}).get("run", {}).get("working-directory", ".")
         for name, job in workflow["jobs"].items():
             held = job.get("concurrency") or workflow.get("concurrency") or {}
             steps = tuple(
                 Step(
                     command=step.get("run", ""),
+                    folder=step.get("working-directory", folder),
                     always=step.get("if") == "always()",
                     variables={**job.get("env", {}), **step.get("env", {})},
                 )
@@ -125,11 +156,18 @@ def read_github() -> Iterator[Job]:
                 after=as_names(job.get("needs")),
                 condition=job.get("if", ""),
                 occasions=frozenset(triggers & narrow(job.get("if", ""))),
-                environment=job.get("environment"),
+                environment=name_environment(job),
                 identity=job["permissions"].get("id-token") == "write",
                 cached=any(step.get("with", {}).get("enable-cache") for step in job["steps"]),
                 timeout=job.get("timeout-minutes"),
                 lock=None if held.get("cancel-in-progress") else held.get("group"),
+                filters=tuple(tuple(event.get("paths", ())) for event in events),
+                files=tuple(
+                    path
+                    for step in job["steps"]
+                    if "-artifact@" in step.get("uses", "")
+                    for path in step["with"].get("path", ".").split()
+                ),
                 steps=steps,
             )
 
@@ -147,6 +185,7 @@ def read_azure() -> Iterator[Job]:
         steps = tuple(
             Step(
                 command=step.get("script", ""),
+                folder=step.get("workingDirectory", "."),
                 always=step.get("condition") == "always()",
                 variables={**pipeline["variables"], **step.get("env", {})},
             )
@@ -159,42 +198,70 @@ def read_azure() -> Iterator[Job]:
             after=as_names(stage.get("dependsOn")),
             condition=stage["condition"],
             occasions=frozenset(triggers & narrow(stage["condition"])),
-            environment=job.get("environment"),
+            environment=name_environment(job),
             identity=any("SYSTEM_ACCESSTOKEN" in step.variables for step in steps),
             cached=any(step.get("task", "").startswith("Cache@") for step in written),
             timeout=job.get("timeoutInMinutes"),
             lock=job.get("environment") if sequential else None,
+            filters=tuple(
+                tuple(pipeline[event].get("paths", {}).get("include", ()))
+                for event in ("trigger", "pr")
+            ),
+            files=tuple(path for step in written for path in list_azure_files(step)),
             steps=steps,
         )
 
 
+def list_azure_files(step: Mapping[str, Any]) -> Iterator[str]:
+    """Name the files that a step keeps, fetches or knows its cache by."""
+    inputs = step.get("inputs", {})
+    if "key" in inputs:
+        yield inputs["key"].split(" | ")[-1]
+    for path in (step.get("publish"), inputs.get("testResultsFiles")):
+        if path:
+            yield path
+    if "targetPath" in inputs:
+        yield inputs["targetPath"].removeprefix("$(Build.SourcesDirectory)").lstrip("/") or "."
+
+
 def read_gitlab() -> Iterator[Job]:
     pipeline = yaml.safe_load(GITLAB.read_text())
-    triggers = {found for rule in pipeline["workflow"]["rules"] for found in narrow(rule["if"])}
+    # Beside other projects a rule for all would be everyone's; then jobs alone say when they run.
+    rules = pipeline.get("workflow", {}).get("rules", ())
+    triggers = {found for rule in rules for found in narrow(rule["if"])} or set(ORDER)
     jobs = {name: job for name, job in pipeline.items() if "script" in job and name[0] != "."}
     for name, job in sorted(
         jobs.items(), key=lambda job: pipeline["stages"].index(job[1]["stage"])
     ):
         (rule,) = job["rules"]
-        environment = job.get("environment")
+        commands = [*job.get("before_script", []), *job["script"]]
+        entered = [one.removeprefix("cd ") for one in commands if one.startswith("cd ")]
+        kept = job.get("artifacts", {})
         yield Job(
             dialect="gitlab",
-            name=name,
-            after=tuple(job["needs"]) if "needs" in job else None,
+            name=strip_prefix(name),
+            after=tuple(map(strip_prefix, job["needs"])) if "needs" in job else None,
             condition=rule["if"],
             occasions=frozenset(triggers & narrow(rule["if"])),
-            environment=environment["name"] if isinstance(environment, dict) else environment,
+            environment=name_environment(job),
             identity="id_tokens" in job,
             cached="cache" in job,
             timeout=job.get("timeout"),
             lock=job.get("resource_group"),
+            filters=(tuple(rule.get("changes", ())),),
+            files=(
+                *kept.get("paths", ()),
+                *kept.get("reports", {}).values(),
+                *job.get("cache", {}).get("key", {}).get("files", ()),
+            ),
             steps=tuple(
                 Step(
                     command=command,
+                    folder="/".join(entered) or ".",
                     always=rule.get("when") == "always",
                     variables=job.get("variables", {}),
                 )
-                for command in [*job.get("before_script", []), *job["script"]]
+                for command in commands
             ),
         )
 
@@ -202,12 +269,12 @@ def read_gitlab() -> Iterator[Job]:
 # The dialects that stand here.
 READERS: dict[str, Callable[[], Iterator[Job]]] = {
     name: reader
-    for name, reader, path in (
-        ("github", read_github, ROOT / ".github" / "workflows"),
-        ("azure", read_azure, AZURE),
-        ("gitlab", read_gitlab, GITLAB),
+    for name, reader, stands in (
+        ("github", read_github, bool(WORKFLOWS)),
+        ("azure", read_azure, AZURE.exists()),
+        ("gitlab", read_gitlab, GITLAB.exists()),
     )
-    if path.exists()
+    if stands
 }
 JOBS = [job for reader in READERS.values() for job in reader()]
 TEXTS = {path.name: path.read_text() for path in (*WORKFLOWS, AZURE, GITLAB) if path.exists()}

@@ -5,22 +5,43 @@ import re
 
 import pytest
 
-from tests.pipelines import COMMANDS, JOBS, MAIN, ORDER, READERS, RELEASE, TEXTS, Job
+from tests.pipelines import (
+    COMMANDS,
+    FOLDER,
+    JOBS,
+    MAIN,
+    MONOREPO,
+    ORDER,
+    PREFIX,
+    READERS,
+    RELEASE,
+    TEXTS,
+    Job,
+)
 
 INSTALLER = "https://raw.githubusercontent.com/databricks/setup-cli"
-# What a dialect runs beside the commands, to the letter: it names the branch, and reports.
+# What a dialect runs beside the commands, to the letter: it names branch or folder, and reports.
 BESIDE = {
     "github": (
         'gh pr comment "$PULL_REQUEST" --edit-last --create-if-none '
         "--body-file reports/integration.md",
-        'gh issue create --title "Staging did not pass at $GITHUB_SHA" --body "$RUN_URL"',
+        'gh issue create --title "Staging of flight_delays did not pass at $GITHUB_SHA" '
+        '--body "$RUN_URL"',
+        'cat reports/integration.md >> "$GITHUB_STEP_SUMMARY"',
     ),
     "azure": (
         'git switch -C "${BUILD_SOURCEBRANCH#refs/heads/}"',
-        'echo "##vso[task.uploadsummary]$(Build.SourcesDirectory)/reports/integration.md"',
+        'echo "##vso[task.uploadsummary]$PWD/reports/integration.md"',
     ),
-    "gitlab": ('git switch -C "$CI_COMMIT_BRANCH"',),
+    "gitlab": ('git switch -C "$CI_COMMIT_BRANCH"', "cd flight_delays"),
 }
+# Every change of the project, as a dialect's filters write it, and what else starts it.
+CHANGED = {
+    "github": "flight_delays/**",
+    "azure": "flight_delays/**",
+    "gitlab": "flight_delays/**/*",
+}
+WORKFLOW = re.compile(r"\.github/workflows/flight_delays\.[\w*]+\.yml")
 NOT_FROM_A_FORK = {
     "github": "github.event.pull_request.head.repo.full_name == github.repository",
     "azure": "ne(variables['System.PullRequest.IsFork'], 'True')",
@@ -52,6 +73,30 @@ def test_steps_hold_no_logic_of_their_own(job: Job) -> None:
     allowed = {*COMMANDS, *BESIDE[job.dialect], ""}
     strange = [s.command for s in job.steps if s.command not in allowed]
     assert [command for command in strange if not installs.fullmatch(command)] == []
+
+
+@each_job
+def test_a_change_of_the_project_and_no_other_starts_a_job(job: Job) -> None:
+    assert job.filters
+    for paths in job.filters:
+        own = [path for path in paths if not WORKFLOW.fullmatch(path)]
+        assert own == ([CHANGED[job.dialect]] if MONOREPO else [])
+
+
+@each_job
+def test_a_job_works_in_the_folder_of_the_project(job: Job) -> None:
+    assert {step.folder for step in job.steps if step.command in COMMANDS} <= {FOLDER}
+    if MONOREPO:
+        assert [path for path in job.files if not f"{path}/".startswith(f"{FOLDER}/")] == []
+
+
+@each_job
+def test_no_lock_holds_up_another_project(job: Job) -> None:
+    if job.dialect == "github":
+        # The workflow's name is in it, which no two projects share.
+        assert job.lock is None or job.lock.startswith("${{ github.workflow }}")
+    else:
+        assert job.lock is None or job.lock.startswith(PREFIX)
 
 
 @each_job

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.pipelines import MAIN, RELEASE, WORKFLOWS
+from tests.pipelines import MAIN, MONOREPO, RELEASE, WORKFLOWS
 
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 
@@ -26,12 +26,29 @@ def test_a_workflow_starts_without_rights_and_gives_each_job_the_least(path: Pat
 
 
 def test_workflows_start_on_their_own_occasion_and_on_no_other() -> None:
-    started = {path.stem: yaml.safe_load(path.read_text())[True] for path in WORKFLOWS}
+    started = {}
+    for path in WORKFLOWS:
+        events = yaml.safe_load(path.read_text())[True]
+        started[path.stem.rpartition(".")[2]] = {event: on or {} for event, on in events.items()}
     assert started == {
-        "pull_request": {"pull_request": None},
-        "staging": {"push": {"branches": [MAIN]}, "schedule": [{"cron": "17 2 * * *"}]},
-        "release": {"push": {"branches": [RELEASE]}},
+        "pull_request": {"pull_request": filter_paths("*")},
+        "staging": {
+            "push": {"branches": [MAIN], **filter_paths("staging")},
+            "schedule": [{"cron": "17 2 * * *"}],
+        },
+        "release": {"push": {"branches": [RELEASE], **filter_paths("release")}},
     }
+
+
+def filter_paths(workflow: str) -> dict[str, list[str]]:
+    paths = ["flight_delays/**", f".github/workflows/flight_delays.{workflow}.yml"]
+    return {"paths": paths} if MONOREPO else {}
+
+
+def test_no_two_workflows_have_one_name() -> None:
+    names = [yaml.safe_load(path.read_text())["name"] for path in WORKFLOWS]
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("flight_delays: ") is MONOREPO for name in names)
 
 
 @each_workflow

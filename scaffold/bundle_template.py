@@ -13,6 +13,7 @@ from .errors import SourceError
 from .manifest import Manifest
 from .refusals import Refusal, list_clashes
 from .sentinel import PROJECT_NAME, Sentinel
+from .tokens import If
 from .trees import File, Tree
 
 FOLDER = "template"
@@ -31,6 +32,13 @@ _NEXT = (
     " && git commit --message 'A new project'",
     "make demo",
 )
+# Where other projects stand beside it, the repository is there already.
+_NEXT_BESIDE = (
+    f'git add {{{{.{PROJECT_NAME}}}}}{{{{if eq .ci_platform "github" "all"}}}} .github{{{{end}}}}'
+    f" && git commit --message 'Add {{{{.{PROJECT_NAME}}}}}'",
+    f"cd {{{{.{PROJECT_NAME}}}}}",
+    "make demo",
+)
 
 
 def build_bundle_template(
@@ -41,7 +49,7 @@ def build_bundle_template(
     All text has the extension that makes the CLI render it, which also keeps linters, dependency
     bots and git from taking it for the repository's own.
     """
-    preamble = "\n".join((*_write_refusals(refusals, manifest), *_write_skips(parts), ""))
+    preamble = _write_preamble(parts, refusals, manifest)
     tree = {f"{_PREAMBLE}{EXTENSION}": File(preamble.encode())}
     for part in parts:
         for path in map(_write_path, part.stands):
@@ -95,11 +103,16 @@ def read_cli_version(tree: Tree) -> str:
 
 def _write_success(manifest: Manifest) -> str:
     answers = [f"  {name}: {{{{.{name}}}}}" for name in manifest.questions]
-    commands = [f"  {command}" for command in _NEXT]
-    return "\n".join(("\nMade of these answers:", *answers, "\nNext:", *commands))
+    beside, alone = (
+        "\n".join(f"  {command}" for command in commands) for commands in (_NEXT_BESIDE, _NEXT)
+    )
+    commands = Go().condition(If("monorepo", ("yes",), ()), beside, alone)
+    return "\n".join(("\nMade of these answers:", *answers, "\nNext:", commands))
 
 
-def _write_refusals(refusals: tuple[Refusal, ...], manifest: Manifest) -> list[str]:
+def _write_preamble(
+    parts: tuple[Part, ...], refusals: tuple[Refusal, ...], manifest: Manifest
+) -> str:
     lines = [f'{{{{skip "{_PREAMBLE}"}}}}']
     for refusal in refusals:
         asked = f"(regexp {json.dumps(refusal.pattern)}).MatchString .{refusal.answer}"
@@ -109,7 +122,7 @@ def _write_refusals(refusals: tuple[Refusal, ...], manifest: Manifest) -> list[s
         asked = f"eq .{clash.answer} .{clash.other}"
         fail = f'fail "%s%q." {json.dumps(clash.message)} .{clash.answer}'
         lines.append(f"{{{{if {asked}}}}}{{{{{fail}}}}}{{{{end}}}}")
-    return lines
+    return "\n".join((*lines, *_write_skips(parts), ""))
 
 
 def _write_path(stand: Stand) -> str:
@@ -122,8 +135,8 @@ def _write_skips(parts: tuple[Part, ...]) -> list[str]:
     alternatives: dict[str, set[tuple[Condition, ...]]] = {}
     for stand in (stand for part in parts for stand in part.stands):
         file = PurePosixPath(_write_path(stand))
-        for path in (file, *file.parents[:-1]):
-            alternatives.setdefault(str(path), set()).add(stand.conditions)
+        for node in (file, *file.parents[:-1]):
+            alternatives.setdefault(str(node), set()).add(stand.conditions)
     skips: dict[str, list[str]] = {}
     for path, asked in sorted(alternatives.items()):
         above = alternatives.get(posixpath.dirname(path), {()})

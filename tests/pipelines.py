@@ -10,16 +10,16 @@ import yaml
 
 from tests.declared import ROOT, branch_of
 
+NAME = "flight_delays"
 # Whether other projects stand beside this one in the repository.
 MONOREPO = json.loads((ROOT / ".template-answers.json").read_text())["monorepo"] == "yes"
-FOLDER = "flight_delays" if MONOREPO else "."
+FOLDER = NAME if MONOREPO else "."
 # What tells the names of this project's jobs and environments from those of others.
 PREFIX = "flight-delays-" if MONOREPO else ""
 
 _TOP = ROOT.parent if MONOREPO else ROOT
-WORKFLOWS = sorted(
-    (_TOP / ".github" / "workflows").glob("flight_delays.*.yml" if MONOREPO else "*.yml")
-)
+_OWN = f"{NAME}.*.yml" if MONOREPO else "*.yml"
+WORKFLOWS = sorted((_TOP / ".github" / "workflows").glob(_OWN))
 AZURE = ROOT / "azure-pipelines.yml"
 GITLAB = ROOT / ".gitlab-ci.yml"
 MAIN, RELEASE = branch_of("staging"), branch_of("prod")

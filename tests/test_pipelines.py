@@ -11,6 +11,7 @@ from tests.pipelines import (
     JOBS,
     MAIN,
     MONOREPO,
+    NAME,
     ORDER,
     PREFIX,
     READERS,
@@ -25,7 +26,7 @@ BESIDE = {
     "github": (
         'gh pr comment "$PULL_REQUEST" --edit-last --create-if-none '
         "--body-file reports/integration.md",
-        'gh issue create --title "Staging of flight_delays did not pass at $GITHUB_SHA" '
+        f'gh issue create --title "Staging of {NAME} did not pass at $GITHUB_SHA" '
         '--body "$RUN_URL"',
         'cat reports/integration.md >> "$GITHUB_STEP_SUMMARY"',
     ),
@@ -33,15 +34,11 @@ BESIDE = {
         'git switch -C "${BUILD_SOURCEBRANCH#refs/heads/}"',
         'echo "##vso[task.uploadsummary]$PWD/reports/integration.md"',
     ),
-    "gitlab": ('git switch -C "$CI_COMMIT_BRANCH"', "cd flight_delays"),
+    "gitlab": ('git switch -C "$CI_COMMIT_BRANCH"', f"cd {NAME}"),
 }
 # Every change of the project, as a dialect's filters write it, and what else starts it.
-CHANGED = {
-    "github": "flight_delays/**",
-    "azure": "flight_delays/**",
-    "gitlab": "flight_delays/**/*",
-}
-WORKFLOW = re.compile(r"\.github/workflows/flight_delays\.[\w*]+\.yml")
+CHANGED = {"github": f"{NAME}/**", "azure": f"{NAME}/**", "gitlab": f"{NAME}/**/*"}
+WORKFLOW = re.compile(rf"\.github/workflows/{NAME}\.[\w*]+\.yml")
 NOT_FROM_A_FORK = {
     "github": "github.event.pull_request.head.repo.full_name == github.repository",
     "azure": "ne(variables['System.PullRequest.IsFork'], 'True')",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.pipelines import MAIN, MONOREPO, RELEASE, WORKFLOWS
+from tests.pipelines import MAIN, MONOREPO, NAME, RELEASE, WORKFLOWS
 
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 
@@ -41,14 +41,14 @@ def test_workflows_start_on_their_own_occasion_and_on_no_other() -> None:
 
 
 def filter_paths(workflow: str) -> dict[str, list[str]]:
-    paths = ["flight_delays/**", f".github/workflows/flight_delays.{workflow}.yml"]
+    paths = [f"{NAME}/**", f".github/workflows/{NAME}.{workflow}.yml"]
     return {"paths": paths} if MONOREPO else {}
 
 
 def test_no_two_workflows_have_one_name() -> None:
     names = [yaml.safe_load(path.read_text())["name"] for path in WORKFLOWS]
     assert len(set(names)) == len(names)
-    assert all(name.startswith("flight_delays: ") is MONOREPO for name in names)
+    assert all(name.startswith(f"{NAME}: ") is MONOREPO for name in names)
 
 
 @each_workflow

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from scaffold.compilation import Compiler, Part
+from scaffold.compilation import Compiler, Condition, Part, Stand
 from scaffold.errors import ManifestError, ScaffoldError
 from scaffold.manifest import Manifest, load_answers, load_manifest
-from scaffold.tokens import Form, Text, Tokens, Value
+from scaffold.tokens import Form, If, Text, Tokens, Value
 from scaffold.trees import File
 
 MANIFEST: dict[str, Any] = {
@@ -41,13 +42,13 @@ def compile_tree(changed: Mapping[str, bytes | None]) -> tuple[Part, ...]:
 
 def find_content(path: str, parts: tuple[Part, ...]) -> tuple[Tokens | bytes, bool]:
     ((content, executable),) = [
-        (part.content, part.executable) for part in parts if part.path == (Text(path),)
+        (part.content, part.executable) for part in parts if part.stands[0].path == (Text(path),)
     ]
     return content, executable
 
 
 def test_what_stays_stays_and_names_and_places_become_values() -> None:
-    parts = [(part.path, part.content) for part in compile_tree({})]
+    parts = [(part.stands[0].path, part.content) for part in compile_tree({})]
     name, host = Value("project_name"), Value("host")
     assert parts == [
         ((Text("lib/a.py"),), (Text("nothing\n"),)),
@@ -89,18 +90,83 @@ def test_a_binary_file_and_the_right_to_run_go_as_they_are() -> None:
     assert find_content("lib/run.sh", parts) == ((Text("x"),), True)
 
 
-@pytest.mark.parametrize("path", ["src/b.yml", "mine/"])
-def test_a_belonging_of_no_file_that_goes_is_refused(path: str) -> None:
-    manifest = Manifest.model_validate(
-        {
-            **MANIFEST,
-            "places": {},
-            "questions": {"ci": {"description": "CI", "choices": ["a"]}},
-            "belongings": [{"option": "ci", "choices": ["a"], "paths": ["lib/", path]}],
-        }
+CI = {"questions": {"ci": {"description": "CI", "choices": ["a", "b", "c"]}}, "places": {}}
+MOVE = {"src/a.yml": "../src/flight_delays.yml"}
+ADDITION = {"file": "src/a.yml", "after": "x-host:", "line": "- more"}
+
+
+def compile_chosen(**tables: Any) -> tuple[Part, ...]:
+    """Compiles the tree with tables that ask for the choice `a` of the option `ci`."""
+    chosen = {
+        name: [{"option": "ci", "choices": ["a"], **row} for row in rows]
+        for name, rows in tables.items()
+    }
+    manifest = Manifest.model_validate({**MANIFEST, **CI, **chosen})
+    tree = {name: File(content) for name, content in TREE.items()}
+    return Compiler(manifest, {}).compile(tree)
+
+
+def test_a_file_stands_in_one_of_two_places_if_it_goes_at_all() -> None:
+    parts = compile_chosen(belongings=[{"paths": ["src/"]}], elsewhere=[{"paths": MOVE}])
+    chosen, other = Condition("ci", ("a",)), Condition("ci", ("b", "c"))
+    name = Value("project_name")
+    assert [part.stands for part in parts] == [
+        (Stand((Text("lib/a.py"),)),),
+        (Stand((Text("lib/empty"),)),),
+        (Stand((Text("src/"), name, Text("/a.py")), (chosen,)),),
+        (
+            Stand((Text("src/a.yml"),), (chosen, other)),
+            Stand((Text("../src/"), name, Text(".yml")), (chosen, chosen)),
+        ),
+        (Stand((Text("record.json"),)),),
+    ]
+
+
+def test_a_line_is_added_behind_each_that_begins_so_at_its_indentation() -> None:
+    tree = {**TREE, "src/a.yml": b"- run: a\n    - run: b\nrun: c\n"}
+    added = {**ADDITION, "option": "ci", "choices": ["a"], "after": "- run: ", "line": "  in: x"}
+    manifest = Manifest.model_validate({**MANIFEST, **CI, "additions": [added]})
+    files = {name: File(content) for name, content in tree.items()}
+    content, _ = find_content("src/a.yml", Compiler(manifest, {}).compile(files))
+    assert content == (
+        Text("- run: a\n"),
+        If("ci", ("a",), (Text("  in: x\n"),)),
+        Text("    - run: b\n"),
+        If("ci", ("a",), (Text("      in: x\n"),)),
+        Text("run: c\n"),
     )
-    with pytest.raises(ManifestError, match=rf"\[\[belongings\]\] {path} covers nothing that goes"):
-        Compiler(manifest, {}).compile({name: File(content) for name, content in TREE.items()})
+
+
+LOST: dict[str, tuple[dict[str, Any], str]] = {
+    "a file": ({"belongings": [{"paths": ["lib/", "src/b.yml"]}]}, "belongings.. src/b.yml covers"),
+    "a folder": ({"belongings": [{"paths": ["lib/", "mine/"]}]}, r"belongings.. mine/ covers"),
+    "a moved file": ({"elsewhere": [{"paths": {"x": "../flight_delays"}}]}, "elsewhere.. x covers"),
+    "a file with more": ({"additions": [{**ADDITION, "file": "x"}]}, "additions.. x covers"),
+    "a line": ({"additions": [{**ADDITION, "after": "host: x"}]}, "src/a.yml: no line that"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("tables", "message"), LOST.values(), ids=LOST)
+def test_what_is_said_of_a_file_that_does_not_go_is_refused(
+    tables: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ScaffoldError, match=message):
+        compile_chosen(**tables)
+
+
+TARGETS = {
+    "of another choice": ({"choices": ["x"]}, "ci = x is no choice; there are a, b, c"),
+    "in the project": ({"paths": {"src/a.yml": "flight_delays.yml"}}, r"must start with \.\./"),
+    "further above": ({"paths": {"src/a.yml": "../../flight_delays.yml"}}, "must start with"),
+    "that projects share": ({"paths": {"src/a.yml": "../all.yml"}}, "hold flight_delays"),
+    "of two files": ({"paths": {**MOVE, "src/b.yml": MOVE["src/a.yml"]}}, "names .* twice"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "message"), TARGETS.values(), ids=TARGETS)
+def test_a_place_above_the_project_is_refused(row: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        compile_chosen(elsewhere=[{"paths": MOVE, **row}])
 
 
 REFUSED: dict[str, tuple[dict[str, bytes | None], str]] = {
@@ -114,7 +180,7 @@ REFUSED: dict[str, tuple[dict[str, bytes | None], str]] = {
     "another spelling in a path": ({"src/FlightDelays": b""}, r"^src/FlightDelays:1: "),
     "a carriage return": ({"src/x": b"a\nb\r\n"}, r"^src/x:2: a carriage return"),
     "a place that is gone": ({"src/a.yml": b"host:\n"}, r"^src/a\.yml: 'host: there' does not"),
-    "a place in no file": ({"src/a.yml": None}, r"a place in src/a\.yml, which does not go"),
+    "a place in no file": ({"src/a.yml": None}, r"\[places\] src/a\.yml covers nothing"),
     "a record without an answer": ({"record.json": b"{}\n"}, r"^record\.json: .* does not stand"),
 }  # fmt: skip
 

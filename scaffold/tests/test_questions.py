@@ -6,8 +6,10 @@ import tomllib
 from pathlib import Path
 
 from scaffold.bundle_template import build_bundle_template, build_schema
+from scaffold.compilation import Condition, Part, Stand
 from scaffold.cookiecutter_template import build_cookiecutter_template
 from scaffold.manifest import Manifest, load_manifest
+from scaffold.tokens import Text, Value
 
 MANIFEST = Manifest.model_validate(
     {
@@ -19,9 +21,6 @@ MANIFEST = Manifest.model_validate(
             "ci": {"description": "CI", "choices": ["azure", "github"], "default": "github"},
             "email": {"description": "Mail", "default": "flight-delays@example.com"},
         },
-        "belongings": [
-            {"option": "ci", "choices": ["azure"], "paths": ["src/flight_delays/ci/", "a.yml"]}
-        ],
     }
 )
 ANSWERS = {"project_name": "flight_delays"}
@@ -47,14 +46,28 @@ def test_cookiecutter_is_given_the_default_choice_first() -> None:
 
 
 def test_files_of_another_choice_are_left_out_under_the_name_that_was_given() -> None:
-    preamble = build_bundle_template((), (), MANIFEST)["__preamble.tmpl"].content.decode()
-    skips = (
-        '{{skip "{{.project_name}}/src/{{.project_name}}/ci"}}{{skip "{{.project_name}}/a.yml"}}'
+    name, azure, no = Value("project_name"), Condition("ci", ("azure",)), Condition("mono", ("no",))
+    parts = (
+        Part((Stand((Text("src/"), name, Text("/ci/a.py")), (azure,)),), b"", False),
+        Part((Stand((Text("src/"), name, Text("/ci/b.py")), (azure,)),), b"", False),
+        Part((Stand((Text("src/"), name, Text("/c.py"))),), b"", False),
+        Part((Stand((Text("d/e.yml"),), (azure, no)), Stand((Text("../d/"), name))), b"", False),
+        Part((Stand((Text("d/f.yml"),), (no,)),), b"", False),
     )
-    assert f'{{{{if eq .ci "azure"}}}}{{{{else}}}}{skips}{{{{end}}}}\n' in preamble
-    hooks = build_cookiecutter_template((), (), MANIFEST, ANSWERS)
+    preamble = build_bundle_template(parts, (), MANIFEST)["__preamble.tmpl"].content.decode()
+    for asked, skips in (
+        ('eq .ci "azure"', ["{{.project_name}}/src/{{.project_name}}/ci"]),
+        ('or (and (eq .ci "azure") (eq .mono "no")) (eq .mono "no")', ["{{.project_name}}/d"]),
+        ('and (eq .ci "azure") (eq .mono "no")', ["{{.project_name}}/d/e.yml"]),
+        ('eq .mono "no"', ["{{.project_name}}/d/f.yml"]),
+    ):
+        written = "".join(f'{{{{skip "{path}"}}}}' for path in skips)
+        assert f"{{{{if {asked}}}}}{{{{else}}}}{written}{{{{end}}}}\n" in preamble
+    assert preamble.count("{{skip") == 5
+    hooks = build_cookiecutter_template(parts, (), MANIFEST, ANSWERS)
     hook = hooks["hooks/post_gen_project.py"].content.decode()
-    assert '["src/{{cookiecutter.project_name}}/ci/", "a.yml"]' in hook
+    assert '[["src/{{cookiecutter.project_name}}/ci/a.py", [["ci", ["azure"]]]]]' in hook
+    assert '["../d/{{cookiecutter.project_name}}", []]]' in hook
 
 
 def test_the_cli_that_is_asked_for_is_the_one_the_bundle_and_the_tests_take(root: Path) -> None:

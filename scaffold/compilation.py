@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .additions import add_lines
 from .errors import ManifestError, SourceError
 from .manifest import VERSION, Manifest, covers
 from .places import Place, read_place, split_places
@@ -11,6 +10,7 @@ from .regions import parse_regions
 from .sentinel import PROJECT_NAME, Sentinel
 from .tokens import If, Tokens, Value, replace_texts
 from .trees import File, Tree
+from .variants import split_variants
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Compiler:
         named = {
             "[[belongings]]": [path for one in self.manifest.belongings for path in one.paths],
             "[[elsewhere]]": [path for one in self.manifest.elsewhere for path in one.paths],
-            "[[additions]]": [one.file for one in self.manifest.additions],
+            "[[variants]]": [path for one in self.manifest.variants for path in one.files],
             "[places]": list(self.manifest.places),
         }
         for table, rules in named.items():
@@ -142,9 +142,9 @@ class Compiler:
                 advice = "Correct it, or [places] of scaffold/manifest.toml."
                 raise SourceError(path, 0, f"{place.text!r} does not stand here", advice)
         tokens = parse_regions(path, text, self.manifest.options)
-        for addition in self.manifest.additions:
-            if addition.file == path:
-                tokens = add_lines(tokens, addition)
+        for variant in self.manifest.variants:
+            if path in variant.files:
+                tokens = split_variants(path, tokens, variant)
         tokens = replace_texts(tokens, lambda text: split_places(text, places))
         return replace_texts(tokens, sentinel.split)
 

@@ -1,6 +1,7 @@
 """What the manifest says, and what this repository itself has answered."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Literal, Self
@@ -73,18 +74,18 @@ class Elsewhere(_Chosen):
     paths: dict[str, str]
 
 
-class Addition(_Chosen):
-    """A line that follows others with some choices, for what a dialect has no default for.
+class Variant(_Chosen):
+    """Names and paths that read otherwise with some choices, too short and too many for regions.
 
     Attributes:
-        file: A file of the root.
-        after: How the lines begin that it follows, less their indentation.
-        line: The line, less the same indentation.
+        files: Files of the root.
+        pattern: What of each, within one line or several; `^` and `$` are those of a line.
+        instead: What stands there then, with the pattern's groups.
     """
 
-    file: str
-    after: str
-    line: str
+    files: tuple[str, ...]
+    pattern: re.Pattern[str]
+    instead: str
 
 
 class Manifest(_Strict):
@@ -99,7 +100,7 @@ class Manifest(_Strict):
         apart: Pairs of questions whose answers must differ.
         belongings: Files that go with some choices only.
         elsewhere: Files that stand above the project's folder with some choices.
-        additions: Lines that files have more with some choices.
+        variants: What reads otherwise with some choices.
     """
 
     sentinel: str
@@ -110,7 +111,7 @@ class Manifest(_Strict):
     apart: tuple[tuple[str, str], ...] = ()
     belongings: tuple[Belonging, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
-    additions: tuple[Addition, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
     @property
     def options(self) -> dict[str, tuple[str, ...]]:
@@ -119,7 +120,7 @@ class Manifest(_Strict):
 
     @model_validator(mode="after")
     def _check_choices(self) -> Self:
-        for chosen in (*self.belongings, *self.elsewhere, *self.additions):
+        for chosen in (*self.belongings, *self.elsewhere, *self.variants):
             offered = self.options.get(chosen.option, ())
             if unknown := [one for one in chosen.choices if one not in offered]:
                 what = f"{chosen.option} = {', '.join(unknown)} is no choice"

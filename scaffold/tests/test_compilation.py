@@ -92,7 +92,7 @@ def test_a_binary_file_and_the_right_to_run_go_as_they_are() -> None:
 
 CI = {"questions": {"ci": {"description": "CI", "choices": ["a", "b", "c"]}}, "places": {}}
 MOVE = {"src/a.yml": "../src/flight_delays.yml"}
-ADDITION = {"file": "src/a.yml", "after": "x-host:", "line": "- more"}
+VARIANT = {"files": ["src/a.yml"], "pattern": "host: (.*)", "instead": "at: \\1"}
 
 
 def compile_chosen(**tables: Any) -> tuple[Part, ...]:
@@ -122,18 +122,25 @@ def test_a_file_stands_in_one_of_two_places_if_it_goes_at_all() -> None:
     ]
 
 
-def test_a_line_is_added_behind_each_that_begins_so_at_its_indentation() -> None:
-    tree = {**TREE, "src/a.yml": b"- run: a\n    - run: b\nrun: c\n"}
-    added = {**ADDITION, "option": "ci", "choices": ["a"], "after": "- run: ", "line": "  in: x"}
-    manifest = Manifest.model_validate({**MANIFEST, **CI, "additions": [added]})
+def test_what_reads_otherwise_is_chosen_wherever_it_stands() -> None:
+    tree = {**TREE, "src/a.yml": b"- run: a\n    - run: b\nrun: flight-delays\n"}
+    lines = {"pattern": "^( *)- run: .*", "instead": "\\g<0>\\n\\1  in: flight_delays"}
+    words = {"pattern": "(?<=^run: )", "instead": "my "}
+    variants = [
+        {"option": "ci", "choices": ["a"], "files": ["src/a.yml"], **row} for row in (lines, words)
+    ]
+    manifest = Manifest.model_validate({**MANIFEST, **CI, "variants": variants})
     files = {name: File(content) for name, content in tree.items()}
     content, _ = find_content("src/a.yml", Compiler(manifest, {}).compile(files))
+    name, kebab = Value("project_name"), Value("project_name", Form.KEBAB)
     assert content == (
-        Text("- run: a\n"),
-        If("ci", ("a",), (Text("  in: x\n"),)),
-        Text("    - run: b\n"),
-        If("ci", ("a",), (Text("      in: x\n"),)),
-        Text("run: c\n"),
+        If("ci", ("a",), (Text("- run: a\n  in: "), name), (Text("- run: a"),)),
+        Text("\n"),
+        If("ci", ("a",), (Text("    - run: b\n      in: "), name), (Text("    - run: b"),)),
+        Text("\nrun: "),
+        If("ci", ("a",), (Text("my "),)),
+        kebab,
+        Text("\n"),
     )
 
 
@@ -141,8 +148,9 @@ LOST: dict[str, tuple[dict[str, Any], str]] = {
     "a file": ({"belongings": [{"paths": ["lib/", "src/b.yml"]}]}, "belongings.. src/b.yml covers"),
     "a folder": ({"belongings": [{"paths": ["lib/", "mine/"]}]}, r"belongings.. mine/ covers"),
     "a moved file": ({"elsewhere": [{"paths": {"x": "../flight_delays"}}]}, "elsewhere.. x covers"),
-    "a file with more": ({"additions": [{**ADDITION, "file": "x"}]}, "additions.. x covers"),
-    "a line": ({"additions": [{**ADDITION, "after": "host: x"}]}, "src/a.yml: no line that"),
+    "a file that varies": ({"variants": [{**VARIANT, "files": ["x"]}]}, "variants.. x covers"),
+    "a text": ({"variants": [{**VARIANT, "pattern": "y"}]}, "src/a.yml: nothing matches 'y'"),
+    "a group": ({"variants": [{**VARIANT, "instead": "\\2"}]}, "variants.. .* invalid group"),
 }  # fmt: skip
 
 

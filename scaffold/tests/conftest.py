@@ -7,7 +7,8 @@ import pytest
 from conformance.tests.commands import find_program
 from conformance.tests.workspaces import serve_workspaces
 from scaffold.templates import compile_templates, write_templates
-from scaffold.tests.repositories import Engine, Render, copy_repository
+from scaffold.tests.monorepos import NAMES, Repository, add_project
+from scaffold.tests.repositories import Engine, Render, add_all, copy_repository
 from scaffold.trees import write_new
 
 
@@ -42,6 +43,22 @@ def render(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Render:
         return bundle.make(tmp_path_factory.mktemp(name), {"project_name": name})
 
     return render_one
+
+
+@pytest.fixture(scope="session")
+def repository(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """Gives the repository of three projects with a choice; not to be changed."""
+
+    @cache
+    def make_one(choice: str) -> Path:
+        made = tmp_path_factory.mktemp(choice)
+        (made / "README.md").write_text("Ours.\n")
+        for name in NAMES:
+            add_project(bundle, made, name, choice)
+        add_all(made)
+        return made
+
+    return make_one
 
 
 @pytest.fixture(params=["bundle", "cookiecutter"])

@@ -71,7 +71,7 @@ def test_every_target_is_valid_and_knows_its_branch(
     prod = open_target(project, bundle, url, PROD)
     refused = prod("bundle", "plan", "--target", PROD.name)
     assert refused.code != 0
-    assert "release" in refused.said
+    assert "not on the right Git branch" in refused.said
 
 
 def test_a_release_heeds_what_is_uncommitted_in_its_own_folder_alone(

@@ -22,6 +22,13 @@ CHANGED = {
     "all": {"Makefile", "azure-pipelines.yml", ".gitlab-ci.yml"},
 }
 
+WORDS = {
+    "github": re.compile(r"(?i)github|\bgh |dependabot"),
+    "azure": re.compile(r"(?i)azure|\baz "),
+    "gitlab": re.compile(r"(?i)gitlab|\bglab "),
+}
+MARKER = re.compile(rb"\[(option\b.*|else|end)\]( -->)?$", re.MULTILINE)
+
 each_choice = pytest.mark.parametrize("choice", CHOICES)
 each_name = pytest.mark.parametrize("name", NAMES)
 
@@ -40,6 +47,20 @@ def test_each_project_keeps_to_its_folder_and_to_workflows_of_its_name(
     assert changed == CHANGED[choice] | {".template-answers.json", "docs/cicd.md"}
     folders = [path for path in repository(choice).rglob("*") if path.is_dir()]
     assert [f for f in folders if ".git" not in f.parts and not any(f.iterdir())] == []
+
+
+@each_choice
+def test_documents_are_whole_and_speak_of_the_platform_that_was_chosen(
+    repository: Repository, choice: str
+) -> None:
+    for path, (content, _) in read_project(repository(choice)).items():
+        assert path.endswith(".py") or MARKER.findall(content) == [], path
+    text = (repository(choice) / "zoo" / "docs" / "cicd.md").read_text()
+    assert "\n\n\n" not in text
+    assert "<!--" not in text
+    assert text.count("## Beside other projects\n") == 1
+    spoken = {platform for platform, words in WORDS.items() if words.search(text)}
+    assert spoken == {platform for platform in WORDS if choice in (platform, "all")}
 
 
 def test_cookiecutter_adds_the_same(

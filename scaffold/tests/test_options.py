@@ -58,7 +58,8 @@ class Effect:
     changed: set[str]
 
 
-# Choices that leave nothing out; each other choice is made beside these.
+# Choices that leave nothing out; each other choice is made beside these. What another place in the
+# repository changes is for test_monorepo.py.
 WHOLE = {"ci_platform": "all", "serving": "yes"}
 EFFECTS = {
     ("ci_platform", "all"): Effect(set(), set()),
@@ -238,6 +239,7 @@ def test_tests_of_pipelines_pass_with_one_platform(choose: Choose, choice: str) 
         ("ci_platform", "GitHub", ("github", "azure", "gitlab", "none")),
         ("serving", "maybe", ("yes", "no")),
         ("serving", "true", ("yes", "no")),
+        ("monorepo", "true", ("yes", "no")),
     ],
 )
 def test_another_choice_is_refused_with_those_there_are(

@@ -15,6 +15,7 @@ from laptop.jobs.surroundings import Surroundings
 
 from tests import declared
 from tests.declared import ROOT, catalog_of
+from tests.problem.instants import FIRST
 
 SCHEMA = f"{catalog_of('dev')}.dev_laptop_{declared.SCHEMA}"
 MODEL = f"{SCHEMA}.dev_laptop_delay"
@@ -91,9 +92,9 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 
 
 @pytest.fixture(scope="session")
-def january(laptop: Laptop) -> Laptop:
-    """A workspace in which January is known and a model was trained, promoted and used."""
-    laptop.succeed("feature_refresh", "2013-02-01")
-    laptop.succeed("model_training", "2013-02-01")
-    laptop.succeed("batch_inference", "2013-02-01")
+def trained(laptop: Laptop) -> Laptop:
+    """A workspace in which a first model was trained, promoted and used."""
+    laptop.succeed("feature_refresh", FIRST)
+    laptop.succeed("model_training", FIRST)
+    laptop.succeed("batch_inference", FIRST)
     return laptop

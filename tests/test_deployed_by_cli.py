@@ -16,8 +16,8 @@ from databricks.sdk.service.serving import Route, ServedEntityInput, TrafficConf
 from laptop import connection
 from laptop.home import Home
 
+from flight_delays.contract import load_serving
 from flight_delays.lakehouse.endpoint import name_endpoint
-from flight_delays.problem.serving import load_serving
 
 from tests import declared
 from tests.declared import ROOT, branch_of, catalog_of
@@ -178,7 +178,7 @@ def serve(workspace: WorkspaceClient, version: int) -> None:
     )
 
 
-SCORED = "test_champion_has_scored_each_of_the_latest_flights_once"
+SCORED = "test_champion_has_scored_each_of_the_latest_rows_once"
 SERVED = "test_champion_is_what_the_endpoint_serves"
 BREAKS = {
     move_champion: [SCORED, SERVED] if ASKED_FOR else [SCORED],

@@ -1,12 +1,13 @@
-"""The endpoint of the Champion, on January's flights: what it serves, and what it is refused."""
+"""The endpoint of the Champion, on little data: what it serves, and what it is refused."""
 
 import json
 
 import pytest
 from databricks.sdk import WorkspaceClient
 
+from flight_delays.contract import load_serving
 from flight_delays.lakehouse.endpoint import name_endpoint
-from flight_delays.problem.serving import load_serving
+from flight_delays.problem import PROBLEM
 
 from tests.conftest import MODEL, SCHEMA, Laptop
 
@@ -19,10 +20,12 @@ import json
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.runtime import spark
 from flight_delays.lakehouse.endpoint import as_records
-from flight_delays.problem.spine import SPINE
+from flight_delays.problem import PROBLEM
 
+spine = PROBLEM.spine
 rows = spark.sql(
-    f"SELECT {{', '.join(SPINE)}} FROM {schema}.flights ORDER BY decision_at DESC LIMIT 20"
+    f"SELECT {{', '.join(PROBLEM.columns)}} FROM {schema}.{{spine.source}} "
+    f"ORDER BY {{spine.decision_at}} DESC LIMIT 20"
 )
 records = as_records(rows.toPandas())
 answer = WorkspaceClient().serving_endpoints.query({endpoint!r}, dataframe_records=records)
@@ -54,8 +57,8 @@ def read_size(laptop: Laptop) -> list[tuple[str | None, bool | None]]:
     ]
 
 
-def test_endpoint_serves_the_first_champion_alone(january: Laptop) -> None:
-    assert january.status()["endpoints"] == [
+def test_endpoint_serves_the_first_champion_alone(trained: Laptop) -> None:
+    assert trained.status()["endpoints"] == [
         {
             "name": ENDPOINT,
             "state": "READY",
@@ -66,19 +69,19 @@ def test_endpoint_serves_the_first_champion_alone(january: Laptop) -> None:
     ]
 
 
-def test_endpoint_returns_one_probability_a_row(january: Laptop) -> None:
-    printed = january.execute(ASK.format(endpoint=ENDPOINT, schema=SCHEMA))
+def test_endpoint_returns_one_prediction_a_row(trained: Laptop) -> None:
+    printed = trained.execute(ASK.format(endpoint=ENDPOINT, schema=SCHEMA))
     served = json.loads(printed.splitlines()[-1])
     assert len(served) == 20
-    assert all(isinstance(value, float) and 0 <= value <= 1 for value in served)
+    assert all(isinstance(value, float) and PROBLEM.kind.allows(value) for value in served)
     assert len(set(served)) > 1
 
 
-def test_endpoint_of_another_size_is_brought_to_the_configured_one(january: Laptop) -> None:
+def test_endpoint_of_another_size_is_brought_to_the_configured_one(trained: Laptop) -> None:
     configured = load_serving()
     sized = [(configured.workload_size, configured.scale_to_zero)]
-    assert read_size(january) == sized
-    january.execute(
+    assert read_size(trained) == sized
+    trained.execute(
         """
 from databricks.sdk import WorkspaceClient
 from flight_delays.lakehouse.endpoint import bring_endpoint
@@ -89,17 +92,17 @@ version = read_version(mlflow.MlflowClient(), MODEL, 1)
 bring_endpoint(WorkspaceClient(), version, "Large", scale_to_zero=False)
 """.replace("MODEL", repr(MODEL))
     )
-    assert read_size(january) == [("Large", False)]
-    january.execute(
+    assert read_size(trained) == [("Large", False)]
+    trained.execute(
         DEPLOY
         + 'arguments = [*ARGUMENTS, "--online_store=online-store"]\n'
         + "deploy.run(deploy.DeployParameters.parse(arguments), Lakehouse())"
     )
-    assert read_size(january) == sized
+    assert read_size(trained) == sized
 
 
-def test_without_a_named_online_store_nothing_is_served(january: Laptop) -> None:
-    printed = january.execute(
+def test_without_a_named_online_store_nothing_is_served(trained: Laptop) -> None:
+    printed = trained.execute(
         DEPLOY
         + """
 try:

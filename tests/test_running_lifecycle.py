@@ -1,4 +1,4 @@
-"""The jobs as the bundle declares them, on January's flights: what they leave, and what not."""
+"""The jobs as the bundle declares them, on little data: what they leave, and what not."""
 
 import json
 import subprocess
@@ -9,12 +9,15 @@ import pytest
 from laptop.features.errors import FeatureError
 from laptop.features.online import OnlineStore
 
+from flight_delays.contract import load_policy, load_serving
 from flight_delays.lakehouse.endpoint import name_endpoint
-from flight_delays.problem.features import FEATURE_TABLES
-from flight_delays.problem.serving import load_serving
+from flight_delays.lifecycle import reach_batch
+from flight_delays.problem import PROBLEM
+from flight_delays.tasks.parameters import read_instant
 
 from tests.conftest import MODEL, SCHEMA, Laptop
 from tests.declared import ROOT
+from tests.problem.instants import FIRST
 
 pytestmark = pytest.mark.slow
 
@@ -37,52 +40,57 @@ def is_published(laptop: Laptop, table: str) -> bool:
     return True
 
 
-def test_first_model_is_validated_and_promoted(january: Laptop) -> None:
-    version = version_of(january, 1)
+def test_first_model_is_validated_and_promoted(trained: Laptop) -> None:
+    version = version_of(trained, 1)
     assert sorted(version["aliases"]) == ["Challenger", "Champion"]
     assert version["tags"]["model_validation_status"] == "PASSED"
     assert version["tags"]["decision"] == "promote"
-    assert "held-out rows in 7 blocks" in version["tags"]["decision_reason"]
+    assert "held-out rows in " in version["tags"]["decision_reason"]
     assert version["tags"]["previous_champion"] == "none"
-    assert version["tags"]["as_of"] == "2013-02-01T00:00:00+00:00"
+    assert version["tags"]["as_of"] == f"{FIRST}T00:00:00+00:00"
 
 
-def test_endpoint_and_online_tables_stand_if_they_are_asked_for(january: Laptop) -> None:
+def test_endpoint_and_online_tables_stand_if_they_are_asked_for(trained: Laptop) -> None:
     asked = load_serving().endpoint
-    standing = [endpoint["name"] for endpoint in january.status()["endpoints"]]
+    standing = [endpoint["name"] for endpoint in trained.status()["endpoints"]]
     assert standing == ([ENDPOINT] if asked else [])
-    published = [is_published(january, f"{SCHEMA}.{table.name}") for table in FEATURE_TABLES]
-    assert published == [asked] * len(FEATURE_TABLES)
+    tables = [f"{SCHEMA}.{table.name}" for table in PROBLEM.feature_tables]
+    assert [is_published(trained, table) for table in tables] == [asked] * len(tables)
 
 
-def test_batch_inference_scores_every_flight_once_and_only_once(january: Laptop) -> None:
-    january.succeed("batch_inference", "2013-02-01")
-    (found,) = january.sql(
-        "SELECT count(*) AS rows, count(DISTINCT time_hour, carrier, flight, origin) AS flights, "
+def test_batch_inference_scores_every_row_once_and_only_once(trained: Laptop) -> None:
+    trained.succeed("batch_inference", FIRST)
+    spine = PROBLEM.spine
+    window = reach_batch(read_instant(FIRST), load_policy("policy_small", PROBLEM.kind).windows)
+    (found,) = trained.sql(
+        f"SELECT count(*) AS rows, count(DISTINCT {', '.join(PROBLEM.keys)}) AS keys, "
         "min(prediction) AS lowest, max(prediction) AS highest, max(model_version) AS version, "
-        f"(SELECT count(*) FROM {SCHEMA}.flights WHERE decision_at >= '2013-01-25T00:00:00Z') "
-        f"AS known FROM {SCHEMA}.predictions"
+        f"(SELECT count(*) FROM {SCHEMA}.{spine.source} "
+        f"WHERE {spine.decision_at} >= '{window.start.isoformat()}') AS known "
+        f"FROM {SCHEMA}.predictions"
     )
-    assert found["rows"] == found["flights"] == found["known"]
-    assert 0 <= float(found["lowest"]) < float(found["highest"]) <= 1
+    assert int(found["rows"]) == int(found["keys"]) == int(found["known"]) > 0
+    lowest, highest = float(found["lowest"]), float(found["highest"])
+    assert lowest < highest
+    assert PROBLEM.kind.allows(lowest)
+    assert PROBLEM.kind.allows(highest)
     assert found["version"] == "1"
 
 
 @pytest.mark.parametrize(
     ("job", "parameters", "says"),
     [
-        ("model_training", "as_off=2013-02-01", "no parameter 'as_off'. There are: as_of, policy"),
+        ("model_training", "as_off=2026-01-01", "no parameter 'as_off'. There are: as_of, policy"),
         ("feature_refresh", "as_of=yesterday", "must be an ISO date or timestamp in UTC"),
-        ("feature_refresh", "shift_days=7", "364"),
         ("model_training", "policy=lenient", "policy_small"),
-        ("training", "as_of=2013-02-01", "batch_inference, feature_refresh, model_training"),
-        ("model_training", "as_of=2012-02-01", "feature_refresh"),
+        ("training", "as_of=2026-01-01", "batch_inference, feature_refresh, model_training"),
+        ("model_training", "as_of=1990-01-01", "feature_refresh"),
     ],
 )
 def test_bad_input_is_told_what_is_allowed(
-    january: Laptop, job: str, parameters: str, says: str
+    trained: Laptop, job: str, parameters: str, says: str
 ) -> None:
-    done = january.call("run", job, "--params", parameters)
+    done = trained.call("run", job, "--params", parameters)
     assert done.returncode == 1
     assert says in done.stdout + done.stderr
 
@@ -93,33 +101,34 @@ import mlflow
 from databricks.sdk.runtime import spark
 from databricks.feature_engineering import FeatureEngineeringClient
 from flight_delays.lakehouse.scoring import predict_as_served
-from flight_delays.problem.model import TRAINING_COLUMNS
+from flight_delays.problem import PROBLEM
 
 model = {model!r}
-rows = spark.sql("SELECT * FROM {schema}.flights ORDER BY decision_at DESC LIMIT 20")
+spine = PROBLEM.spine
+rows = spark.sql(
+    f"SELECT * FROM {schema}.{{spine.source}} ORDER BY {{spine.decision_at}} DESC LIMIT 20"
+)
 batch = FeatureEngineeringClient().score_batch(model_uri=f"models:/{{model}}@Champion", df=rows)
 batch = batch.toPandas()
-raw = predict_as_served(f"models:/{{model}}/1", batch[list(TRAINING_COLUMNS)])
+raw = predict_as_served(f"models:/{{model}}/1", batch[list(PROBLEM.inputs)])
 signature = mlflow.models.get_model_info(f"models:/{{model}}/1").signature
 print(json.dumps([batch["prediction"].tolist(), raw.tolist(),
                   signature.outputs.to_dict(), sorted(signature.inputs.required_input_names())]))
 """
 
 
-def test_batch_and_raw_model_return_one_double_a_row(january: Laptop) -> None:
-    printed = january.execute(SCORES.format(model=MODEL, schema=SCHEMA))
+def test_batch_and_raw_model_return_one_double_a_row(trained: Laptop) -> None:
+    printed = trained.execute(SCORES.format(model=MODEL, schema=SCHEMA))
     batch, raw, outputs, inputs = json.loads(printed.splitlines()[-1])
     assert raw == pytest.approx(batch, abs=1e-12)
     assert len(batch) == 20
-    assert all(isinstance(value, float) and 0 <= value <= 1 for value in batch)
+    assert all(isinstance(value, float) and PROBLEM.kind.allows(value) for value in batch)
     assert [output["type"] for output in outputs] == ["double"]
-    assert inputs == [
-        "carrier", "decision_at", "dest", "flight", "origin", "tailnum", "time_hour",
-    ]  # fmt: skip
+    assert inputs == sorted(PROBLEM.columns)
 
 
-def test_dbutils_whose_task_values_reach_nobody_is_refused(january: Laptop) -> None:
-    environment = january.environment()
+def test_dbutils_whose_task_values_reach_nobody_is_refused(trained: Laptop) -> None:
+    environment = trained.environment()
     del environment["PYTHONPATH"]
     code = "from flight_delays.lakehouse.context import Lakehouse; Lakehouse()"
     done = subprocess.run(

@@ -25,5 +25,5 @@ def test_a_model_is_trained_validated_and_deployed(
     assert deployment.newest() == before + 1
 
 
-def test_the_latest_flights_are_scored(deployment: Deployment, figures: dict[str, str]) -> None:
+def test_the_latest_rows_are_scored(deployment: Deployment, figures: dict[str, str]) -> None:
     run(deployment, "batch_inference", figures)

@@ -2,11 +2,9 @@
 
 import pytest
 
-from flight_delays.lifecycle import CHALLENGER
-from flight_delays.problem.features import FEATURE_TABLES, FeatureTable
-from flight_delays.problem.policy import load_policy
-from flight_delays.problem.sources import KEYS, SOURCES, Source
-from flight_delays.problem.split import reach_batch
+from flight_delays.contract import FeatureTable, Source, load_policy
+from flight_delays.lifecycle import CHALLENGER, reach_batch
+from flight_delays.problem import PROBLEM
 from flight_delays.tasks.batch_inference import PREDICTIONS
 from flight_delays.tasks.parameters import read_instant
 
@@ -25,7 +23,9 @@ def test_newest_version_is_the_challenger(deployment: Deployment, figures: dict[
         figures[f"`{metric.key}`"] = f"{metric.value:.4f}"
 
 
-@pytest.mark.parametrize("table", [*SOURCES, *FEATURE_TABLES], ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table", [*PROBLEM.sources, *PROBLEM.feature_tables], ids=lambda table: table.name
+)
 def test_table_has_rows_and_its_key_tells_them_apart(
     deployment: Deployment, figures: dict[str, str], table: Source | FeatureTable
 ) -> None:
@@ -39,23 +39,26 @@ def test_table_has_rows_and_its_key_tells_them_apart(
     figures[f"rows in {table.name}"] = f"{int(found['rows']):,}"
 
 
-def test_champion_has_scored_each_of_the_latest_flights_once(
+def test_champion_has_scored_each_of_the_latest_rows_once(
     deployment: Deployment, figures: dict[str, str]
 ) -> None:
     champion = deployment.champion()
     figures["Champion"] = f"version {champion}"
-    policy = load_policy(deployment.parameters["policy"])
+    policy = load_policy(deployment.parameters["policy"], PROBLEM.kind)
     window = reach_batch(read_instant(deployment.parameters["as_of"]), policy.windows)
-    within = (
-        f"decision_at >= '{window.start.isoformat()}' AND decision_at < '{window.end.isoformat()}'"
-    )
+    at = PROBLEM.spine.decision_at
+    within = f"{at} >= '{window.start.isoformat()}' AND {at} < '{window.end.isoformat()}'"
     scored = f"{deployment.schema}.{PREDICTIONS}"
+    source = f"{deployment.source}.{PROBLEM.spine.source}"
     (found,) = deployment.sql(
-        f"SELECT count(*) AS rows, count(DISTINCT {', '.join(KEYS)}) AS flights, "
+        f"SELECT count(*) AS rows, count(DISTINCT {', '.join(PROBLEM.keys)}) AS keys, "
         "min(prediction) AS lowest, max(prediction) AS highest, "
-        f"(SELECT count(*) FROM {deployment.source}.flights WHERE {within}) AS known "
+        f"(SELECT count(*) FROM {source} WHERE {within}) AS known "
         f"FROM {scored} WHERE {within} AND model_version = {champion}"
     )
-    assert int(found["rows"]) == int(found["flights"]) == int(found["known"]) > 0
-    assert 0 <= float(found["lowest"]) < float(found["highest"]) <= 1
-    figures["flights scored by the Champion"] = f"{int(found['rows']):,}"
+    assert int(found["rows"]) == int(found["keys"]) == int(found["known"]) > 0
+    lowest, highest = float(found["lowest"]), float(found["highest"])
+    assert PROBLEM.kind.allows(lowest)
+    assert PROBLEM.kind.allows(highest)
+    assert lowest < highest
+    figures["rows scored by the Champion"] = f"{int(found['rows']):,}"

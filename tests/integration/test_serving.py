@@ -7,17 +7,23 @@ from typing import Any
 
 from databricks.sdk.service.serving import EndpointStateConfigUpdate, EndpointStateReady
 
-from flight_delays.lakehouse.endpoint import (
-    is_probability,
-    name_endpoint,
-    served_versions,
-)
-from flight_delays.problem.sources import KEYS
+from flight_delays.lakehouse.endpoint import name_endpoint, served_versions
+from flight_delays.problem import PROBLEM
 
 from .conftest import Deployment
 
 REQUESTS = 100
 CLIENTS = 4
+JSON_TYPES: dict[str, type] = {"BIGINT": int, "INT": int, "DOUBLE": float}
+
+
+def as_json_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose values came as text, as JSON has its types."""
+    types = PROBLEM.require_source(PROBLEM.spine.source).columns
+    return {
+        name: value if value is None else JSON_TYPES.get(types[name], str)(value)
+        for name, value in row.items()
+    }
 
 
 def test_champion_is_what_the_endpoint_serves(deployment: Deployment) -> None:
@@ -34,24 +40,25 @@ def test_champion_is_what_the_endpoint_serves(deployment: Deployment) -> None:
 
 
 def test_endpoint_answers_a_small_load(deployment: Deployment, figures: dict[str, str]) -> None:
-    columns = ", ".join((*KEYS, "dest", "tailnum", "decision_at"))
-    flights = deployment.sql(
-        f"SELECT {columns} FROM {deployment.source}.flights "
-        f"ORDER BY decision_at DESC, carrier, flight LIMIT {REQUESTS}"
+    spine = PROBLEM.spine
+    latest = ", ".join((f"{spine.decision_at} DESC", *PROBLEM.keys))
+    rows = deployment.sql(
+        f"SELECT {', '.join(PROBLEM.columns)} FROM {deployment.source}.{spine.source} "
+        f"ORDER BY {latest} LIMIT {REQUESTS}"
     )
     endpoint = name_endpoint(deployment.model)
 
-    def ask(flight: dict[str, Any]) -> tuple[float, list[Any]]:
+    def ask(row: dict[str, Any]) -> tuple[float, list[Any]]:
         start = time.perf_counter()
-        record = {**flight, "flight": int(flight["flight"])}
+        record = as_json_row(row)
         answer = deployment.workspace.serving_endpoints.query(endpoint, dataframe_records=[record])
         return time.perf_counter() - start, answer.predictions or []
 
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(ask, flights))
+        answers = list(clients.map(ask, rows))
     assert len(answers) == REQUESTS
-    assert [p for _, p in answers if len(p) != 1 or not is_probability(p[0])] == []
-    assert len({p[0] for _, p in answers}) > 1, "every flight got the same answer"
+    assert [p for _, p in answers if len(p) != 1 or not PROBLEM.kind.allows(p[0])] == []
+    assert len({p[0] for _, p in answers}) > 1, "every row got the same answer"
     percentiles = quantiles([seconds for seconds, _ in answers], n=100)
     for percent in (50, 95):
         name = f"endpoint, p{percent} of {REQUESTS} requests by {CLIENTS} clients, ms"

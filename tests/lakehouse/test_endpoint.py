@@ -5,7 +5,6 @@ import pytest
 
 from flight_delays.lakehouse.endpoint import (
     as_records,
-    is_probability,
     name_endpoint,
     name_entity,
 )
@@ -43,12 +42,3 @@ def test_records_carry_times_as_text_and_what_is_missing_as_null() -> None:
     assert as_records(rows) == [
         {"at": "2013-11-01T10:00:00.000Z", "tail": None, "wind": None, "flight": 7}
     ]
-
-
-@pytest.mark.parametrize(
-    ("value", "sound"),
-    [(0.0, True), (1, True), (0.4, True), (1.01, False), (-0.1, False), (math.nan, False),
-     (None, False), ("0.4", False), ([0.4], False), (True, False)],
-)  # fmt: skip
-def test_only_a_finite_number_from_0_to_1_is_a_probability(value: object, sound: bool) -> None:
-    assert is_probability(value) is sound

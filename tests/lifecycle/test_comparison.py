@@ -5,13 +5,18 @@ import pytest
 from numpy.typing import NDArray
 
 from flight_delays.lifecycle import (
+    BINARY,
     Comparison,
     UnusableInputError,
     compare,
-    log_losses,
+    number,
 )
 
 Floats = NDArray[np.float64]
+
+
+def log_losses(labels: Floats, predictions: Floats) -> Floats:
+    return BINARY.losses["log_loss"].of(labels, predictions)
 
 
 def draw(rows: int, seed: int) -> tuple[Floats, Floats, Floats]:
@@ -23,7 +28,16 @@ def draw(rows: int, seed: int) -> tuple[Floats, Floats, Floats]:
 
 
 def run(labels: Floats, challenger: Floats, incumbent: Floats, seed: int = 0) -> Comparison:
-    return compare(labels, challenger, incumbent, resamples=400, confidence=0.95, seed=seed)
+    return compare(
+        labels,
+        challenger,
+        incumbent,
+        kind=BINARY,
+        loss="log_loss",
+        resamples=400,
+        confidence=0.95,
+        seed=seed,
+    )
 
 
 def test_the_gain_is_what_the_challenger_loses_less() -> None:
@@ -36,7 +50,9 @@ def test_the_gain_is_what_the_challenger_loses_less() -> None:
 
 def test_the_bounds_agree_with_the_normal_approximation() -> None:
     labels, better, worse = draw(20_000, seed=2)
-    result = compare(labels, better, worse, resamples=2000, confidence=0.5, seed=0)
+    result = compare(
+        labels, better, worse, kind=BINARY, loss="log_loss", resamples=2000, confidence=0.5, seed=0
+    )
     gains = log_losses(labels, worse) - log_losses(labels, better)
     error = gains.std() / np.sqrt(20_000)
     assert result.low == pytest.approx(result.gain - 0.6745 * error, abs=0.1 * error)
@@ -76,7 +92,7 @@ def test_rows_that_err_together_count_as_one_block() -> None:
     def seems_sure(seed: int, *, by_day: bool) -> bool:
         labels, first, second, day = draw_days(30, seed)
         result = compare(
-            labels, first, second,
+            labels, first, second, kind=BINARY, loss="log_loss",
             blocks=day if by_day else None, resamples=200, confidence=0.95, seed=seed,
         )  # fmt: skip
         assert result.blocks == (30 if by_day else 1500)
@@ -93,7 +109,17 @@ def test_few_blocks_or_blocks_of_other_rows_are_refused() -> None:
     labels, first, second, day = draw_days(4, seed=0)
     for blocks in (day, np.arange(10)):
         with pytest.raises(UnusableInputError, match="blocks"):
-            compare(labels, first, second, blocks=blocks, resamples=100, confidence=0.95, seed=0)
+            compare(
+                labels,
+                first,
+                second,
+                kind=BINARY,
+                loss="log_loss",
+                blocks=blocks,
+                resamples=100,
+                confidence=0.95,
+                seed=0,
+            )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -123,7 +149,9 @@ def test_the_seed_alone_decides_the_bounds() -> None:
 def test_more_confidence_means_wider_bounds() -> None:
     sample = draw(1000, seed=4)
     narrow, wide = (
-        compare(*sample, resamples=1000, confidence=confidence, seed=0)
+        compare(
+            *sample, kind=BINARY, loss="log_loss", resamples=1000, confidence=confidence, seed=0
+        )
         for confidence in (0.8, 0.99)
     )
     assert wide.low < narrow.low < narrow.high < wide.high
@@ -131,7 +159,9 @@ def test_more_confidence_means_wider_bounds() -> None:
 
 def test_many_rows_are_drawn_in_parts_that_use_each_resample() -> None:
     labels, better, worse = draw(300_000, seed=6)
-    result = compare(labels, better, worse, resamples=100, confidence=0.95, seed=0)
+    result = compare(
+        labels, better, worse, kind=BINARY, loss="log_loss", resamples=100, confidence=0.95, seed=0
+    )
     assert result.low < result.gain < result.high
     assert result.high - result.low < 0.02
 
@@ -152,7 +182,14 @@ def test_what_gives_no_honest_interval_is_refused(
     rows: int, resamples: int, confidence: float, message: str
 ) -> None:
     with pytest.raises(UnusableInputError, match=f"^{message}"):
-        compare(*draw(rows, seed=0), resamples=resamples, confidence=confidence, seed=0)
+        compare(
+            *draw(rows, seed=0),
+            kind=BINARY,
+            loss="log_loss",
+            resamples=resamples,
+            confidence=confidence,
+            seed=0,
+        )
 
 
 @pytest.mark.parametrize("side", [1, 2])
@@ -161,3 +198,42 @@ def test_a_prediction_that_is_missing_is_refused_on_either_side(side: int) -> No
     sample[side][5] = np.nan
     with pytest.raises(UnusableInputError, match="1 of 100 that are not, the first at row 5"):
         run(*sample)
+
+
+@pytest.mark.parametrize(
+    ("loss", "unit", "challenger_loss", "incumbent_loss"),
+    [("squared_error", "minutes²", 4.0, 9.0), ("absolute_error", "minutes", 2.0, 3.0)],
+)
+def test_numbers_are_compared_by_the_loss_that_is_asked_for(
+    loss: str, unit: str, challenger_loss: float, incumbent_loss: float
+) -> None:
+    labels = np.arange(100.0)
+    result = compare(
+        labels, labels + 2, labels - 3, kind=number("minutes"), loss=loss,
+        resamples=100, confidence=0.95, seed=0,
+    )  # fmt: skip
+    assert (result.loss, result.unit) == (loss, unit)
+    assert (result.challenger_loss, result.incumbent_loss) == (challenger_loss, incumbent_loss)
+    assert result.gain == result.low == result.high == incumbent_loss - challenger_loss
+
+
+def test_the_loss_asked_for_can_decide_who_is_better() -> None:
+    labels = np.zeros(100)
+    often_a_little, seldom_a_lot = np.ones(100), np.where(np.arange(100) < 10, 5.0, 0.0)
+    gains = [
+        compare(
+            labels, often_a_little, seldom_a_lot, kind=number("EUR"), loss=loss,
+            resamples=100, confidence=0.95, seed=0,
+        ).gain
+        for loss in ("squared_error", "absolute_error")
+    ]  # fmt: skip
+    assert gains == [1.5, -0.5]
+
+
+def test_a_loss_that_the_kind_does_not_have_is_refused_with_those_there_are() -> None:
+    message = r"loss of a number outcome: got 'log_loss'; allowed: squared_error, absolute_error\."
+    with pytest.raises(UnusableInputError, match=message):
+        compare(
+            *draw(100, seed=0), kind=number("EUR"), loss="log_loss",
+            resamples=100, confidence=0.95, seed=0,
+        )  # fmt: skip

@@ -30,6 +30,8 @@ CHAMPION = Candidate(
     as_of=NOVEMBER - timedelta(days=31),
 )
 BETTER = Comparison(
+    loss="log_loss",
+    unit="nats",
     gain=0.00892,
     low=0.00611,
     high=0.01173,
@@ -56,9 +58,9 @@ def run(
 
 def test_a_challenger_that_is_surely_better_is_promoted_with_its_figures() -> None:
     assert run() == Promote(
-        "Version 4 beats Champion version 3: log loss 0.4312 against 0.4401 on 27,412 held-out "
-        "rows in 30 blocks, gain 0.00892 (95% interval 0.00611 to 0.01173), more than 0.001 asked "
-        "of its lower bound"
+        "Version 4 beats Champion version 3: log_loss 0.4312 against 0.4401 nats on 27,412 "
+        "held-out rows in 30 blocks, gain 0.00892 nats (95% interval 0.00611 to 0.01173 nats), "
+        "more than 0.001 nats asked of its lower bound"
     )
 
 
@@ -66,7 +68,17 @@ def test_a_first_version_that_surely_beats_the_heuristic_is_promoted() -> None:
     decision = run(champion=None)
     assert isinstance(decision, Promote)
     assert decision.reason.startswith("Version 4 beats the business heuristic, no Champion yet")
-    assert "more than 0.005 asked" in decision.reason
+    assert "more than 0.005 nats asked" in decision.reason
+
+
+def test_figures_of_a_number_are_told_in_its_own_unit() -> None:
+    errors = replace(
+        BETTER, loss="absolute_error", unit="EUR", challenger_loss=41.25, incumbent_loss=44.0
+    )
+    assert (
+        "absolute_error 41.25 against 44 EUR on 27,412 held-out rows"
+        in run(comparison=errors).reason
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
 
 from flight_delays.problem.features import FEATURE_TABLES
-from flight_delays.problem.sources import SOURCES
+from flight_delays.problem.sources import READERS, SOURCES
 
 # Where cores are shared, threads that wait by spinning make training ten times slower.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -57,7 +57,7 @@ def month() -> datetime:
 
 @pytest.fixture(scope="session")
 def sources(month: datetime) -> Tables:
-    return {source.name: source.read(month, 0) for source in SOURCES}
+    return {name: read(month, 0) for name, read in READERS.items()}
 
 
 @pytest.fixture(scope="module")

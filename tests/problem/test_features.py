@@ -10,24 +10,19 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from flight_delays.problem.errors import InstantWithoutZoneError
+from flight_delays.contract import FeatureTable
+from flight_delays.lifecycle import InstantWithoutZoneError
+from flight_delays.problem import PROBLEM
 from flight_delays.problem.features import (
     AIRCRAFT_FEATURES,
-    CATEGORIES,
-    EXCLUDED,
     FEATURE_TABLES,
-    LABEL,
-    NUMBERS,
     ORIGIN_DELAY_FEATURES,
-    SLICES,
-    SPINE_FEATURES,
-    FeatureTable,
-    feature_lookups,
 )
-from flight_delays.problem.sources import KEYS, SOURCES
+from flight_delays.problem.model import CATEGORIES, NUMBERS, SPINE_FEATURES
+from flight_delays.problem.sources import KEYS, READERS
 
-from tests.oracle import expected_features
 from tests.problem.conftest import look_up
+from tests.problem.oracle import expected_features
 
 Tables = dict[str, pd.DataFrame]
 Compute = Callable[[Tables, datetime], Tables]
@@ -41,7 +36,7 @@ def by_key(table: FeatureTable, rows: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def tables_mid_month(compute: Compute) -> Tables:
-    return compute({source.name: source.read(MID_MONTH, 0) for source in SOURCES}, MID_MONTH)
+    return compute({name: read(MID_MONTH, 0) for name, read in READERS.items()}, MID_MONTH)
 
 
 @EACH_TABLE
@@ -184,11 +179,12 @@ def test_an_as_of_without_a_zone_is_refused(table: FeatureTable, spark: SparkSes
         table.compute(spark, str, datetime(2013, 1, 1))
 
 
-def test_no_two_columns_of_a_training_set_share_a_name() -> None:
-    columns = [*EXCLUDED, *CATEGORIES, *NUMBERS, LABEL]
-    assert len(columns) == len(set(columns))
-    assert set(KEYS) <= set(columns)
-    assert set(SLICES) <= set(CATEGORIES)
+def test_the_model_sees_what_it_knows_and_no_key_that_names_a_flight() -> None:
+    assert PROBLEM.columns == (
+        "time_hour", "carrier", "flight", "origin", "dest", "tailnum", "decision_at",
+    )  # fmt: skip
+    assert PROBLEM.excluded == ("time_hour", "flight", "tailnum", "decision_at")
+    assert sorted(PROBLEM.inputs) == sorted([*CATEGORIES, *NUMBERS])
 
 
 @dataclass
@@ -208,7 +204,7 @@ def test_each_table_is_looked_up_by_its_keys_and_timed_ones_as_of_the_decision(
     module = ModuleType("databricks.feature_engineering")
     monkeypatch.setattr(module, "FeatureLookup", Lookup, raising=False)
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    lookups = feature_lookups(lambda name: f"c.s.{name}")
+    lookups = PROBLEM.look_ups(lambda name: f"c.s.{name}")
     found = {
         x.table_name: (x.lookup_key, x.timestamp_lookup_key, x.lookback_window) for x in lookups
     }
@@ -234,7 +230,7 @@ def test_features_agree_with_an_independent_account_of_what_was_known(
 ) -> None:
     shift = timedelta(days=shift_days)
     as_of = datetime(2014, 1, 2, tzinfo=UTC) + shift
-    facts = {source.name: source.read(as_of, shift_days) for source in SOURCES}
+    facts = {name: read(as_of, shift_days) for name, read in READERS.items()}
     flights = facts["flights"]
     decided = flights["decision_at"] - shift
     sampled = pd.concat(

@@ -14,17 +14,24 @@ from pydantic import ValidationError
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.pipeline import Pipeline
 
+from flight_delays.contract import load_configuration
 from flight_delays.problem import probability
 from flight_delays.problem.model import (
-    TRAINING_COLUMNS,
+    CATEGORIES,
+    NUMBERS,
     Hyperparameters,
     build_model,
     estimate_by_rule_of_thumb,
-    load_hyperparameters,
 )
 from flight_delays.problem.probability import TypedColumns
 
+TRAINING_COLUMNS = CATEGORIES + NUMBERS
+
 LAST_WEEK = pd.Timestamp("2013-01-25T00:00Z")
+
+
+def load_hyperparameters() -> Hyperparameters:
+    return load_configuration("model", Hyperparameters)
 
 
 @pytest.fixture(scope="module")

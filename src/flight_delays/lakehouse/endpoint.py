@@ -7,7 +7,6 @@ deploy, and could not exist before a first version does.
 import contextlib
 import hashlib
 import json
-import math
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +24,7 @@ from databricks.sdk.service.serving import (
     TrafficConfig,
 )
 
+from ..lifecycle import Kind
 from .errors import EndpointError
 from .registry import ModelVersion
 
@@ -153,7 +153,7 @@ def list_served(endpoint: ServingEndpointDetailed) -> list[ServedEntityOutput]:
 
 
 def ask_endpoint(
-    workspace: WorkspaceClient, name: str, version: ModelVersion, rows: pd.DataFrame
+    workspace: WorkspaceClient, name: str, version: ModelVersion, rows: pd.DataFrame, kind: Kind
 ) -> list[float]:
     """Have an endpoint predict, and see that the answer is this version's and makes sense.
 
@@ -162,12 +162,13 @@ def ask_endpoint(
         name: The endpoint.
         version: What it should serve.
         rows: The model's inputs.
+        kind: The kind of outcome it predicts.
 
     Returns:
-        A probability a row.
+        A prediction a row.
 
     Raises:
-        EndpointError: Another version answered, or no probability a row.
+        EndpointError: Another version answered, or no possible prediction a row.
     """
     answer = workspace.serving_endpoints.query(name, dataframe_records=as_records(rows))
     if answer.served_model_name not in (None, name_entity(version)):
@@ -176,10 +177,11 @@ def ask_endpoint(
             f"'{name_entity(version)}'. Run deploy again."
         )
     predictions = answer.predictions or []
-    if len(predictions) != len(rows) or not all(map(is_probability, predictions)):
+    if len(predictions) != len(rows) or not all(map(kind.allows, predictions)):
         raise EndpointError(
-            f"Endpoint {name} answered {predictions!r} for {len(rows)} rows; a probability for "
-            "each was expected. Look at the endpoint's logs."
+            f"Endpoint {name} answered {predictions!r} for {len(rows)} rows; a number from "
+            f"{kind.lowest:g} to {kind.highest:g} for each was expected. Look at the endpoint's "
+            "logs."
         )
     return [float(prediction) for prediction in predictions]
 
@@ -188,10 +190,3 @@ def as_records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Return rows as JSON knows them: times as ISO text, what is missing as null."""
     records: list[dict[str, Any]] = json.loads(rows.to_json(orient="records", date_format="iso"))
     return records
-
-
-def is_probability(value: object) -> bool:
-    """Tell whether a prediction is a finite number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and 0 <= value <= 1

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from databricks.feature_engineering import FeatureEngineeringClient
     from databricks.feature_engineering.training_set import TrainingSet
 
-# What the model needs to be loaded and asked, at the versions it was made with.
-REQUIREMENTS = ("mlflow", "cloudpickle", "numpy", "pandas", "scikit-learn")
-
 
 def log_datasets(versions: Mapping[str, str]) -> None:
     """Record in the active run which tables, at which Delta versions, it learned from."""
@@ -34,6 +31,7 @@ def log_model(
     model: Any,
     training_set: "TrainingSet",
     by_value: Iterable[ModuleType],
+    requirements: Iterable[str],
 ) -> str:
     """Log a model with its feature look-ups to the active run.
 
@@ -42,6 +40,8 @@ def log_model(
         model: An estimator whose `predict` returns one double a row.
         training_set: What it was trained on.
         by_value: Modules whose classes are pickled whole, for serving has not the project's code.
+        requirements: Distributions that the model needs to be loaded and asked; they are asked
+            for at the versions it was made with.
 
     Returns:
         The logged model's URI.
@@ -60,7 +60,7 @@ def log_model(
             infer_input_example=True,
             output_schema=Schema([ColSpec(DataType.double)]),
             pip_requirements=[
-                f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS
+                f"{name}=={importlib.metadata.version(name)}" for name in requirements
             ],
             serialization_format="cloudpickle",
         )

@@ -1,35 +1,53 @@
 """What is decided about a model, from plain facts alone."""
 
-from .checks import Check
+from .checks import Check, show
 from .comparison import Comparison, compare
 from .decisions import Decision, Failed, Keep, Passed, Promote, Reject, Verdict
-from .errors import UnusableInputError
-from .gate import Evidence, ValidationPolicy, judge
-from .metrics import Metrics, largest_difference, log_losses, measure
+from .errors import InstantWithoutZoneError, UnusableInputError, WindowError
+from .gate import Evidence, judge
+from .kinds import BINARY, Kind, Loss, Metric, number
+from .metrics import largest_difference
+from .policy import Bounds, Policy, Section, Slices, ValidationPolicy, Window, Windows
 from .promotion import CHALLENGER, CHAMPION, Candidate, decide, screen
+from .windows import Interval, Split, reach_batch, split
 
 __all__ = [
+    "BINARY",
     "CHALLENGER",
     "CHAMPION",
+    "Bounds",
     "Candidate",
     "Check",
     "Comparison",
     "Decision",
     "Evidence",
     "Failed",
+    "InstantWithoutZoneError",
+    "Interval",
     "Keep",
-    "Metrics",
+    "Kind",
+    "Loss",
+    "Metric",
     "Passed",
+    "Policy",
     "Promote",
     "Reject",
+    "Section",
+    "Slices",
+    "Split",
     "UnusableInputError",
     "ValidationPolicy",
     "Verdict",
+    "Window",
+    "WindowError",
+    "Windows",
     "compare",
     "decide",
     "judge",
     "largest_difference",
-    "log_losses",
-    "measure",
+    "number",
+    "reach_batch",
     "screen",
+    "show",
+    "split",
 ]

@@ -26,14 +26,18 @@ class Check:
     detail: str
 
 
-def at_least(name: str, value: float | None, floor: float | None, *, why: str = "") -> Check:
+def at_least(
+    name: str, value: float | None, floor: float | None, *, unit: str = "", why: str = ""
+) -> Check:
     """Hold a figure to a floor; a missing figure or floor fails."""
-    return _bound(name, value, floor, operator.ge, "at least", why)
+    return _bound(name, value, floor, operator.ge, "at least", unit, why)
 
 
-def at_most(name: str, value: float | None, ceiling: float | None, *, why: str = "") -> Check:
+def at_most(
+    name: str, value: float | None, ceiling: float | None, *, unit: str = "", why: str = ""
+) -> Check:
     """Hold a figure to a ceiling; a missing figure or ceiling fails."""
-    return _bound(name, value, ceiling, operator.le, "at most", why)
+    return _bound(name, value, ceiling, operator.le, "at most", unit, why)
 
 
 def _bound(
@@ -42,6 +46,7 @@ def _bound(
     threshold: float | None,
     holds: Callable[[float, float], bool],
     words: str,
+    unit: str,
     why: str,
 ) -> Check:
     found = value if is_figure(value) else None
@@ -50,9 +55,9 @@ def _bound(
     if asked is None:
         detail = f"the policy's threshold is {threshold}; give a finite number"
     elif found is None:
-        detail = f"not measured, {words} {show(asked)} is asked"
+        detail = f"not measured, {words} {show(asked, unit)} is asked"
     else:
-        detail = f"{show(found)}, {words} {show(asked)} is asked"
+        detail = f"{show(found, unit)}, {words} {show(asked, unit)} is asked"
     if why and not ok:
         detail = f"{detail} ({why})"
     return Check(name=name, ok=ok, value=found, threshold=asked, detail=detail)
@@ -63,6 +68,7 @@ def is_figure(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
-def show(figure: float) -> str:
-    """Write a count in full and any other figure with four digits that count."""
-    return f"{figure:,}" if isinstance(figure, int) else f"{figure:.4g}"
+def show(figure: float, unit: str = "") -> str:
+    """Write a count in full and any other figure with four digits that count, and its unit."""
+    written = f"{figure:,}" if isinstance(figure, int) else f"{figure:.4g}"
+    return f"{written} {unit}".rstrip()

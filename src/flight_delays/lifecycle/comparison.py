@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .errors import UnusableInputError
-from .metrics import log_losses
+from .kinds import Kind
 from .observations import FloatArray
 
 # Below these an interval of percentiles promises more than it holds.
@@ -20,20 +20,24 @@ DRAWS = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A challenger against an incumbent on the same rows, by log loss.
+    """A challenger against an incumbent on the same rows.
 
     Attributes:
-        gain: Mean loss of the incumbent minus that of the challenger, in nats: positive is better.
+        loss: Name of the loss they are compared by.
+        unit: Its unit, which gain and bounds have, too.
+        gain: Mean loss of the incumbent minus that of the challenger: positive is better.
         low: Lower bound of the gain.
         high: Upper bound of the gain.
         resamples: How often the blocks were drawn anew.
         confidence: Share of the resampled gains between the bounds.
         rows: How many rows both predicted.
         blocks: How many blocks they fall into; as many as rows where each stands by itself.
-        challenger_loss: Mean log loss of the challenger.
-        incumbent_loss: Mean log loss of the incumbent.
+        challenger_loss: Mean loss of the challenger.
+        incumbent_loss: Mean loss of the incumbent.
     """
 
+    loss: str
+    unit: str
     gain: float
     low: float
     high: float
@@ -50,6 +54,8 @@ def compare(
     challenger: ArrayLike,
     incumbent: ArrayLike,
     *,
+    kind: Kind,
+    loss: str,
     blocks: ArrayLike | None = None,
     resamples: int,
     confidence: float,
@@ -61,17 +67,19 @@ def compare(
     to say more than they do, so whole blocks are drawn. The same seed gives the same bounds.
 
     Args:
-        labels: What happened, 0 or 1 a row.
-        challenger: The challenger's probabilities of label 1.
-        incumbent: Those of the champion, or of the heuristic it stands in for.
+        labels: What happened.
+        challenger: The challenger's predictions.
+        incumbent: Those of the champion, or of the heuristic that stands in for one.
+        kind: The kind of outcome.
+        loss: Name of the loss of that kind to compare by.
         blocks: What block each row belongs to, as its day; None where rows are independent.
         resamples: How often to draw the blocks anew, at least 100.
         confidence: Share of the resampled gains to lie between the bounds, as 0.95.
         seed: Seed of the drawing.
 
     Raises:
-        UnusableInputError: Input that `log_losses` refuses, fewer than 30 rows or 5 blocks, or
-            settings out of range.
+        UnusableInputError: Labels or predictions that the kind refuses, a loss it does not have,
+            fewer than 30 rows or 5 blocks, or settings out of range.
     """
     if resamples < MIN_RESAMPLES or not 0 < confidence < 1:
         raise UnusableInputError(
@@ -80,8 +88,9 @@ def compare(
             allowed=f"{MIN_RESAMPLES} or more, and a share between 0 and 1",
             remedy="Correct them in the policy.",
         )
-    challenger_losses = log_losses(labels, challenger)
-    incumbent_losses = log_losses(labels, incumbent)
+    by = kind.require_loss(loss)
+    challenger_losses = by.of(*kind.read(labels, challenger))
+    incumbent_losses = by.of(*kind.read(labels, incumbent))
     gains = incumbent_losses - challenger_losses
     if gains.size < MIN_ROWS:
         raise UnusableInputError(
@@ -94,6 +103,8 @@ def compare(
     tail = (1 - confidence) / 2
     low, high = np.quantile(_resample_means(sums, counts, resamples, seed), [tail, 1 - tail])
     return Comparison(
+        loss=by.name,
+        unit=by.unit,
         gain=float(gains.mean()),
         low=float(low),
         high=float(high),

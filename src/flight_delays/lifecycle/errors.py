@@ -1,5 +1,7 @@
 """Errors of the lifecycle."""
 
+from datetime import datetime
+
 
 class UnusableInputError(ValueError):
     """Something was handed in that nothing can be decided from.
@@ -18,3 +20,30 @@ class UnusableInputError(ValueError):
         self.allowed = allowed
         self.remedy = remedy
         super().__init__(f"{what}: got {got}; allowed: {allowed}. {remedy}")
+
+
+class InstantWithoutZoneError(ValueError):
+    """An instant was given without its time zone."""
+
+    def __init__(self, name: str, got: datetime) -> None:
+        """Keep the facts and make the message of them."""
+        self.name = name
+        self.got = got
+        super().__init__(
+            f"{name} must be an instant with a time zone, got {got!r}. "
+            "Pass it with tzinfo, for example datetime(2013, 11, 1, tzinfo=UTC)."
+        )
+
+
+class WindowError(ValueError):
+    """A time window covers nothing."""
+
+    def __init__(self, name: str, start: datetime, end: datetime) -> None:
+        """Keep the facts and make the message of them."""
+        self.name = name
+        self.start = start
+        self.end = end
+        super().__init__(
+            f"the {name} interval must start before it ends, got [{start}, {end}). "
+            "Give a later as_of or another window in conf/policy.yml."
+        )

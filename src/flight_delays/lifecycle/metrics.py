@@ -1,80 +1,14 @@
-"""How well predicted probabilities meet what happened."""
-
-from dataclasses import dataclass
+"""How well predictions meet what happened: figures of trusted labels and predictions."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 
 from .errors import UnusableInputError
-from .observations import FloatArray, as_labels, as_probabilities, as_vector
+from .observations import FloatArray, as_vector
 
 CLIP = 1e-7
 BINS = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metrics:
-    """Figures of one set of predictions.
-
-    Attributes:
-        rows: How many rows were measured.
-        positives: How many of them have label 1.
-        base_rate: Share of label 1.
-        auc: Area under the ROC curve; None where the labels hold one class only.
-        log_loss: Mean of `log_losses`, in nats.
-        brier: Mean squared difference between prediction and label.
-        calibration_error: Expected calibration error over 10 bins of equal width: the distance
-            between mean prediction and share of label 1 in a bin, weighted by the bin's rows.
-    """
-
-    rows: int
-    positives: int
-    base_rate: float
-    auc: float | None
-    log_loss: float
-    brier: float
-    calibration_error: float
-
-
-def measure(labels: ArrayLike, predictions: ArrayLike) -> Metrics:
-    """Measure predicted probabilities of label 1.
-
-    Raises:
-        UnusableInputError: Labels that are not 0 or 1, predictions that are no probabilities,
-            different lengths, or no rows.
-    """
-    truth = as_labels(labels)
-    chance = as_probabilities("predictions", predictions, rows=truth.size)
-    residuals = truth - chance
-    # Width, not frequency: rows with the same prediction then always share a bin.
-    bins = np.minimum((chance * BINS).astype(np.intp), BINS - 1)
-    gaps = np.bincount(bins, weights=residuals, minlength=BINS)
-    return Metrics(
-        rows=truth.size,
-        positives=int(truth.sum()),
-        base_rate=float(truth.mean()),
-        auc=area_under_curve(truth, chance),
-        log_loss=float(log_losses(truth, chance).mean()),
-        brier=float(np.square(residuals).mean()),
-        calibration_error=float(np.abs(gaps).sum() / truth.size),
-    )
-
-
-def log_losses(labels: ArrayLike, predictions: ArrayLike) -> FloatArray:
-    """Return each row's log loss in nats.
-
-    Predictions are clipped to [1e-7, 1 - 1e-7], so that one certain mistake costs about 16 and
-    not infinity.
-
-    Raises:
-        UnusableInputError: As in `measure`.
-    """
-    truth = as_labels(labels)
-    chance = as_probabilities("predictions", predictions, rows=truth.size)
-    clipped = np.clip(chance, CLIP, 1 - CLIP)
-    losses: FloatArray = -np.log(np.where(truth == 1, clipped, 1 - clipped))
-    return losses
 
 
 def area_under_curve(labels: FloatArray, predictions: FloatArray) -> float | None:
@@ -84,10 +18,87 @@ def area_under_curve(labels: FloatArray, predictions: FloatArray) -> float | Non
     return float(roc_auc_score(labels, predictions))
 
 
-def largest_difference(first: ArrayLike, second: ArrayLike) -> float:
-    """Return the largest absolute difference of two predictions of the same rows.
+def mean_log_loss(labels: FloatArray, predictions: FloatArray) -> float:
+    """Return the mean of `log_losses`, in nats."""
+    return float(log_losses(labels, predictions).mean())
 
-    NaN where either holds a missing value, which no tolerance accepts.
+
+def mean_squared_error(labels: FloatArray, predictions: FloatArray) -> float:
+    """Return the mean squared difference; of probabilities it is the Brier score."""
+    return float(squared_errors(labels, predictions).mean())
+
+
+def calibration_error(labels: FloatArray, predictions: FloatArray) -> float:
+    """Return the expected calibration error over 10 bins of equal width.
+
+    It is the distance between mean prediction and share of label 1 in a bin, weighted by the
+    bin's rows.
+    """
+    # Width, not frequency: rows with the same prediction then always share a bin.
+    bins = np.minimum((predictions * BINS).astype(np.intp), BINS - 1)
+    gaps = np.bincount(bins, weights=labels - predictions, minlength=BINS)
+    return float(np.abs(gaps).sum() / labels.size)
+
+
+def mean_label(labels: FloatArray, predictions: FloatArray) -> float:  # noqa: ARG001
+    """Return the mean label; of labels 0 and 1 it is the share of label 1."""
+    return float(labels.mean())
+
+
+def mean_absolute_error(labels: FloatArray, predictions: FloatArray) -> float:
+    """Return the mean distance between prediction and label."""
+    return float(absolute_errors(labels, predictions).mean())
+
+
+def root_mean_squared_error(labels: FloatArray, predictions: FloatArray) -> float:
+    """Return the root of the mean squared difference."""
+    return float(np.sqrt(mean_squared_error(labels, predictions)))
+
+
+def explained_share(labels: FloatArray, predictions: FloatArray) -> float | None:
+    """Return the share of the labels' variance that is explained; None where they do not vary.
+
+    It is below 0 where the mean label would have been the better prediction.
+    """
+    if labels.min() == labels.max():
+        return None
+    return 1 - mean_squared_error(labels, predictions) / float(labels.var())
+
+
+def bias(labels: FloatArray, predictions: FloatArray) -> float:
+    """Return the mean prediction minus the mean label: above 0 too much is predicted."""
+    return float((predictions - labels).mean())
+
+
+def log_losses(labels: FloatArray, predictions: FloatArray) -> FloatArray:
+    """Return each row's log loss in nats.
+
+    Predictions are clipped to [1e-7, 1 - 1e-7], so that one certain mistake costs about 16 and
+    not infinity.
+    """
+    clipped = np.clip(predictions, CLIP, 1 - CLIP)
+    losses: FloatArray = -np.log(np.where(labels == 1, clipped, 1 - clipped))
+    return losses
+
+
+def squared_errors(labels: FloatArray, predictions: FloatArray) -> FloatArray:
+    """Return each row's squared difference."""
+    squares: FloatArray = np.square(labels - predictions)
+    return squares
+
+
+def absolute_errors(labels: FloatArray, predictions: FloatArray) -> FloatArray:
+    """Return each row's absolute difference."""
+    distances: FloatArray = np.abs(labels - predictions)
+    return distances
+
+
+def largest_difference(first: ArrayLike, second: ArrayLike) -> float:
+    """Return the largest difference of two predictions of the same rows.
+
+    It is absolute up to 1, as between probabilities, and relative to the largest prediction where
+    that is larger: a double holds so many digits and no more. NaN where either holds a missing
+    value, which no tolerance accepts.
 
     Raises:
         UnusableInputError: Values that are no numbers, different lengths, or no rows.
@@ -101,4 +112,4 @@ def largest_difference(first: ArrayLike, second: ArrayLike) -> float:
             remedy="Predict the same rows both times.",
         )
     with np.errstate(invalid="ignore"):
-        return float(np.abs(left - right).max())
+        return float(np.abs(left - right).max() / max(1.0, np.abs(left).max()))

@@ -33,46 +33,57 @@ def as_vector(what: str, values: ArrayLike) -> FloatArray:
     return vector
 
 
-def as_labels(labels: ArrayLike) -> FloatArray:
-    """Return the labels as doubles, each 0 or 1.
+def as_labels(values: ArrayLike, allowed: frozenset[float] | None) -> FloatArray:
+    """Return the labels as doubles.
+
+    Args:
+        values: The labels.
+        allowed: What a label may be; None where any finite number is one.
 
     Raises:
-        UnusableInputError: A label is missing or neither 0 nor 1, or there is none.
+        UnusableInputError: A label is missing or not allowed, or there is none.
     """
-    vector = as_vector("labels", labels)
-    wrong = np.flatnonzero((vector != 0) & (vector != 1))
+    vector = as_vector("labels", values)
+    sound = np.isfinite(vector) if allowed is None else np.isin(vector, list(allowed))
+    wrong = np.flatnonzero(~sound)
     if wrong.size:
+        those = "finite numbers" if allowed is None else _list_labels(allowed)
         raise UnusableInputError(
             "labels",
-            got=f"{wrong.size:,} of {vector.size:,} that are neither, the first at row {wrong[0]}: "
+            got=f"{wrong.size:,} of {vector.size:,} that are not, the first at row {wrong[0]}: "
             f"{vector[wrong[0]]:g}",
-            allowed="0 and 1, none missing",
+            allowed=f"{those}, none missing",
             remedy="Leave out the rows whose outcome is not known.",
         )
     return vector
 
 
-def as_probabilities(what: str, values: ArrayLike, *, rows: int) -> FloatArray:
-    """Return one probability for each of `rows` rows.
+def as_predictions(values: ArrayLike, rows: int, lowest: float, highest: float) -> FloatArray:
+    """Return one prediction for each of `rows` rows.
 
     Raises:
-        UnusableInputError: Another number of rows, or a value that is missing or outside [0, 1].
+        UnusableInputError: Another number of rows, or a value that is missing or out of bounds.
     """
-    vector = as_vector(what, values)
+    vector = as_vector("predictions", values)
     if vector.size != rows:
         raise UnusableInputError(
-            what,
+            "predictions",
             got=f"{vector.size:,} rows for {rows:,} labels",
             allowed="one prediction a label",
             remedy="Predict the very rows the labels belong to.",
         )
-    wrong = np.flatnonzero(~((vector >= 0) & (vector <= 1)))
+    sound = np.isfinite(vector) & (vector >= lowest) & (vector <= highest)
+    wrong = np.flatnonzero(~sound)
     if wrong.size:
         raise UnusableInputError(
-            what,
+            "predictions",
             got=f"{wrong.size:,} of {rows:,} that are not, the first at row {wrong[0]}: "
             f"{vector[wrong[0]]:g}",
-            allowed="probabilities from 0 to 1, none missing",
+            allowed=f"finite numbers from {lowest:g} to {highest:g}, none missing",
             remedy="Check what the model's predict returns.",
         )
     return vector
+
+
+def _list_labels(allowed: frozenset[float]) -> str:
+    return " and ".join(f"{label:g}" for label in sorted(allowed))

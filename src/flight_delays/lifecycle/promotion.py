@@ -77,7 +77,8 @@ def decide(
         champion: The version that stands; None only where the model has no such alias.
         comparison: Challenger against champion or, where there is none, against the business
             heuristic; None where `screen` decides without.
-        min_gain: What the lower bound of the gain must exceed to replace a champion, in nats.
+        min_gain: What the lower bound of the gain must exceed to replace a champion, in
+            the unit of the loss.
         first_min_gain: The same against the heuristic.
     """
     screened = screen(challenger, champion)
@@ -147,10 +148,11 @@ def _find_flaw(comparison: Comparison | None) -> str | None:
 
 
 def _write_figures(comparison: Comparison, asked: float) -> str:
+    unit = comparison.unit
     return (
-        f"log loss {show(comparison.challenger_loss)} against {show(comparison.incumbent_loss)} "
-        f"on {comparison.rows:,} held-out rows in {comparison.blocks:,} blocks, "
-        f"gain {show(comparison.gain)} ({100 * comparison.confidence:.4g}% interval "
-        f"{show(comparison.low)} to {show(comparison.high)}), more than {show(asked)} asked "
-        "of its lower bound"
+        f"{comparison.loss} {show(comparison.challenger_loss)} against "
+        f"{show(comparison.incumbent_loss, unit)} on {comparison.rows:,} held-out rows in "
+        f"{comparison.blocks:,} blocks, gain {show(comparison.gain, unit)} "
+        f"({100 * comparison.confidence:.4g}% interval {show(comparison.low)} to "
+        f"{show(comparison.high, unit)}), more than {show(asked, unit)} asked of its lower bound"
     )

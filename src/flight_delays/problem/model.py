@@ -7,11 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 
-from .configuration import load_configuration
-from .features import CATEGORIES, NUMBERS
+from .features import FEATURE_TABLES
 from .probability import Probability, TypedColumns
 
-TRAINING_COLUMNS = CATEGORIES + NUMBERS
+SPINE_FEATURES = ("carrier", "origin", "dest")
+CATEGORIES = SPINE_FEATURES + tuple(text for table in FEATURE_TABLES for text in table.texts)
+NUMBERS = tuple(number for table in FEATURE_TABLES for number in table.numbers)
 USUAL_LATE_SHARE = 0.24
 FLIGHTS_THE_USUAL_COUNTS_FOR = 10.0
 
@@ -31,17 +32,12 @@ class Hyperparameters(BaseModel):
     random_state: int = Field(ge=0)
 
 
-def load_hyperparameters() -> Hyperparameters:
-    """Reads conf/model.yml."""
-    return load_configuration("model", Hyperparameters)
-
-
 def build_model(hyperparameters: Hyperparameters) -> Pipeline:
     """Builds the model, not yet fitted.
 
-    It is fitted to a frame that holds TRAINING_COLUMNS, in any order, and labels of 0 and 1. Its
-    `predict` gives P(late) as one double a row. It trains for exactly `max_iter` rounds: none of
-    the rows are set aside to stop early by.
+    It is fitted to a frame that holds CATEGORIES and NUMBERS, in any order, and labels of 0 and 1.
+    Its `predict` gives P(late) as one double a row. It trains for exactly `max_iter` rounds: none
+    of the rows are set aside to stop early by.
     """
     classifier = HistGradientBoostingClassifier(
         **hyperparameters.model_dump(),

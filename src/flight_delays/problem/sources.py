@@ -6,13 +6,19 @@ tables only ever grow.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
 
+from ..contract import Source
+from ..lifecycle import InstantWithoutZoneError
 from .archive import load_flights, load_planes, load_weather
-from .errors import InstantWithoutZoneError, ShiftError
+from .errors import ShiftError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
 
 YEAR_DAYS = 364
 LATE_MINUTES = 15
@@ -27,33 +33,6 @@ KEY_TYPES = {
     "flight": "BIGINT",
     "origin": "STRING",
 }
-
-
-@dataclass(frozen=True)
-class Source:
-    """A table of facts.
-
-    Attributes:
-        name: Its name within the schema.
-        primary_keys: The columns that tell its rows apart; never null.
-        columns: Its columns in order, each with its Spark SQL type.
-        description: What one row says.
-        read: Gives the rows known before `as_of`, dates moved by `shift_days`.
-    """
-
-    name: str
-    primary_keys: tuple[str, ...]
-    columns: Mapping[str, str]
-    description: str
-    read: Callable[[datetime, int], pd.DataFrame]
-
-    @property
-    def schema(self) -> str:
-        """The columns as a Spark DDL string."""
-        return ", ".join(
-            f"{name} {kind}{' NOT NULL' if name in self.primary_keys else ''}"
-            for name, kind in self.columns.items()
-        )
 
 
 FLIGHT_COLUMNS = KEY_TYPES | {
@@ -177,41 +156,59 @@ def read_planes(as_of: datetime, shift_days: int) -> pd.DataFrame:
     return planes.assign(year_built=moved)[list(PLANE_COLUMNS)].reset_index(drop=True)
 
 
+READERS: Mapping[str, Callable[[datetime, int], pd.DataFrame]] = {
+    "flights": read_flights,
+    "schedule": read_schedule,
+    "outcomes": read_outcomes,
+    "weather": read_weather,
+    "planes": read_planes,
+}
+
+
+def declare(
+    name: str, primary_keys: tuple[str, ...], columns: Mapping[str, str], description: str
+) -> Source:
+    """Declares a source that is read from the archive by its reader, through Arrow to Spark."""
+
+    def read(spark: "SparkSession", as_of: datetime, shift_days: int) -> "DataFrame":
+        known = READERS[name](as_of, shift_days)
+        return spark.createDataFrame(pa.Table.from_pandas(known, preserve_index=False))
+
+    return Source(
+        name=name, primary_keys=primary_keys, columns=columns, description=description, read=read
+    )
+
+
 SOURCES = (
-    Source(
+    declare(
         "flights",
         KEYS,
         FLIGHT_COLUMNS,
         "A flight that was due to depart: its aircraft and the instant of the decision.",
-        read_flights,
     ),
-    Source(
+    declare(
         "schedule",
         KEYS,
         SCHEDULE_COLUMNS,
         "A flight in the published timetable, up to a week ahead.",
-        read_schedule,
     ),
-    Source(
+    declare(
         "outcomes",
         KEYS,
         OUTCOME_COLUMNS,
         "How a flight ended (landed, cancelled, diverted) and since when that is known.",
-        read_outcomes,
     ),
-    Source(
+    declare(
         "weather",
         ("origin", "known_at"),
         WEATHER_COLUMNS,
         "An hour's weather at an origin and since when it is known.",
-        read_weather,
     ),
-    Source(
+    declare(
         "planes",
         ("tailnum",),
         PLANE_COLUMNS,
         "An aircraft of the register.",
-        read_planes,
     ),
 )
 

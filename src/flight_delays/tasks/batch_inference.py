@@ -1,29 +1,26 @@
-"""Task: score the latest flights with the Champion, each once."""
+"""Task: score the latest rows with the Champion, each once."""
 
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..contract import load_policy, select_rows
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import LakehouseError
 from ..lakehouse.registry import read_aliases
 from ..lakehouse.tables import add_new_rows, create_table, require_table
-from ..lifecycle import CHAMPION
-from ..problem.features import DECISION_AT
-from ..problem.policy import load_policy
-from ..problem.sources import KEY_TYPES, KEYS
-from ..problem.spine import select_flights
-from ..problem.split import reach_batch
+from ..lifecycle import CHAMPION, reach_batch
+from ..problem import PROBLEM
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 PREDICTIONS = "predictions"
-IDENTITY = (*KEYS, "model_name", "model_version")
+IDENTITY = (*PROBLEM.keys, "model_name", "model_version")
 COLUMNS = {
-    **KEY_TYPES,
-    DECISION_AT: "TIMESTAMP",
+    **PROBLEM.keys,
+    PROBLEM.spine.decision_at: "TIMESTAMP",
     "prediction": "DOUBLE",
     "model_name": "STRING",
     "model_version": "INT",
@@ -38,7 +35,7 @@ class BatchParameters(Parameters):
         model: Full name of the registered model.
         source: Schema of the feature tables, with its catalog.
         target: Schema that takes the predictions, with its catalog.
-        as_of: Exclusive instant up to which flights are scored.
+        as_of: Exclusive instant up to which rows are scored.
         policy: Policy file under conf/.
     """
 
@@ -50,30 +47,29 @@ class BatchParameters(Parameters):
 
 
 def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
-    """Append a prediction for every flight of the window that this Champion has not scored."""
+    """Append a prediction for every row of the window that this Champion has not scored."""
     champion = read_aliases(lakehouse.registry, parameters.model).get(CHAMPION)
     if champion is None:
         print(f"{parameters.model} has no {CHAMPION} yet: nothing is scored. Run model_training.")
         lakehouse.set_task_value("rows_added", 0)
         return
-    window = reach_batch(parameters.as_of, load_policy(parameters.policy).windows)
+    window = reach_batch(parameters.as_of, load_policy(parameters.policy, PROBLEM.kind).windows)
     qualify = partial(in_schema, parameters.source)
-    require_table(lakehouse.spark, qualify("flights"), "Run the job feature_refresh first.")
-    flights = select_flights(lakehouse.spark, qualify, window)
+    source = qualify(PROBLEM.spine.source)
+    require_table(lakehouse.spark, source, "Run the job feature_refresh first.")
+    rows = select_rows(lakehouse.spark, PROBLEM, qualify, window)
     table = in_schema(parameters.target, PREDICTIONS)
     create_table(lakehouse.spark, table, ", ".join(f"{k} {v}" for k, v in COLUMNS.items()))
     scored = lakehouse.feature_store.score_batch(
-        model_uri=f"models:/{parameters.model}@{CHAMPION}", df=flights, result_type="double"
+        model_uri=f"models:/{parameters.model}@{CHAMPION}", df=rows, result_type="double"
     )
-    rows = with_origin(scored, parameters.model, champion)
+    predictions = with_origin(scored, parameters.model, champion)
     if read_aliases(lakehouse.registry, parameters.model).get(CHAMPION) != champion:
         raise LakehouseError(
-            f"{CHAMPION} of {parameters.model} moved while flights were scored: run the job again."
+            f"{CHAMPION} of {parameters.model} moved while rows were scored: run the job again."
         )
-    added = add_new_rows(lakehouse.spark, table, rows, IDENTITY)
-    print(
-        f"{table}: {added:,} predictions by version {champion} added, for flights decided {window}"
-    )
+    added = add_new_rows(lakehouse.spark, table, predictions, IDENTITY)
+    print(f"{table}: {added:,} predictions by version {champion} added, for rows decided {window}")
     lakehouse.set_task_value("rows_added", added)
     lakehouse.set_task_value("model_version", champion)
 
@@ -83,8 +79,8 @@ def with_origin(scored: "DataFrame", model: str, version: int) -> "DataFrame":
     from pyspark.sql import functions as F  # noqa: N812
 
     return scored.select(
-        *KEYS,
-        DECISION_AT,
+        *PROBLEM.keys,
+        PROBLEM.spine.decision_at,
         F.col("prediction").cast("double").alias("prediction"),
         F.lit(model).alias("model_name"),
         F.lit(version).cast("int").alias("model_version"),

@@ -4,6 +4,7 @@ from functools import partial
 
 import pandas as pd
 
+from ..contract import load_policy, load_serving, select_labelled_rows
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.endpoint import ask_endpoint, bring_endpoint
 from ..lakehouse.errors import LakehouseError
@@ -24,18 +25,15 @@ from ..lifecycle import (
     Comparison,
     Decision,
     Keep,
+    Policy,
     Promote,
     Reject,
     compare,
     decide,
     screen,
+    split,
 )
-from ..problem.features import DECISION_AT, LABEL
-from ..problem.model import estimate_by_rule_of_thumb
-from ..problem.policy import Policy, load_policy
-from ..problem.serving import load_serving
-from ..problem.spine import SPINE, select_labelled_flights
-from ..problem.split import split
+from ..problem import PROBLEM
 from .parameters import Parameters, SchemaName, Text, in_schema
 
 SMOKE_ROWS = 5
@@ -70,7 +68,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
     Raises:
         PromotionRefusedError: The decision is to reject.
     """
-    policy = load_policy(parameters.policy)
+    policy = load_policy(parameters.policy, PROBLEM.kind)
     if load_serving().endpoint:
         require_online_store(lakehouse.feature_store, parameters.online_store)
     model, number = parse_model_uri(parameters.model_uri)
@@ -81,8 +79,8 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
         if champion_number is None
         else read_version(lakehouse.registry, model, champion_number)
     )
-    flights = select_held_out(challenger, policy, parameters.source, lakehouse)
-    decision = decide_on(challenger, champion, policy, flights, lakehouse)
+    held_out = select_held_out(challenger, policy, parameters.source, lakehouse)
+    decision = decide_on(challenger, champion, policy, held_out, lakehouse)
     print(f"{decision.label}: {decision.reason}")
     lakehouse.set_task_value("decision", decision.label)
     lakehouse.set_task_value("reason", decision.reason)
@@ -95,11 +93,11 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
         )
     match decision:
         case Promote():
-            promote(challenger, champion, flights, lakehouse)
+            promote(challenger, champion, held_out, lakehouse)
         case Keep():
             # A killed promotion may have left the endpoint ahead of the alias.
             standing = champion or challenger
-            serve(standing, flights, lakehouse)
+            serve(standing, held_out, lakehouse)
             lakehouse.set_task_value("champion", standing.version)
         case Reject():
             raise PromotionRefusedError(decision.reason)
@@ -109,10 +107,10 @@ def decide_on(
     challenger: ModelVersion,
     champion: ModelVersion | None,
     policy: Policy,
-    flights: pd.DataFrame,
+    held_out: pd.DataFrame,
     lakehouse: Lakehouse,
 ) -> Decision:
-    """Compare on the held-out flights what has to be compared, and decide."""
+    """Compare on the held-out rows what has to be compared, and decide."""
     candidate = as_candidate(challenger)
     incumbent = as_candidate(champion) if champion else None
     settled = screen(candidate, incumbent)
@@ -121,7 +119,7 @@ def decide_on(
     return decide(
         candidate,
         incumbent,
-        compare_with(challenger, champion, policy, flights, lakehouse),
+        compare_with(challenger, champion, policy, held_out, lakehouse),
         min_gain=policy.comparison.min_gain,
         first_min_gain=policy.comparison.first_min_gain,
     )
@@ -131,27 +129,29 @@ def compare_with(
     challenger: ModelVersion,
     champion: ModelVersion | None,
     policy: Policy,
-    flights: pd.DataFrame,
+    held_out: pd.DataFrame,
     lakehouse: Lakehouse,
 ) -> Comparison:
-    """Score both on the same flights; where there is no champion, the rule of thumb stands in."""
-    rows = lakehouse.spark.createDataFrame(flights)
+    """Score both on the same rows; where there is no champion, the rule of thumb stands in."""
+    rows = lakehouse.spark.createDataFrame(held_out)
     scored = score(lakehouse.feature_store, challenger.uri, rows)
     if champion is None:
-        incumbent = pd.Series(estimate_by_rule_of_thumb(scored), index=scored.index)
+        incumbent = pd.Series(PROBLEM.rule_of_thumb(scored), index=scored.index)
     else:
-        keys = list(SPINE)
+        keys = list(PROBLEM.keys)
         other = score(lakehouse.feature_store, champion.uri, rows)
         # Rows come back in any order: they are brought together by what they are.
         incumbent = scored[keys].merge(
             other[[*keys, "prediction"]], on=keys, how="left", validate="one_to_one"
         )["prediction"]
     return compare(
-        scored[LABEL],
+        scored[PROBLEM.label.column],
         scored["prediction"],
         incumbent,
-        # Weather and traffic make a day's flights late together.
-        blocks=scored[DECISION_AT].dt.date,
+        kind=PROBLEM.kind,
+        loss=policy.comparison.loss,
+        # Rows of one day share what the day was like, and err together.
+        blocks=scored[PROBLEM.spine.decision_at].dt.date,
         resamples=policy.comparison.resamples,
         confidence=policy.comparison.confidence,
         seed=policy.comparison.seed,
@@ -161,7 +161,7 @@ def compare_with(
 def promote(
     challenger: ModelVersion,
     champion: ModelVersion | None,
-    flights: pd.DataFrame,
+    held_out: pd.DataFrame,
     lakehouse: Lakehouse,
 ) -> None:
     """Bring the endpoint to the challenger, ask it, and only then move the alias.
@@ -172,7 +172,7 @@ def promote(
     previous = champion.version if champion else None
     tags = {PREVIOUS_TAG: str(previous) if previous else "none"}
     tag_version(lakehouse.registry, challenger, **tags)
-    serve(challenger, flights, lakehouse)
+    serve(challenger, held_out, lakehouse)
     standing = read_aliases(lakehouse.registry, challenger.model).get(CHAMPION)
     if standing != previous:
         raise LakehouseError(
@@ -184,8 +184,8 @@ def promote(
     print(f"Version {challenger.version} of {challenger.model} is {CHAMPION}.")
 
 
-def serve(version: ModelVersion, flights: pd.DataFrame, lakehouse: Lakehouse) -> None:
-    """Bring the endpoint, where there is one, to a version and have it predict a few flights."""
+def serve(version: ModelVersion, held_out: pd.DataFrame, lakehouse: Lakehouse) -> None:
+    """Bring the endpoint, where there is one, to a version and have it predict a few rows."""
     serving = load_serving()
     if not serving.endpoint:
         print("conf/serving.yml asks for no endpoint: none is touched.")
@@ -196,8 +196,8 @@ def serve(version: ModelVersion, flights: pd.DataFrame, lakehouse: Lakehouse) ->
         serving.workload_size,
         scale_to_zero=serving.scale_to_zero,
     )
-    questions = flights[list(SPINE)].tail(SMOKE_ROWS)
-    answers = ask_endpoint(lakehouse.workspace, endpoint, version, questions)
+    questions = held_out[list(PROBLEM.columns)].tail(SMOKE_ROWS)
+    answers = ask_endpoint(lakehouse.workspace, endpoint, version, questions, PROBLEM.kind)
     print(f"Endpoint {endpoint} serves version {version.version}: {answers}")
     lakehouse.set_task_value("endpoint", endpoint)
 
@@ -205,11 +205,12 @@ def serve(version: ModelVersion, flights: pd.DataFrame, lakehouse: Lakehouse) ->
 def select_held_out(
     challenger: ModelVersion, policy: Policy, source: str, lakehouse: Lakehouse
 ) -> pd.DataFrame:
-    """Return the flights held out from the challenger, with their labels, in order."""
+    """Return the rows held out from the challenger, with their labels, in order."""
     as_of = challenger.require_as_of()
     holdout = split(as_of, policy.windows).holdout
-    flights = select_labelled_flights(lakehouse.spark, partial(in_schema, source), holdout, as_of)
-    return flights.toPandas().sort_values(list(SPINE), ignore_index=True)
+    qualify = partial(in_schema, source)
+    rows = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, holdout, as_of)
+    return rows.toPandas().sort_values(list(PROBLEM.columns), ignore_index=True)
 
 
 def as_candidate(version: ModelVersion) -> Candidate:

@@ -4,8 +4,7 @@ from functools import partial
 
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.tables import require_table, write_features
-from ..problem.features import FEATURE_TABLES
-from ..problem.sources import SOURCES
+from ..problem import PROBLEM
 from .parameters import Instant, Parameters, SchemaName, in_schema
 
 
@@ -24,10 +23,10 @@ class FeatureParameters(Parameters):
 def run(parameters: FeatureParameters, lakehouse: Lakehouse) -> None:
     """Compute every feature table and merge the rows it lacks."""
     qualify = partial(in_schema, parameters.target)
-    for source in SOURCES:
+    for source in PROBLEM.sources:
         require_table(lakehouse.spark, qualify(source.name), "Run the task ingest first.")
     added = 0
-    for table in FEATURE_TABLES:
+    for table in PROBLEM.feature_tables:
         new = write_features(
             lakehouse,
             qualify(table.name),

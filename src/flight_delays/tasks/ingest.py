@@ -1,11 +1,8 @@
 """Task: bring the source tables up to what is known before `as_of`."""
 
-import pandas as pd
-import pyarrow as pa
-
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.tables import add_new_rows, create_table
-from ..problem.sources import SOURCES
+from ..lakehouse.tables import add_new_rows, count_rows, create_table
+from ..problem import PROBLEM
 from .parameters import Instant, Parameters, SchemaName
 
 
@@ -15,7 +12,7 @@ class IngestParameters(Parameters):
     Attributes:
         target: Schema that takes the tables, with its catalog.
         as_of: Exclusive instant up to which things are known.
-        shift_days: Days by which the archive's dates are moved.
+        shift_days: Days by which the dates of sample data are moved.
     """
 
     target: SchemaName
@@ -27,20 +24,15 @@ def run(parameters: IngestParameters, lakehouse: Lakehouse) -> None:
     """Add the rows that have become known; those that stand are left as they are."""
     lakehouse.set_task_value("as_of", parameters.as_of.isoformat())
     added = 0
-    for source in SOURCES:
+    for source in PROBLEM.sources:
         table = f"{parameters.target}.{source.name}"
         create_table(lakehouse.spark, table, source.schema)
-        known = source.read(parameters.as_of, parameters.shift_days)
-        rows = lakehouse.spark.createDataFrame(as_arrow(known))
+        known = source.read(lakehouse.spark, parameters.as_of, parameters.shift_days)
+        rows = known.select(*source.columns)
         new = add_new_rows(lakehouse.spark, table, rows, source.primary_keys)
-        print(f"{source.name}: {len(known):,} rows known, {new:,} new")
+        print(f"{source.name}: {count_rows(lakehouse.spark, table):,} rows known, {new:,} new")
         added += new
     lakehouse.set_task_value("rows_added", added)
-
-
-def as_arrow(frame: pd.DataFrame) -> pa.Table:
-    """Return a frame as Arrow, missing values as nulls."""
-    return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 def main() -> None:

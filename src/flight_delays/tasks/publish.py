@@ -5,7 +5,7 @@ from functools import partial
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.online import publish_features
 from ..lakehouse.tables import require_table
-from ..problem.features import FEATURE_TABLES
+from ..problem import PROBLEM
 from .parameters import Parameters, SchemaName, in_schema
 
 
@@ -24,12 +24,12 @@ class PublishParameters(Parameters):
 def run(parameters: PublishParameters, lakehouse: Lakehouse) -> None:
     """Publish every feature table: the latest row a key, as serving looks it up."""
     qualify = partial(in_schema, parameters.target)
-    for table in FEATURE_TABLES:
+    for table in PROBLEM.feature_tables:
         name = qualify(table.name)
         require_table(lakehouse.spark, name, "Run the task features first.")
         online = publish_features(lakehouse.feature_store, parameters.online_store, name)
         print(f"{table.name} → {online}")
-    lakehouse.set_task_value("tables_published", len(FEATURE_TABLES))
+    lakehouse.set_task_value("tables_published", len(PROBLEM.feature_tables))
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from ..lakehouse.context import Lakehouse
 from ..lakehouse.endpoint import delete_endpoint, name_endpoint
 from ..lakehouse.online import withdraw_features
 from ..lakehouse.tables import delete_tables
-from ..problem.features import FEATURE_TABLES
+from ..problem import PROBLEM
 from .parameters import FullName, Parameters, SchemaName, in_schema
 
 
@@ -30,7 +30,7 @@ def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
     endpoint = name_endpoint(parameters.model)
     delete_endpoint(workspace, endpoint)
     print(f"endpoint {endpoint} is gone")
-    for table in FEATURE_TABLES:
+    for table in PROBLEM.feature_tables:
         online = withdraw_features(workspace, in_schema(parameters.target, table.name))
         print(f"online table {online} is gone")
     for name in delete_tables(workspace, parameters.target):

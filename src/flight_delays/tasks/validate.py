@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from functools import partial
 
+from ..contract import load_policy, select_labelled_rows
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.registry import (
     STATUS_TAG,
@@ -18,17 +19,14 @@ from ..lifecycle import (
     CHALLENGER,
     Evidence,
     Failed,
+    Policy,
     UnusableInputError,
-    ValidationPolicy,
     Verdict,
     judge,
     largest_difference,
+    split,
 )
-from ..problem.features import LABEL
-from ..problem.model import TRAINING_COLUMNS
-from ..problem.policy import Policy, load_policy
-from ..problem.spine import select_labelled_flights
-from ..problem.split import split
+from ..problem import PROBLEM
 from .parameters import Parameters, SchemaName, Text, in_schema
 
 REPORT = "validation.json"
@@ -58,11 +56,11 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
     Raises:
         ValidationFailedError: The verdict is FAILED.
     """
-    policy = load_policy(parameters.policy)
+    policy = load_policy(parameters.policy, PROBLEM.kind)
     model, number = parse_model_uri(parameters.model_uri)
     version = read_version(lakehouse.registry, model, number)
     evidence = gather_evidence(version, policy, parameters.source, lakehouse)
-    verdict = judge(evidence, ValidationPolicy(**policy.validation.model_dump()))
+    verdict = judge(evidence, policy.validation)
     print_checks(verdict)
     record(verdict, version, lakehouse)
     if isinstance(verdict, Failed):
@@ -80,19 +78,21 @@ def gather_evidence(
     """Predict the held-out rows, also in the served form, and read what the registry has."""
     as_of = version.require_as_of()
     holdout = split(as_of, policy.windows).holdout
-    flights = select_labelled_flights(lakehouse.spark, partial(in_schema, source), holdout, as_of)
-    scored = score(lakehouse.feature_store, version.uri, flights)
+    qualify = partial(in_schema, source)
+    rows = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, holdout, as_of)
+    scored = score(lakehouse.feature_store, version.uri, rows)
     try:
-        served = predict_as_served(version.uri, scored[list(TRAINING_COLUMNS)])
+        served = predict_as_served(version.uri, scored[list(PROBLEM.inputs)])
         difference = largest_difference(scored["prediction"], served)
     except UnusableInputError:
         # The gate lists what is wrong with the predictions; here only the figure is missing.
         difference = None
     inputs, outputs = has_signature(version.uri)
     return Evidence(
-        labels=scored[LABEL],
+        kind=PROBLEM.kind,
+        labels=scored[PROBLEM.label.column],
         predictions=scored["prediction"],
-        slices={column: scored[column] for column in policy.validation.slice_columns},
+        slices={c: scored[c] for c in policy.validation.slices.columns if c in scored},
         served_difference=difference,
         signature_inputs=inputs,
         signature_outputs=outputs,

@@ -6,6 +6,7 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from ..lifecycle import Kind, Policy, UnusableInputError
 from .errors import ConfigurationError
 
 ROOT_PACKAGE = __name__.partition(".")[0]
@@ -30,3 +31,20 @@ def load_configuration(name: str, model: type[Model]) -> Model:
         raise ConfigurationError(
             f"{name}.yml", f"{error}.", f"Allowed at the top: {', '.join(model.model_fields)}."
         ) from error
+
+
+def load_policy(name: str, kind: Kind) -> Policy:
+    """Reads conf/<name>.yml: `policy`, or `policy_small` for a few weeks of data.
+
+    Args:
+        name: The file's name, without its ending.
+        kind: The kind of outcome that is to be judged by it.
+
+    Raises:
+        ConfigurationError: There is no such policy, or it says what is not allowed, as a metric
+            that this kind of outcome does not have.
+    """
+    try:
+        return load_configuration(name, Policy).require_kind(kind)
+    except UnusableInputError as error:
+        raise ConfigurationError(f"{name}.yml", f"{error}", "Then run again.") from error

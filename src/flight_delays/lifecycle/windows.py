@@ -1,4 +1,4 @@
-"""Which flights a model learns from, which it is judged by, and which are scored."""
+"""Which rows a model learns from, which it is judged by, and which are scored."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ class Split:
 
 
 def split(as_of: datetime, windows: Windows) -> Split:
-    """Holds the latest flights before `as_of` out and trains on those before them.
+    """Holds the latest rows before `as_of` out and trains on those before them.
 
     A training window of None reaches back to 1970.
 
@@ -46,7 +46,7 @@ def split(as_of: datetime, windows: Windows) -> Split:
 
 
 def reach_batch(as_of: datetime, windows: Windows) -> Interval:
-    """Gives the latest flights before `as_of`, which batch inference scores.
+    """Gives the latest rows before `as_of`, which batch inference scores.
 
     Raises:
         InstantWithoutZoneError: `as_of` has no time zone.

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
+from ..lifecycle import Section
 from .configuration import load_configuration
-from .policy import Section
 
 
 class Serving(Section):

@@ -1,0 +1,200 @@
+"""A problem, declared whole; what does not hold together is refused before anything runs."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel
+
+from ..lifecycle import Kind
+from .errors import DeclarationError
+from .tables import FeatureTable, Qualify, Source
+
+if TYPE_CHECKING:
+    from databricks.feature_engineering import FeatureLookup
+
+
+class Estimator(Protocol):
+    """A model: fitted once, then asked."""
+
+    def fit(self, X: pd.DataFrame, y: pd.Series) -> Any:  # noqa: N803
+        """Learns from features and labels."""
+
+    def predict(self, X: pd.DataFrame) -> npt.ArrayLike:  # noqa: N803
+        """Gives one double a row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spine:
+    """The rows that something is predicted for, and what is known of them without a look-up.
+
+    Attributes:
+        source: The source table that has them; its primary keys are theirs.
+        decision_at: Its column with the UTC instant at which the prediction is made.
+        features: Its columns that the model sees as they are.
+        lookups: Its further columns by which features are looked up.
+    """
+
+    source: str
+    decision_at: str
+    features: tuple[str, ...] = ()
+    lookups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What happened to a row, once it is known.
+
+    Attributes:
+        source: The source table that says it, by the keys of the spine.
+        column: Its column with the label, a double.
+        known_at: Its column with the UTC instant since when the label is known.
+        where: A condition, as SQL on its columns, for rows that have a label.
+    """
+
+    source: str
+    column: str
+    known_at: str
+    where: str = "TRUE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """All that the tasks know of a problem.
+
+    Attributes:
+        description: What is predicted, from what, when; opens each version's description.
+        kind: The kind of outcome: `BINARY`, or `number(...)` with its unit.
+        sources: The tables of facts.
+        feature_tables: The tables of features.
+        spine: The rows that something is predicted for.
+        label: What happened to them.
+        hyperparameters: What conf/model.yml holds.
+        build_model: Builds the model of hyperparameters, not yet fitted. It is fitted to a frame
+            that holds the columns `inputs`, and others; its `predict` gives one double a row.
+        rule_of_thumb: What is predicted of the same frame without learning; a first version has
+            to beat it.
+        by_value: Modules of this project that the fitted model's classes come from: where it is
+            served the project is not installed, so they travel inside it.
+        requirements: Distributions that the fitted model needs to be loaded and asked.
+    """
+
+    description: str
+    kind: Kind
+    sources: tuple[Source, ...]
+    feature_tables: tuple[FeatureTable, ...]
+    spine: Spine
+    label: Label
+    hyperparameters: type[BaseModel]
+    build_model: Callable[[Any], Estimator]
+    rule_of_thumb: Callable[[pd.DataFrame], npt.NDArray[np.float64]]
+    by_value: tuple[ModuleType, ...]
+    requirements: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Hold the declarations against each other.
+
+        Raises:
+            DeclarationError: One names what another does not have, or a name stands twice.
+        """
+        self._check_names()
+        named = [source.name for source in self.sources]
+        for source in self.sources:
+            what = f"Source {source.name}, primary_keys"
+            _require(what, source.primary_keys, source.columns, "columns")
+        _require("Spine.source", (self.spine.source,), named, "sources")
+        _require("Label.source", (self.label.source,), named, "sources")
+        spine = self.require_source(self.spine.source)
+        wanted = (self.spine.decision_at, *self.spine.features, *self.spine.lookups)
+        _require("Spine", wanted, spine.columns, f"columns of the source {spine.name}")
+        label = self.require_source(self.label.source)
+        wanted = (*spine.primary_keys, self.label.column, self.label.known_at)
+        _require("Label", wanted, label.columns, f"columns of the source {label.name}")
+        for table in self.feature_tables:
+            self._check_table(table)
+
+    @cached_property
+    def keys(self) -> Mapping[str, str]:
+        """The columns that tell rows apart, each with its Spark SQL type."""
+        source = self.require_source(self.spine.source)
+        return {key: source.columns[key] for key in source.primary_keys}
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a row: keys, features, what features are looked up by, decision time."""
+        spine = self.spine
+        return tuple(
+            dict.fromkeys((*self.keys, *spine.features, *spine.lookups, spine.decision_at))
+        )
+
+    @cached_property
+    def excluded(self) -> tuple[str, ...]:
+        """The columns of a row that the model does not see."""
+        return tuple(column for column in self.columns if column not in self.spine.features)
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns that the model sees."""
+        looked_up = (feature for table in self.feature_tables for feature in table.features)
+        return (*self.spine.features, *looked_up)
+
+    def require_source(self, name: str) -> Source:
+        """Gives the source of a name, which a checked problem has."""
+        return next(source for source in self.sources if source.name == name)
+
+    def look_ups(self, qualify: Qualify) -> "list[FeatureLookup]":
+        """Says how a row finds its features, in the tables that `qualify` names."""
+        from databricks.feature_engineering import FeatureLookup
+
+        return [
+            FeatureLookup(
+                table_name=qualify(table.name),
+                lookup_key=list(table.lookup_key),
+                feature_names=list(table.features),
+                timestamp_lookup_key=self.spine.decision_at if table.timeseries_column else None,
+                lookback_window=table.lookback,
+            )
+            for table in self.feature_tables
+        ]
+
+    def _check_names(self) -> None:
+        tables = [source.name for source in self.sources]
+        tables += [table.name for table in self.feature_tables]
+        _refuse_twice("sources and feature_tables", tables, "Rename one of the tables.")
+        columns = [*self.excluded, *self.inputs, self.label.column]
+        _refuse_twice("columns of a training set", columns, "Rename one where it is computed.")
+
+    def _check_table(self, table: FeatureTable) -> None:
+        what = f"FeatureTable {table.name}"
+        sources = [source.name for source in self.sources]
+        _require(f"{what}, sql", table.sources, sources, "sources")
+        if table.timeseries_column is not None:
+            keys = table.primary_keys
+            _require(f"{what}, timeseries_column", (table.timeseries_column,), keys, "primary keys")
+        keys, columns = table.lookup_key, self.columns
+        _require(f"{what}, primary_keys", keys, columns, "columns of the spine")
+
+
+def _require(what: str, wanted: Iterable[str], there: Iterable[str], those: str) -> None:
+    there = list(there)
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        raise DeclarationError(
+            what,
+            got=", ".join(missing),
+            allowed=f"the {those}: {', '.join(there)}",
+            remedy="Correct the name, or add what it names.",
+        )
+
+
+def _refuse_twice(what: str, names: list[str], remedy: str) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DeclarationError(
+            what, got=f"{', '.join(twice)} twice", allowed="each name once", remedy=remedy
+        )

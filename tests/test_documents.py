@@ -11,6 +11,8 @@ import pytest
 from laptop import connection
 from laptop.home import Home
 
+from flight_delays.lifecycle import BINARY, Kind, number
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
@@ -46,6 +48,30 @@ def test_make_targets_that_documents_name_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert {"demo", "test"} <= named
     assert [target for target in named if not re.search(rf"^{target}:", makefile, re.M)] == []
+
+
+def rows_of(heading: str) -> dict[str, str]:
+    """Return the first two columns of the table below a heading, or a row's start, of the page."""
+    _, _, below = (ROOT / "docs" / "your-problem.md").read_text().partition(heading)
+    table = below[below.index("|---") :].partition("\n\n")[0].splitlines()[1:]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
+    return {first: second for first, second, *_ in cells}
+
+
+def test_messages_that_are_explained_are_those_of_the_code() -> None:
+    sources = (ROOT / "src").rglob("*.py")
+    code = "\n".join(path.read_text() for path in sources)
+    explained = rows_of("## What an error means")
+    assert len(explained) >= 9
+    for message in explained:
+        for fragment in message.strip("`").split("…"):
+            assert fragment.strip(" ;:,") in code, message
+
+
+@pytest.mark.parametrize("kind", [BINARY, number("EUR")], ids=lambda kind: kind.name)
+def test_metrics_that_are_listed_are_those_there_are(kind: Kind) -> None:
+    metrics = rows_of("first_min_gain: 0.0\n```")[kind.name]
+    assert re.findall(r"`(\w+)`", metrics) == list(kind.metrics)
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from {{.project_name}}.problem.serving import Serving
+from flight_delays.contract import Serving
 
 SOUND = {"endpoint": True, "workload_size": "Small", "scale_to_zero": True}
 

@@ -21,7 +21,9 @@ MAY_CHANGE = (f"src/{NAME}/problem/", f"src/{NAME}/conf/", "tests/problem/")
 MODEL = f"dev.dev_laptop_{NAME}.dev_laptop_delay"
 # A file of the page under its path in bold, or a block of commands.
 STEP = re.compile(r"\*\*`([^`]+)`\*\*\n\n```[a-z]+\n(.*?)```|```sh\n(.*?)```", re.DOTALL)
-FOREIGN = ("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "PYTHONPATH", "LAPTOP_HOME")
+FOREIGN = (
+    "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "PYTHONPATH", "LAPTOP_HOME", "UV_COMPILE_BYTECODE",
+)  # fmt: skip
 
 ASK = f"""
 import json
@@ -51,7 +53,7 @@ class Afternoon:
         done = subprocess.run(
             ["sh", "-eu", "-c", command],
             cwd=self.root,
-            env={**kept, "PATH": PATH, "UV_COMPILE_BYTECODE": "1"},
+            env={**kept, "PATH": PATH},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -68,7 +70,7 @@ def afternoon(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Itera
     project = Afternoon(bundle.make(tmp_path_factory.mktemp("project"), {"project_name": NAME}))
     add_all(project.root)
     project.run("git -c user.name=a -c user.email=a@example.com commit --quiet -m New")
-    project.run("uv sync --locked --quiet")
+    project.run("make setup")
     steps = list(STEP.finditer((project.root / PAGE).read_text()))
     assert len(steps) >= 13
     try:

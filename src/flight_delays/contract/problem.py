@@ -102,8 +102,9 @@ class Problem:
         Raises:
             DeclarationError: One names what another does not have, or a name stands twice.
         """
-        self._check_names()
         named = [source.name for source in self.sources]
+        tables = [*named, *(table.name for table in self.feature_tables)]
+        _refuse_twice("sources and feature_tables", tables, "Rename one of the tables.")
         for source in self.sources:
             what = f"Source {source.name}, primary_keys"
             _require(what, source.primary_keys, source.columns, "columns")
@@ -117,6 +118,8 @@ class Problem:
         _require("Label", wanted, label.columns, f"columns of the source {label.name}")
         for table in self.feature_tables:
             self._check_table(table)
+        columns = [*self.excluded, *self.inputs, self.label.column]
+        _refuse_twice("columns of a training set", columns, "Rename one where it is computed.")
 
     @cached_property
     def keys(self) -> Mapping[str, str]:
@@ -161,13 +164,6 @@ class Problem:
             )
             for table in self.feature_tables
         ]
-
-    def _check_names(self) -> None:
-        tables = [source.name for source in self.sources]
-        tables += [table.name for table in self.feature_tables]
-        _refuse_twice("sources and feature_tables", tables, "Rename one of the tables.")
-        columns = [*self.excluded, *self.inputs, self.label.column]
-        _refuse_twice("columns of a training set", columns, "Rename one where it is computed.")
 
     def _check_table(self, table: FeatureTable) -> None:
         what = f"FeatureTable {table.name}"

@@ -21,6 +21,15 @@ class Templates:
     cookiecutter: Tree
 
 
+def read_source(root: Path) -> Tree:
+    """Reads a repository less what is compiled from it."""
+    return {
+        path: file
+        for path, file in read_repository(root).items()
+        if path != SCHEMA and not path.startswith(f"{FOLDER}/")
+    }
+
+
 def compile_templates(root: Path) -> Templates:
     """Compiles a repository's root; writes nothing.
 
@@ -29,11 +38,7 @@ def compile_templates(root: Path) -> Templates:
     """
     manifest = load_manifest(root / "scaffold" / "manifest.toml")
     answers = load_answers(root, manifest)
-    tree = {
-        path: file
-        for path, file in read_repository(root).items()
-        if path != SCHEMA and not path.startswith(f"{FOLDER}/")
-    }
+    tree = read_source(root)
     parts = Compiler(manifest, answers).compile(tree)
     refusals = list_refusals(tree, manifest)
     return Templates(

@@ -8,6 +8,7 @@ from conformance.tests.commands import find_program
 from conformance.tests.workspaces import serve_workspaces
 from scaffold.templates import compile_templates, write_templates
 from scaffold.tests.monorepos import NAMES, Repository, add_project
+from scaffold.tests.rendering import Renderer, load_renderer
 from scaffold.tests.repositories import Engine, Render, add_all, copy_repository
 from scaffold.trees import write_new
 
@@ -74,3 +75,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("fake-workspace") / "errors.log"
     with serve_workspaces(program, log) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def renderer(root: Path) -> Renderer:
+    return load_renderer(root)

@@ -49,7 +49,7 @@ class Engine:
             },
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=120,
             check=False,
         )
 

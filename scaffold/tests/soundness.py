@@ -1,0 +1,135 @@
+"""What every project must be, whatever was answered."""
+
+import json
+import re
+import tomllib
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from scaffold.sentinel import PROJECT_NAME
+from scaffold.tests.rendering import Answers, Renderer
+from scaffold.tokens import Form
+from scaffold.trees import File, Tree
+
+_SENTINEL = re.compile(rb"flight[ _-]?delays", re.IGNORECASE)
+_MARKER = re.compile(rb"\[option\b|__preamble")
+_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+_ILLEGAL = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$')
+_WORD = re.compile(r"plain[ _-]\d\d[ _-]word", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?$|0o[0-7]+$")
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes for a number what YAML 1.1 does, as PyYAML, and what 1.2 does, as the CLI."""
+
+
+_Loader.add_implicit_resolver("a number of YAML 1.2", _NUMBER, list("+-.0123456789"))
+_Loader.add_constructor("a number of YAML 1.2", lambda _, node: {"a number": node.value})
+
+
+def list_flaws(tree: Tree, answers: Answers) -> list[str]:
+    """Returns what is wrong with the paths and the bytes of a project."""
+    answered = [form.spell(answer) for answer in answers.values() for form in Form]
+    given = [text.encode() for text in answered if _SENTINEL.search(text.encode())]
+    folded: set[str] = set()
+    flaws: list[str] = []
+    for path, file in tree.items():
+        parts = path.split("/")
+        if any(_ILLEGAL.search(part) or _DEVICE.fullmatch(part) for part in parts):
+            flaws.append(f"{path} is no path of Windows")
+        if len(path.partition("/")[2]) > 120:
+            flaws.append(f"{path} is longer than 120 characters")
+        if path.casefold() in folded:
+            flaws.append(f"{path} differs from another in case only")
+        if b"\r" in file.content:
+            flaws.append(f"{path} holds a carriage return")
+        if _MARKER.search(file.content):
+            flaws.append(f"{path} holds a marker")
+        if _SENTINEL.search(_remove(file.content, given)):
+            flaws.append(f"{path} holds the name of this repository")
+        folded.add(path.casefold())
+    return flaws
+
+
+def read_values(path: str, file: File) -> Any:
+    """Reads a file of YAML, TOML or JSON, and compiles one of Python; None of any other.
+
+    Raises:
+        Exception: it cannot be parsed, in the words of its parser.
+    """
+    return _parse(PurePosixPath(path).suffix, file.content)
+
+
+class Oracle:
+    """Knows what a project holds once parsed.
+
+    It is the same project made of plain words, in which each word is replaced by its answer after
+    parsing: an answer that a language takes for something else is then seen.
+    """
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+        self._options = tuple(renderer.manifest.options)
+        texts = [name for name in renderer.manifest.questions if name not in self._options]
+        self._words = {name: f"plain_{number:02}_word" for number, name in enumerate(texts)}
+        self._plain: dict[tuple[str, ...], dict[str, Any]] = {}
+
+    def list_differences(self, tree: Tree, answers: Answers) -> list[str]:
+        """Returns the files that hold other values than they should, or should not stand."""
+        words = {word: answers[name] for name, word in self._words.items()}
+        name = self._words[PROJECT_NAME]
+        words |= {form.spell(name): form.spell(answers[PROJECT_NAME]) for form in Form}
+        expected = _put(self._read_plain(answers), words)
+        found = {path: read_values(path, file) for path, file in tree.items()}
+        missing = object()
+        return [
+            path
+            for path in sorted(expected.keys() | found.keys())
+            if expected.get(path, missing) != found.get(path, missing)
+        ]
+
+    def _read_plain(self, answers: Answers) -> dict[str, Any]:
+        choices = {option: answers[option] for option in self._options}
+        key = tuple(choices.values())
+        if key not in self._plain:
+            tree = self._renderer.make({**choices, **self._words})
+            self._plain[key] = {path: read_values(path, file) for path, file in tree.items()}
+        return self._plain[key]
+
+
+@cache
+def _parse(kind: str, content: bytes) -> Any:
+    match kind:
+        case ".yml" | ".yaml":
+            return yaml.load(content, _Loader)
+        case ".json":
+            return json.loads(content)
+        case ".toml":
+            return tomllib.loads(content.decode())
+        case ".lock":
+            # Piece by piece, of which most are the same in every project.
+            first, *others = content.split(b"\n[[")
+            return [_parse(".toml", piece) for piece in (first, *(b"[[" + one for one in others))]
+        case ".py":
+            compile(content, "rendered", "exec", dont_inherit=True)
+    return None
+
+
+def _remove(content: bytes, texts: list[bytes]) -> bytes:
+    for text in texts:
+        content = content.replace(text, b"")
+    return content
+
+
+def _put(value: Any, words: dict[str, str]) -> Any:
+    match value:
+        case str():
+            return _WORD.sub(lambda found: words[found.group()], value)
+        case dict():
+            return {_put(key, words): _put(one, words) for key, one in value.items()}
+        case list():
+            return [_put(one, words) for one in value]
+    return value

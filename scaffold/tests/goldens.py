@@ -1,0 +1,64 @@
+"""What each choice makes of a project, as files to be read in a review; `make goldens` writes them.
+
+The project has this repository's own answers but for the one choice. A file that is new or gone as
+a whole is named alone; of another the changed lines are shown, without their numbers, which change
+with every line above.
+"""
+
+from difflib import unified_diff
+from pathlib import Path
+
+from conformance.tests.projects import ROOT
+from scaffold.compilation import Part
+from scaffold.tests.rendering import Answers, Renderer, load_renderer, make_file
+
+FOLDER = Path(__file__).parent / "goldens"
+FILES = "files.txt"
+
+
+def write_goldens(renderer: Renderer) -> dict[str, str]:
+    """Returns the golden files: all paths of the project, and what each other choice changes."""
+    own = renderer.complete(renderer.own)
+    goldens = {FILES: "".join(f"{path}\n" for path in sorted(renderer.make(own)))}
+    for option, choices in renderer.manifest.options.items():
+        for choice in choices:
+            if choice != own[option]:
+                goldens[f"{option}-{choice}.diff"] = _compare(renderer, own, {option: choice})
+    return goldens
+
+
+def _compare(renderer: Renderer, own: Answers, changed: Answers) -> str:
+    """Writes what becomes of each file, less the record, which holds each answer."""
+    lines: list[str] = []
+    for part in renderer.parts:
+        before = renderer.find_place(part, own)
+        after = renderer.find_place(part, {**own, **changed})
+        if before != after:
+            lines.append(f"{before or 'nothing'} -> {after or 'nothing'}\n")
+        if before and after and not before.endswith(renderer.manifest.record):
+            hunks = _list_hunks(part, own, {**own, **changed})
+            lines += [f"{after}\n", *hunks] if hunks else []
+    return "".join(lines)
+
+
+def _list_hunks(part: Part, own: Answers, other: Answers) -> list[str]:
+    before, after = (
+        make_file(part, answers).content.decode().splitlines(keepends=True)
+        for answers in (own, other)
+    )
+    hunks = list(unified_diff(before, after, n=1))[2:]
+    return ["@@\n" if line.startswith("@@") else line for line in hunks]
+
+
+def main() -> None:
+    """Writes the golden files anew."""
+    goldens = write_goldens(load_renderer(ROOT))
+    FOLDER.mkdir(exist_ok=True)
+    for path in FOLDER.iterdir():
+        path.unlink()
+    for name, text in goldens.items():
+        (FOLDER / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,13 +9,20 @@ CLI_VERSION = $(shell sed -n 's|.*databricks/cli v||p' conformance/go.mod)
 CLI_STAMP = -X github.com/databricks/cli/internal/build.buildVersion=$(CLI_VERSION)
 BUILD_GO = cd conformance && go build -buildvcs=false -o ../$@
 
-.PHONY: bench databricks-cli actionlint template fresh-template
+.PHONY: bench soak databricks-cli actionlint template fresh-template goldens
 
-bench: setup ## Figures, both sides in one run on this machine.
+bench: setup databricks-cli ## Figures, both sides in one run on this machine.
 	@$(RUN) python benchmarks/forked_tasks.py
+	@$(RUN) python -m benchmarks.new_project
+
+soak: setup databricks-cli ## All tests and the demo of three projects; writes into benchmarks/results/.
+	@$(RUN) python -m benchmarks.soaked_projects
 
 template: setup ## Compile the templates from what stands here; CHECK=1 only says whether they are stale.
 	@$(RUN) python -m scaffold compile $(if $(CHECK),--check)
+
+goldens: setup ## Write anew what each choice makes of a project, for a review of the change.
+	@$(RUN) python -m scaffold.tests.goldens
 
 # Not among the project's own dependencies, which every render has.
 test: $(TOOLS)/bin/cookiecutter

@@ -1,0 +1,75 @@
+"""Projects that have moved in: committed in a repository, with an environment of their own."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.tests.projects import PATH, Project
+from scaffold.sentinel import PROJECT_NAME
+from scaffold.tests.rendering import Answers
+from scaffold.tests.repositories import Engine
+
+# What the surrounding `make` and `uv run` say to those that they start.
+_FOREIGN = ("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONPATH", "LAPTOP_HOME")
+_LIMIT = 1800
+
+
+@dataclass(frozen=True)
+class Household:
+    """A project with an environment, into which its own `make setup` installs it.
+
+    Attributes:
+        root: The project.
+        installed: Where the environment is; one that another project has left is taken over.
+        types: Where mypy keeps what it knows; of libraries it is the same for all.
+    """
+
+    root: Path
+    installed: Path
+    types: Path
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command in the project; a failure is for the caller to judge."""
+        kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+        return subprocess.run(
+            command,
+            cwd=self.root,
+            env={
+                **kept,
+                "PATH": PATH,
+                "UV_PROJECT_ENVIRONMENT": str(self.installed),
+                "MYPY_CACHE_DIR": str(self.types),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_LIMIT,
+            check=False,
+        )
+
+
+def commit_project(folder: Path, answers: Answers) -> Project:
+    """Commits a project that was made below a folder, in the repository that takes it."""
+    root = folder / answers[PROJECT_NAME]
+    repository = Project(folder if answers["monorepo"] == "yes" else root)
+    repository.git("init", "--quiet", "--initial-branch", answers["default_branch"])
+    repository.commit("A new project")
+    return Project(root)
+
+
+def move_in(bundle: Engine, answers: Answers, folder: Path, place: Path | None = None) -> Household:
+    """Makes a project below a folder as its owner would, up to the first commit.
+
+    Args:
+        bundle: what makes it.
+        answers: an answer to each question.
+        folder: new.
+        place: where another project has left an environment; otherwise it has one of its own.
+    """
+    done = bundle.run(folder, answers)
+    assert done.returncode == 0, done.stderr
+    root = commit_project(folder, answers).root
+    if place is None:
+        return Household(root, root / ".venv", root / ".mypy_cache")
+    return Household(root, place / "environment", place / "types")

@@ -1,0 +1,81 @@
+"""A program at a terminal, and who types there."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import termios
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\].*?(?:\x07|\x1b\\)|\r")
+PATIENCE = 120.0
+
+
+class Terminal:
+    """A program whose input and output are a pseudo-terminal."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
+        self._outer, inner = pty.openpty()
+        # What is typed is not shown again, so that all that is read was said by the program.
+        modes = termios.tcgetattr(inner)
+        modes[3] &= ~termios.ECHO
+        termios.tcsetattr(inner, termios.TCSANOW, modes)
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            start_new_session=True,
+        )
+        os.close(inner)
+        self._said = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._outer)
+
+    def expect(self, text: str) -> str:
+        """Waits until the program says a text, and returns all it said since the last one.
+
+        Raises:
+            AssertionError: it says something else, or ends.
+        """
+        before, found, after = self._read(until=text).partition(text)
+        assert found, f"expected {text!r}, got {before!r}"
+        self._said = after
+        return before
+
+    def type(self, keys: str) -> None:
+        """Types keys."""
+        os.write(self._outer, keys.encode())
+
+    def end(self) -> tuple[int, str]:
+        """Waits for the end of the program, and returns its exit code and its last words."""
+        return self._process.wait(timeout=PATIENCE), self._read(until=None)
+
+    def _read(self, until: str | None) -> str:
+        deadline = time.monotonic() + PATIENCE
+        while until is None or until not in self._said:
+            left = deadline - time.monotonic()
+            if left < 0 or not select.select([self._outer], [], [], left)[0]:
+                break
+            try:
+                self._said += _CONTROL.sub("", os.read(self._outer, 65536).decode(errors="replace"))
+            # So Linux says that nobody has the other end open.
+            except OSError:
+                break
+        return self._said

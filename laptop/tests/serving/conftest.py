@@ -1,7 +1,10 @@
+import json
 import shutil
 import socket
 import threading
 import time
+import urllib.error
+import urllib.request
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +38,7 @@ from laptop.features.spec import FeatureColumn, FeatureSpec, InputTable, SourceC
 from laptop.features.tables import FeatureTable
 from laptop.workspace import identity, serving
 from laptop.workspace.app import create_app
+from laptop.workspace.endpoints import Endpoints
 from laptop.workspace.state import State
 from mlflow.types import ColSpec, Schema
 from sklearn.impute import SimpleImputer
@@ -67,7 +71,7 @@ TABLE = FeatureTable(
     tags={},
 )
 NIGHT = datetime(2013, 11, 1, tzinfo=UTC)
-ROW = {"origin": "EWR", "decision_at": "2013-11-01T10:00:00Z", "distance": 100.0}
+ROW = {"origin": "EWR", "decision_at": "2013-11-01T10:00:00", "distance": 100.0}
 
 
 def reader(intercept: float) -> Pipeline:
@@ -91,14 +95,15 @@ class Workspace:
     url: str = ""
 
     @contextmanager
-    def up(self) -> Iterator[ServingEndpointsAPI]:
+    def up(self, delay_seconds: float = 0) -> Iterator[ServingEndpointsAPI]:
         state = State(self.home)
+        endpoints = Endpoints(state, delay_seconds)
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         app = create_app()
         app.include_router(identity.router(self.url))
-        app.include_router(serving.router(state))
+        app.include_router(serving.router(endpoints))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
@@ -109,6 +114,7 @@ class Workspace:
         finally:
             server.should_exit = True
             thread.join()
+            endpoints.close()
             state.close()
 
     def publish(self, temp: float, wind: int) -> None:
@@ -129,6 +135,14 @@ def register(spec: FeatureSpec, intercept: float, name: str = MODEL) -> str:
         serialization_format="cloudpickle",
     )
     return str(mlflow.register_model(info.model_uri, name).version)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Let MLflow warn while a model is logged, which the test run would take for an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
@@ -213,3 +227,17 @@ def failure(endpoints: ServingEndpointsAPI) -> str:
     state = pending.served_entities[0].state
     assert state is not None
     return state.deployment_state_message or ""
+
+
+def post(
+    url: str, body: bytes, content_type: str = "application/json", path: str = "delay/invocations"
+) -> tuple[int, Any]:
+    """Send a request as a client without Databricks' libraries would."""
+    headers = {"Content-Type": content_type}
+    request = urllib.request.Request(f"{url}/serving-endpoints/{path}", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())

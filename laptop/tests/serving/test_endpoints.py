@@ -23,7 +23,8 @@ from databricks.sdk.service.serving import (
     Route,
     ServingEndpointsAPI,
 )
-from laptop.workspace import endpoint_config, serving
+from laptop.workspace import endpoint_config
+from laptop.workspace.endpoints import ENDPOINT, Endpoints
 from laptop.workspace.state import State
 
 from .conftest import MODEL, ROW, WEATHER, Workspace, ask, config, create, entity, failure
@@ -147,13 +148,13 @@ def test_an_interrupted_update_is_completed_after_a_restart(workspace: Workspace
     with workspace.up() as endpoints:
         create(endpoints)
     state = State(workspace.home)
-    document = state.get(serving.ENDPOINT, "delay")
+    document = state.get(ENDPOINT, "delay")
     assert document is not None
     document["pending_config"] = endpoint_config.planned(
         {"served_entities": [{"entity_name": MODEL, "entity_version": "2"}]}, version=2
     )
     document["state"]["config_update"] = "IN_PROGRESS"
-    state.put(serving.ENDPOINT, "delay", document)
+    state.put(ENDPOINT, "delay", document)
     state.close()
 
     with workspace.up() as endpoints:
@@ -166,10 +167,10 @@ def test_an_endpoint_that_is_being_updated_takes_no_other_update(
 ) -> None:
     create(endpoints)
     state = State(workspace.home)
-    document = state.get(serving.ENDPOINT, "delay")
+    document = state.get(ENDPOINT, "delay")
     assert document is not None
     document["state"]["config_update"] = "IN_PROGRESS"
-    state.put(serving.ENDPOINT, "delay", document)
+    state.put(ENDPOINT, "delay", document)
     state.close()
 
     with pytest.raises(ResourceConflict):
@@ -193,7 +194,7 @@ def test_an_update_that_ends_after_its_endpoint_was_made_anew_changes_nothing(
     workspace: Workspace,
 ) -> None:
     state = State(workspace.home)
-    endpoints = serving.Endpoints(state)
+    endpoints = Endpoints(state)
     wanted = {"served_entities": [{"entity_name": MODEL, "entity_version": "2"}]}
     endpoints.create({"name": "delay", "config": wanted})
     former = endpoints.get("delay") | {"pending_config": endpoint_config.planned(wanted, 2)}
@@ -201,7 +202,7 @@ def test_an_update_that_ends_after_its_endpoint_was_made_anew_changes_nothing(
     endpoints.create({"name": "delay", "config": wanted})
     before = endpoints.get("delay")
 
-    assert not endpoints.settle(former, {"config": {}}, ready="READY")
+    endpoints.settle(former, {"config": {}}, None, ready="READY")
 
     assert endpoints.get("delay") == before
     state.close()

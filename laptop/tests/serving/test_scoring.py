@@ -1,23 +1,39 @@
+import http.client
 import json
-import urllib.error
-import urllib.request
 from typing import Any
 
-import mlflow
-import pandas as pd
 import pytest
 from databricks.sdk.errors import BadRequest
+from databricks.sdk.errors import NotImplemented as NotBuilt
 from databricks.sdk.service.serving import DataframeSplitInput, ServingEndpointsAPI
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema
+from laptop.workspace.serving import MOST_BYTES
 
-from .conftest import ROW, Workspace, ask, config, create, entity, reader
+from .conftest import ROW, Workspace, ask, create, post
+
+COLUMNS = {name: [value] for name, value in ROW.items()}
+FIRST = pytest.approx([1420.0])
 
 
-def test_split_frames_are_scored_too(standing: tuple[ServingEndpointsAPI, str]) -> None:
-    split = DataframeSplitInput(columns=list(ROW), data=[list(ROW.values())])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_records": [ROW]},
+        {"dataframe_split": DataframeSplitInput(columns=list(ROW), data=[list(ROW.values())])},
+        {"dataframe_split": DataframeSplitInput([*ROW][::-1], [[*ROW.values()][::-1]], [7])},
+        {"instances": [ROW]},
+        {"inputs": COLUMNS},
+        {"inputs": [ROW]},
+        {"inputs": ROW},
+        {"dataframe_records": [ROW], "client_request_id": "mine", "usage_context": {"team": "a"}},
+    ],
+)
+def test_a_request_may_come_in_each_of_mlflow_s_formats(
+    standing: tuple[ServingEndpointsAPI, str], body: dict[str, Any]
+) -> None:
+    answer = standing[0].query("delay", **body)
 
-    assert standing[0].query("delay", dataframe_split=split).predictions == pytest.approx([1420.0])
+    assert answer.predictions == FIRST
+    assert answer.served_model_name == "delay-1"
 
 
 @pytest.mark.parametrize(
@@ -26,8 +42,9 @@ def test_split_frames_are_scored_too(standing: tuple[ServingEndpointsAPI, str]) 
         ({"origin": "LGA"}, 1000 + 100 - 10 - 100),
         ({"origin": None}, 1000 + 100 - 10 - 100),
         ({"temp": 5.0}, 1000 + 100 + 50 + 300),
-        ({"temp": 5.0, "wind": None}, 1000 + 100 + 50 - 100),
-        ({"decision_at": "1999-01-01T00:00:00"}, 1420),
+        ({"temp": None}, 1000 + 100 - 10 + 300),
+        ({"wind": 4}, 1000 + 100 + 20 + 400),
+        ({"decision_at": "1999-01-01T00:00:00.123456789"}, 1420),
         ({"decision_at": None}, 1420),
         ({"unknown": [1]}, 1420),
     ],
@@ -48,70 +65,104 @@ def test_what_is_published_again_is_used_at_once(
     assert ask(endpoints) == pytest.approx(1100.0)
 
 
-def post(url: str, body: bytes) -> tuple[int, dict[str, Any]]:
-    request = urllib.request.Request(f"{url}/serving-endpoints/delay/invocations", body)
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(request)
-    answer: dict[str, Any] = json.loads(caught.value.read())
-    status = caught.value.code
-    caught.value.close()
-    return status, answer
-
-
 @pytest.mark.parametrize(
-    ("body", "message"),
+    ("body", "code", "message"),
     [
-        ("{", "no JSON"),
-        ([], "got: list"),
-        ({}, "got: dict"),
-        ({"inputs": [[1]]}, "dataframe_records and dataframe_split; got: inputs"),
-        ({"instances": [ROW]}, "got: instances"),
-        ({"dataframe_records": [ROW], "inputs": []}, "got: dataframe_records, inputs"),
-        ({"dataframe_records": []}, "holds no rows"),
-        ({"dataframe_records": ROW}, "must be a list of objects"),
-        ({"dataframe_records": [1]}, "must be a list of objects"),
-        ({"dataframe_records": [{"origin": "EWR"}]}, "['decision_at', 'distance']"),
-        ({"dataframe_records": [ROW, {}]}, "lacks ['origin', 'decision_at', 'distance']"),
-        ({"dataframe_records": [ROW | {"distance": "far"}]}, "distance must be double"),
-        ({"dataframe_records": [ROW | {"distance": True}]}, "distance must be double"),
-        ({"dataframe_records": [ROW | {"origin": 7}]}, "origin must be string"),
-        ({"dataframe_records": [ROW | {"wind": 1.5}]}, "wind must be bigint"),
-        ({"dataframe_records": [ROW | {"decision_at": "noon"}]}, "decision_at must be timestamp"),
-        ({"dataframe_records": [ROW | {"decision_at": 5}]}, "decision_at must be timestamp"),
-        ({"dataframe_split": [1]}, "must be an object with"),
-        ({"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}, "must have 1 values"),
-        ({"dataframe_split": {"columns": ["a"], "data": 5}}, "must be an object with"),
-        ({"dataframe_split": {"columns": 5, "data": [[1]]}}, "must be an object with"),
+        ("{", "BAD_REQUEST", "valid JSON"),
+        (b"\xff", "BAD_REQUEST", "valid JSON"),
+        ([], "BAD_REQUEST", "Received a list"),
+        ({}, "BAD_REQUEST", "exactly one of the input fields"),
+        ({"dataframe_records": [ROW], "inputs": COLUMNS}, "BAD_REQUEST", "exactly one of"),
+        ({"dataframe_records": ROW}, "BAD_REQUEST", "must be a list of records"),
+        ({"dataframe_split": [1]}, "BAD_REQUEST", "must be a dictionary"),
+        ({"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}, "BAD_REQUEST", "had 2 columns"),
+        (
+            {"dataframe_split": {"columns": 5, "data": [[1]]}},
+            "BAD_REQUEST",
+            "not a valid dataframe",
+        ),
+        ({"dataframe_records": [ROW | {"distance": "far"}]}, "BAD_REQUEST", "column distance to"),
+        ({"dataframe_records": [ROW | {"wind": None}]}, "BAD_REQUEST", "column wind to"),
+        (
+            {"dataframe_records": [ROW | {"decision_at": "noon"}]},
+            "BAD_REQUEST",
+            "column decision_at",
+        ),
+        (
+            {"dataframe_records": [ROW | {"decision_at": "2013-11-01T10:00:00Z"}]},
+            "INVALID_PARAMETER_VALUE",
+            "timezone-naive",
+        ),
+        ({"dataframe_records": []}, "INVALID_PARAMETER_VALUE", "missing inputs ['origin'"),
+        ({"dataframe_records": [1]}, "INVALID_PARAMETER_VALUE", "missing inputs ['origin'"),
+        (
+            {"dataframe_records": [{"origin": "EWR"}]},
+            "INVALID_PARAMETER_VALUE",
+            "missing inputs ['decision_at', 'distance']",
+        ),
+        ({"inputs": 5}, "INVALID_PARAMETER_VALUE", "missing inputs"),
+        ({"messages": []}, "INVALID_PARAMETER_VALUE", "missing inputs"),
     ],
 )
-def test_a_request_that_cannot_be_scored_is_a_bad_request(
-    standing: tuple[ServingEndpointsAPI, str], body: Any, message: str
+def test_a_request_that_cannot_be_scored_is_refused_in_mlflow_s_words(
+    standing: tuple[ServingEndpointsAPI, str], body: Any, code: str, message: str
 ) -> None:
-    text = body if isinstance(body, str) else json.dumps(body)
+    text = body if isinstance(body, str | bytes) else json.dumps(body)
 
-    status, answer = post(standing[1], text.encode())
+    status, answer = post(standing[1], text if isinstance(text, bytes) else text.encode())
 
-    assert (status, answer["error_code"]) == (400, "BAD_REQUEST")
+    assert (status, answer["error_code"]) == (400, code)
     assert message in answer["message"]
 
 
-def test_a_plain_model_is_served_without_lookups(endpoints: ServingEndpointsAPI) -> None:
-    info = mlflow.sklearn.log_model(
-        reader(0.0),
-        name="plain",
-        input_example=pd.DataFrame({"distance": [1.0], "temp": [1.0], "wind": [1.0]}),
-        signature=ModelSignature(
-            Schema([ColSpec("double", name) for name in ("distance", "temp", "wind")]),
-            Schema([ColSpec("double")]),
-        ),
-        pip_requirements=["scikit-learn"],
-        serialization_format="cloudpickle",
-    )
-    version = mlflow.register_model(info.model_uri, "dev.shop.plain").version
-    plain = entity(version, entity_name="dev.shop.plain")
-    endpoints.create_and_wait("plain", config=config(plain))
+def test_the_sdk_raises_its_own_error_for_a_bad_request(
+    standing: tuple[ServingEndpointsAPI, str],
+) -> None:
+    with pytest.raises(BadRequest, match="exactly one of the input fields"):
+        standing[0].query("delay", dataframe_records=[ROW], inputs=COLUMNS)
 
-    row = {"distance": 1.0, "temp": 1.0, "wind": 1.0}
-    assert endpoints.query("plain", dataframe_records=[row]).predictions == pytest.approx([111.0])
-    with pytest.raises(BadRequest, match="wind"):
-        endpoints.query("plain", dataframe_records=[{"distance": 1.0, "temp": 1.0}])
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "", "text/html"])
+def test_another_content_type_is_refused(
+    standing: tuple[ServingEndpointsAPI, str], content_type: str
+) -> None:
+    status, answer = post(standing[1], b"{}", content_type)
+
+    assert status == 415
+    assert "application/json" in answer["message"]
+
+
+@pytest.mark.parametrize("option", [{"stream": True}, {"databricks_options": {"return_trace": 1}}])
+def test_answers_of_another_shape_are_not_built(
+    standing: tuple[ServingEndpointsAPI, str], option: dict[str, Any]
+) -> None:
+    body = json.dumps({"dataframe_records": [ROW], **option})
+
+    status, answer = post(standing[1], body.encode())
+
+    assert (status, answer["error_code"]) == (501, "NOT_IMPLEMENTED")
+    assert next(iter(option)) in answer["message"]
+    with pytest.raises(NotBuilt, match="stream"):
+        standing[0].query("delay", dataframe_records=[ROW], stream=True)
+
+
+@pytest.mark.parametrize(("size", "status"), [(MOST_BYTES, 200), (MOST_BYTES + 1, 413)])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_request_has_at_most_16_mib(
+    standing: tuple[ServingEndpointsAPI, str], size: int, status: int, chunked: bool
+) -> None:
+    body = json.dumps({"dataframe_records": [ROW]}).encode().ljust(size)
+    connection = http.client.HTTPConnection(standing[1].removeprefix("http://"), timeout=30)
+    connection.request(
+        "POST",
+        "/serving-endpoints/delay/invocations",
+        iter([body]) if chunked else body,
+        {"Content-Type": "application/json"},
+        encode_chunked=chunked,
+    )
+
+    answer = connection.getresponse()
+
+    assert answer.status == status
+    assert b"predictions" in answer.read() or status == 413
+    connection.close()

@@ -9,18 +9,26 @@ from .requests import required
 from .state import Document
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,63}")
+_ALLOWED_NAME = "1 to 63 letters, digits, '-' and '_'."
 _ENTITY_FIELDS = frozenset(
     {
         "entity_name",
         "entity_version",
-        "environment_vars",
+        "max_provisioned_concurrency",
+        "min_provisioned_concurrency",
         "name",
         "scale_to_zero_enabled",
         "workload_size",
         "workload_type",
     }
 )
+_CONCURRENCY_FIELDS = ("min_provisioned_concurrency", "max_provisioned_concurrency")
+# Least concurrency of each size; others can be had in some workspaces.
+_CONCURRENCY = {"Small": 4, "Medium": 8, "Large": 16}
+MOST_ENTITIES = 10
 _CREATE_FIELDS = frozenset({"name", "config", "tags", "description", "route_optimized"})
+_ROUTE_FIELDS = frozenset({"served_entity_name", "served_model_name", "traffic_percentage"})
+_TAG_FIELDS = frozenset({"add_tags", "delete_tags"})
 _CONFIG_FIELDS = frozenset({"name", "served_entities", "traffic_config"})
 
 
@@ -45,9 +53,7 @@ def named(body: Document) -> str:
     (name,) = required(body, "name")
     only(body, _CREATE_FIELDS, "an endpoint")
     if not _NAME.fullmatch(name):
-        raise invalid(
-            f"Endpoint name '{name}' is not allowed: 1 to 63 letters, digits, '-' and '_'."
-        )
+        raise invalid(f"Endpoint name '{name}' is not allowed: {_ALLOWED_NAME}")
     if body.get("route_optimized"):
         raise ApiError(501, "NOT_IMPLEMENTED", "The laptop has no route optimization.")
     return name
@@ -64,12 +70,17 @@ def planned(body: Document, version: int) -> Document:
     names = [entity["name"] for entity in entities]
     if not entities:
         raise invalid("Field 'served_entities' is required, with one entity or more.")
+    if len(entities) > MOST_ENTITIES:
+        raise invalid(f"An endpoint serves at most {MOST_ENTITIES} entities, got: {len(entities)}.")
     if len(set(names)) < len(names):
         raise invalid(f"Served entities need names of their own, got: {', '.join(names)}.")
     routes = (body.get("traffic_config") or {}).get("routes") or []
     if not routes and len(names) == 1:
         routes = [{"served_model_name": names[0], "traffic_percentage": 100}]
     shares = [route_share(route, names) for route in routes]
+    routed = [name for name, _ in shares]
+    if len(set(routed)) < len(routed):
+        raise invalid(f"Each served entity takes one route, got: {', '.join(routed)}.")
     if sum(share for _, share in shares) != 100:
         raise invalid(
             "traffic_percentage of all routes must sum to 100, got: "
@@ -93,9 +104,19 @@ def served_entity(given: Document) -> Document:
     model, version = required(given, "entity_name", "entity_version")
     if not version.isdecimal():
         raise invalid(f"entity_version must be a version's number, got: {version}.")
+    name = given.get("name") or f"{model.rpartition('.')[2]}-{version}"
+    if not _NAME.fullmatch(name):
+        raise invalid(f"Served entity name '{name}' is not allowed: {_ALLOWED_NAME}")
+    if given.get("workload_size") and any(given.get(field) for field in _CONCURRENCY_FIELDS):
+        raise invalid(
+            f"Served entity '{name}' gives workload_size and {' or '.join(_CONCURRENCY_FIELDS)}. "
+            "Give the one or the other."
+        )
     return {
-        "name": f"{model.rpartition('.')[2]}-{version}",
+        "scale_to_zero_enabled": False,
+        "workload_type": "CPU",
         **given,
+        "name": name,
         "creator": USER_NAME,
         "creation_timestamp": now(),
         "state": {"deployment": "DEPLOYMENT_CREATING", "deployment_state_message": ""},
@@ -104,13 +125,40 @@ def served_entity(given: Document) -> Document:
 
 def route_share(route: Document, names: list[str]) -> tuple[str, int]:
     """Return which served entity a route leads to, and its percentage."""
-    name = route.get("served_entity_name") or route.get("served_model_name")
+    only(route, _ROUTE_FIELDS, "a route")
+    given = {route[key] for key in ("served_entity_name", "served_model_name") if route.get(key)}
+    if len(given) != 1:
+        raise invalid(
+            "A route leads to one served entity, by served_entity_name or served_model_name; "
+            f"got: {', '.join(sorted(given)) or 'none'}."
+        )
+    (name,) = given
     share = route.get("traffic_percentage")
     if name not in names:
         raise invalid(f"A route leads to '{name}'. Served entities: {', '.join(names)}.")
-    if not isinstance(share, int) or not 0 <= share <= 100:
+    if not isinstance(share, int) or isinstance(share, bool) or not 0 <= share <= 100:
         raise invalid(f"traffic_percentage of '{name}' must be 0 to 100, got: {share}.")
     return name, share
+
+
+def concurrency(entity: Document) -> int:
+    """Return the least concurrency that a served entity asks for."""
+    asked = entity.get("min_provisioned_concurrency")
+    return int(asked or _CONCURRENCY.get(entity.get("workload_size") or "Small", 0))
+
+
+def tagged(tags: list[Document], body: Document) -> list[Document]:
+    """Return an endpoint's tags after a request that adds some and deletes others.
+
+    Raises:
+        ApiError: 400, for a tag without a key.
+    """
+    only(body, _TAG_FIELDS, "a change of tags")
+    added = body.get("add_tags") or []
+    for tag in added:
+        required(tag, "key")
+    by_key = {tag["key"]: tag for tag in [*tags, *added]}
+    return [tag for key, tag in by_key.items() if key not in (body.get("delete_tags") or [])]
 
 
 def marked_ready(config: Document) -> Document:

@@ -6,6 +6,7 @@ import mlflow
 from fastapi import APIRouter
 from mlflow.exceptions import MlflowException
 
+from .endpoints import ENDPOINT
 from .errors import ApiError, missing
 from .jobs import JOB
 from .requests import JsonBody
@@ -27,6 +28,8 @@ def router(state: State, tree: FileTree) -> APIRouter:
             there = tree.has_object(number)
         elif kind == "experiments":
             there = has_experiment(number)
+        elif kind == "serving-endpoints":
+            there = any(endpoint["id"] == number for endpoint in state.all(ENDPOINT))
         else:
             text = f"Permissions of {kind} are not built on the laptop."
             raise ApiError(501, "NOT_IMPLEMENTED", text)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
 IDLE_SECONDS = 15 * 60
+DELAY = "LAPTOP_SERVING_DELAY"
 GRACE_SECONDS = 2
 
 
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("--catalog", action="append", default=[])
     parser.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS)
+    parser.add_argument("--serving-delay", type=seconds, default=os.environ.get(DELAY, "0"))
     given = parser.parse_args(arguments)
     home = Home(given.home.resolve())
     home.create()
@@ -45,18 +47,30 @@ def main(arguments: list[str] | None = None) -> None:
     with held(home.lock_file):
         # One that was killed could not take it away.
         home.connection_file.unlink(missing_ok=True)
-        serve(home, given.catalog, given.idle_seconds)
+        serve(home, given.catalog, given.idle_seconds, given.serving_delay)
     # Libraries that tidy up at exit would ask the engine, which is gone, again and again.
     os._exit(0)
 
 
-def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
+def seconds(text: str) -> float:
+    """Return a span of time that a command line or the environment gives.
+
+    Raises:
+        ArgumentTypeError: It is none.
+    """
+    if not text.replace(".", "", 1).isdecimal():
+        raise argparse.ArgumentTypeError(f"Seconds are a number such as 2.5, got: {text}.")
+    return float(text)
+
+
+def serve(home: Home, catalogs: list[str], idle_seconds: float, serving_delay: float = 0) -> None:
     """Answer on a free loopback port; say where in `workspace.json` once ready.
 
     Args:
         home: The state folder, whose lock the caller holds.
         catalogs: Catalogs that must exist; those of former times and the usual ones do too.
         idle_seconds: Leave after so long without a request or a running job.
+        serving_delay: Seconds that an update of an endpoint takes besides the loading.
     """
     # Named as TCP, or asyncio leaves Nagle's algorithm on and every answer takes 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -78,10 +92,12 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
     # MLflow takes seconds to import; by now the warm process does the same on another core.
     from ..store import TrackingStore
     from . import experiments, grants, models, permissions, serving
+    from .endpoints import Endpoints
 
     # Two processes that open a fresh database at once would both migrate it, and one fail.
     TrackingStore(os.environ["MLFLOW_TRACKING_URI"])
 
+    endpoints = Endpoints(state, serving_delay)
     app = create_app()
     app.include_router(identity.router(address))
     app.include_router(unity.router(state))
@@ -95,7 +111,7 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
     app.include_router(grants.router(state))
     app.include_router(permissions.router(state, tree))
     app.include_router(warehouses.router())
-    app.include_router(serving.router(state))
+    app.include_router(serving.router(endpoints))
 
     activity = Activity()
     guarded = Guard(app, token, port, activity)
@@ -131,6 +147,7 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float) -> None:
     finally:
         home.connection_file.unlink(missing_ok=True)
         runner.close()
+        endpoints.close()
         engine.stop()
         state.close()
 

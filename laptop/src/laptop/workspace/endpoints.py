@@ -1,0 +1,309 @@
+"""Serving endpoints: what is to be served, what is, and the way from one to the other.
+
+An update loads the new models beside the old ones and swaps when all of them are in memory, so
+an endpoint answers throughout, and keeps its former configuration if one of them fails.
+"""
+
+import random
+import threading
+import time
+import traceback
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..identity import USER_NAME
+from .endpoint_config import (
+    NotLoadable,
+    concurrency,
+    marked_failed,
+    marked_ready,
+    named,
+    now,
+    planned,
+    tagged,
+)
+from .endpoint_traffic import Measured, Traffic
+from .errors import ApiError, missing
+from .state import Document, State
+
+if TYPE_CHECKING:
+    from ..features.online import OnlineStore
+    from .scoring import ServedModel
+
+ENDPOINT = "serving-endpoint"
+
+# Clients poll in steps of a second or more; most models are in memory before the first answer.
+_PATIENCE_SECONDS = 1.0
+_LONGEST_LOG = 1000
+
+
+@dataclass(frozen=True)
+class Log:
+    """What one served entity has said since the workspace was started.
+
+    Attributes:
+        build: About its way into memory.
+        service: About requests it could not answer.
+    """
+
+    build: deque[str] = field(default_factory=lambda: deque(maxlen=_LONGEST_LOG))
+    service: deque[str] = field(default_factory=lambda: deque(maxlen=_LONGEST_LOG))
+
+
+@dataclass(frozen=True)
+class Served:
+    """A served entity in memory."""
+
+    name: str
+    model: "ServedModel"
+    traffic: Traffic
+    log: Log
+    concurrency: int
+
+
+@dataclass(frozen=True)
+class Live:
+    """What an endpoint answers with: its models in memory and their shares of the traffic."""
+
+    served: dict[str, Served]
+    shares: dict[str, int]
+
+    def choose(self) -> Served:
+        """Return the served entity that answers the next request."""
+        (name,) = random.choices(list(self.shares), weights=list(self.shares.values()))
+        return self.served[name]
+
+    def named(self, name: str) -> Served:
+        """Return the served entity of a name.
+
+        Raises:
+            ApiError: 404, where there is none.
+        """
+        if name not in self.served:
+            raise missing("RESOURCE_DOES_NOT_EXIST", "Served entity", name, list(self.served))
+        return self.served[name]
+
+
+class Endpoints:
+    """The endpoints of a workspace; an interrupted update is taken up again.
+
+    Args:
+        state: Where their configurations last.
+        delay_seconds: How much longer every update takes than the loading.
+    """
+
+    def __init__(self, state: State, delay_seconds: float = 0) -> None:
+        self._state = state
+        self._delay_seconds = delay_seconds
+        self._live: dict[str, Live] = {}
+        self._logs: dict[tuple[str, str], Log] = {}
+        self._reviving = threading.Lock()
+        self._closing = threading.Event()
+        self._updates: list[threading.Thread] = []
+        for endpoint in state.all(ENDPOINT):
+            if in_progress(endpoint):
+                self._start(endpoint)
+
+    def all(self) -> list[Document]:
+        """Return the endpoints as the API shows them."""
+        return self._state.all(ENDPOINT)
+
+    def get(self, name: str) -> Document:
+        """Return an endpoint as the API shows it."""
+        endpoint = self._state.get(ENDPOINT, name)
+        if endpoint is None:
+            there = [known["name"] for known in self.all()]
+            raise missing("RESOURCE_DOES_NOT_EXIST", "Endpoint", name, there)
+        return endpoint
+
+    def create(self, body: Document) -> Document:
+        """Record an endpoint and begin to load what it is to serve."""
+        name = named(body)
+        pending = planned(body.get("config") or {}, version=1)
+        tags = tagged([], {"add_tags": body.get("tags")})
+        with self._state.transaction():
+            if self._state.get(ENDPOINT, name) is not None:
+                raise ApiError(
+                    400, "RESOURCE_ALREADY_EXISTS", f"Endpoint with name '{name}' already exists."
+                )
+            endpoint = {
+                "id": uuid.uuid4().hex,
+                "name": name,
+                "creator": USER_NAME,
+                "creation_timestamp": now(),
+                "last_updated_timestamp": now(),
+                "state": {"ready": "NOT_READY", "config_update": "IN_PROGRESS"},
+                "pending_config": pending,
+                "permission_level": "CAN_MANAGE",
+                "route_optimized": False,
+                "tags": tags,
+                "description": body.get("description") or "",
+            }
+            self._state.put(ENDPOINT, name, endpoint)
+        self._start(endpoint).join(_PATIENCE_SECONDS)
+        return self.get(name)
+
+    def update(self, name: str, body: Document) -> Document:
+        """Begin to load another configuration beside the one that serves."""
+        with self._state.transaction():
+            endpoint = self.get(name)
+            if in_progress(endpoint):
+                raise ApiError(
+                    409, "RESOURCE_CONFLICT", f"Endpoint '{name}' is being updated. Wait for it."
+                )
+            last = max(
+                endpoint.get(kind, {}).get("config_version", 0)
+                for kind in ("config", "pending_config")
+            )
+            endpoint["pending_config"] = planned(body, version=last + 1)
+            endpoint["state"]["config_update"] = "IN_PROGRESS"
+            endpoint["last_updated_timestamp"] = now()
+            self._state.put(ENDPOINT, name, endpoint)
+        self._start(endpoint).join(_PATIENCE_SECONDS)
+        return self.get(name)
+
+    def tag(self, name: str, body: Document) -> list[Document]:
+        """Add and delete tags of an endpoint, and return those it has."""
+        with self._state.transaction():
+            endpoint = self.get(name)
+            endpoint["tags"] = tagged(endpoint["tags"], body)
+            self._state.put(ENDPOINT, name, endpoint)
+        return list(endpoint["tags"])
+
+    def delete(self, name: str) -> None:
+        """Forget an endpoint; an update of it that is under way comes to nothing."""
+        endpoint = self.get(name)
+        self._state.delete(ENDPOINT, name)
+        self._live.pop(endpoint["id"], None)
+
+    def live(self, name: str) -> Live:
+        """Return what an endpoint answers with, loaded anew after a restart of the workspace.
+
+        Raises:
+            ApiError: 400 for one that was never ready, 500 for one whose models are gone.
+        """
+        endpoint = self.get(name)
+        if "config" not in endpoint:
+            raise ApiError(
+                400,
+                "BAD_REQUEST",
+                f"Endpoint '{name}' is not ready: no configuration has been loaded yet.",
+            )
+        return self._live.get(endpoint["id"]) or self._revive(endpoint)
+
+    def measured(self, name: str) -> dict[str, Measured]:
+        """Return the traffic of an endpoint by served entity."""
+        served = self.live(name).served
+        return {each: Measured(one.traffic, one.concurrency) for each, one in served.items()}
+
+    def log(self, name: str, entity: str) -> Log:
+        """Return what a served entity of an endpoint has said."""
+        endpoint = self.get(name)
+        configs = (endpoint.get(kind, {}) for kind in ("config", "pending_config"))
+        there = {each["name"] for config in configs for each in config.get("served_entities", [])}
+        if entity not in there:
+            raise missing("RESOURCE_DOES_NOT_EXIST", "Served entity", entity, list(there))
+        return self._logs.get((endpoint["id"], entity)) or Log()
+
+    def settle(
+        self, endpoint: Document, changes: Document, live: Live | None, **condition: str
+    ) -> None:
+        """Record the end of an update, unless the endpoint has gone or been made anew.
+
+        Args:
+            endpoint: What was updated.
+            changes: Fields of the endpoint.
+            live: What it answers with from now on; None leaves that as it is.
+            condition: Fields of its state.
+        """
+        with self._state.transaction():
+            current = self._state.get(ENDPOINT, endpoint["name"])
+            if current is None or current["id"] != endpoint["id"]:
+                return
+            del current["pending_config"]
+            current |= changes
+            current["state"] |= condition
+            if live is not None:
+                # First, so that whoever reads READY is answered by the new version.
+                self._live[endpoint["id"]] = live
+            self._state.put(ENDPOINT, endpoint["name"], current)
+
+    def close(self) -> None:
+        """Leave updates under way to the next workspace."""
+        self._closing.set()
+        for update in self._updates:
+            update.join(_PATIENCE_SECONDS)
+
+    def _revive(self, endpoint: Document) -> Live:
+        with self._reviving:
+            live = self._live.get(endpoint["id"])
+            if live is None:
+                try:
+                    live = self._load(endpoint["id"], endpoint["config"])
+                except NotLoadable as error:
+                    raise ApiError(500, "INTERNAL_ERROR", str(error)) from error
+                # An update may have ended meanwhile.
+                live = self._live.setdefault(endpoint["id"], live)
+            return live
+
+    def _start(self, endpoint: Document) -> threading.Thread:
+        thread = threading.Thread(target=self._bring_up, args=(endpoint,), daemon=True)
+        self._updates = [update for update in self._updates if update.is_alive()] + [thread]
+        thread.start()
+        return thread
+
+    def _bring_up(self, endpoint: Document) -> None:
+        pending = endpoint["pending_config"]
+        if self._closing.wait(self._delay_seconds):
+            return
+        try:
+            live = self._load(endpoint["id"], pending)
+        except NotLoadable as error:
+            failed: Document = {"pending_config": marked_failed(pending, error)}
+            self.settle(endpoint, failed, None, config_update="UPDATE_FAILED")
+            return
+        ready: Document = {"config": marked_ready(pending)}
+        self.settle(endpoint, ready, live, ready="READY", config_update="NOT_UPDATING")
+
+    @cached_property
+    def _store(self) -> "OnlineStore":
+        from ..features.online import OnlineStore
+
+        return OnlineStore(self._state.home)
+
+    def _load(self, endpoint_id: str, config: Document) -> Live:
+        served = {
+            entity["name"]: self._load_entity(endpoint_id, entity)
+            for entity in config["served_entities"]
+        }
+        routes = config["traffic_config"]["routes"]
+        shares = {route["served_model_name"]: route["traffic_percentage"] for route in routes}
+        return Live(served, shares)
+
+    def _load_entity(self, endpoint_id: str, entity: Document) -> Served:
+        from .scoring import load
+
+        name, version = entity["entity_name"], entity["entity_version"]
+        log = self._logs.setdefault((endpoint_id, entity["name"]), Log())
+        log.build.append(stamped(f"Loading version {version} of {name} into this workspace."))
+        started = time.monotonic()
+        try:
+            model = load(name, version, self._store)
+        except Exception as error:
+            log.build.append(stamped(traceback.format_exc()))
+            raise NotLoadable(entity["name"], name, version, error) from error
+        log.build.append(stamped(f"Loaded in {time.monotonic() - started:.2f} s."))
+        return Served(entity["name"], model, Traffic(), log, concurrency(entity))
+
+
+def in_progress(endpoint: Document) -> bool:
+    """Return whether an update of an endpoint is under way."""
+    return bool(endpoint["state"]["config_update"] == "IN_PROGRESS")
+
+
+def stamped(text: str) -> str:
+    """Return a line of a log."""
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}"

@@ -1,3 +1,4 @@
+import http.client
 import json
 import shutil
 import socket
@@ -23,6 +24,7 @@ from databricks.sdk.service.serving import (
     EndpointCoreConfigInput,
     Route,
     ServedEntityInput,
+    ServedEntityOutput,
     ServingEndpointsAPI,
     TrafficConfig,
 )
@@ -87,6 +89,25 @@ def weather(temp: float, wind: int) -> pa.Table:
     return pa.table({"origin": ["EWR"], "known_at": known_at, "temp": [temp], "wind": [wind]})
 
 
+@dataclass(frozen=True)
+class Client:
+    """Asks the endpoint `delay` again and again over one connection."""
+
+    connection: http.client.HTTPConnection
+
+    def ask(self, *rows: dict[str, Any]) -> tuple[str, list[float]]:
+        """Return who has answered, and what."""
+        body = json.dumps({"dataframe_records": rows})
+        headers = {"Content-Type": "application/json"}
+        self.connection.request("POST", "/serving-endpoints/delay/invocations", body, headers)
+        answer = self.connection.getresponse()
+        predictions = json.loads(answer.read())["predictions"]
+        return answer.getheader("served-model-name") or "", predictions
+
+    def close(self) -> None:
+        self.connection.close()
+
+
 @dataclass
 class Workspace:
     """The serving part of a workspace; it can be restarted on what it has stored."""
@@ -116,6 +137,9 @@ class Workspace:
             thread.join()
             endpoints.close()
             state.close()
+
+    def client(self) -> "Client":
+        return Client(http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30))
 
     def publish(self, temp: float, wind: int) -> None:
         store = OnlineStore(self.home)
@@ -217,6 +241,14 @@ def create(endpoints: ServingEndpointsAPI, version: int | str = 1) -> None:
 def ask(endpoints: ServingEndpointsAPI, **changes: Any) -> Any:
     (prediction,) = endpoints.query("delay", dataframe_records=[ROW | changes]).predictions or []
     return prediction
+
+
+def only_entity(endpoints: ServingEndpointsAPI) -> ServedEntityOutput:
+    """Return the one entity that an endpoint serves."""
+    shown = endpoints.get("delay").config
+    assert shown is not None
+    (served,) = shown.served_entities or []
+    return served
 
 
 def failure(endpoints: ServingEndpointsAPI) -> str:

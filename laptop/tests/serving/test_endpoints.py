@@ -1,33 +1,27 @@
-import re
-import threading
-from datetime import timedelta
-
 import pytest
+from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import (
-    BadRequest,
     InvalidParameterValue,
-    OperationFailed,
     ResourceAlreadyExists,
-    ResourceConflict,
     ResourceDoesNotExist,
 )
-from databricks.sdk.errors import (
-    NotImplemented as NotBuilt,
-)
+from databricks.sdk.errors import NotImplemented as NotBuilt
 from databricks.sdk.service.serving import (
     AiGatewayConfig,
+    AiGatewayInferenceTableConfig,
     EndpointCoreConfigInput,
     EndpointStateConfigUpdate,
     EndpointStateReady,
     EndpointTag,
     Route,
+    ServedEntityInput,
+    ServingEndpointAccessControlRequest,
+    ServingEndpointPermissionLevel,
     ServingEndpointsAPI,
+    TrafficConfig,
 )
-from laptop.workspace import endpoint_config
-from laptop.workspace.endpoints import ENDPOINT, Endpoints
-from laptop.workspace.state import State
 
-from .conftest import MODEL, ROW, WEATHER, Workspace, ask, config, create, entity, failure
+from .conftest import MODEL, ROW, ask, config, create, entity, only_entity
 
 
 def test_a_created_endpoint_is_ready_and_scores_with_features(
@@ -56,127 +50,6 @@ def test_a_created_endpoint_is_ready_and_scores_with_features(
     assert [endpoint.name for endpoint in endpoints.list()] == ["delay"]
 
 
-def test_an_update_swaps_the_version_and_no_request_fails_meanwhile(
-    endpoints: ServingEndpointsAPI,
-) -> None:
-    create(endpoints)
-    done = threading.Event()
-    answers: list[float] = []
-
-    def keep_asking() -> None:
-        while not done.is_set():
-            answers.append(round(ask(endpoints)))
-
-    thread = threading.Thread(target=keep_asking)
-    thread.start()
-    updated = endpoints.update_config_and_wait("delay", served_entities=[entity(2)])
-    assert ask(endpoints) == pytest.approx(2420.0)
-    done.set()
-    thread.join()
-
-    assert set(answers) <= {1420, 2420}
-    assert answers == sorted(answers)
-    assert updated.config is not None
-    assert updated.config.config_version == 2
-    assert updated.pending_config is None
-
-
-@pytest.mark.parametrize(
-    ("version", "message"), [("99", "Version 99 of .* not found"), ("3", "Version 3 of ")]
-)
-def test_an_update_that_cannot_be_loaded_says_why_and_the_old_version_serves(
-    endpoints: ServingEndpointsAPI, version: str, message: str
-) -> None:
-    create(endpoints)
-
-    with pytest.raises(OperationFailed):
-        endpoints.update_config_and_wait("delay", served_entities=[entity(version)])
-
-    assert re.match(message, failure(endpoints))
-    state = endpoints.get("delay").state
-    assert state is not None
-    assert state.ready == EndpointStateReady.READY
-    assert ask(endpoints) == pytest.approx(1420.0)
-    endpoints.update_config_and_wait("delay", served_entities=[entity(2)])
-    assert ask(endpoints) == pytest.approx(2420.0)
-
-
-def test_an_endpoint_whose_features_are_not_online_does_not_come_up(
-    endpoints: ServingEndpointsAPI, workspace: Workspace
-) -> None:
-    (workspace.home / "online.db").unlink()
-
-    with pytest.raises(OperationFailed):
-        create(endpoints)
-
-    assert f"{WEATHER} is not published online" in failure(endpoints)
-    state = endpoints.get("delay").state
-    assert state is not None
-    assert state.ready == EndpointStateReady.NOT_READY
-    with pytest.raises(BadRequest, match="not ready"):
-        ask(endpoints)
-    workspace.publish(temp=2.0, wind=3)
-    endpoints.update_config_and_wait("delay", served_entities=[entity(1)])
-    assert ask(endpoints) == pytest.approx(1420.0)
-
-
-def test_traffic_is_split_by_percentage(endpoints: ServingEndpointsAPI) -> None:
-    entities = [entity(1, name="old"), entity(2, name="new")]
-    endpoints.create_and_wait("delay", config=config(*entities, old=75, new=25))
-
-    answers = [endpoints.query("delay", dataframe_records=[ROW]) for _ in range(200)]
-
-    shares = dict.fromkeys(("old", "new"), 0)
-    for answer in answers:
-        expected = 1420.0 if answer.served_model_name == "old" else 2420.0
-        assert answer.predictions == pytest.approx([expected])
-        shares[answer.served_model_name or ""] += 1
-    assert 100 < shares["old"] < 190
-
-
-def test_an_endpoint_outlives_the_workspace_s_process(workspace: Workspace) -> None:
-    with workspace.up() as endpoints:
-        create(endpoints)
-        with pytest.raises(OperationFailed):
-            endpoints.update_config_and_wait("delay", served_entities=[entity(99)])
-
-    with workspace.up() as endpoints:
-        assert ask(endpoints) == pytest.approx(1420.0)
-
-
-def test_an_interrupted_update_is_completed_after_a_restart(workspace: Workspace) -> None:
-    with workspace.up() as endpoints:
-        create(endpoints)
-    state = State(workspace.home)
-    document = state.get(ENDPOINT, "delay")
-    assert document is not None
-    document["pending_config"] = endpoint_config.planned(
-        {"served_entities": [{"entity_name": MODEL, "entity_version": "2"}]}, version=2
-    )
-    document["state"]["config_update"] = "IN_PROGRESS"
-    state.put(ENDPOINT, "delay", document)
-    state.close()
-
-    with workspace.up() as endpoints:
-        endpoints.wait_get_serving_endpoint_not_updating("delay", timeout=timedelta(seconds=10))
-        assert ask(endpoints) == pytest.approx(2420.0)
-
-
-def test_an_endpoint_that_is_being_updated_takes_no_other_update(
-    endpoints: ServingEndpointsAPI, workspace: Workspace
-) -> None:
-    create(endpoints)
-    state = State(workspace.home)
-    document = state.get(ENDPOINT, "delay")
-    assert document is not None
-    document["state"]["config_update"] = "IN_PROGRESS"
-    state.put(ENDPOINT, "delay", document)
-    state.close()
-
-    with pytest.raises(ResourceConflict):
-        endpoints.update_config("delay", served_entities=[entity(2)])
-
-
 def test_a_deleted_endpoint_is_gone(endpoints: ServingEndpointsAPI) -> None:
     create(endpoints)
 
@@ -188,24 +61,6 @@ def test_a_deleted_endpoint_is_gone(endpoints: ServingEndpointsAPI) -> None:
             call("delay")
     with pytest.raises(ResourceDoesNotExist):
         ask(endpoints)
-
-
-def test_an_update_that_ends_after_its_endpoint_was_made_anew_changes_nothing(
-    workspace: Workspace,
-) -> None:
-    state = State(workspace.home)
-    endpoints = Endpoints(state)
-    wanted = {"served_entities": [{"entity_name": MODEL, "entity_version": "2"}]}
-    endpoints.create({"name": "delay", "config": wanted})
-    former = endpoints.get("delay") | {"pending_config": endpoint_config.planned(wanted, 2)}
-    endpoints.delete("delay")
-    endpoints.create({"name": "delay", "config": wanted})
-    before = endpoints.get("delay")
-
-    endpoints.settle(former, {"config": {}}, None, ready="READY")
-
-    assert endpoints.get("delay") == before
-    state.close()
 
 
 def test_a_name_is_taken_once(endpoints: ServingEndpointsAPI) -> None:
@@ -223,17 +78,31 @@ def test_names_are_letters_digits_dashes_and_underscores(
         standing[0].create(name, config=config(entity(1)))
 
 
+def routed(*routes: Route) -> EndpointCoreConfigInput:
+    """Return a configuration of two entities, a and b, and these routes."""
+    entities = [entity(1, name="a"), entity(2, name="b")]
+    return EndpointCoreConfigInput("delay", None, entities, None, TrafficConfig(list(routes)))
+
+
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
         (config(), "'served_entities' is required"),
         (config(entity("latest")), "must be a version's number"),
         (config(entity(1, entity_name=None)), "'entity_name' is required"),
+        (config(entity(1, name="delay.1")), "'delay.1' is not allowed"),
         (config(entity(1), entity(1)), "names of their own"),
+        (config(*(entity(n) for n in range(11))), "at most 10 entities, got: 11"),
+        (config(entity(1, min_provisioned_concurrency=4)), "Give the one or the other"),
         (config(entity(1), entity(2)), "sum to 100, got: no routes"),
         (config(entity(1, name="a"), entity(2, name="b"), a=50, b=40), "got: a 50, b 40"),
+        (config(entity(1, name="a"), entity(2, name="b"), a=60, b=60), "got: a 60, b 60"),
         (config(entity(1, name="a"), b=100), "leads to 'b'. Served entities: a"),
         (config(entity(1, name="a"), a=101), "0 to 100, got: 101"),
+        (config(entity(1, name="a"), entity(2, name="b"), a=-1, b=101), "0 to 100, got: -1"),
+        (routed(Route(50, "a"), Route(50, "a")), "one route, got: a, a"),
+        (routed(Route(100, "a", "b")), "one served entity, by .* got: a, b"),
+        (routed(Route(100)), "one served entity, by .* got: none"),
     ],
 )
 def test_a_config_that_cannot_be_followed_is_refused(
@@ -245,8 +114,85 @@ def test_a_config_that_cannot_be_followed_is_refused(
     assert [endpoint.name for endpoint in standing[0].list()] == ["delay"]
 
 
+def test_ten_entities_are_served(endpoints: ServingEndpointsAPI) -> None:
+    entities = [entity(1, name=f"n{number}") for number in range(10)]
+    shares = {served.name or "": 10 for served in entities}
+
+    endpoints.create_and_wait("delay", config=config(*entities, **shares))
+
+    assert ask(endpoints) == pytest.approx(1420.0)
+
+
+def test_what_an_entity_is_to_run_on_is_recorded(endpoints: ServingEndpointsAPI) -> None:
+    wanted = ServedEntityInput(
+        entity_name=MODEL,
+        entity_version="1",
+        min_provisioned_concurrency=4,
+        max_provisioned_concurrency=8,
+    )
+
+    endpoints.create_and_wait("delay", config=config(wanted))
+
+    served = only_entity(endpoints)
+    assert served.scale_to_zero_enabled is False
+    assert (served.min_provisioned_concurrency, served.max_provisioned_concurrency) == (4, 8)
+    assert served.workload_type is not None
+    assert served.workload_type.value == "CPU"
+    endpoints.update_config_and_wait("delay", served_entities=[entity(1)])
+    assert only_entity(endpoints).workload_size == "Small"
+    assert only_entity(endpoints).scale_to_zero_enabled is True
+
+
+def test_tags_are_added_changed_and_deleted(endpoints: ServingEndpointsAPI) -> None:
+    tags = [EndpointTag("team", "a"), EndpointTag("use", "test")]
+    endpoints.create_and_wait("delay", config=config(entity(1)), tags=tags)
+
+    answer = endpoints.patch(
+        "delay", add_tags=[EndpointTag("team", "b"), EndpointTag("new")], delete_tags=["use"]
+    )
+
+    changed = [EndpointTag("team", "b"), EndpointTag("new")]
+    assert answer.tags == changed
+    assert endpoints.get("delay").tags == changed
+    with pytest.raises(InvalidParameterValue, match="'key' is required"):
+        endpoints.patch("delay", add_tags=[EndpointTag("")])
+    with pytest.raises(ResourceDoesNotExist):
+        endpoints.patch("other", delete_tags=["use"])
+
+
+def test_permissions_are_of_the_endpoint_s_id(client: WorkspaceClient) -> None:
+    api = client.serving_endpoints
+    # No such version: there is an endpoint all the same.
+    api.create("allowed", config=config(entity(1)))
+    number = api.get("allowed").id
+    assert number is not None
+    viewer = ServingEndpointAccessControlRequest(
+        group_name="users", permission_level=ServingEndpointPermissionLevel.CAN_QUERY
+    )
+
+    api.set_permissions(number, access_control_list=[viewer])
+
+    shown = api.get_permissions(number)
+    assert (shown.object_id, shown.object_type) == (
+        f"/serving-endpoints/{number}",
+        "serving-endpoint",
+    )
+    (entry,) = shown.access_control_list or []
+    assert entry.group_name == "users"
+    with pytest.raises(ResourceDoesNotExist):
+        api.get_permissions("allowed")
+    api.delete("allowed")
+
+
 def test_what_is_not_built_is_refused_by_name(endpoints: ServingEndpointsAPI) -> None:
     with pytest.raises(NotBuilt, match="ai_gateway"):
         endpoints.create("delay", config=config(entity(1)), ai_gateway=AiGatewayConfig())
-    with pytest.raises(NotBuilt, match="instance_profile_arn"):
-        endpoints.create("delay", config=config(entity(1, instance_profile_arn="arn")))
+    for facts in ({"instance_profile_arn": "arn"}, {"environment_vars": {"KEY": "value"}}):
+        with pytest.raises(NotBuilt, match=next(iter(facts))):
+            endpoints.create("delay", config=config(entity(1, **facts)))
+    create(endpoints)
+    with pytest.raises(NotBuilt, match="ai-gateway is not built"):
+        endpoints.put_ai_gateway(
+            "delay", inference_table_config=AiGatewayInferenceTableConfig(enabled=True)
+        )
+    assert endpoints.get("delay").ai_gateway is None

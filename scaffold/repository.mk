@@ -13,6 +13,7 @@ BUILD_GO = cd conformance && go build -buildvcs=false -o ../$@
 
 bench: setup databricks-cli ## Figures, both sides in one run on this machine.
 	@$(RUN) python benchmarks/forked_tasks.py
+	@$(RUN) python benchmarks/serving.py
 	@$(RUN) python -m benchmarks.new_project
 
 soak: setup databricks-cli ## All tests and the demo of three projects; writes into benchmarks/results/.

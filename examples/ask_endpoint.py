@@ -9,8 +9,10 @@ from typing import Any
 
 from databricks.sdk import WorkspaceClient
 
+# The endpoint takes times in UTC without a zone, which a result of SQL would bring.
 FLIGHTS = """
-SELECT s.time_hour, s.carrier, s.flight, s.origin, s.dest, f.tailnum, s.decision_at
+SELECT CAST(s.time_hour AS STRING) AS time_hour, s.carrier, s.flight, s.origin, s.dest, f.tailnum,
+  CAST(s.decision_at AS STRING) AS decision_at
 FROM {schema}.schedule s LEFT JOIN {schema}.flights f
   ON s.time_hour = f.time_hour AND s.carrier = f.carrier
   AND s.flight = f.flight AND s.origin = f.origin

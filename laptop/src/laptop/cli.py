@@ -109,22 +109,23 @@ def run(
         name = deployed.settings["name"]
         console.print(f"Run {run_id} of [bold]{escape(name)}[/], target {bundle.target}.")
 
-        def get_run() -> dict[str, Any]:
-            answer: dict[str, Any] = there.ask("GET", f"/api/2.2/jobs/runs/get?run_id={run_id}")
+        def get_run(number: int) -> dict[str, Any]:
+            answer: dict[str, Any] = there.ask("GET", f"/api/2.2/jobs/runs/get?run_id={number}")
             return answer
 
         try:
-            ended = run_view.follow(console, get_run)
+            ended = run_view.follow(console, get_run, run_id)
         except KeyboardInterrupt:
             there.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": run_id})
             problems.print(f"Run {run_id} canceled.")
             raise typer.Exit(130) from None
         run_view.summarize(console, ended)
-        if ended["state"].get("result_state") != "SUCCESS":
-            state = ended["state"].get("state_message", "")
-            problems.print(f"\n[red]Run {run_id} did not succeed.[/] {escape(state)}")
+        said = escape(ended.run["state"].get("state_message", ""))
+        if ended.run["state"].get("result_state") not in ("SUCCESS", "SUCCESS_WITH_FAILURES"):
+            problems.print(f"\n[red]Run {run_id} did not succeed.[/] {said}")
             raise typer.Exit(1)
-        console.print(f"\nRun {run_id} succeeded. Next: [bold]laptop status[/], [bold]laptop ui[/]")
+        says = said or f"Run {run_id} succeeded."
+        console.print(f"\n{says} Next: [bold]laptop status[/], [bold]laptop ui[/]")
 
 
 @app.command()

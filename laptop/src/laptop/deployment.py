@@ -1,12 +1,15 @@
 """What `databricks bundle deploy` does, for one job: its resources made, its wheel built."""
 
 import hashlib
+import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +22,7 @@ from .home import Home
 UNITY = "/api/2.1/unity-catalog"
 JOBS = "/api/2.2/jobs"
 EXPERIMENTS = "/api/2.0/mlflow/experiments"
+JOB_ID = re.compile(r"\$\{resources\.jobs\.([^.}]+)\.id\}")
 
 
 class BuildFailed(LaptopError):
@@ -52,7 +56,7 @@ def link_names(bundle: Bundle) -> Bundle:
 
 
 def deploy_job(bundle: Bundle, key: str, connection: Connection, home: Home) -> DeployedJob:
-    """Make what the bundle declares around a job, and the job, as they are declared now.
+    """Make what the bundle declares around a job, the jobs it runs, and the job itself.
 
     Args:
         bundle: The resolved bundle.
@@ -66,6 +70,7 @@ def deploy_job(bundle: Bundle, key: str, connection: Connection, home: Home) -> 
     if key not in bundle.jobs:
         there = ", ".join(sorted(bundle.jobs)) or "none"
         raise LaptopError(f"The bundle has no job '{key}'. Its jobs are: {there}.")
+    order = order_jobs(bundle, key)
     deployed: dict[str, dict[str, dict[str, str]]] = {"experiments": {}, "jobs": {}}
     named = link_names(bundle)
     for schema in named.schemas.values():
@@ -74,24 +79,56 @@ def deploy_job(bundle: Bundle, key: str, connection: Connection, home: Home) -> 
         create(connection, f"{UNITY}/models", model)
     for name, experiment in named.experiments.items():
         deployed["experiments"][name] = {"id": create_experiment(connection, experiment)}
-    known = {}
-    for job in bundle.jobs.values():
-        for found in connection.ask("GET", f"{JOBS}/list?{urlencode({'name': job['name']})}")[
-            "jobs"
-        ]:
-            known[job["name"]] = found["job_id"]
+    known = find_jobs(connection, [job["name"] for job in bundle.jobs.values()])
     for name, job in bundle.jobs.items():
-        if job["name"] in known:
-            deployed["jobs"][name] = {"id": str(known[job["name"]])}
-    settings = dict(link(bundle, deployed).jobs[key])
-    environments = settings.get("environments") or []
-    settings["environments"] = with_built_wheels(bundle, environments, home.wheels)
-    job_id = known.get(settings["name"])
+        deployed["jobs"][name] = {"id": known.get(job["name"], "")}
+    for name, artifact in bundle.artifacts.items():
+        build(bundle.root, name, artifact)
+    for name in order:
+        settings = dict(link(bundle, deployed).jobs[name])
+        environments = settings.get("environments") or []
+        settings["environments"] = with_wheels(bundle.root, environments, home.wheels)
+        job_id = save_job(connection, known.get(settings["name"]), settings)
+        deployed["jobs"][name] = {"id": job_id}
+    return DeployedJob(int(job_id), settings)
+
+
+def save_job(connection: Connection, job_id: str | None, settings: Mapping[str, Any]) -> str:
+    """Make a job, or change the one of that number, and return its number."""
     if job_id is None:
-        job_id = connection.ask("POST", f"{JOBS}/create", settings)["job_id"]
-    else:
-        connection.ask("POST", f"{JOBS}/reset", {"job_id": job_id, "new_settings": settings})
-    return DeployedJob(job_id, settings)
+        return str(connection.ask("POST", f"{JOBS}/create", dict(settings))["job_id"])
+    body = {"job_id": job_id, "new_settings": dict(settings)}
+    connection.ask("POST", f"{JOBS}/reset", body)
+    return job_id
+
+
+def order_jobs(bundle: Bundle, key: str) -> list[str]:
+    """Return the jobs that a job refers to, near and far, each before who refers to it.
+
+    Raises:
+        LaptopError: They refer to one another.
+    """
+    needed: dict[str, set[str]] = {}
+    open_keys = [key]
+    while open_keys:
+        name = open_keys.pop()
+        if name not in needed:
+            needed[name] = set(JOB_ID.findall(json.dumps(bundle.jobs[name])))
+            open_keys.extend(needed[name])
+    try:
+        return list(TopologicalSorter(needed).static_order())
+    except CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        raise LaptopError(f"Jobs of the bundle refer to one another: {circle}.") from None
+
+
+def find_jobs(connection: Connection, names: Iterable[str]) -> dict[str, str]:
+    """Return the numbers of the jobs of these names that stand in the workspace."""
+    return {
+        name: str(found["job_id"])
+        for name in names
+        for found in connection.ask("GET", f"{JOBS}/list?{urlencode({'name': name})}")["jobs"]
+    }
 
 
 def create(connection: Connection, path: str, settings: Mapping[str, Any]) -> None:
@@ -116,14 +153,12 @@ def create_experiment(connection: Connection, settings: Mapping[str, Any]) -> st
     return str(found["experiment"]["experiment_id"])
 
 
-def with_built_wheels(bundle: Bundle, environments: list[Any], wheels: Path) -> list[Any]:
-    """Build the bundle's artifacts and put copies of what they made in place of their patterns.
+def with_wheels(root: Path, environments: list[Any], wheels: Path) -> list[Any]:
+    """Put copies of what was built in place of the environments' patterns.
 
     Raises:
-        BuildFailed: A build fails, or a pattern matches not exactly one wheel.
+        BuildFailed: A pattern matches not exactly one wheel.
     """
-    for name, artifact in bundle.artifacts.items():
-        build(bundle.root, name, artifact)
     result = []
     for environment in environments:
         spec = dict(environment.get("spec") or {})
@@ -132,7 +167,7 @@ def with_built_wheels(bundle: Bundle, environments: list[Any], wheels: Path) -> 
             if not dependency.endswith(".whl"):
                 dependencies.append(dependency)
                 continue
-            files = sorted(bundle.root.glob(dependency))
+            files = sorted(root.glob(dependency))
             if len(files) != 1:
                 raise BuildFailed(
                     f"'{dependency}' must match one wheel; it matches {len(files)}: "

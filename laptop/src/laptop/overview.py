@@ -108,9 +108,10 @@ def read_runs(connection: Connection) -> list[Document]:
             "job": run["run_name"],
             "run_id": run["run_id"],
             "state": word(run["state"]),
+            # Of a task's attempts the last one counts.
             "tasks": [
-                {"task": task["task_key"], "state": word(task["state"]), "values": task["values"]}
-                for task in run["tasks"]
+                {"task": key, "state": word(task["state"]), "values": task["values"]}
+                for key, task in {task["task_key"]: task for task in run["tasks"]}.items()
             ],
         }
         for run in runs

@@ -1,7 +1,9 @@
 """A run as the person who started it sees it: lines while it goes, a table at the end."""
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,23 @@ from rich.table import Table
 
 from .jobs.records import ENDED
 
-COLOURS = {"SUCCESS": "green", "FAILED": "red", "TIMEDOUT": "red", "CANCELED": "yellow"}
+COLOURS = {"SUCCESS": "green", "FAILED": "red", "TIMEDOUT": "red", "EXCLUDED": "dim"}
+SIGNS = {
+    "EQUAL_TO": "==",
+    "NOT_EQUAL": "!=",
+    "GREATER_THAN": ">",
+    "GREATER_THAN_OR_EQUAL": ">=",
+    "LESS_THAN": "<",
+    "LESS_THAN_OR_EQUAL": "<=",
+}
 TAIL = 25
+MOST_LOGS = 3
+MOST_ITERATIONS = 20
 TRACEBACK = "Traceback (most recent call last):"
 POLL_SECONDS = 0.1
 
 Document = dict[str, Any]
+GetRun = Callable[[int], Document]
 
 
 class LogTail:
@@ -44,64 +57,145 @@ class LogTail:
         return lines
 
 
-def follow(console: Console, get_run: Callable[[], Document]) -> Document:
+@dataclass(frozen=True)
+class Row:
+    """One attempt of a task, with what stands before its name and how deep it lies."""
+
+    label: str
+    attempt: Document
+    depth: int = 0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run as it is now; `rows` holds its tasks, those of its loops and of the jobs it runs."""
+
+    run: Document
+    rows: list[Row] = field(default_factory=list)
+
+
+def look(run: Document, get_run: GetRun) -> Seen:
+    """Read all that goes on in a run."""
+    return Seen(run, list(spread(run, get_run, "", 0)))
+
+
+def spread(run: Document, get_run: GetRun, prefix: str, depth: int) -> Iterator[Row]:
+    """Yield a run's attempts, each followed by what it has started."""
+    for task in run["tasks"]:
+        label = f"{prefix}{task['task_key']}"
+        yield Row(label, task, depth)
+        for each in task.get("iterations", ()):
+            name = f"{prefix}{each['task_key']}[{each['iteration']}]"
+            yield Row(name, each, depth + 1)
+            yield from spread_child(each, get_run, name, depth + 2)
+        yield from spread_child(task, get_run, label, depth + 1)
+
+
+def spread_child(task: Document, get_run: GetRun, label: str, depth: int) -> Iterator[Row]:
+    """Yield the attempts of the run that a task has started."""
+    if "child_run_id" in task:
+        yield from spread(get_run(task["child_run_id"]), get_run, f"{label}/", depth)
+
+
+def follow(console: Console, get_run: GetRun, run_id: int) -> Seen:
     """Print what happens in a run until it ends.
 
     Args:
         console: Where to print.
-        get_run: Asks for the run, as the Jobs API shows it.
+        get_run: Asks for a run, as the Jobs API shows it.
+        run_id: The run.
 
     Returns:
         The run as it ended.
     """
-    shown: dict[str, str] = {}
-    tails: dict[str, LogTail] = {}
+    shown: dict[int, str] = {}
+    tails: dict[int, LogTail] = {}
     with console.status("") as status:
         while True:
-            run = get_run()
-            whole = run["state"]["life_cycle_state"]
+            seen = look(get_run(run_id), get_run)
+            whole = seen.run["state"]["life_cycle_state"]
             if whole == "QUEUED" and not shown:
                 stamp(console, "queued: another run of this job is under way")
-            running = []
-            for task in run["tasks"]:
-                key, life = task["task_key"], task["state"]["life_cycle_state"]
-                new = shown.get(key) != describe(task)
-                shown[key] = describe(task)
-                if life == "RUNNING":
-                    running.append(key)
-                    if new:
-                        stamp(console, f"[bold]{key}[/] {shown[key].replace(life, 'started')}")
-                for line in tails.setdefault(key, LogTail(Path(task["log"]))).read():
-                    console.print(f"         [dim]{key}[/] │ {escape(line)}", soft_wrap=True)
-                if new and life == "WAITING_FOR_RETRY":
-                    stamp(console, f"[bold]{key}[/] {escape(task['state']['state_message'])}")
-                elif new and life in ENDED:
-                    stamp(console, f"[bold]{key}[/] {coloured(task)} {duration(task)}")
-            status.update(f"running {', '.join(running)}" if running else whole.lower())
+            for row in seen.rows:
+                number = row.attempt["run_id"]
+                before, shown[number] = shown.get(number), describe(row.attempt)
+                tail = tails.setdefault(number, LogTail(Path(row.attempt["log"])))
+                report(console, row, before, tail)
+            running = [r.label for r in seen.rows if life_of(r.attempt) == "RUNNING"]
+            status.update(escape(f"running {', '.join(running)}" if running else whole.lower()))
             if whole in ENDED:
-                return run
+                return seen
             time.sleep(POLL_SECONDS)
 
 
-def summarize(console: Console, run: Document) -> None:
-    """Print the table of a run that has ended and, for a failure, the end of its log."""
+def report(console: Console, row: Row, before: str | None, tail: LogTail) -> None:
+    """Print what is new of one attempt since it was in the state `before`."""
+    task, name = row.attempt, f"[bold]{escape(row.label)}[/]"
+    life, now = life_of(task), describe(task)
+    if life == "RUNNING" and before != now:
+        started = now.replace(life, "started")
+        stamp(console, f"{name} {started} {escape(shorten(explain_start(task)))}".rstrip())
+    for line in tail.read():
+        console.print(f"         [dim]{escape(row.label)}[/] │ {escape(line)}", soft_wrap=True)
+    if before == now:
+        return
+    if life == "WAITING_FOR_RETRY":
+        stamp(console, f"{name} {escape(task['state']['state_message'])}")
+    elif life in ENDED:
+        why = "" if is_broken(task) else escape(shorten(explain_end(task)))
+        stamp(console, " ".join(filter(None, (name, coloured(task), duration(task), why))))
+
+
+def summarize(console: Console, seen: Seen) -> None:
+    """Print the table of a run that has ended and, for failures, the ends of their logs."""
+    rows = list({row.label: row for row in seen.rows}.values())
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("task", "result", "time", "left"):
         table.add_column(title, overflow="fold")
-    for task in run["tasks"]:
-        left = "\n".join(f"{k} = {shorten(v)}" for k, v in task["values"].items())
-        table.add_row(task["task_key"], coloured(task), duration(task), escape(left))
+    for row in pick(rows):
+        left = [f"{k} = {shorten(v)}" for k, v in row.attempt["values"].items()]
+        said = "" if is_broken(row.attempt) else explain_end(row.attempt)
+        about = shorten(explain_start(row.attempt)) if "input" in row.attempt else ""
+        table.add_row(
+            escape("  " * row.depth + row.label),
+            coloured(row.attempt),
+            duration(row.attempt),
+            escape("\n".join(filter(None, (about, said, *left)))),
+        )
     console.print()
     console.print(table)
-    for task in run["tasks"]:
-        if task["state"].get("result_state") in ("FAILED", "TIMEDOUT"):
-            message = task["state"].get("state_message", "")
-            console.print(f"\n[red]{task['task_key']} failed.[/] {escape(message)}")
-            log = Path(task["log"])
-            lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-            for line in lines[-TAIL:]:
-                console.print(f"  [dim]│[/] {escape(line)}", soft_wrap=True)
-            console.print(f"The whole log: {log}", soft_wrap=True)
+    left_out = len(rows) - len(pick(rows))
+    if left_out:
+        console.print(f"[dim]and {left_out} iterations that succeeded[/]")
+    failed = [row for row in rows if is_broken(row.attempt)]
+    for row in failed[:MOST_LOGS]:
+        print_failure(console, row)
+    if len(failed) > MOST_LOGS:
+        names = ", ".join(row.label for row in failed[MOST_LOGS:])
+        console.print(f"\n[red]So did[/] {escape(names)}.", soft_wrap=True)
+
+
+def pick(rows: list[Row]) -> list[Row]:
+    """Leave out the iterations that succeeded where there are too many of them."""
+    if sum("iteration" in row.attempt for row in rows) <= MOST_ITERATIONS:
+        return rows
+    return [
+        row
+        for row in rows
+        if "iteration" not in row.attempt or row.attempt["state"].get("result_state") != "SUCCESS"
+    ]
+
+
+def print_failure(console: Console, row: Row) -> None:
+    """Print what became of a task that failed, and the end of its log."""
+    message = row.attempt["state"].get("state_message", "")
+    console.print(f"\n[red]{escape(row.label)} failed.[/] {escape(message)}", soft_wrap=True)
+    log = Path(row.attempt["log"])
+    if not log.exists():
+        return
+    for line in log.read_text(errors="replace").splitlines()[-TAIL:]:
+        console.print(f"  [dim]│[/] {escape(line)}", soft_wrap=True)
+    console.print(f"The whole log: {log}", soft_wrap=True)
 
 
 def stamp(console: Console, text: str) -> None:
@@ -109,12 +203,38 @@ def stamp(console: Console, text: str) -> None:
     console.print(f"[dim]{datetime.now():%H:%M:%S}[/] {text}", soft_wrap=True)
 
 
+def explain_start(task: Document) -> str:
+    """Return what an attempt works on: its item, or the run it has started."""
+    if "input" in task:
+        return f"with {json.dumps(task['input'])}"
+    return f"run {task['child_run_id']}" if "child_run_id" in task else ""
+
+
+def explain_end(task: Document) -> str:
+    """Return why an attempt ended as it did: the comparison of a condition, or what was said."""
+    condition = task.get("condition_task") or {}
+    if "outcome" in condition:
+        sides = task["resolved_values"]["condition_task"]
+        sign = SIGNS[condition["op"]]
+        return f"{sides['left']} {sign} {sides['right']} is {condition['outcome']}"
+    return str(task["state"].get("state_message", ""))
+
+
 def describe(task: Document) -> str:
     """Return a task's state in one word."""
-    state = task["state"]
-    word = str(state.get("result_state") or state["life_cycle_state"])
+    word = str(task["state"].get("result_state") or life_of(task))
     attempt = task["attempt_number"]
     return f"{word} (attempt {attempt + 1})" if attempt and word != "PENDING" else word
+
+
+def life_of(task: Document) -> str:
+    """Return where in its life a task is."""
+    return str(task["state"]["life_cycle_state"])
+
+
+def is_broken(task: Document) -> bool:
+    """Tell whether a task itself has failed."""
+    return task["state"].get("result_state") in ("FAILED", "TIMEDOUT")
 
 
 def coloured(task: Document) -> str:
@@ -131,6 +251,6 @@ def duration(task: Document) -> str:
 
 
 def shorten(value: object) -> str:
-    """Return a task value on one line of 100 characters at most."""
+    """Return a value on one line of 100 characters at most."""
     text = str(value).replace("\n", " ")
     return text if len(text) <= 100 else f"{text[:99]}…"

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 from laptop.jobs.errors import JobError, NotBuilt, UnknownName
-from laptop.jobs.graph import Job, read_job
+from laptop.jobs.graph import ForEach, Job, Wheel
+from laptop.jobs.settings import read_job
 
 Document = dict[str, Any]
 
@@ -17,13 +18,31 @@ def task(key: str, *after: str, **more: Any) -> Document:
     }
 
 
+IS_5 = {"op": "EQUAL_TO", "left": "{{job.id}}", "right": 5}
+
+
+def kind(key: str, **more: Any) -> Document:
+    """Return a task that is no wheel."""
+    return {"task_key": key, **more}
+
+
+def after(key: str, before: str, outcome: str) -> Document:
+    """Return a wheel task that waits for an outcome."""
+    return task(key) | {"depends_on": [{"task_key": before, "outcome": outcome}]}
+
+
+def each(key: str, inner: Document, inputs: Any = "[]", **more: Any) -> Document:
+    """Return a task that repeats another."""
+    return kind(key, for_each_task={"inputs": inputs, "task": inner, **more})
+
+
 def settings(*tasks: Document, **more: Any) -> Document:
     environments = [{"environment_key": "default", "spec": {"dependencies": ["toy.whl"]}}]
     return {"name": "night", "tasks": list(tasks), "environments": environments, **more}
 
 
 def keys(job: Job) -> list[str]:
-    return [each.key for each in job.tasks]
+    return [found.key for found in job.tasks]
 
 
 def test_tasks_come_after_those_they_wait_for() -> None:
@@ -46,10 +65,32 @@ def test_upstream_is_near_and_far_and_nothing_beside() -> None:
         ([task("a"), task("b", "z")], UnknownName, ["'b'", "no task 'z'", "a, b"]),
         ([task("a", environment_key="gpu")], UnknownName, ["'a'", "'gpu'", "default"]),
         ([task("a", environment_key=None)], NotBuilt, ["'a'", "cluster"]),
-        ([task("a", run_if="ALL_DONE")], NotBuilt, ["'a'", "run_if ALL_DONE"]),
-        ([task("a", condition_task={"op": "GREATER_THAN"})], NotBuilt, ["'a'", "condition_task"]),
+        ([task("a", run_if="SOME_DONE")], UnknownName, ["'a'", "SOME_DONE", "AT_LEAST_ONE_FAILED"]),
+        ([task("a", condition_task=IS_5)], JobError, ["python_wheel_task and condition_task"]),
         ([task("a", dashboard_task={})], NotBuilt, ["'a'", "dashboard_task"]),
-        ([task("a", python_wheel_task=None)], JobError, ["'a'", "no python_wheel_task"]),
+        ([task("a", notebook_task={})], NotBuilt, ["'a'", "notebook_task"]),
+        ([task("a", sql_task={})], NotBuilt, ["'a'", "sql_task"]),
+        ([task("a", disabled=True)], NotBuilt, ["'a'", "disabled"]),
+        ([task("a/b")], JobError, ["'a/b'", "letters, digits, hyphens and underscores"]),
+        ([task("a", python_wheel_task=None)], JobError, ["'a'", "none of", "python_wheel_task"]),
+        ([kind("a", condition_task={**IS_5, "op": "IS"})], UnknownName, ["'a'", "'IS'", "LESS"]),
+        ([kind("a", condition_task={"op": "NOT_EQUAL", "left": ""})], JobError, ["no right"]),
+        ([kind("a", condition_task=IS_5, max_retries=1)], JobError, ["not tried again"]),
+        ([task("a"), after("b", "a", "true")], JobError, ["outcome true", "no condition_task"]),
+        ([task("a"), after("b", "a", "yes")], JobError, ["'b'", "'yes'"]),
+        ([kind("a", run_job_task={"job_id": "x"})], JobError, ["'a'", "is a number, got 'x'"]),
+        (
+            [kind("a", run_job_task={"job_id": 1, "jar_params": []})],
+            NotBuilt,
+            ["'a'", "'jar_params'"],
+        ),
+        ([each("a", task("n"), concurrency=101)], JobError, ["'a'", "1 to 100, got 101"]),
+        ([each("a", task("n"), inputs="")], JobError, ["'a'", "no inputs"]),
+        ([each("a", task("a"))], JobError, ["two tasks of one task_key, 'a'"]),
+        ([each("a", each("n", task("m")))], JobError, ["'n'", "cannot repeat another"]),
+        ([each("a", task("n", "a"))], JobError, ["'n'", "waits for none"]),
+        ([each("a", kind("n", sql_task={}))], NotBuilt, ["'n'", "sql_task"]),
+        ([{**each("a", task("n")), "max_retries": 2}], JobError, ["'a'", "task it repeats"]),
         ([task("a", python_wheel_task={"package_name": "t"})], JobError, ["'a'", "no entry_point"]),
         (
             [
@@ -88,7 +129,7 @@ def test_a_circle_is_named_without_what_hangs_on_it() -> None:
 def test_only_what_is_named_runs_and_waits_for_nothing_else() -> None:
     job = read_job(settings(task("a"), task("b", "a"), task("c", "b", "a"))).select(["c", "b"])
     assert keys(job) == ["b", "c"]
-    assert [each.depends_on for each in job.tasks] == [(), ("b",)]
+    assert [found.before for found in job.tasks] == [set(), {"b"}]
 
 
 def test_selecting_nothing_selects_all_and_an_unknown_task_is_refused() -> None:
@@ -106,7 +147,7 @@ def test_parameters_are_the_defaults_replaced_by_what_is_given() -> None:
         job.with_parameters({"asof": "2013-02-01"})
 
 
-def test_limits_are_read_in_seconds_and_default_to_one_attempt_of_any_length() -> None:
+def test_limits_are_read_in_seconds_and_default_to_attempts_of_any_length() -> None:
     given = task(
         "a",
         max_retries=-1,
@@ -121,7 +162,44 @@ def test_limits_are_read_in_seconds_and_default_to_one_attempt_of_any_length() -
         True,
         60.0,
     )
-    assert (second.retries, second.retry_on_timeout, second.timeout) == (0, False, 0.0)
+    assert (second.retry_on_timeout, second.timeout) == (False, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "retries"),
+    [
+        (task("a"), 3),
+        (task("a", max_retries=0), 3),
+        (task("a", max_retries=2), 3),
+        (task("a", max_retries=5), 5),
+        (task("a", max_retries=-1), -1),
+        (task("a", disable_auto_optimization=True), 0),
+        (task("a", max_retries=2, disable_auto_optimization=True), 2),
+        (kind("a", condition_task=IS_5), 0),
+        (kind("a", run_job_task={"job_id": 1}), 0),
+        (kind("a", run_job_task={"job_id": 1}, max_retries=1), 1),
+        (each("a", task("n")), 0),
+    ],
+)
+def test_serverless_tries_three_times_more_by_itself_unless_that_is_disabled(
+    given: Document, retries: int
+) -> None:
+    assert read_job(settings(given)).tasks[0].retries == retries
+
+
+def test_a_task_that_is_repeated_has_its_own_retries_and_is_walked_after_its_loop() -> None:
+    loop = each("loop", task("n", disable_auto_optimization=True), [1, 2], concurrency=4)
+    job = read_job(settings(loop, task("z", "loop")))
+    assert [found.key for found in job.walk()] == ["loop", "n", "z"]
+    work = job.tasks[0].work
+    assert isinstance(work, ForEach)
+    assert (work.inputs, work.concurrency, work.task.retries) == ("[1, 2]", 4, 0)
+    assert job.leaves == {"z"}
+
+
+def test_leaves_are_the_tasks_that_none_waits_for() -> None:
+    job = read_job(settings(task("a"), task("b", "a"), task("c", "a"), task("d", "b")))
+    assert job.leaves == {"c", "d"}
 
 
 @pytest.mark.parametrize(
@@ -135,4 +213,6 @@ def test_limits_are_read_in_seconds_and_default_to_one_attempt_of_any_length() -
 )
 def test_parameters_become_the_command_line(wheel: Document, arguments: tuple[str, ...]) -> None:
     named = {"package_name": "toy", "entry_point": "run", **wheel}
-    assert read_job(settings(task("a", python_wheel_task=named))).tasks[0].arguments == arguments
+    work = read_job(settings(task("a", python_wheel_task=named))).tasks[0].work
+    assert isinstance(work, Wheel)
+    assert work.arguments == arguments

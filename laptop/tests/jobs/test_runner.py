@@ -12,8 +12,12 @@ SLEEP = "import time; time.sleep(60)"
 
 
 def task(run: dict[str, Any], key: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(each for each in run["tasks"] if each["task_key"] == key)
+    found: dict[str, Any] = attempts(run, key)[-1]
     return found
+
+
+def attempts(run: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    return [each for each in run["tasks"] if each["task_key"] == key]
 
 
 def log(run: dict[str, Any], key: str) -> str:
@@ -74,7 +78,12 @@ def test_a_failed_attempt_is_tried_again_after_a_wait(jobs: Jobs, tmp_path: Path
     times = [float(line) for line in counted.read_text().splitlines()]
     assert len(times) == 3
     assert all(later - earlier >= 0.3 for earlier, later in pairwise(times))
-    assert log(run, "flaky").count("AssertionError: too early") == 2
+    tried = attempts(run, "flaky")
+    assert [each["attempt_number"] for each in tried] == [0, 1, 2]
+    assert [each["state"]["result_state"] for each in tried] == ["FAILED", "FAILED", "SUCCESS"]
+    assert len({each["run_id"] for each in tried}) == 3
+    errors = ["AssertionError: too early" in Path(each["log"]).read_text() for each in tried]
+    assert errors == [True, True, False]
 
 
 def test_the_last_attempt_decides(jobs: Jobs, tmp_path: Path) -> None:
@@ -134,7 +143,11 @@ def test_a_time_out_is_tried_again_where_that_is_asked_for(jobs: Jobs, tmp_path:
 def test_a_job_time_out_ends_the_wait_for_the_next_attempt(jobs: Jobs) -> None:
     bad = execute("bad", "raise RuntimeError", max_retries=3, min_retry_interval_millis=60_000)
     run = jobs.run(bad, timeout_seconds=1)
-    assert results(run) == {"bad": "FAILED"}
+    assert [each["state"]["result_state"] for each in attempts(run, "bad")] == [
+        "FAILED",
+        "TIMEDOUT",
+    ]
+    assert "start_time" not in task(run, "bad")
     assert run["state"]["result_state"] == "TIMEDOUT"
 
 
@@ -208,27 +221,86 @@ def test_a_queued_run_can_be_canceled(jobs: Jobs, tmp_path: Path) -> None:
         assert results(jobs.finish(run)) == {"slow": "CANCELED"}
 
 
-def test_without_a_queue_one_run_too_many_is_refused(jobs: Jobs) -> None:
+def test_without_a_queue_one_run_too_many_is_skipped(jobs: Jobs) -> None:
     job_id = jobs.create(execute("slow", SLEEP))
     started: list[int] = []
-    refused: list[str] = []
-
-    def start() -> None:
-        try:
-            started.append(jobs.start(job_id))
-        except RequestRefused as refusal:
-            refused.append(str(refusal))
-
-    threads = [threading.Thread(target=start) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: started.append(jobs.start(job_id))) for _ in "1234"]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    found = [jobs.get(run) for run in started]
+    skipped = [run for run in found if run["state"]["life_cycle_state"] == "SKIPPED"]
     for run in started:
         jobs.there.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": run})
         jobs.finish(run)
-    assert (len(started), len(refused)) == (1, 3)
-    assert "may run 1 times at once and has no queue" in refused[0]
+    assert len(skipped) == 3
+    for run in skipped:
+        assert run["state"]["result_state"] == "MAXIMUM_CONCURRENT_RUNS_REACHED"
+        assert "1 of 'job of slow' may run at once" in run["state"]["state_message"]
+        assert run["status"]["termination_details"]["code"] == "MAX_CONCURRENT_RUNS_EXCEEDED"
+        assert "start_time" not in task(run, "slow")
+
+
+def test_a_run_may_ask_for_the_queue_that_its_job_lacks(jobs: Jobs) -> None:
+    job_id = jobs.create(execute("slow", "import time; time.sleep(1)"))
+    first = jobs.start(job_id)
+    second = jobs.start(job_id, queue={"enabled": True})
+    assert jobs.get(second)["state"]["life_cycle_state"] == "QUEUED"
+    for run in (first, second):
+        assert jobs.finish(run)["state"]["result_state"] == "SUCCESS"
+
+
+def test_as_many_run_at_once_as_the_job_says_and_none_of_them_was_queued(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    code = f"{note(tmp_path / 'pids')}\n{SLEEP}"
+    job_id = jobs.create(execute("slow", code), max_concurrent_runs=2)
+    runs = [jobs.start(job_id) for _ in range(3)]
+    assert "QUEUED" not in [jobs.get(run)["state"]["life_cycle_state"] for run in runs]
+    until(lambda: (tmp_path / "pids").exists() and len((tmp_path / "pids").read_text().split()) > 2)
+    for run in runs:
+        jobs.there.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": run})
+    ends = [jobs.finish(run)["state"]["result_state"] for run in runs]
+    assert ends == ["CANCELED", "CANCELED", "MAXIMUM_CONCURRENT_RUNS_REACHED"]
+
+
+def test_the_wait_for_the_next_attempt_counts_from_the_start_of_the_last(jobs: Jobs) -> None:
+    slow = "import time; time.sleep(0.8); raise RuntimeError"
+    run = jobs.run(execute("slow", slow, max_retries=1, min_retry_interval_millis=900))
+    first, second = attempts(run, "slow")
+    assert 900 <= second["start_time"] - first["start_time"] < 1600
+
+
+def test_serverless_tries_again_by_itself(jobs: Jobs) -> None:
+    bad = {**execute("bad", "raise RuntimeError"), "disable_auto_optimization": False}
+    run = jobs.run(bad, execute("after", "", "bad"))
+    assert [each["attempt_number"] for each in attempts(run, "bad")] == [0, 1, 2, 3]
+    assert results(run) == {"bad": "FAILED", "after": "UPSTREAM_FAILED"}
+
+
+def test_a_task_that_is_canceled_alone_stops_what_follows_and_what_handles_failures_runs(
+    jobs: Jobs,
+) -> None:
+    run_id = jobs.start(
+        jobs.create(
+            execute("slow", SLEEP, max_retries=5),
+            execute("after", "", "slow"),
+            execute("cleanup", "", "slow", run_if="AT_LEAST_ONE_FAILED"),
+            execute("beside", ""),
+        )
+    )
+    until(lambda: results(jobs.get(run_id))["slow"] == "RUNNING")
+    slow = task(jobs.get(run_id), "slow")["run_id"]
+    jobs.there.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": slow})
+    run = jobs.finish(run_id)
+    assert results(run) == {
+        "slow": "CANCELED",
+        "after": "UPSTREAM_CANCELED",
+        "cleanup": "SUCCESS",
+        "beside": "SUCCESS",
+    }
+    assert run["state"]["result_state"] == "CANCELED"
 
 
 @pytest.mark.parametrize(

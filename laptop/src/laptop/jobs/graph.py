@@ -1,41 +1,106 @@
-"""A job's settings, as the Jobs API has them, read into tasks that can be run."""
+"""A job's graph: tasks, what each does and waits for, in an order that can be run."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
 
-from .errors import JobError, NotBuilt, UnknownName
+from .errors import JobError, UnknownName
+
+
+class RunIf(StrEnum):
+    """What must be said of the tasks a task waits for, once they have ended."""
+
+    ALL_SUCCESS = "ALL_SUCCESS"
+    ALL_DONE = "ALL_DONE"
+    NONE_FAILED = "NONE_FAILED"
+    AT_LEAST_ONE_SUCCESS = "AT_LEAST_ONE_SUCCESS"
+    ALL_FAILED = "ALL_FAILED"
+    AT_LEAST_ONE_FAILED = "AT_LEAST_ONE_FAILED"
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """A task to wait for; of a condition also the outcome it must have."""
+
+    key: str
+    outcome: str | None = None
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """Calls an entry point of a wheel.
+
+    Attributes:
+        package: Distribution whose wheel holds the entry point.
+        entry_point: Its name.
+        arguments: Command line, with `{{…}}` references unresolved.
+        dependencies: Wheel files and requirements of its environment.
+    """
+
+    package: str
+    entry_point: str
+    arguments: tuple[str, ...]
+    dependencies: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Compares two operands; its outcome chooses among the tasks that wait for it."""
+
+    left: str
+    op: str
+    right: str
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """Runs another job of the workspace."""
+
+    job_id: int
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ForEach:
+    """Runs one task for each item of a list."""
+
+    inputs: str
+    concurrency: int
+    task: "Task"
+
+
+Work = Wheel | Condition | RunJob | ForEach
 
 
 @dataclass(frozen=True)
 class Task:
-    """One wheel task.
+    """One task of a job.
 
     Attributes:
         key: Its name in the job.
-        depends_on: Keys of the tasks that must have succeeded before.
-        package: Distribution whose wheel holds the entry point.
-        entry_point: Name of the entry point in it.
-        arguments: Command line, with `{{…}}` references unresolved.
-        dependencies: Wheel files and requirements of its environment.
+        depends_on: The tasks it waits for.
+        run_if: Whether it runs then.
+        work: What it does.
         retries: How often a failed attempt is followed by another; -1 is no limit.
-        retry_wait: Seconds between two attempts.
+        retry_wait: Seconds from an attempt's start to the next one's.
         retry_on_timeout: Whether an attempt that timed out is followed by another.
         timeout: Seconds an attempt may take; 0 is no limit.
     """
 
     key: str
-    depends_on: tuple[str, ...]
-    package: str
-    entry_point: str
-    arguments: tuple[str, ...]
-    dependencies: tuple[str, ...]
+    depends_on: tuple[Dependency, ...]
+    run_if: RunIf
+    work: Work
     retries: int
     retry_wait: float
     retry_on_timeout: bool
     timeout: float
+
+    @property
+    def before(self) -> set[str]:
+        """The keys of the tasks it waits for."""
+        return {each.key for each in self.depends_on}
 
 
 @dataclass(frozen=True)
@@ -49,12 +114,24 @@ class Job:
     most_runs: int
     queue: bool
 
+    @property
+    def leaves(self) -> set[str]:
+        """The keys of the tasks that no other waits for."""
+        return {task.key for task in self.tasks}.difference(*(task.before for task in self.tasks))
+
+    def walk(self) -> Iterator[Task]:
+        """Yield every task, and after it the one it repeats."""
+        for task in self.tasks:
+            yield task
+            if isinstance(task.work, ForEach):
+                yield task.work.task
+
     def upstream(self, key: str) -> set[str]:
         """Return the keys of all tasks that `key` waits for, near and far."""
         found = {key}
         for task in reversed(self.tasks):
             if task.key in found:
-                found.update(task.depends_on)
+                found |= task.before
         return found - {key}
 
     def with_parameters(self, given: Mapping[str, str]) -> dict[str, str]:
@@ -78,96 +155,33 @@ class Job:
             if key not in there:
                 raise UnknownName("task", key, there, f"Job '{self.name}'")
         tasks = tuple(
-            replace(task, depends_on=tuple(k for k in task.depends_on if k in chosen))
+            replace(task, depends_on=tuple(d for d in task.depends_on if d.key in chosen))
             for task in self.tasks
             if task.key in chosen
         )
         return replace(self, tasks=tasks)
 
 
-def read_job(settings: Mapping[str, Any]) -> Job:
-    """Read the settings of `jobs/create`.
+def sort_tasks(job: str, tasks: list[Task]) -> tuple[Task, ...]:
+    """Order tasks so that each comes after those it waits for.
 
     Raises:
-        JobError: Tasks without keys, doubled keys, unknown or circular dependencies, or
-            anything the laptop cannot run, by name.
+        JobError: Unknown or circular dependencies, or an outcome asked of what has none.
     """
-    name = str(settings.get("name") or "untitled")
-    environments = {
-        e["environment_key"]: (e.get("spec") or {}).get("dependencies") or []
-        for e in settings.get("environments") or []
-    }
-    tasks = [read_task(entry, environments) for entry in settings.get("tasks") or []]
-    if not tasks:
-        raise JobError(f"Job '{name}' has no tasks.")
-    return Job(
-        name=name,
-        tasks=sort_tasks(name, tasks),
-        parameters={
-            p["name"]: as_text(p.get("default", "")) for p in settings.get("parameters") or []
-        },
-        timeout=float(settings.get("timeout_seconds") or 0),
-        most_runs=int(settings.get("max_concurrent_runs") or 1),
-        queue=bool((settings.get("queue") or {}).get("enabled")),
-    )
-
-
-def read_task(entry: Mapping[str, Any], environments: Mapping[str, list[str]]) -> Task:
-    """Read one task of a job's settings."""
-    key = entry.get("task_key")
-    if not key:
-        raise JobError("A task has no task_key.")
-    for kind in entry:
-        if kind.endswith("_task") and kind != "python_wheel_task":
-            raise NotBuilt(key, kind)
-    if entry.get("run_if", "ALL_SUCCESS") != "ALL_SUCCESS":
-        raise NotBuilt(key, f"run_if {entry['run_if']}")
-    wheel = entry.get("python_wheel_task")
-    if wheel is None:
-        raise JobError(f"Task '{key}' says not what to run: it has no python_wheel_task.")
-    for field in ("package_name", "entry_point"):
-        if not wheel.get(field):
-            raise JobError(f"Task '{key}': its python_wheel_task has no {field}.")
-    named = wheel.get("named_parameters") or {}
-    if named and wheel.get("parameters"):
-        raise JobError(f"Task '{key}' has both parameters and named_parameters: give one.")
-    environment = entry.get("environment_key")
-    if environment is None:
-        raise NotBuilt(key, "a task without environment_key, on a cluster,")
-    if environment not in environments:
-        raise UnknownName("environment", environment, environments, f"Task '{key}'")
-    return Task(
-        key=key,
-        depends_on=tuple(d["task_key"] for d in entry.get("depends_on") or []),
-        package=wheel["package_name"],
-        entry_point=wheel["entry_point"],
-        arguments=tuple(f"--{k}={as_text(v)}" for k, v in named.items())
-        or tuple(as_text(p) for p in wheel.get("parameters") or []),
-        dependencies=tuple(environments[environment]),
-        retries=int(entry.get("max_retries") or 0),
-        retry_wait=int(entry.get("min_retry_interval_millis") or 0) / 1000,
-        retry_on_timeout=bool(entry.get("retry_on_timeout")),
-        timeout=float(entry.get("timeout_seconds") or 0),
-    )
-
-
-def sort_tasks(job: str, tasks: list[Task]) -> tuple[Task, ...]:
-    """Order tasks so that each comes after those it waits for."""
     by_key = {task.key: task for task in tasks}
-    if len(by_key) < len(tasks):
-        raise JobError(f"Job '{job}' has two tasks of one task_key.")
     for task in tasks:
-        for key in task.depends_on:
-            if key not in by_key:
-                raise UnknownName("task", key, by_key, f"Task '{task.key}' depends on it, but")
+        for needed in task.depends_on:
+            if needed.key not in by_key:
+                where = f"Task '{task.key}' depends on it, but"
+                raise UnknownName("task", needed.key, by_key, where)
+            if needed.outcome and not isinstance(by_key[needed.key].work, Condition):
+                raise JobError(
+                    f"Task '{task.key}' waits for outcome {needed.outcome} of '{needed.key}', "
+                    "which is no condition_task. Take the outcome away."
+                )
     try:
-        order = list(TopologicalSorter({t.key: t.depends_on for t in tasks}).static_order())
+        order = list(TopologicalSorter({t.key: sorted(t.before) for t in tasks}).static_order())
     except CycleError as error:
         circle = " → ".join(reversed(error.args[1]))
         raise JobError(f"Job '{job}': its tasks wait for one another: {circle}.") from None
     return tuple(by_key[key] for key in order)
-
-
-def as_text(value: object) -> str:
-    """Return a value as a command line has it: text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value)

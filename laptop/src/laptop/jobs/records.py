@@ -1,16 +1,22 @@
-"""Runs as the Jobs API shows them, kept durably while they happen."""
+"""Runs as the Jobs API shows them, kept durably while they happen.
+
+A run is one document, each attempt of a task another, so that what changes is all that is written.
+"""
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..workspace.state import Document, State
-from .graph import Job
+from .graph import Job, Task
+from .resolution import RunFacts
 
-RUN = "run"
+RUN, ATTEMPT = "run", "attempt"
 ENDED = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
+# An attempt's number begins with its run's.
+ATTEMPTS = 1_000_000
 
 
 def now() -> int:
@@ -18,87 +24,156 @@ def now() -> int:
     return int(time.time() * 1000)
 
 
-class RunRecord:
-    """One run's document; every change is written before the next thing happens."""
+class AttemptRecord:
+    """The attempts of a task, or of one item of a loop; the last one is at hand."""
 
-    def __init__(self, state: State, document: Document) -> None:
-        self._state = state
-        self._lock = threading.RLock()
+    def __init__(self, run: "RunRecord", stem: str, document: Document) -> None:
+        self._run = run
+        self._stem = stem
         self.document = document
-        self._tasks = {task["task_key"]: task for task in document["tasks"]}
-        self._save()
-
-    @classmethod
-    def begin(
-        cls,
-        state: State,
-        job_id: int,
-        job: Job,
-        settings: Mapping[str, Any],
-        parameters: Mapping[str, str],
-        logs: Path,
-    ) -> "RunRecord":
-        """Write a new run of a job, as its settings are now, in which nothing has started."""
-        run_id = state.count("run")
-        folder = logs / str(run_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        entries = {entry["task_key"]: entry for entry in settings["tasks"]}
-        tasks = [
-            {
-                **entries[task.key],
-                "run_id": run_id * 1000 + number,
-                "attempt_number": 0,
-                "depends_on": [{"task_key": key} for key in task.depends_on],
-                "state": {"life_cycle_state": "PENDING"},
-                "log": str(folder / f"{task.key}.log"),
-                "values": {},
-            }
-            for number, task in enumerate(job.tasks, start=1)
-        ]
-        document = {
-            "run_id": run_id,
-            "job_id": job_id,
-            "run_name": job.name,
-            "run_type": "JOB_RUN",
-            "state": {"life_cycle_state": "QUEUED"},
-            "start_time": now(),
-            "job_parameters": [{"name": k, "value": v} for k, v in parameters.items()],
-            "tasks": tasks,
-        }
-        return cls(state, document)
+        self._add(document)
 
     @property
-    def run_id(self) -> int:
-        """The run's number."""
-        return int(self.document["run_id"])
+    def log(self) -> Path:
+        """The file that takes what the attempt prints."""
+        return Path(self.document["log"])
 
-    def task(self, key: str) -> Document:
-        """Return what is known of a task."""
-        with self._lock:
-            return dict(self._tasks[key])
+    @property
+    def values_file(self) -> Path:
+        """The file in which the task leaves its values."""
+        return self._run.folder / f"{self._stem}.values.json"
 
-    def set_task(self, key: str, **changes: Any) -> None:
-        """Change a task's fields."""
-        with self._lock:
-            self._tasks[key].update(changes)
-            self._save()
+    def set(self, **changes: Any) -> None:
+        """Change the attempt's fields."""
+        self.document.update(changes)
+        self._run.save(self.document)
 
-    def set_state(self, life_cycle: str, result: str | None = None, message: str = "") -> None:
-        """Change the run's state."""
+    def start(self) -> None:
+        """Mark the attempt as under way."""
+        self.set(state=state_of("RUNNING"), start_time=now())
+
+    def finish(self, result: str, message: str = "", values: Document | None = None) -> None:
+        """Mark the attempt as ended."""
+        ended = {"end_time": now()} if "start_time" in self.document else {}
+        self.set(state=state_of("TERMINATED", result, message), values=values or {}, **ended)
+
+    def skip(self, result: str) -> None:
+        """Mark the attempt as one that its run has no place for."""
+        self.set(state=state_of("SKIPPED", result))
+
+    def again(self, message: str) -> None:
+        """Add the attempt that follows."""
+        gone = ("start_time", "end_time", "resolved_values", "child_run_id")
+        kept = {k: v for k, v in self.document.items() if k not in gone}
+        self.document = kept | {
+            "attempt_number": self.document["attempt_number"] + 1,
+            "state": state_of("WAITING_FOR_RETRY", message=message),
+            "values": {},
+        }
+        self._add(self.document)
+
+    def iterate(self, task: Task, items: Sequence[Any]) -> list["AttemptRecord"]:
+        """Add an attempt of `task` for each item of the loop that this is."""
+        entry = self.document["for_each_task"]["task"]
+        return [
+            AttemptRecord(
+                self._run,
+                f"{task.key}.{number}",
+                pending(entry)
+                | {"for_each_run_id": self.document["run_id"], "iteration": number, "input": item},
+            )
+            for number, item in enumerate(items, start=1)
+        ]
+
+    def _add(self, document: Document) -> None:
+        number = document["attempt_number"]
+        name = f"{self._stem}.log" if number == 0 else f"{self._stem}.again{number}.log"
+        document["log"] = str(self._run.folder / name)
+        document["run_id"] = self._run.number()
+        self._run.save(document)
+
+
+class RunRecord:
+    """One run's documents; every change is written before the next thing happens."""
+
+    def __init__(
+        self,
+        state: State,
+        facts: RunFacts,
+        job: Job,
+        settings: Mapping[str, Any],
+        logs: Path,
+        *,
+        queued: bool,
+        **more: Any,
+    ) -> None:
+        """Write a new run of a job, as its settings are now, in which nothing has started."""
+        self._state = state
+        self._lock = threading.Lock()
+        self._attempts = 0
+        self.run_id = facts.run_id
+        self.folder = logs / str(self.run_id)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.document = {
+            "run_id": self.run_id,
+            "job_id": facts.job_id,
+            "run_name": facts.job_name,
+            "run_type": "JOB_RUN",
+            "trigger": facts.trigger,
+            "state": state_of("QUEUED" if queued else "PENDING"),
+            "start_time": int(facts.started.timestamp() * 1000),
+            **more,
+        }
+        # The run comes first: of one cut off here, what is written is closed at the next start.
+        self._state.put(RUN, f"{self.run_id:09d}", self.document)
+        entries = {entry["task_key"]: entry for entry in settings["tasks"]}
+        self.tasks = {
+            task.key: AttemptRecord(
+                self,
+                task.key,
+                pending(entries[task.key])
+                | {
+                    "depends_on": [
+                        {"task_key": d.key} | ({"outcome": d.outcome} if d.outcome else {})
+                        for d in task.depends_on
+                    ]
+                },
+            )
+            for task in job.tasks
+        }
+
+    def number(self) -> int:
+        """Return the number of the run's next attempt."""
         with self._lock:
-            self.document["state"] = state_of(life_cycle, result, message)
-            if life_cycle in ENDED:
-                self.document["end_time"] = now()
-            self._save()
+            self._attempts += 1
+            return self.run_id * ATTEMPTS + self._attempts
+
+    def save(self, attempt: Document) -> None:
+        """Write an attempt."""
+        self._state.put(ATTEMPT, attempt_name(attempt["run_id"]), attempt)
+
+    def set(self, **changes: Any) -> None:
+        """Change the run's fields."""
+        self.document.update(changes)
+        self._state.put(RUN, f"{self.run_id:09d}", self.document)
+
+    def finish(self, life_cycle: str, result: str, message: str) -> None:
+        """Mark the run as ended."""
+        self.set(state=state_of(life_cycle, result, message), end_time=now())
 
     def abandon(self, message: str) -> None:
         """End the run where it stands: the runner itself has failed."""
-        with self._lock:
-            close(self.document, "FAILED", message)
-            self._save()
+        close(self._state, self.document, "FAILED", message)
 
-    def _save(self) -> None:
-        self._state.put(RUN, f"{self.document['run_id']:09d}", self.document)
+
+def pending(entry: Document) -> Document:
+    """Return a task's settings as an attempt that has not started."""
+    return {**entry, "attempt_number": 0, "state": state_of("PENDING"), "values": {}}
+
+
+def attempt_name(number: int) -> str:
+    """Return the name of an attempt's document."""
+    return f"{number // ATTEMPTS:09d}.{number % ATTEMPTS:06d}"
 
 
 def state_of(life_cycle: str, result: str | None = None, message: str = "") -> Document:
@@ -111,18 +186,25 @@ def state_of(life_cycle: str, result: str | None = None, message: str = "") -> D
     return state
 
 
+def read_attempts(state: State, run_id: int) -> list[Document]:
+    """Return all attempts of a run, in the order they were made."""
+    return state.all(ATTEMPT, f"{run_id:09d}.")
+
+
 def close_interrupted(state: State) -> None:
     """Mark what was under way when the workspace last stopped: nobody runs it any more."""
     for document in state.all(RUN):
         if document["state"]["life_cycle_state"] not in ENDED:
             message = "The workspace stopped during this run; run the job again."
-            close(document, "CANCELED", message)
-            state.put(RUN, f"{document['run_id']:09d}", document)
+            close(state, document, "CANCELED", message)
 
 
-def close(document: Document, result: str, message: str) -> None:
+def close(state: State, run: Document, result: str, message: str) -> None:
     """Mark a run and those of its tasks that have not ended as ended by the laptop's own fault."""
-    for part in (*document["tasks"], document):
-        if part["state"]["life_cycle_state"] not in ENDED:
-            part["state"] = state_of("INTERNAL_ERROR", result, message)
-    document["end_time"] = now()
+    closed = {"state": state_of("INTERNAL_ERROR", result, message), "end_time": now()}
+    for attempt in read_attempts(state, run["run_id"]):
+        if attempt["state"]["life_cycle_state"] not in ENDED:
+            state.put(ATTEMPT, attempt_name(attempt["run_id"]), attempt | closed)
+    # Last: a run that has ended has no task that goes on.
+    run.update(closed)
+    state.put(RUN, f"{run['run_id']:09d}", run)

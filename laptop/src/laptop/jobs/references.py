@@ -1,48 +1,75 @@
-"""The `{{…}}` references of a job's parameters: checked before a run, resolved in it."""
+"""The `{{…}}` references of a job: what there is to refer to, and the check before a run."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
 from .errors import JobError, UnknownName
-from .graph import Job, Task, as_text
+from .graph import Condition, ForEach, Job, RunJob, Task, Wheel, Work
 
 REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
-JOB_PARAMETER = re.compile(r"job\.parameters\.([^.]+)")
-OF_TASK = re.compile(r"tasks\.([^.]+)\.(values\.([^.]+)|result_state|run_id)")
+# A part with other signs than letters, digits and underscores stands between backticks.
+PART = r"(?:`[^`]+`|[^.`\s]+)"
+NAME = re.compile(rf"{PART}(?:\.{PART})*")
 
-FACTS = (
+TIMES: Mapping[str, Callable[[datetime], object]] = {
+    "iso_weekday": lambda time: time.isoweekday(),
+    "is_weekday": lambda time: str(time.isoweekday() < 6).lower(),
+    "iso_date": lambda time: time.date().isoformat(),
+    "iso_datetime": lambda time: time.isoformat(timespec="seconds"),
+    "year": lambda time: time.year,
+    "month": lambda time: time.month,
+    "day": lambda time: time.day,
+    "hour": lambda time: time.hour,
+    "minute": lambda time: time.minute,
+    "second": lambda time: time.second,
+    "timestamp_ms": lambda time: int(time.timestamp() * 1000),
+}
+OF_JOB = (
     "job.id",
     "job.name",
     "job.run_id",
-    "job.start_time.iso_date",
-    "job.start_time.iso_datetime",
-    "job.start_time.timestamp_ms",
-    "task.name",
-    "task.run_id",
-    "task.execution_count",
+    "job.repair_count",
+    "job.trigger.type",
+    *(f"job.start_time.{name}" for name in TIMES),
+    *(f"job.trigger.time.{name}" for name in TIMES),
 )
+OF_ATTEMPT = ("task.name", "task.run_id", "task.execution_count")
+OF_TASK = ("result_state", "error_code", "run_id", "execution_count")
+IN_LOOP = ("input", "input.<key>")
 FORMS = (
-    *FACTS,
+    *OF_JOB,
+    *OF_ATTEMPT,
     "job.parameters.<name>",
     "tasks.<key>.values.<name>",
-    "tasks.<key>.result_state",
-    "tasks.<key>.run_id",
+    *(f"tasks.<key>.{what}" for what in OF_TASK),
 )
 
 
-@dataclass(frozen=True)
-class RunFacts:
-    """What a reference may ask of the run and the attempt it stands in."""
+def split_name(name: str) -> tuple[str, ...]:
+    """Return the parts of what stands between the braces; none of what is no name."""
+    if not NAME.fullmatch(name):
+        return ()
+    return tuple(part.strip("`") for part in re.findall(PART, name))
 
-    job_id: int
-    job_name: str
-    run_id: int
-    started: datetime
-    task_run_id: int
-    attempt: int
+
+def find_names(text: str) -> Iterator[str]:
+    """Yield what stands between the braces of a text's references."""
+    for match in REFERENCE.finditer(text):
+        yield match[1]
+
+
+def texts_of(work: Work) -> tuple[str, ...]:
+    """Return the texts of a task in which references are resolved before it starts."""
+    match work:
+        case Wheel():
+            return work.arguments
+        case Condition():
+            return (work.left, work.right)
+        case RunJob():
+            return tuple(work.parameters.values())
+        case ForEach():
+            return (work.inputs,)
 
 
 def check_references(job: Job) -> None:
@@ -51,86 +78,54 @@ def check_references(job: Job) -> None:
     Raises:
         JobError: An unknown form, parameter or task, or a task that does not come before.
     """
-    keys = [task.key for task in job.tasks]
+    for parameter, default in job.parameters.items():
+        for name in find_names(default):
+            if ".".join(split_name(name)) not in OF_JOB:
+                raise UnknownName("reference", name, OF_JOB, f"Job parameter '{parameter}'")
     for task in job.tasks:
-        for name in (n for argument in task.arguments for n in REFERENCE.findall(argument)):
-            where = f"Task '{task.key}', reference '{{{{{name}}}}}'"
-            parameter, other = JOB_PARAMETER.fullmatch(name), OF_TASK.fullmatch(name)
-            if parameter:
-                if parameter[1] not in job.parameters:
-                    raise UnknownName("job parameter", parameter[1], job.parameters, where)
-            elif other:
-                if other[1] not in keys:
-                    raise UnknownName("task", other[1], keys, f"{where}, in this run")
-                if other[1] not in job.upstream(task.key):
-                    raise JobError(
-                        f"{where}: '{other[1]}' does not run before '{task.key}'. "
-                        "Add it to depends_on."
-                    )
-            elif name not in FACTS:
-                raise UnknownName("reference", name, FORMS, f"Task '{task.key}'")
+        check_task(job, task, task.key, in_loop=False)
+        if isinstance(task.work, ForEach):
+            check_task(job, task.work.task, task.key, in_loop=True)
 
 
-def resolve_arguments(
-    task: Task,
-    parameters: Mapping[str, str],
-    facts: RunFacts,
-    of_task: Callable[[str], Mapping[str, Any]],
-) -> list[str]:
-    """Return a task's command line with every reference replaced.
-
-    Args:
-        task: The task about to start.
-        parameters: The run's job parameters.
-        facts: The run and this attempt.
-        of_task: Gives a finished task's `values`, `state` and `run_id`.
+def check_task(job: Job, task: Task, place: str, *, in_loop: bool) -> None:
+    """Check the references of a task that stands at the place of another, or its own, in the job.
 
     Raises:
-        JobError: A task value that its task did not set.
+        JobError: One that can never be resolved.
     """
-    own = {
-        "job.id": facts.job_id,
-        "job.name": facts.job_name,
-        "job.run_id": facts.run_id,
-        "job.start_time.iso_date": facts.started.date().isoformat(),
-        "job.start_time.iso_datetime": facts.started.isoformat(timespec="seconds"),
-        "job.start_time.timestamp_ms": int(facts.started.timestamp() * 1000),
-        "task.name": task.key,
-        "task.run_id": facts.task_run_id,
-        "task.execution_count": facts.attempt + 1,
-    }
+    for text in texts_of(task.work):
+        for name in find_names(text):
+            where = f"Task '{task.key}', reference '{{{{{name}}}}}'"
+            match split_name(name):
+                case ("job", "parameters", parameter):
+                    if parameter not in job.parameters:
+                        raise UnknownName("job parameter", parameter, job.parameters, where)
+                case ("tasks", key, "values", _):
+                    check_before(job, key, place, where)
+                case ("tasks", key, what) if what in OF_TASK:
+                    check_before(job, key, place, where)
+                case ("input",) | ("input", _):
+                    if not in_loop:
+                        raise JobError(
+                            f"{where}: only the task that a for_each_task repeats has an input."
+                        )
+                case parts:
+                    if ".".join(parts) not in (*OF_JOB, *OF_ATTEMPT):
+                        forms = (*FORMS, *IN_LOOP) if in_loop else FORMS
+                        raise UnknownName("reference", name, forms, f"Task '{task.key}'")
 
-    def replace(match: re.Match[str]) -> str:
-        name = match[1]
-        if name in own:
-            return str(own[name])
-        parameter = JOB_PARAMETER.fullmatch(name)
-        if parameter:
-            return parameters[parameter[1]]
-        _, key, what, *value = name.split(".")
-        other = of_task(key)
-        if what == "result_state":
-            return str(other["state"]["result_state"]).lower()
-        if what == "run_id":
-            return str(other["run_id"])
-        if value[0] not in other["values"]:
-            there = ", ".join(sorted(other["values"])) or "none"
+
+def check_before(job: Job, key: str, place: str, where: str) -> None:
+    """Refuse a task that is not there, or does not run before the one that asks."""
+    keys = [task.key for task in job.tasks]
+    if key not in keys:
+        repeated = next((t.key for t in job.walk() if t.key == key), None)
+        if repeated:
             raise JobError(
-                f"Task '{task.key}' asks for '{{{{{name}}}}}', but task '{key}' set no value "
-                f"'{value[0]}'. It set: {there}. Set it there with "
-                f"dbutils.jobs.taskValues.set('{value[0]}', …)."
+                f"{where}: '{key}' runs once an item, and its values cannot be referred to. "
+                "Leave them in a table."
             )
-        return as_text(other["values"][value[0]])
-
-    return [REFERENCE.sub(replace, argument) for argument in task.arguments]
-
-
-def shown_arguments(
-    wheel_task: Mapping[str, Any], arguments: Sequence[str]
-) -> dict[str, dict[str, str] | list[str]]:
-    """Return a wheel task's resolved command line in the form its parameters were given in."""
-    named = wheel_task.get("named_parameters")
-    if not named:
-        return {"parameters": list(arguments)}
-    values = (argument.partition("=")[2] for argument in arguments)
-    return {"named_parameters": dict(zip(named, values, strict=True))}
+        raise UnknownName("task", key, keys, f"{where}, in this run")
+    if key not in job.upstream(place):
+        raise JobError(f"{where}: '{key}' does not run before '{place}'. Add it to depends_on.")

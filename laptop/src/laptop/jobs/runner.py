@@ -1,59 +1,30 @@
-"""Runs a job's graph: what is ready starts, what failed is tried again, what follows waits."""
+"""Takes jobs to run: checks each whole, keeps to its number of runs at once, ends them."""
 
-import json
-import math
-import signal
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from ..workspace.state import State
 from . import wheels
 from .errors import JobError
-from .graph import Job, Task, read_job
-from .processes import Launcher, Process
-from .records import RunRecord, close_interrupted, now, state_of
-from .references import RunFacts, check_references, resolve_arguments, shown_arguments
-from .surroundings import TASK_VALUES, Surroundings
-from .task import TaskSpec
+from .execution import Active, Execution
+from .graph import Job, RunJob
+from .outcomes import FAILED, TOO_MANY, conclude
+from .processes import Launcher
+from .records import RunRecord, close_interrupted, state_of
+from .references import check_references
+from .resolution import RunFacts
+from .settings import read_job
+from .surroundings import Surroundings
 
-SUCCESS, FAILED, TIMED_OUT = "SUCCESS", "FAILED", "TIMEDOUT"
-CANCELED, UPSTREAM_FAILED = "CANCELED", "UPSTREAM_FAILED"
+TOKEN = "run_token"
+ON_DEMAND, BY_TASK = "ONE_TIME", "RUN_JOB_TASK"
+MOST_NESTED = 3
 CLOSE_SECONDS = 5.0
 
-
-@dataclass
-class Active:
-    """A run under way; `deadline` is its job's time-out, on the monotonic clock."""
-
-    job_id: int
-    job: Job
-    record: RunRecord
-    paths: Mapping[str, list[str]]
-    parameters: Mapping[str, str]
-    deadline: float = math.inf
-    canceled: threading.Event = field(default_factory=threading.Event)
-    processes: dict[str, Process] = field(default_factory=dict)
-
-    @property
-    def remaining(self) -> float:
-        """Seconds until the job's time-out."""
-        return max(0.0, self.deadline - monotonic())
-
-    def conclude(self, results: Mapping[str, str]) -> tuple[str, str]:
-        """Return the run's result and what to say of it."""
-        failed = [key for key, result in results.items() if result in (FAILED, TIMED_OUT)]
-        if CANCELED in results.values():
-            return CANCELED, "Canceled."
-        if failed and not self.remaining:
-            return TIMED_OUT, f"Took longer than the job's {self.job.timeout:g} s."
-        return (FAILED, f"Failed: {', '.join(failed)}.") if failed else (SUCCESS, "")
+FindSettings = Callable[[int], Mapping[str, Any] | None]
 
 
 class Runner:
@@ -63,18 +34,25 @@ class Runner:
         state: Where runs are recorded.
         surroundings: Where the workspace is.
         find_file: Gives the file on disk behind a path of the workspace.
+        find_settings: Gives the settings of a job; None where there is none of that number.
     """
 
     def __init__(
-        self, state: State, surroundings: Surroundings, find_file: Callable[[str], Path]
+        self,
+        state: State,
+        surroundings: Surroundings,
+        find_file: Callable[[str], Path],
+        find_settings: FindSettings,
     ) -> None:
         self._find_file = find_file
+        self._find_settings = find_settings
         self._state = state
         self._home = surroundings.home
         self._launcher = Launcher(surroundings)
         # What every task needs is imported while the workspace itself comes up.
         self._launcher.warm()
         self._lock = threading.Condition()
+        self._tokens = threading.Lock()
         self._active: dict[int, Active] = {}
         close_interrupted(state)
 
@@ -93,41 +71,48 @@ class Runner:
         settings: Mapping[str, Any],
         parameters: Mapping[str, str],
         only: Iterable[str] = (),
+        *,
+        queue: bool | None = None,
+        token: str = "",
     ) -> int:
         """Check a job whole, start it, and return the run's number.
+
+        Args:
+            job_id: The job.
+            settings: Its settings.
+            parameters: What replaces its parameters' defaults.
+            only: The tasks to run; all where it is empty.
+            queue: Whether the run waits where too many are under way; None is as the job says.
+            token: The same run is returned for the same token, and none started.
 
         Raises:
             JobError: Anything that would stop the job later and can be known now.
         """
-        job = read_job(settings)
-        values = job.with_parameters(parameters)
-        job = job.select(only)
-        check_references(job)
-        paths = wheels.prepare(job, self._home / "wheels", self._find_file)
-        self.warm(sorted({folder for folders in paths.values() for folder in folders}))
-        with self._lock:
-            if not job.queue and len(self._runs_of(job_id)) >= job.most_runs:
-                raise JobError(
-                    f"Job '{job.name}' is running, may run {job.most_runs} times at once and has "
-                    "no queue. Wait for its end, or cancel it."
-                )
-            record = RunRecord.begin(
-                self._state, job_id, job, settings, values, self._home / "runs"
-            )
-            run = Active(job_id, job, record, paths, values)
-            self._active[record.run_id] = run
-        threading.Thread(target=self._run, args=(run,), daemon=True).start()
-        return record.run_id
+        asked = {} if queue is None else {"queue": {"enabled": queue}}
+        settings = {**settings, **asked}
+        if not token:
+            return self._start(job_id, settings, parameters, only).record.run_id
+        with self._tokens:
+            known = self._state.get(TOKEN, f"{job_id}.{token}")
+            if known is None:
+                run = self._start(job_id, settings, parameters, only)
+                known = {"run_id": run.record.run_id}
+                self._state.put(TOKEN, f"{job_id}.{token}", known)
+            return int(known["run_id"])
 
     def cancel(self, run_id: int) -> None:
         """End a run's tasks; one that has ended already is left as it is."""
         run = self._active.get(run_id)
         if run:
-            run.canceled.set()
-            for process in list(run.processes.values()):
-                process.kill()
-            with self._lock:
-                self._lock.notify_all()
+            run.scope.stop()
+
+    def cancel_attempt(self, run_id: int, attempt_id: int) -> bool:
+        """End one task of a run; return whether it was under way."""
+        run = self._active.get(run_id)
+        scope = run.attempts.get(attempt_id) if run else None
+        if scope:
+            scope.stop()
+        return scope is not None
 
     def close(self) -> None:
         """End all runs and the processes behind them."""
@@ -137,137 +122,132 @@ class Runner:
             self._lock.wait_for(lambda: not self._active, CLOSE_SECONDS)
         self._launcher.close()
 
+    def _start(
+        self,
+        job_id: int,
+        settings: Mapping[str, Any],
+        parameters: Mapping[str, str],
+        only: Iterable[str] = (),
+        trigger: str = ON_DEMAND,
+        **more: Any,
+    ) -> Active:
+        """Check a job whole and start it; `more` goes into the run's document."""
+        job = read_job(settings)
+        values = job.with_parameters(parameters)
+        job = job.select(only)
+        paths = self._check(job, (job_id,))
+        self.warm(sorted({folder for folders in paths.values() for folder in folders}))
+        started = datetime.now(UTC)
+        facts = RunFacts(job_id, job.name, self._state.count("run"), started, trigger)
+        for name in job.parameters.keys() - parameters.keys():
+            values[name] = facts.resolve(values[name])
+        with self._lock:
+            room = len(self._runs_of(job_id)) < job.most_runs
+            record = RunRecord(
+                self._state,
+                facts,
+                job,
+                settings,
+                self._home / "runs",
+                queued=not room,
+                job_parameters=[{"name": k, "value": v} for k, v in values.items()],
+                **more,
+            )
+            run = Active(job, record, facts, values, paths)
+            if room or job.queue:
+                self._active[facts.run_id] = run
+        if room or job.queue:
+            threading.Thread(target=self._run, args=(run,), daemon=True).start()
+        else:
+            skip(run)
+        return run
+
+    def _check(self, job: Job, above: tuple[int, ...]) -> dict[str, list[str]]:
+        """Refuse what can be known to fail, in a job and in those it runs.
+
+        Args:
+            job: The job.
+            above: Its number, after those of the jobs that run it.
+
+        Returns:
+            For each wheel task the folders to put first on its path.
+        """
+        check_references(job)
+        paths = wheels.prepare(job, self._home / "wheels", self._find_file)
+        for task in job.walk():
+            if isinstance(task.work, RunJob):
+                self._check_child(task.key, task.work, above)
+        return paths
+
+    def _check_child(self, task: str, work: RunJob, above: tuple[int, ...]) -> None:
+        if work.job_id in above:
+            circle = " → ".join(map(str, (*above, work.job_id)))
+            raise JobError(f"Task '{task}' runs a job that waits for it: jobs {circle}.")
+        if len(above) > MOST_NESTED:
+            raise JobError(
+                f"Task '{task}' runs a job inside {MOST_NESTED} others, which is as deep as "
+                "run_job_task goes."
+            )
+        child = self._read_child(task, work.job_id)
+        try:
+            job = read_job(child)
+            job.with_parameters(work.parameters)
+            self._check(job, (*above, work.job_id))
+        except JobError as error:
+            raise JobError(f"Task '{task}', job {work.job_id}: {error}") from None
+
+    def _read_child(self, task: str, job_id: int) -> Mapping[str, Any]:
+        settings = self._find_settings(job_id)
+        if settings is None:
+            raise JobError(f"Task '{task}' runs job {job_id}, which does not exist.")
+        return settings
+
+    def _start_child(self, task: str, work: RunJob, attempt_id: int) -> Active:
+        settings = self._read_child(task, work.job_id)
+        info = {"trigger_info": {"run_id": attempt_id}}
+        return self._start(work.job_id, settings, work.parameters, trigger=BY_TASK, **info)
+
     def _runs_of(self, job_id: int) -> list[Active]:
         """Return a job's runs that have not ended, the oldest first."""
-        return [run for run in self._active.values() if run.job_id == job_id]
+        return [run for run in self._active.values() if run.facts.job_id == job_id]
 
     def _may_start(self, run: Active) -> bool:
-        first = self._runs_of(run.job_id)[: run.job.most_runs]
-        return run.canceled.is_set() or any(other is run for other in first)
+        first = self._runs_of(run.facts.job_id)[: run.job.most_runs]
+        return run.scope.stopped or any(other is run for other in first)
+
+    def _wake(self) -> None:
+        with self._lock:
+            self._lock.notify_all()
 
     def _run(self, run: Active) -> None:
         try:
-            with self._lock:
+            with run.scope.ending(self._wake), self._lock:
                 self._lock.wait_for(lambda: self._may_start(run))
-            if run.job.timeout:
-                run.deadline = monotonic() + run.job.timeout
-            run.record.set_state("RUNNING")
-            result, message = run.conclude(self._walk(run))
+            run.record.set(state=state_of("RUNNING"))
+            with run.scope.narrow(run.job.timeout) as scope:
+                results = Execution(run, self._launcher, self._start_child).walk(scope)
+                over = not scope.remaining
+            result, message = conclude(run.job, results, stopped=run.scope.stopped, timed_out=over)
             # The life cycle in which Databricks leaves a run with a failed task.
             ending = "INTERNAL_ERROR" if result == FAILED else "TERMINATED"
-            run.record.set_state(ending, result, message)
+            run.record.finish(ending, result, message)
         except Exception as error:
             run.record.abandon(f"{type(error).__name__}: {error}")
             raise
         finally:
             with self._lock:
-                del self._active[run.record.run_id]
+                del self._active[run.facts.run_id]
                 self._lock.notify_all()
-
-    def _walk(self, run: Active) -> dict[str, str]:
-        """Start each task when all it waits for have ended; return every task's result."""
-        results: dict[str, str] = {}
-        waiting = list(run.job.tasks)
-        under_way: dict[Future[str], str] = {}
-        with ThreadPoolExecutor(max_workers=len(waiting)) as pool:
-            while waiting or under_way:
-                for task in [t for t in waiting if set(t.depends_on) <= set(results)]:
-                    waiting.remove(task)
-                    if run.canceled.is_set():
-                        results[task.key] = CANCELED
-                        run.record.set_task(task.key, state=state_of("SKIPPED", CANCELED))
-                    elif any(results[key] != SUCCESS for key in task.depends_on):
-                        results[task.key] = UPSTREAM_FAILED
-                        state = state_of("TERMINATED", UPSTREAM_FAILED)
-                        run.record.set_task(task.key, state=state)
-                    else:
-                        under_way[pool.submit(self._attempt_all, run, task)] = task.key
-                if not under_way:
-                    continue
-                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in done:
-                    results[under_way.pop(future)] = future.result()
-        return results
-
-    def _attempt_all(self, run: Active, task: Task) -> str:
-        """Run a task until it succeeds or has no attempt left."""
-        record, started = run.record, now()
-        for attempt in count():
-            running = state_of("RUNNING")
-            record.set_task(task.key, attempt_number=attempt, start_time=started, state=running)
-            try:
-                result, message = self._attempt(run, task, attempt)
-            except JobError as error:
-                result, message = FAILED, str(error)
-                with Path(record.task(task.key)["log"]).open("a") as log:
-                    log.write(f"{error}\n")
-                break
-            final = result == TIMED_OUT and not task.retry_on_timeout
-            if final or result in (SUCCESS, CANCELED) or attempt == task.retries:
-                break
-            text = f"{message} The next attempt is in {task.retry_wait:g} s."
-            record.set_task(task.key, state=state_of("WAITING_FOR_RETRY", message=text))
-            if run.canceled.wait(min(task.retry_wait, run.remaining)):
-                result, message = CANCELED, "Canceled."
-                break
-            if not run.remaining:
-                break
-        record.set_task(
-            task.key,
-            state=state_of("TERMINATED", result, message),
-            end_time=now(),
-            values=read_values(values_file(record, task)) if result == SUCCESS else {},
-        )
-        return result
-
-    def _attempt(self, run: Active, task: Task, attempt: int) -> tuple[str, str]:
-        """Run one attempt in a process; return its result and what to say of it."""
-        record, known = run.record, run.record.task(task.key)
-        facts = RunFacts(
-            job_id=run.job_id,
-            job_name=run.job.name,
-            run_id=record.run_id,
-            started=datetime.fromtimestamp(record.document["start_time"] / 1000, UTC),
-            task_run_id=known["run_id"],
-            attempt=attempt,
-        )
-        arguments = resolve_arguments(task, run.parameters, facts, record.task)
-        shown = shown_arguments(known["python_wheel_task"], arguments)
-        record.set_task(task.key, resolved_values={"python_wheel_task": shown})
-        values = values_file(record, task)
-        values.unlink(missing_ok=True)
-        spec_file = values.with_name(f"{task.key}.{attempt}.json")
-        TaskSpec(
-            package=task.package,
-            entry_point=task.entry_point,
-            arguments=arguments,
-            path=run.paths[task.key],
-            environment={TASK_VALUES: str(values)},
-            log=known["log"],
-        ).write(spec_file)
-        process = self._launcher.start(spec_file)
-        run.processes[task.key] = process
-        if run.canceled.is_set():
-            process.kill()
-        limit = min(task.timeout or math.inf, run.remaining)
-        status = process.wait(None if limit == math.inf else limit)
-        if status is None:
-            process.kill()
-            process.wait(None)
-            return TIMED_OUT, f"Took longer than {limit:.3g} s and was stopped."
-        if run.canceled.is_set():
-            return CANCELED, "Canceled."
-        if status < 0:
-            names = {each.value: each.name for each in signal.Signals}
-            return FAILED, f"Killed by {names.get(-status, f'signal {-status}')}."
-        return (FAILED, "The entry point failed; see the log.") if status else (SUCCESS, "")
+            run.ended.set()
 
 
-def values_file(record: RunRecord, task: Task) -> Path:
-    """Return the file in which a task leaves its values."""
-    return Path(record.task(task.key)["log"]).with_name(f"{task.key}.values.json")
-
-
-def read_values(file: Path) -> dict[str, Any]:
-    """Return the task values that a task left; none where it left none."""
-    return dict(json.loads(file.read_text())) if file.exists() else {}
+def skip(run: Active) -> None:
+    """End a run that there is no room for."""
+    for record in run.record.tasks.values():
+        record.skip(TOO_MANY)
+    text = (
+        f"{run.job.most_runs} of '{run.job.name}' may run at once and it has no queue. Wait for "
+        "the end of what runs, cancel it, or give the job a queue."
+    )
+    run.record.finish("SKIPPED", TOO_MANY, text)
+    run.ended.set()

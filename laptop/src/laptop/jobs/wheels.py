@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from .errors import JobError, UnknownName
-from .graph import Job
+from .graph import Job, Wheel
 
 # What the runtime itself brings: never looked for in the environment.
 PROVIDED = frozenset({"databricks-feature-engineering"})
@@ -68,7 +68,7 @@ def find_distribution(folders: Iterable[Path], package: str) -> importlib.metada
 
 
 def prepare(job: Job, wheels: Path, find_file: Callable[[str], Path]) -> dict[str, list[str]]:
-    """Unpack the wheels of every task and see that what it names is there.
+    """Unpack the wheels of every task and see that what they name is there.
 
     Args:
         job: The job about to run.
@@ -76,22 +76,25 @@ def prepare(job: Job, wheels: Path, find_file: Callable[[str], Path]) -> dict[st
         find_file: Gives the file on disk behind a path of the workspace.
 
     Returns:
-        For each task the folders to put first on its path.
+        For each wheel task the folders to put first on its path.
 
     Raises:
         JobError: A missing wheel, package, entry point or requirement.
     """
     paths: dict[str, list[str]] = {}
-    for task in job.tasks:
-        files = [d for d in task.dependencies if d.endswith(".whl")]
+    for task in job.walk():
+        if not isinstance(task.work, Wheel):
+            continue
+        wheel = task.work
+        files = [d for d in wheel.dependencies if d.endswith(".whl")]
         folders = [unpack(place(file, find_file), wheels) for file in files]
-        for requirement in task.dependencies:
+        for requirement in wheel.dependencies:
             if requirement not in files:
                 check_installed(requirement, task.key)
-        scripts = find_distribution(folders, task.package).entry_points
-        if not scripts.select(name=task.entry_point):
+        scripts = find_distribution(folders, wheel.package).entry_points
+        if not scripts.select(name=wheel.entry_point):
             there = {entry.name for entry in scripts}
-            raise UnknownName("entry point", task.entry_point, there, f"Task '{task.key}'")
+            raise UnknownName("entry point", wheel.entry_point, there, f"Task '{task.key}'")
         paths[task.key] = [str(folder) for folder in folders]
     return paths
 

@@ -26,6 +26,12 @@ def job_of(state: State, job_id: int) -> Document:
     return job
 
 
+def find_settings(state: State, job_id: int) -> Document | None:
+    """Return a job's settings, or None where there is none of that number."""
+    job = state.get(JOB, f"{job_id:09d}")
+    return job and dict(job["settings"])
+
+
 def router(state: State) -> APIRouter:
     """Return the routes below `/api/2.2/jobs`, but for runs."""
     api = APIRouter(prefix="/api/2.2/jobs")

@@ -1,5 +1,6 @@
 """Runs of jobs, over the runner: started, watched and canceled, in the shape of Jobs 2.2."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,23 +8,20 @@ from fastapi import APIRouter
 
 from ..errors import LaptopError
 from ..identity import USER_NAME
-from ..jobs.graph import as_text
-from ..jobs.records import ENDED, RUN
+from ..jobs.outcomes import SUCCESS, TERMINATION
+from ..jobs.records import ATTEMPT, ATTEMPTS, ENDED, RUN, attempt_name, read_attempts
 from ..jobs.runner import Runner
+from ..jobs.settings import as_text, asks_queue
 from .errors import ApiError, missing
 from .jobs import job_of
 from .requests import JsonBody, identifier, page
 from .state import Document, State
 
-FIELDS = frozenset({"job_id", "job_parameters", "only"})
+FIELDS = frozenset({"job_id", "job_parameters", "only", "queue", "idempotency_token"})
+LONGEST_TOKEN = 64
 TRACEBACK = "Traceback (most recent call last):"
 LONGEST_LOG = 5_000_000
 STATUS = {"WAITING_FOR_RETRY": "WAITING", "TERMINATING": "TERMINATING", "QUEUED": "QUEUED"}
-TERMINATION = {
-    "SUCCESS": ("SUCCESS", "SUCCESS"),
-    "CANCELED": ("USER_CANCELED", "CLIENT_ERROR"),
-    "UPSTREAM_FAILED": ("SKIPPED", "CLIENT_ERROR"),
-}
 
 
 def router(state: State, runner: Runner, address: str) -> APIRouter:
@@ -42,16 +40,26 @@ def router(state: State, runner: Runner, address: str) -> APIRouter:
         settings = job_of(state, job_id)["settings"]
         for field in sorted(set(body) - FIELDS):
             raise ApiError(501, "NOT_IMPLEMENTED", f"run-now's '{field}' is not built here.")
+        token = body.get("idempotency_token") or ""
+        if len(token) > LONGEST_TOKEN:
+            text = f"An idempotency_token has up to {LONGEST_TOKEN} signs; got {len(token)}."
+            raise ApiError(400, "INVALID_PARAMETER_VALUE", text)
         parameters = {k: as_text(v) for k, v in (body.get("job_parameters") or {}).items()}
+        queue = asks_queue(body) if body.get("queue") else None
+        only = body.get("only") or ()
         try:
-            run_id = runner.submit(job_id, settings, parameters, body.get("only") or ())
+            run_id = runner.submit(job_id, settings, parameters, only, queue=queue, token=token)
         except LaptopError as error:
             raise ApiError(400, "INVALID_PARAMETER_VALUE", str(error)) from error
         return {"run_id": run_id, "number_in_job": run_id}
 
     @api.get("/runs/get")
     def get(run_id: int) -> Any:
-        return show(run_of(run_id), address)
+        attempt = state.get(ATTEMPT, attempt_name(run_id))
+        if attempt is None:
+            return show(run_of(run_id), read_attempts(state, run_id), address)
+        run = run_of(run_id // ATTEMPTS)
+        return show_attempt(run, attempt, read_attempts(state, run["run_id"]), address)
 
     @api.get("/runs/list")
     def list_runs(
@@ -77,23 +85,38 @@ def router(state: State, runner: Runner, address: str) -> APIRouter:
             and (start_time_to is None or run["start_time"] <= start_time_to)
         ]
         runs, after = page(found, limit, page_token)
-        shown = [show(run, address) for run in runs]
+        shown = [
+            show(run, read_attempts(state, run["run_id"]) if expand_tasks else [], address)
+            for run in runs
+        ]
         for run in [] if expand_tasks else shown:
             del run["tasks"]
         return {"runs": shown, **after}
 
     @api.get("/runs/get-output")
     def get_output(run_id: int) -> Any:
-        run = state.get(RUN, f"{run_id // 1000:09d}") or {"tasks": []}
-        for task in run["tasks"]:
-            if task["run_id"] == run_id:
-                return output(show(run, address), task)
-        raise missing("INVALID_PARAMETER_VALUE", "Run", str(run_id))
+        attempt = state.get(ATTEMPT, attempt_name(run_id))
+        if attempt is None:
+            raise missing("INVALID_PARAMETER_VALUE", "Run", str(run_id))
+        run = run_of(run_id // ATTEMPTS)
+        shown = show_attempt(run, attempt, read_attempts(state, run["run_id"]), address)
+        return output(shown["tasks"][0])
 
     @api.post("/runs/cancel")
     def cancel(body: JsonBody) -> Any:
-        runner.cancel(run_of(identifier(body, "run_id"))["run_id"])
+        run_id = identifier(body, "run_id")
+        attempt = state.get(ATTEMPT, attempt_name(run_id))
+        if attempt is None:
+            runner.cancel(run_of(run_id)["run_id"])
+        elif not has_ended(attempt) and not runner.cancel_attempt(run_id // ATTEMPTS, run_id):
+            text = "A task that has not started cannot be canceled here: cancel its run."
+            raise ApiError(501, "NOT_IMPLEMENTED", text)
         return {}
+
+    @api.post("/runs/repair")
+    def repair() -> Any:
+        text = "Repairing a run is not built on the laptop: run the job again, or tasks by `only`."
+        raise ApiError(501, "NOT_IMPLEMENTED", text)
 
     return api
 
@@ -103,15 +126,62 @@ def has_ended(run: Document) -> bool:
     return run["state"]["life_cycle_state"] in ENDED
 
 
-def show(run: Document, address: str) -> Document:
-    """Return a run with what follows from where it stands."""
+def show(run: Document, attempts: Sequence[Document], address: str) -> Document:
+    """Return a run with its tasks, and with what follows from where it stands."""
     url = f"{address}/jobs/{run['job_id']}/runs/{run['run_id']}"
-    tasks = [task | {"status": status(task["state"]), "run_page_url": url} for task in run["tasks"]]
+    loops: dict[int, list[Document]] = {}
+    for each in attempts:
+        if "for_each_run_id" in each:
+            own = each | {"status": status(each["state"]), "run_page_url": url}
+            loops.setdefault(each["for_each_run_id"], []).append(own)
+    tasks = []
+    for each in attempts:
+        if "for_each_run_id" in each:
+            continue
+        task = each | {"status": status(each["state"]), "run_page_url": url}
+        if "for_each_task" in each:
+            iterations = loops.get(each["run_id"], [])
+            task["for_each_task"] = each["for_each_task"] | {"stats": count(iterations)}
+            task["iterations"] = iterations
+        tasks.append(task)
     return run | {
         "creator_user_name": USER_NAME,
+        "job_run_id": run["run_id"],
+        "number_in_job": run["run_id"],
         "run_page_url": url,
         "status": status(run["state"]),
         "tasks": tasks,
+    }
+
+
+def show_attempt(
+    run: Document, attempt: Document, attempts: Sequence[Document], address: str
+) -> Document:
+    """Return a task's attempt as a run of its own; that of a loop with its iterations."""
+    whole = show(run, attempts, address)
+    there = [*whole["tasks"], *(i for t in whole["tasks"] for i in t.get("iterations", ()))]
+    (task,) = (each for each in there if each["run_id"] == attempt["run_id"])
+    times = {k: task[k] for k in ("start_time", "end_time") if k in task}
+    own = {k: task[k] for k in ("run_id", "state", "status", "attempt_number")}
+    iterations = {"iterations": task["iterations"]} if "iterations" in task else {}
+    kept = {k: v for k, v in whole.items() if k not in ("start_time", "end_time")}
+    return kept | own | times | iterations | {"run_name": task["task_key"], "tasks": [task]}
+
+
+def count(iterations: Sequence[Document]) -> Document:
+    """Return how far a loop is; of an iteration's attempts the last one counts."""
+    last = {each["iteration"]: each for each in iterations}.values()
+    ended = [each["state"]["result_state"] for each in last if has_ended(each)]
+    good = ended.count(SUCCESS)
+    return {
+        "task_run_stats": {
+            "total_iterations": len(last),
+            "scheduled_iterations": sum("start_time" in each for each in last),
+            "active_iterations": sum(not has_ended(e) and "start_time" in e for e in last),
+            "completed_iterations": len(ended),
+            "succeeded_iterations": good,
+            "failed_iterations": len(ended) - good,
+        }
     }
 
 
@@ -121,25 +191,25 @@ def status(state: Document) -> Document:
     if life not in ENDED:
         return {"state": STATUS.get(life, life)}
     code, kind = TERMINATION.get(
-        state.get("result_state", ""), ("RUN_EXECUTION_ERROR", "CLIENT_ERROR")
+        state.get("result_state", ""), ("INTERNAL_ERROR", "INTERNAL_ERROR")
     )
     details = {"code": code, "type": kind, "message": state.get("state_message", "")}
     return {"state": "TERMINATED", "termination_details": details}
 
 
-def output(run: Document, task: Document) -> Document:
-    """Return what a task printed and, of one that failed, its error."""
+def output(task: Document) -> Document:
+    """Return what a task printed, the run it started and, of one that failed, its error."""
     log = Path(task["log"])
     text = log.read_text(errors="replace") if log.exists() else ""
-    (metadata,) = (each for each in run["tasks"] if each["run_id"] == task["run_id"])
     shown = {
-        "metadata": metadata,
+        "metadata": task,
         "logs": text[-LONGEST_LOG:],
         "logs_truncated": len(text) > LONGEST_LOG,
     }
+    if "child_run_id" in task:
+        shown["run_job_output"] = {"run_id": task["child_run_id"]}
     if task["state"].get("result_state") not in ("FAILED", "TIMEDOUT"):
         return shown
-    # Of several attempts the last is what the task failed with.
     _, found, trace = text.rpartition(TRACEBACK)
     lines = trace.rstrip().splitlines() or [task["state"].get("state_message", "")]
     return shown | {"error": lines[-1], "error_trace": f"{found}{trace}" if found else ""}

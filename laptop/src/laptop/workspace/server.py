@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,7 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float, serving_delay: f
     # Serving and the registry's routes read the same stores as the tasks.
     os.environ.update(surroundings.mlflow_environment())
     tree = FileTree(state)
-    runner = Runner(state, surroundings, tree.locate)
+    runner = Runner(state, surroundings, tree.locate, partial(jobs.find_settings, state))
 
     # MLflow takes seconds to import; by now the warm process does the same on another core.
     from ..store import TrackingStore

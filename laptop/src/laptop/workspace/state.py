@@ -65,11 +65,13 @@ class State:
             ).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def all(self, kind: str) -> list[Document]:
-        """Return all documents of a kind, by name."""
+    def all(self, kind: str, prefix: str = "") -> list[Document]:
+        """Return all documents of a kind whose names begin with `prefix`, by name."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT document FROM documents WHERE kind = ? ORDER BY name", (kind,)
+                "SELECT document FROM documents WHERE kind = ? AND name >= ? AND name < ? "
+                "ORDER BY name",
+                (kind, prefix, f"{prefix}\U0010ffff"),
             ).fetchall()
         return [json.loads(row[0]) for row in rows]
 

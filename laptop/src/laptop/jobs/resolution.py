@@ -1,0 +1,184 @@
+"""The values of `{{…}}` references, at the moment a task starts."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .errors import JobError
+from .graph import Condition, ForEach
+from .outcomes import error_code
+from .references import REFERENCE, TIMES, split_name
+from .settings import as_text
+
+MOST_ITEMS = 1000
+MOST_BYTES = 48 * 1024
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a reference may ask of the run it stands in."""
+
+    job_id: int
+    job_name: str
+    run_id: int
+    started: datetime
+    trigger: str
+
+    def find(self, parts: Sequence[str]) -> object:
+        """Return what a `{{job.…}}` reference stands for."""
+        match parts:
+            case ["trigger", "type"]:
+                return self.trigger.lower()
+            case ["start_time", time] | ["trigger", "time", time]:
+                return TIMES[time](self.started)
+            case ["repair_count"]:
+                return 0
+        return {"id": self.job_id, "name": self.job_name, "run_id": self.run_id}[parts[0]]
+
+    def resolve(self, text: str) -> str:
+        """Return a job parameter's default with its references replaced."""
+        return REFERENCE.sub(lambda match: str(self.find(split_name(match[1])[1:])), text)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a reference may ask of where it stands.
+
+    Attributes:
+        task: Key of the task about to start.
+        run: The run.
+        parameters: The run's job parameters.
+        of_task: Gives a finished task's last attempt.
+        attempt: The attempt's own record.
+        item: The item of a loop, alone in a tuple; empty outside of one.
+    """
+
+    task: str
+    run: RunFacts
+    parameters: Mapping[str, str]
+    of_task: Callable[[str], Mapping[str, Any]]
+    attempt: Mapping[str, Any]
+    item: tuple[Any, ...] = ()
+
+    def resolve(self, text: str, *, scalars: bool = False) -> str:
+        """Return a text with every reference replaced.
+
+        Args:
+            text: The text.
+            scalars: Take texts, numbers and flags alone.
+
+        Raises:
+            JobError: A value that is not there, or of a kind that is not taken.
+        """
+
+        def replace(match: re.Match[str]) -> str:
+            value = self.find(match[1])
+            if scalars and not isinstance(value, str | int | float):
+                raise JobError(
+                    f"Task '{self.task}' compares text, numbers and flags; "
+                    f"'{match[0]}' is {json.dumps(value)}."
+                )
+            return as_text(value)
+
+        return REFERENCE.sub(replace, text)
+
+    def find(self, name: str) -> Any:
+        """Return what a reference stands for.
+
+        Raises:
+            JobError: A task value or a part of the item that is not there.
+        """
+        match split_name(name):
+            case ("job", "parameters", parameter):
+                return self.parameters[parameter]
+            case ("job", *parts):
+                return self.run.find(parts)
+            case ("task", "name"):
+                return self.task
+            case ("task", "run_id"):
+                return self.attempt["run_id"]
+            case ("task", "execution_count"):
+                return self.attempt["attempt_number"] + 1
+            case ("tasks", key, "values", value):
+                return self.find_value(name, key, value)
+            case ("tasks", key, what):
+                return find_fact(self.of_task(key), what)
+            case ("input",):
+                return self.item[0]
+            case parts:
+                return self.find_part(name, parts[1])
+
+    def find_value(self, name: str, key: str, value: str) -> Any:
+        """Return a task value."""
+        found = self.of_task(key)
+        if value in found["values"]:
+            return found["values"][value]
+        there = ", ".join(sorted(found["values"])) or "none"
+        result = found["state"].get("result_state")
+        advice = f"Set it there with dbutils.jobs.taskValues.set('{value}', …)."
+        raise JobError(
+            f"Task '{self.task}' asks for '{{{{{name}}}}}', but task '{key}' set no value "
+            f"'{value}'. It set: {there}. "
+            + (advice if result == "SUCCESS" else f"Its result is {result}.")
+        )
+
+    def find_part(self, name: str, key: str) -> Any:
+        """Return one field of a loop's item."""
+        item = self.item[0]
+        if not isinstance(item, dict) or key not in item:
+            raise JobError(
+                f"Task '{self.task}' asks for '{{{{{name}}}}}', but the item is {json.dumps(item)}."
+            )
+        return item[key]
+
+    def operands(self, work: Condition) -> tuple[str, str]:
+        """Return both sides of a comparison."""
+        return self.resolve(work.left, scalars=True), self.resolve(work.right, scalars=True)
+
+    def items(self, work: ForEach) -> list[Any]:
+        """Return the list that a for_each_task goes through.
+
+        Raises:
+            JobError: No JSON list, or one too long.
+        """
+        text = self.resolve(work.inputs)
+        try:
+            items = json.loads(text)
+        except ValueError:
+            items = None
+        if not isinstance(items, list):
+            raise JobError(f"Task '{self.task}': inputs is a JSON list, got {text[:200]!r}.")
+        size = len(text.encode())
+        if size > MOST_BYTES or len(items) > MOST_ITEMS:
+            raise JobError(
+                f"Task '{self.task}': inputs has {len(items)} items in {size} bytes; "
+                f"{MOST_ITEMS} items and {MOST_BYTES} bytes fit."
+            )
+        return items
+
+
+def find_fact(task: Mapping[str, Any], what: str) -> object:
+    """Return what a `{{tasks.<key>.…}}` reference asks besides values."""
+    result = task["state"]["result_state"]
+    match what:
+        case "result_state":
+            return str(result).lower()
+        case "error_code":
+            return error_code(result)
+        case "execution_count":
+            return task["attempt_number"] + ("start_time" in task)
+    return task["run_id"]
+
+
+def shown_arguments(
+    wheel_task: Mapping[str, Any], arguments: Sequence[str]
+) -> dict[str, dict[str, str] | list[str]]:
+    """Return a wheel task's resolved command line in the form its parameters were given in."""
+    named = wheel_task.get("named_parameters")
+    if not named:
+        return {"parameters": list(arguments)}
+    values = (argument.partition("=")[2] for argument in arguments)
+    return {"named_parameters": dict(zip(named, values, strict=True))}

@@ -1,0 +1,206 @@
+"""A job's settings, as the Jobs API has them, read into a graph that can be run."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .errors import JobError, NotBuilt, UnknownName
+from .graph import Condition, Dependency, ForEach, Job, RunIf, RunJob, Task, Wheel, Work, sort_tasks
+
+KINDS = ("python_wheel_task", "condition_task", "run_job_task", "for_each_task")
+KEY = re.compile(r"[\w-]{1,100}", re.ASCII)
+OPERATORS = (
+    "EQUAL_TO",
+    "NOT_EQUAL",
+    "GREATER_THAN",
+    "GREATER_THAN_OR_EQUAL",
+    "LESS_THAN",
+    "LESS_THAN_OR_EQUAL",
+)
+MOST_AT_ONCE = 100
+# Serverless tries a failed task again by itself, up to so often, whatever its max_retries.
+AUTOMATIC_RETRIES = 3
+
+Settings = Mapping[str, Any]
+Environments = Mapping[str, list[str]]
+
+
+def read_job(settings: Settings) -> Job:
+    """Read the settings of `jobs/create`.
+
+    Raises:
+        JobError: Tasks without keys, doubled keys, unknown or circular dependencies, or
+            anything the laptop cannot run, by name.
+    """
+    name = str(settings.get("name") or "untitled")
+    environments = {
+        e["environment_key"]: (e.get("spec") or {}).get("dependencies") or []
+        for e in settings.get("environments") or []
+    }
+    tasks = [read_task(entry, environments) for entry in settings.get("tasks") or []]
+    if not tasks:
+        raise JobError(f"Job '{name}' has no tasks.")
+    job = Job(
+        name=name,
+        tasks=tuple(tasks),
+        parameters={
+            p["name"]: as_text(p.get("default", "")) for p in settings.get("parameters") or []
+        },
+        timeout=float(settings.get("timeout_seconds") or 0),
+        most_runs=int(settings.get("max_concurrent_runs") or 1),
+        queue=asks_queue(settings),
+    )
+    keys = [task.key for task in job.walk()]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise JobError(f"Job '{name}' has two tasks of one task_key, '{twice}'.")
+    return replace(job, tasks=sort_tasks(name, tasks))
+
+
+def asks_queue(settings: Settings) -> bool:
+    """Tell whether a run waits where too many are under way."""
+    return bool((settings.get("queue") or {}).get("enabled"))
+
+
+def read_task(entry: Settings, environments: Environments, *, inner: bool = False) -> Task:
+    """Read one task of a job's settings; an inner one is repeated by another."""
+    key = entry.get("task_key")
+    if not key:
+        raise JobError("A task has no task_key.")
+    if not KEY.fullmatch(key):
+        raise JobError(
+            f"Task '{key}': a task_key has up to 100 letters, digits, hyphens and underscores."
+        )
+    if entry.get("disabled"):
+        raise NotBuilt(key, "disabled")
+    work = read_work(key, entry, environments, inner=inner)
+    if inner and entry.get("depends_on"):
+        raise JobError(f"Task '{key}' is repeated by another and waits for none: no depends_on.")
+    return Task(
+        key=key,
+        depends_on=tuple(read_dependency(key, d) for d in entry.get("depends_on") or []),
+        run_if=read_run_if(key, entry.get("run_if") or RunIf.ALL_SUCCESS),
+        work=work,
+        retries=count_retries(key, entry, work),
+        retry_wait=int(entry.get("min_retry_interval_millis") or 0) / 1000,
+        retry_on_timeout=bool(entry.get("retry_on_timeout")),
+        timeout=float(entry.get("timeout_seconds") or 0),
+    )
+
+
+def read_work(key: str, entry: Settings, environments: Environments, *, inner: bool) -> Work:
+    """Read what a task does."""
+    kinds = [kind for kind in entry if kind.endswith("_task") and entry[kind] is not None]
+    for kind in kinds:
+        if kind not in KINDS:
+            raise NotBuilt(key, kind)
+    if len(kinds) != 1:
+        what = f"it has {' and '.join(kinds)}" if kinds else f"it has none of {', '.join(KINDS)}"
+        raise JobError(f"Task '{key}' must say one thing to run: {what}.")
+    given = entry[kinds[0]]
+    match kinds[0]:
+        case "condition_task":
+            return read_condition(key, given)
+        case "run_job_task":
+            return read_run_job(key, given)
+        case "for_each_task":
+            if inner:
+                raise JobError(f"Task '{key}': a for_each_task cannot repeat another.")
+            return read_for_each(key, given, environments)
+    return read_wheel(key, entry, environments)
+
+
+def read_wheel(key: str, entry: Settings, environments: Environments) -> Wheel:
+    """Read a python_wheel_task with its environment."""
+    wheel = entry["python_wheel_task"]
+    require(key, "python_wheel_task", wheel, "package_name", "entry_point")
+    named = wheel.get("named_parameters") or {}
+    if named and wheel.get("parameters"):
+        raise JobError(f"Task '{key}' has both parameters and named_parameters: give one.")
+    environment = entry.get("environment_key")
+    if environment is None:
+        raise NotBuilt(key, "a task without environment_key, on a cluster,")
+    if environment not in environments:
+        raise UnknownName("environment", environment, environments, f"Task '{key}'")
+    return Wheel(
+        package=wheel["package_name"],
+        entry_point=wheel["entry_point"],
+        arguments=tuple(f"--{k}={as_text(v)}" for k, v in named.items())
+        or tuple(as_text(p) for p in wheel.get("parameters") or []),
+        dependencies=tuple(environments[environment]),
+    )
+
+
+def read_condition(key: str, given: Settings) -> Condition:
+    """Read a condition_task."""
+    require(key, "condition_task", given, "op")
+    if given["op"] not in OPERATORS:
+        raise UnknownName("operator", given["op"], OPERATORS, f"Task '{key}'")
+    for side in ("left", "right"):
+        if side not in given:
+            raise JobError(f"Task '{key}': its condition_task has no {side}.")
+    return Condition(as_text(given["left"]), given["op"], as_text(given["right"]))
+
+
+def read_run_job(key: str, given: Settings) -> RunJob:
+    """Read a run_job_task."""
+    for field in sorted(set(given) - {"job_id", "job_parameters"}):
+        raise NotBuilt(key, f"run_job_task's '{field}'")
+    try:
+        job_id = int(given["job_id"])
+    except (KeyError, TypeError, ValueError):
+        got = given.get("job_id")
+        raise JobError(f"Task '{key}': run_job_task's job_id is a number, got {got!r}.") from None
+    parameters = given.get("job_parameters") or {}
+    return RunJob(job_id, {name: as_text(value) for name, value in parameters.items()})
+
+
+def read_for_each(key: str, given: Settings, environments: Environments) -> ForEach:
+    """Read a for_each_task and the task it repeats."""
+    require(key, "for_each_task", given, "inputs", "task")
+    concurrency = int(given.get("concurrency") or 1)
+    if not 1 <= concurrency <= MOST_AT_ONCE:
+        raise JobError(
+            f"Task '{key}': concurrency is 1 to {MOST_AT_ONCE}, got {given['concurrency']}."
+        )
+    task = read_task(given["task"], environments, inner=True)
+    return ForEach(as_text(given["inputs"]), concurrency, task)
+
+
+def read_dependency(key: str, given: Settings) -> Dependency:
+    """Read one entry of depends_on."""
+    outcome = given.get("outcome")
+    if outcome not in (None, "", "true", "false"):
+        raise JobError(f'Task \'{key}\': an outcome is "true" or "false", got {outcome!r}.')
+    return Dependency(given["task_key"], outcome or None)
+
+
+def read_run_if(key: str, given: str) -> RunIf:
+    """Read run_if."""
+    if given not in list(RunIf):
+        raise UnknownName("run_if", given, RunIf, f"Task '{key}'")
+    return RunIf(given)
+
+
+def count_retries(key: str, entry: Settings, work: Work) -> int:
+    """Return how often a task is tried again, what serverless does by itself included."""
+    asked = int(entry.get("max_retries") or 0)
+    if asked and isinstance(work, Condition | ForEach):
+        advice = "Give it to the task it repeats." if isinstance(work, ForEach) else "Take it away."
+        raise JobError(f"Task '{key}' is not tried again, but has max_retries. {advice}")
+    automatic = isinstance(work, Wheel) and not entry.get("disable_auto_optimization")
+    return max(asked, AUTOMATIC_RETRIES) if automatic and asked >= 0 else asked
+
+
+def require(key: str, kind: str, given: Settings, *fields: str) -> None:
+    """Refuse a task that lacks what its kind needs."""
+    for field in fields:
+        if not given.get(field):
+            raise JobError(f"Task '{key}': its {kind} has no {field}.")
+
+
+def as_text(value: object) -> str:
+    """Return a value as a command line has it: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)

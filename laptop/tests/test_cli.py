@@ -14,7 +14,7 @@ from laptop.overview import run_sql
 from .conftest import TASKS, Jobs, Toy, alive, execute, ours, results, until
 
 LAST = "/api/2.2/jobs/runs/list?expand_tasks=true"
-AGAIN = {"max_retries": 1, "min_retry_interval_millis": 500}
+AGAIN = {"max_retries": 1, "min_retry_interval_millis": 1500}
 WHO = "import os; print('forked by', os.getppid()); from toy import tasks; print(tasks.__file__)"
 
 
@@ -65,8 +65,92 @@ def test_attempts_are_shown_with_their_numbers(toy: Toy) -> None:
     assert shown.status == 1
     lines = [re.sub(r"^[\d:]+ |[\d.]+ s$", "", line) for line in shown.out.splitlines()]
     first = lines.index("bad started")
-    assert lines[first + 1].startswith("bad The entry point failed; see the log. The next attempt")
-    assert lines[first + 2 : first + 4] == ["bad started (attempt 2)", "bad FAILED (attempt 2) "]
+    assert lines[first + 1].startswith("bad FAILED ")
+    assert lines[first + 1].endswith(" s The entry point failed; see the log.")
+    assert re.fullmatch(r"bad again \(attempt 2\): Starts in [\d.]+ s\.", lines[first + 2])
+    assert lines[first + 3] == "bad started (attempt 2)"
+    assert lines[first + 4].startswith("bad FAILED (attempt 2) ")
+    assert shown.out.count("The whole log: ") == 1
+
+
+def test_conditions_loops_and_other_jobs_are_shown_with_what_they_came_to(toy: Toy) -> None:
+    declare(toy, "below", execute("inner", "print('said below')"))
+    months = [f"month {number}" for number in range(3)]
+    load = execute("load", "import sys; assert sys.argv[2] != 'month 1', 'no such month'")
+    load["python_wheel_task"]["parameters"].append("{{input}}")
+    waits = [{"task_key": "many", "outcome": outcome} for outcome in ("true", "false")]
+    more = {"left": "{{job.run_id}}", "op": "GREATER_THAN", "right": "0"}
+    declare(
+        toy,
+        "whole",
+        {"task_key": "many", "condition_task": more},
+        execute("yes", "") | {"depends_on": waits[:1]},
+        execute("no", "") | {"depends_on": waits[1:]},
+        {"task_key": "call", "run_job_task": {"job_id": "${resources.jobs.below.id}"}},
+        {"task_key": "each", "for_each_task": {"inputs": json.dumps(months), "task": load}},
+        execute("after", "", "each"),
+    )
+    shown = toy.call("run", "whole")
+    assert shown.status == 1
+    assert "call/inner │ said below" in shown.out
+    assert re.search(r"load\[2\] started with \"month 1\"", shown.out)
+    assert shown.out.index("call/inner SUCCESS") < shown.out.index("call SUCCESS")
+    table = shown.out[shown.out.index("task ") :].splitlines()
+    result = {line.split()[0]: line.split(maxsplit=1)[1] for line in table[1:11]}
+    patterns = {
+        "many": r"SUCCESS +[\d.]+ s +\d+ > 0 is true",
+        "yes": r"SUCCESS +[\d.]+ s",
+        "no": r"EXCLUDED +'many' is true\.",
+        "call": r"SUCCESS +[\d.]+ s +run \d+",
+        "call/inner": r"SUCCESS +[\d.]+ s",
+        "each": r"FAILED +[\d.]+ s",
+        "load[1]": r'SUCCESS +[\d.]+ s +with "month 0"',
+        "load[2]": r'FAILED +[\d.]+ s +with "month 1"',
+        "load[3]": r'SUCCESS +[\d.]+ s +with "month 2"',
+    }
+    for name, pattern in patterns.items():
+        assert re.fullmatch(pattern, result[name].rstrip()), (name, result[name])
+    assert re.search(r"^after +UPSTREAM_FAILED +Failed before it: each\.", shown.out, re.MULTILINE)
+    assert "each failed. 1 of 3 iterations failed." in shown.out
+    assert "│ AssertionError: no such month" in shown.out
+
+
+def test_of_many_items_the_table_shows_those_that_failed_and_the_logs_of_few(toy: Toy) -> None:
+    code = "import sys; assert int(sys.argv[2]) % 5, 'divides by five'"
+    load = execute("load", code)
+    load["python_wheel_task"]["parameters"].append("{{input}}")
+    inputs = json.dumps(list(range(1, 26)))
+    declare(
+        toy,
+        "many",
+        {"task_key": "each", "for_each_task": {"inputs": inputs, "concurrency": 4, "task": load}},
+    )
+    shown = toy.call("run", "many")
+    table = shown.out[shown.out.index("task ") :]
+    assert re.findall(r"load\[(\d+)\] +FAILED", table) == ["5", "10", "15", "20", "25"]
+    assert "SUCCESS" not in table
+    assert "and 20 iterations that succeeded" in table
+    assert table.count("The whole log: ") == 2
+    assert "So did load[15], load[20], load[25]." in table
+
+
+def test_a_failure_that_was_handled_is_a_success_that_names_it(toy: Toy) -> None:
+    handler = execute("handle", "", "bad", run_if="AT_LEAST_ONE_FAILED")
+    declare(toy, "handled", execute("bad", "raise RuntimeError"), handler)
+    shown = toy.call("run", "handled")
+    assert shown.status == 0
+    assert "Succeeded, though these failed: bad." in shown.out
+
+
+def test_jobs_that_refer_to_one_another_are_refused(toy: Toy) -> None:
+    for one, other in (("chicken", "egg"), ("egg", "chicken")):
+        task = {"task_key": "run", "run_job_task": {"job_id": f"${{resources.jobs.{other}.id}}"}}
+        declare(toy, one, task)
+    shown = toy.call("run", "egg")
+    for name in ("chicken", "egg"):
+        (toy.root / "jobs" / f"{name}.yml").unlink()
+    assert shown.status == 1
+    assert "Jobs of the bundle refer to one another: " in shown.err
 
 
 def test_only_runs_the_named_tasks(toy: Toy) -> None:

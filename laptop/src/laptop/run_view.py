@@ -116,11 +116,15 @@ def follow(console: Console, get_run: GetRun, run_id: int) -> Seen:
             whole = seen.run["state"]["life_cycle_state"]
             if whole == "QUEUED" and not shown:
                 stamp(console, "queued: another run of this job is under way")
+            new = [r for r in seen.rows if shown.get(r.attempt["run_id"]) != describe(r.attempt)]
             for row in seen.rows:
                 number = row.attempt["run_id"]
-                before, shown[number] = shown.get(number), describe(row.attempt)
+                shown[number] = describe(row.attempt)
                 tail = tails.setdefault(number, LogTail(Path(row.attempt["log"])))
-                report(console, row, before, tail)
+                report_start(console, row, tail, is_new=row in new)
+            # What lies inside has ended before what holds it.
+            for row in sorted(new, key=lambda row: -row.depth):
+                report_end(console, row)
             running = [r.label for r in seen.rows if life_of(r.attempt) == "RUNNING"]
             status.update(escape(f"running {', '.join(running)}" if running else whole.lower()))
             if whole in ENDED:
@@ -128,21 +132,24 @@ def follow(console: Console, get_run: GetRun, run_id: int) -> Seen:
             time.sleep(POLL_SECONDS)
 
 
-def report(console: Console, row: Row, before: str | None, tail: LogTail) -> None:
-    """Print what is new of one attempt since it was in the state `before`."""
-    task, name = row.attempt, f"[bold]{escape(row.label)}[/]"
-    life, now = life_of(task), describe(task)
-    if life == "RUNNING" and before != now:
-        started = now.replace(life, "started")
-        stamp(console, f"{name} {started} {escape(shorten(explain_start(task)))}".rstrip())
+def report_start(console: Console, row: Row, tail: LogTail, *, is_new: bool) -> None:
+    """Print that an attempt has started, and what it has logged since the last time."""
+    task, life = row.attempt, life_of(row.attempt)
+    if is_new and life == "RUNNING" and "condition_task" not in task:
+        started = describe(task).replace(life, "started")
+        text = f"[bold]{escape(row.label)}[/] {started} {escape(shorten(explain_start(task)))}"
+        stamp(console, text.rstrip())
     for line in tail.read():
         console.print(f"         [dim]{escape(row.label)}[/] │ {escape(line)}", soft_wrap=True)
-    if before == now:
-        return
-    if life == "WAITING_FOR_RETRY":
-        stamp(console, f"{name} {escape(task['state']['state_message'])}")
-    elif life in ENDED:
-        why = "" if is_broken(task) else escape(shorten(explain_end(task)))
+
+
+def report_end(console: Console, row: Row) -> None:
+    """Print how an attempt has ended, or when it will start."""
+    task, name = row.attempt, f"[bold]{escape(row.label)}[/]"
+    why = escape(shorten(explain_end(task)))
+    if life_of(task) == "WAITING_FOR_RETRY":
+        stamp(console, f"{name} {describe(task)}: {why}")
+    elif life_of(task) in ENDED:
         stamp(console, " ".join(filter(None, (name, coloured(task), duration(task), why))))
 
 
@@ -155,7 +162,7 @@ def summarize(console: Console, seen: Seen) -> None:
     for row in pick(rows):
         left = [f"{k} = {shorten(v)}" for k, v in row.attempt["values"].items()]
         said = "" if is_broken(row.attempt) else explain_end(row.attempt)
-        about = shorten(explain_start(row.attempt)) if "input" in row.attempt else ""
+        about = shorten(explain_start(row.attempt))
         table.add_row(
             escape("  " * row.depth + row.label),
             coloured(row.attempt),
@@ -223,6 +230,7 @@ def explain_end(task: Document) -> str:
 def describe(task: Document) -> str:
     """Return a task's state in one word."""
     word = str(task["state"].get("result_state") or life_of(task))
+    word = {"WAITING_FOR_RETRY": "again"}.get(word, word)
     attempt = task["attempt_number"]
     return f"{word} (attempt {attempt + 1})" if attempt and word != "PENDING" else word
 

@@ -111,3 +111,78 @@ def test_runs_are_listed_by_job_by_page_and_by_whether_they_have_ended(
     assert [run["run_id"] for run in deployed.read(*listed, "--completed-only")] == ids
     assert deployed.read(*listed, "--active-only") == []
     assert "tasks" not in deployed.read(*listed)[0]
+
+
+def test_conditions_loops_and_other_jobs_run_as_the_bundle_declares_them(
+    deployed: Databricks,
+) -> None:
+    spec = {"environment_version": "5", "dependencies": ["../dist/*.whl"]}
+    environments = [{"environment_key": "default", "spec": spec}]
+    three = {"job_id": "${resources.jobs.three.id}", "job_parameters": {"said": "{{job.run_id}}"}}
+    load = execute("load", "import sys; print('loads', sys.argv[2])")
+    load["python_wheel_task"]["parameters"].append("{{input.month}}")
+    inputs = json.dumps([{"month": "jan"}, {"month": "feb"}])
+    said = {"left": "{{job.parameters.go}}", "op": "EQUAL_TO", "right": "yes"}
+    tasks = [
+        {"task_key": "go", "condition_task": said},
+        {
+            "task_key": "call",
+            "depends_on": [{"task_key": "go", "outcome": "true"}],
+            "run_job_task": three,
+        },
+        {
+            "task_key": "each",
+            "depends_on": [{"task_key": "go", "outcome": "false"}],
+            "for_each_task": {"inputs": inputs, "concurrency": 2, "task": load},
+        },
+    ]
+    flow = {"name": "deployed flow", "tasks": tasks, "environments": environments}
+    flow["parameters"] = [{"name": "go", "default": "no"}]
+    file = deployed.toy.root / "jobs" / "flow.yml"
+    file.write_text(json.dumps({"resources": {"jobs": {"flow": flow}}}))
+    deployed.succeed("bundle", "validate", "--strict")
+    deployed.succeed("bundle", "deploy")
+    deployed.succeed("bundle", "run", "flow")
+    run = run_of(deployed, "flow")
+    assert results(run) == {"go": "SUCCESS", "call": "EXCLUDED", "each": "SUCCESS"}
+    tasks_by_key = {task["task_key"]: task for task in run["tasks"]}
+    assert tasks_by_key["go"]["condition_task"]["outcome"] == "false"
+    stats = tasks_by_key["each"]["for_each_task"]["stats"]["task_run_stats"]
+    assert (stats["total_iterations"], stats["succeeded_iterations"]) == (2, 2)
+    own = deployed.read("jobs", "get-run", str(tasks_by_key["each"]["run_id"]))
+    logs = [
+        deployed.read("jobs", "get-run-output", str(each["run_id"]))["logs"]
+        for each in own["iterations"]
+    ]
+    assert logs == ["loads jan\n", "loads feb\n"]
+    deployed.succeed("bundle", "run", "flow", "--params", "go=yes")
+    run = run_of(deployed, "flow")
+    assert results(run) == {"go": "SUCCESS", "call": "SUCCESS", "each": "EXCLUDED"}
+    (called,) = (task["run_id"] for task in run["tasks"] if task["task_key"] == "call")
+    output = deployed.read("jobs", "get-run-output", str(called))["run_job_output"]
+    child = deployed.read("jobs", "get-run", str(output["run_id"]))
+    assert child["job_parameters"] == [{"name": "said", "value": str(run["run_id"])}]
+    file.unlink()
+    deployed.succeed("bundle", "deploy")
+
+
+def test_a_run_that_there_is_no_room_for_is_told_as_skipped(deployed: Databricks) -> None:
+    spec = {"environment_version": "5", "dependencies": ["../dist/*.whl"]}
+    full = {
+        "name": "deployed full",
+        "tasks": [execute("sleeps", SLEEP)],
+        "environments": [{"environment_key": "default", "spec": spec}],
+        "max_concurrent_runs": 1,
+        "queue": {"enabled": False},
+    }
+    file = deployed.toy.root / "jobs" / "full.yml"
+    file.write_text(json.dumps({"resources": {"jobs": {"full": full}}}))
+    deployed.succeed("bundle", "deploy")
+    deployed.succeed("bundle", "run", "full", "--no-wait")
+    first = run_of(deployed, "full")
+    shown = deployed.call("bundle", "run", "full")
+    deployed.succeed("jobs", "cancel-run", str(first["run_id"]))
+    file.unlink()
+    deployed.succeed("bundle", "deploy")
+    assert shown.status == 1
+    assert "run skipped: 1 of '[dev laptop] deployed full' may run at once" in shown.err

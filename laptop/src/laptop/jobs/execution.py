@@ -109,8 +109,7 @@ class Execution:
                     break
                 record.finish(result, message)
                 pause = max(0.0, task.retry_wait - (monotonic() - began))
-                text = f"Attempt {attempt + 1} failed: {message} The next is in {pause:.3g} s."
-                record.again(text)
+                record.again(f"Starts in {pause:.3g} s.")
                 self._run.attempts[record.document["run_id"]] = own
                 own.pause(pause)
         values = read_values(record.values_file) if result == SUCCESS else {}

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntityInput
+from laptop import connection
 from laptop.home import Home
 from laptop.workspace.scoring import ServedModel
 from mlflow.models import infer_signature
@@ -34,8 +35,6 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
-
-from laptop import connection
 
 MODEL = "dev.bench.delay"
 ROUNDS, REQUESTS = 5, 40

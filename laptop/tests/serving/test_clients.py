@@ -16,14 +16,13 @@ from databricks.sdk.service.serving import (
     ServedEntityInput,
     ServingEndpointsAPI,
 )
+from laptop import connection
 from laptop.connection import Connection
 from laptop.workspace import server
 from mlflow.deployments import BaseDeploymentClient, get_deploy_client
 from mlflow.models import infer_signature
 from requests import HTTPError
 from sklearn.linear_model import LinearRegression
-
-from laptop import connection
 
 from ..conftest import Toy, alive, until
 from .conftest import MODEL, ROW, Workspace, config, entity, pointed, quietly

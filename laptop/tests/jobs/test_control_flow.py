@@ -11,6 +11,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest
 from databricks.sdk.errors import NotImplemented as NotBuilt
 from databricks.sdk.service.jobs import (
+    BaseRun,
     JobEnvironment,
     JobParameterDefinition,
     QueueSettings,
@@ -29,6 +30,7 @@ ENDED = (
     RunLifeCycleState.INTERNAL_ERROR,
 )
 Document = dict[str, Any]
+Part = Run | RunTask | BaseRun
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Flow:
         return int(made.job_id or 0)
 
     def start(self, job_id: int, **more: Any) -> int:
-        return int(self.client.jobs.run_now(job_id, **more).response.run_id or 0)
+        return int(self.client.jobs.run_now(job_id, **more).bind()["run_id"])
 
     def finish(self, run_id: int) -> Run:
         def ended() -> Run | None:
@@ -68,14 +70,14 @@ def flow(client: WorkspaceClient, wheel: str) -> Flow:
     return Flow(client, wheel)
 
 
-def end_of(part: Run | RunTask) -> str:
+def end_of(part: Part) -> str:
     assert part.state is not None
     state = part.state.result_state or part.state.life_cycle_state
     assert state is not None
-    return state.value
+    return str(state.value)
 
 
-def said_of(part: Run | RunTask) -> str:
+def said_of(part: Part) -> str:
     assert part.state is not None
     return part.state.state_message or ""
 
@@ -501,7 +503,8 @@ def test_runs_that_a_killed_workspace_leaves_tell_the_truth_when_it_is_back(
         "call": "CANCELED",
         "after": "CANCELED",
     }
-    for part in (run, find(run, "each"), *flow.client.jobs.list_runs(job_id=child)):
+    parts: list[Part] = [run, find(run, "each"), *flow.client.jobs.list_runs(job_id=child)]
+    for part in parts:
         assert (end_of(part), said_of(part)) == (
             "CANCELED",
             "The workspace stopped during this run; run the job again.",

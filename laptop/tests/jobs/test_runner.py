@@ -234,11 +234,11 @@ def test_without_a_queue_one_run_too_many_is_skipped(jobs: Jobs) -> None:
         jobs.there.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": run})
         jobs.finish(run)
     assert len(skipped) == 3
-    for run in skipped:
-        assert run["state"]["result_state"] == "MAXIMUM_CONCURRENT_RUNS_REACHED"
-        assert "1 of 'job of slow' may run at once" in run["state"]["state_message"]
-        assert run["status"]["termination_details"]["code"] == "MAX_CONCURRENT_RUNS_EXCEEDED"
-        assert "start_time" not in task(run, "slow")
+    for each in skipped:
+        assert each["state"]["result_state"] == "MAXIMUM_CONCURRENT_RUNS_REACHED"
+        assert "1 of 'job of slow' may run at once" in each["state"]["state_message"]
+        assert each["status"]["termination_details"]["code"] == "MAX_CONCURRENT_RUNS_EXCEEDED"
+        assert "start_time" not in task(each, "slow")
 
 
 def test_a_run_may_ask_for_the_queue_that_its_job_lacks(jobs: Jobs) -> None:

@@ -1,4 +1,4 @@
-"""The workspace on which the lifecycle is tested: in a folder of its own, for one session."""
+"""What tests run on: a Spark session, and a workspace in a folder of its own."""
 
 import json
 import os
@@ -12,10 +12,12 @@ import pytest
 from laptop import connection
 from laptop.home import Home
 from laptop.jobs.surroundings import Surroundings
+from pysail.spark import SparkConnectServer
+from pyspark.sql import SparkSession
 
 from tests import declared
 from tests.declared import ROOT, catalog_of
-from tests.problem.instants import FIRST
+from tests.problem.instants import BROUGHT, FIRST
 
 SCHEMA = f"{catalog_of('dev')}.dev_laptop_{declared.SCHEMA}"
 MODEL = f"{SCHEMA}.dev_laptop_delay"
@@ -61,6 +63,11 @@ class Laptop:
         rows: list[dict[str, Any]] = json.loads(done.stdout)
         return rows
 
+    def bring(self) -> None:
+        """Bring the tables that the problem's sources read."""
+        for statement in BROUGHT:
+            self.sql(statement)
+
     def environment(self) -> dict[str, str]:
         """Return the environment of a task of this workspace."""
         there = connection.find(self.home)
@@ -83,11 +90,27 @@ class Laptop:
         return done.stdout
 
 
+# Ends with its module: only one session may be the active one of the process.
+@pytest.fixture(scope="module")
+def spark() -> Iterator[SparkSession]:
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    host, port = server.listening_address
+    session = SparkSession.builder.remote(f"sc://{host}:{port}").getOrCreate()
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    session.conf.set("spark.sql.ansi.enabled", "true")
+    yield session
+    session.stop()
+    server.stop()
+
+
 @pytest.fixture(scope="session")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """An empty workspace."""
     home = Home(tmp_path_factory.mktemp("workspace"))
-    yield Laptop(home)
+    laptop = Laptop(home)
+    laptop.bring()
+    yield laptop
     connection.stop(home)
 
 

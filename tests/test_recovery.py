@@ -101,6 +101,7 @@ def challenged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """A workspace with a validated Challenger and no Champion."""
     home = Home(tmp_path_factory.mktemp("challenged"))
     laptop = Laptop(home)
+    laptop.bring()
     laptop.succeed("feature_refresh", FIRST)
     done = laptop.run("model_training", FIRST, "--only", "train")
     assert done.returncode == 0, done.stdout + done.stderr

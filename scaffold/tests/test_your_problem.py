@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from conformance.tests.projects import PATH
@@ -124,6 +125,18 @@ def test_batch_and_endpoint_give_numbers_and_no_probabilities(afternoon: Afterno
     printed = afternoon.run('eval "$(uv run laptop up)"; uv run python .laptop/ask.py')
     usual, heavier = json.loads(printed.splitlines()[-1])
     assert 50 < usual < heavier < 400
+
+
+def test_a_sample_of_a_table_of_ones_own_is_brought_as_the_page_says(afternoon: Afternoon) -> None:
+    visits = {"patient_id": [1, 2], "visited_at": ["2026-01-01", "2026-01-02"], "bmi": [22.5, 31.0]}
+    pd.DataFrame(visits).astype({"visited_at": "datetime64[ns, UTC]"}).to_parquet(
+        afternoon.root / "visits.parquet"
+    )
+    (block,) = re.findall(r"```shell\n(.*?)```", (afternoon.root / PAGE).read_text(), re.DOTALL)
+    afternoon.run(block)
+    question = "SELECT * FROM prod.clinic.visits WHERE visited_at < TIMESTAMP '2026-01-02 00:00:00'"
+    rows = json.loads(afternoon.run(f'uv run laptop sql -o json "{question}"'))
+    assert [(row["patient_id"], row["bmi"]) for row in rows] == [("1", "22.5")]
 
 
 def test_the_jobs_of_any_problem_pass_their_slow_tests_with_this_one(afternoon: Afternoon) -> None:

@@ -3,95 +3,29 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import pytest
-from pydantic import BaseModel
 
-from flight_delays.contract import (
-    DeclarationError,
-    Estimator,
-    FeatureTable,
-    Label,
-    Problem,
-    Source,
-    Spine,
-)
-from flight_delays.lifecycle import BINARY
+from flight_delays.contract import DeclarationError
 
-
-def read(*_: Any) -> Any:
-    raise AssertionError("nothing is read")
-
-
-def build(_: BaseModel) -> Estimator:
-    raise AssertionError("nothing is built")
-
-
-def guess(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
-    return np.zeros(len(rows))
-
-
-ORDERS = Source(
-    name="orders",
-    primary_keys=("order_id",),
-    columns={
-        "order_id": "BIGINT", "ordered_at": "TIMESTAMP", "shop": "STRING", "customer": "STRING",
-    },
-    description="An order.",
-    read=read,
-)  # fmt: skip
-RETURNS = Source(
-    name="returns",
-    primary_keys=("order_id",),
-    columns={"order_id": "BIGINT", "returned": "DOUBLE", "known_at": "TIMESTAMP"},
-    description="Whether an order came back.",
-    read=read,
-)
-CUSTOMERS = FeatureTable(
-    name="customer_features",
-    primary_keys=("customer", "known_at"),
-    timeseries_column="known_at",
-    lookback=None,
-    texts=("country",),
-    numbers=("orders", "returns_share"),
-    description="A customer, at each of his orders.",
-    sql="SELECT * FROM {orders} JOIN {returns} USING (order_id)",
-)
-SOUND = Problem(
-    description="Chance that an order comes back.",
-    kind=BINARY,
-    sources=(ORDERS, RETURNS),
-    feature_tables=(CUSTOMERS,),
-    spine=Spine(
-        source="orders", decision_at="ordered_at", features=("shop",), lookups=("customer",)
-    ),
-    label=Label(source="returns", column="returned", known_at="known_at"),
-    hyperparameters=BaseModel,
-    build_model=build,
-    rule_of_thumb=guess,
-    by_value=(),
-    requirements=(),
-)
+from tests.contract.orders import CUSTOMERS, ORDERS, ORDERS_PROBLEM, RETURNS
 
 
 def test_what_the_tasks_ask_of_rows_follows_from_the_declarations() -> None:
-    assert dict(SOUND.keys) == {"order_id": "BIGINT"}
-    assert SOUND.columns == ("order_id", "shop", "customer", "ordered_at")
-    assert SOUND.excluded == ("order_id", "customer", "ordered_at")
-    assert SOUND.inputs == ("shop", "country", "orders", "returns_share")
+    assert dict(ORDERS_PROBLEM.keys) == {"order_id": "BIGINT"}
+    assert ORDERS_PROBLEM.columns == ("order_id", "shop", "customer", "ordered_at")
+    assert ORDERS_PROBLEM.excluded == ("order_id", "customer", "ordered_at")
+    assert ORDERS_PROBLEM.inputs == ("shop", "country", "orders", "returns_share")
     assert CUSTOMERS.sources == ("orders", "returns")
     assert CUSTOMERS.lookup_key == ("customer",)
     assert ORDERS.schema.startswith("order_id BIGINT NOT NULL, ordered_at TIMESTAMP,")
 
 
 def spine(**changes: Any) -> dict[str, Any]:
-    return {"spine": replace(SOUND.spine, **changes)}
+    return {"spine": replace(ORDERS_PROBLEM.spine, **changes)}
 
 
 def label(**changes: Any) -> dict[str, Any]:
-    return {"label": replace(SOUND.label, **changes)}
+    return {"label": replace(ORDERS_PROBLEM.label, **changes)}
 
 
 def table(**changes: Any) -> dict[str, Any]:
@@ -135,5 +69,5 @@ def test_a_declaration_that_names_what_is_not_there_or_twice_is_refused(
     changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(DeclarationError) as refused:
-        replace(SOUND, **changes)
+        replace(ORDERS_PROBLEM, **changes)
     assert str(refused.value).startswith(message)

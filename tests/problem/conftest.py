@@ -1,12 +1,11 @@
-"""A Spark session on Sail, with a month of the archive as its source tables."""
+"""A month of the archive as source tables, in a Spark session on Sail."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
-from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
 
 from flight_delays.problem.features import FEATURE_TABLES
@@ -16,20 +15,6 @@ from flight_delays.problem.sources import READERS, SOURCES
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 Tables = dict[str, pd.DataFrame]
-
-
-# Ends with its module: only one session may be the active one of the process.
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    server = SparkConnectServer("127.0.0.1", 0)
-    server.start(background=True)
-    host, port = server.listening_address
-    session = SparkSession.builder.remote(f"sc://{host}:{port}").getOrCreate()
-    session.conf.set("spark.sql.session.timeZone", "UTC")
-    session.conf.set("spark.sql.ansi.enabled", "true")
-    yield session
-    session.stop()
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,73 @@
+"""A small problem: whether an order comes back."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel
+
+from flight_delays.contract import (
+    Estimator,
+    FeatureTable,
+    Label,
+    Problem,
+    Source,
+    Spine,
+)
+from flight_delays.lifecycle import BINARY
+
+
+def read(*_: Any) -> Any:
+    raise AssertionError("nothing is read")
+
+
+def build(_: BaseModel) -> Estimator:
+    raise AssertionError("nothing is built")
+
+
+def guess(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+    return np.zeros(len(rows))
+
+
+ORDERS = Source(
+    name="orders",
+    primary_keys=("order_id",),
+    columns={
+        "order_id": "BIGINT", "ordered_at": "TIMESTAMP", "shop": "STRING", "customer": "STRING",
+    },
+    description="An order.",
+    read=read,
+)  # fmt: skip
+RETURNS = Source(
+    name="returns",
+    primary_keys=("order_id",),
+    columns={"order_id": "BIGINT", "returned": "DOUBLE", "known_at": "TIMESTAMP"},
+    description="Whether an order came back.",
+    read=read,
+)
+CUSTOMERS = FeatureTable(
+    name="customer_features",
+    primary_keys=("customer", "known_at"),
+    timeseries_column="known_at",
+    lookback=None,
+    texts=("country",),
+    numbers=("orders", "returns_share"),
+    description="A customer, at each of his orders.",
+    sql="SELECT * FROM {orders} JOIN {returns} USING (order_id)",
+)
+ORDERS_PROBLEM = Problem(
+    description="Chance that an order comes back.",
+    kind=BINARY,
+    sources=(ORDERS, RETURNS),
+    feature_tables=(CUSTOMERS,),
+    spine=Spine(
+        source="orders", decision_at="ordered_at", features=("shop",), lookups=("customer",)
+    ),
+    label=Label(source="returns", column="returned", known_at="known_at"),
+    hyperparameters=BaseModel,
+    build_model=build,
+    rule_of_thumb=guess,
+    by_value=(),
+    requirements=(),
+)

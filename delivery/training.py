@@ -6,6 +6,7 @@ from .databricks import DeliveryError, open_workspace, read_bundle, run_bundle
 from .repository import has_changed
 
 JOB = "model_training"
+TOLD_COMMIT = "--git_commit="
 # What decides which model comes out, beside the data.
 SOURCES = ("src", "pyproject.toml", "databricks.yml", f"resources/{JOB}.job.yml")
 
@@ -38,8 +39,10 @@ def retrain(target: str) -> str:
 def find_commit(run: BaseRun) -> str | None:
     """Return the commit that a run was deployed from, as its train task was told."""
     told = (
-        (task.python_wheel_task.named_parameters or {}).get("git_commit")
+        parameter.removeprefix(TOLD_COMMIT)
         for task in run.tasks or []
         if task.python_wheel_task
+        for parameter in task.python_wheel_task.parameters or []
+        if parameter.startswith(TOLD_COMMIT)
     )
     return next(filter(None, told), None)

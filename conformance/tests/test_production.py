@@ -103,7 +103,7 @@ def test_the_wheel_and_the_training_name_the_commit(open_target: Open, target: T
     (wheel,) = list_wheels(jobs["model_training"])
     assert f"+g{commit[:12]}-" in wheel
     tasks = {task["task_key"]: task for task in jobs["model_training"]["settings"]["tasks"]}
-    assert tasks["train"]["python_wheel_task"]["named_parameters"]["git_commit"] == commit
+    assert f"--git_commit={commit}" in tasks["train"]["python_wheel_task"]["parameters"]
 
 
 def list_wheels(job: dict[str, Any]) -> list[str]:

@@ -93,7 +93,8 @@ def deployment(pytestconfig: pytest.Config) -> Deployment:
     assert settings is not None
     (task,) = settings.tasks or []
     assert task.python_wheel_task is not None
-    names = task.python_wheel_task.named_parameters or {}
+    told = (told.removeprefix("--") for told in task.python_wheel_task.parameters or [])
+    names = dict(name.split("=", 1) for name in told)
     parameters = {p.name: p.default for p in settings.parameters or []}
     return Deployment(
         target, workspace, jobs, names["model"], names["source"], names["target"], parameters

@@ -1,6 +1,10 @@
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
+import yaml
 
 from flight_delays.tasks.parameters import (
     Instant,
@@ -8,6 +12,8 @@ from flight_delays.tasks.parameters import (
     Parameters,
     SchemaName,
 )
+
+from tests.declared import ROOT
 
 
 class Sample(Parameters):
@@ -62,3 +68,21 @@ def test_bad_command_lines_are_refused_by_name(arguments: list[str], says: str) 
     with pytest.raises(ParameterError) as refused:
         Sample.parse(arguments)
     assert says in str(refused.value)
+
+
+def list_wheel_tasks(part: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict):
+        if "python_wheel_task" in part:
+            yield part["python_wheel_task"]
+        part = list(part.values())
+    for inner in part if isinstance(part, list) else ():
+        yield from list_wheel_tasks(inner)
+
+
+def test_tasks_take_a_list_of_parameters_to_which_no_job_parameter_is_added() -> None:
+    jobs = [yaml.safe_load(path.read_text()) for path in (ROOT / "resources").glob("*.job.yml")]
+    tasks = list(list_wheel_tasks(jobs))
+    assert len(tasks) >= len(jobs) >= 4
+    for task in tasks:
+        assert "named_parameters" not in task
+        assert all(re.match(r"--[a-z_]+=", parameter) for parameter in task["parameters"])

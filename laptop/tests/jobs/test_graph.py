@@ -216,3 +216,21 @@ def test_parameters_become_the_command_line(wheel: Document, arguments: tuple[st
     work = read_job(settings(task("a", python_wheel_task=named))).tasks[0].work
     assert isinstance(work, Wheel)
     assert work.arguments == arguments
+
+
+def test_job_parameters_go_to_a_task_whose_parameters_have_names_and_to_no_other() -> None:
+    def wheel(**given: Any) -> Document:
+        return {"package_name": "toy", "entry_point": "run", **given}
+
+    job = read_job(
+        settings(
+            task("a", python_wheel_task=wheel(named_parameters={"x": "1", "as_of": "own"})),
+            task("b", python_wheel_task=wheel(parameters=["--x=1"])),
+            each("loop", task("c", python_wheel_task=wheel(named_parameters={"x": "1"}))),
+            parameters=[{"name": "as_of", "default": "2013"}],
+        )
+    )
+    works = {one.key: one.work for one in job.walk()}
+    pushed = "--as_of={{job.parameters.as_of}}"
+    told = {key: work.arguments for key, work in works.items() if isinstance(work, Wheel)}
+    assert told == {"a": ("--x=1", pushed), "b": ("--x=1",), "c": ("--x=1", pushed)}

@@ -177,8 +177,7 @@ def shown_arguments(
     wheel_task: Mapping[str, Any], arguments: Sequence[str]
 ) -> dict[str, dict[str, str] | list[str]]:
     """Return a wheel task's resolved command line in the form its parameters were given in."""
-    named = wheel_task.get("named_parameters")
-    if not named:
+    if not wheel_task.get("named_parameters"):
         return {"parameters": list(arguments)}
-    values = (argument.partition("=")[2] for argument in arguments)
-    return {"named_parameters": dict(zip(named, values, strict=True))}
+    named = (argument.removeprefix("--").partition("=") for argument in arguments)
+    return {"named_parameters": {name: value for name, _, value in named}}

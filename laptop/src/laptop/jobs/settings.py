@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -39,15 +39,17 @@ def read_job(settings: Settings) -> Job:
         e["environment_key"]: (e.get("spec") or {}).get("dependencies") or []
         for e in settings.get("environments") or []
     }
-    tasks = [read_task(entry, environments) for entry in settings.get("tasks") or []]
+    parameters = {
+        p["name"]: as_text(p.get("default", "")) for p in settings.get("parameters") or []
+    }
+    entries = [push_down(entry, parameters) for entry in settings.get("tasks") or []]
+    tasks = [read_task(entry, environments) for entry in entries]
     if not tasks:
         raise JobError(f"Job '{name}' has no tasks.")
     job = Job(
         name=name,
         tasks=tuple(tasks),
-        parameters={
-            p["name"]: as_text(p.get("default", "")) for p in settings.get("parameters") or []
-        },
+        parameters=parameters,
         timeout=float(settings.get("timeout_seconds") or 0),
         most_runs=int(settings.get("max_concurrent_runs") or 1),
         queue=asks_queue(settings),
@@ -57,6 +59,21 @@ def read_job(settings: Settings) -> Job:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise JobError(f"Job '{name}' has two tasks of one task_key, '{twice}'.")
     return replace(job, tasks=sort_tasks(name, tasks))
+
+
+def push_down(entry: Settings, parameters: Iterable[str]) -> Settings:
+    """Add the job's parameters to the named ones of a wheel task, over those of the same name.
+
+    Databricks does so wherever parameters have names; those given as a list are left as they are.
+    """
+    wheel, loop = entry.get("python_wheel_task"), entry.get("for_each_task")
+    if wheel and wheel.get("named_parameters"):
+        pushed = {name: f"{{{{job.parameters.{name}}}}}" for name in parameters}
+        named = {**wheel["named_parameters"], **pushed}
+        return {**entry, "python_wheel_task": {**wheel, "named_parameters": named}}
+    if loop and loop.get("task"):
+        return {**entry, "for_each_task": {**loop, "task": push_down(loop["task"], parameters)}}
+    return entry
 
 
 def asks_queue(settings: Settings) -> bool:

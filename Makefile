@@ -92,5 +92,3 @@ required = $(or $($(1)),$(error Say which target of databricks.yml: make $@ $(1)
 
 clean: ## Delete caches and builds; the workspace in .laptop stays.
 	@rm -rf dist plan reports .pytest_cache .mypy_cache .ruff_cache
-
--include scaffold/repository.mk

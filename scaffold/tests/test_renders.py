@@ -17,7 +17,7 @@ from scaffold.tests.repositories import Engine, Render, add_all, list_files, rea
 # What stands in this repository and goes into no project; written here once more, by hand.
 STAY = re.compile(
     r"(\.ci|benchmarks|conformance|laptop/tests|scaffold|template|update)/"
-    r"|(\.gitattributes|\.github/README\.md|CHANGELOG\.md|databricks_template_schema\.json)$"
+    r"|(\.gitattributes|\.github/README\.md|CHANGELOG\.md|GNUmakefile|databricks_template_schema\.json)$"
 )
 STAYING = re.compile(
     r"conformance/|scaffold|benchmarks/|make databricks-cli|laptop/tests|update/|update-project"

@@ -40,7 +40,7 @@ def test_a_run_shows_its_tasks_and_what_they_left_and_the_next_step(toy: Toy) ->
     assert re.fullmatch(r"a +SUCCESS +[\d.]+ s +x = bye *", table[1])
     assert re.fullmatch(r"b +SUCCESS +[\d.]+ s +taken = --value=bye *", table[2])
     assert re.fullmatch(r"c +SUCCESS +[\d.]+ s +taken = from --value=bye *", table[3])
-    assert "b │ took ['--value=bye']" in shown.out
+    assert "b │ took ['--value=bye', '--said=bye']" in shown.out
     assert shown.out.rstrip().endswith("Next: laptop status, laptop ui")
 
 

@@ -22,7 +22,7 @@ def test_a_run_shows_its_progress_and_what_its_tasks_printed(deployed: Databrick
     assert shown.status == 0, shown.err
     assert f"Run URL: {deployed.there.address}/jobs/" in shown.err
     assert '"[dev laptop] deployed three" TERMINATED SUCCESS' in shown.err
-    assert "Task b:\ntook ['--value=bye']" in shown.out
+    assert "Task b:\ntook ['--value=bye', '--said=bye']" in shown.out
     run = run_of(deployed, "three")
     assert run["job_parameters"] == [{"name": "said", "value": "bye"}]
     assert run["status"]["termination_details"]["code"] == "SUCCESS"
@@ -30,7 +30,8 @@ def test_a_run_shows_its_progress_and_what_its_tasks_printed(deployed: Databrick
     second = run["tasks"][1]
     assert second["environment_key"] == "default"
     assert second["python_wheel_task"]["named_parameters"] == {"value": "{{tasks.a.values.x}}"}
-    assert second["resolved_values"]["python_wheel_task"] == {"named_parameters": {"value": "bye"}}
+    named = {"value": "bye", "said": "bye"}
+    assert second["resolved_values"]["python_wheel_task"] == {"named_parameters": named}
 
 
 def test_a_failed_task_is_told_with_its_error_and_exit_status_1(deployed: Databricks) -> None:

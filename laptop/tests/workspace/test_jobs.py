@@ -89,14 +89,14 @@ def test_unknown_jobs_and_runs_are_named(client: WorkspaceClient, there: Connect
 def test_a_job_is_changed_in_part_and_removed(client: WorkspaceClient, wheel: str) -> None:
     job_id = int(client.jobs.create(**create(wheel, "part"), timeout_seconds=7).job_id or 0)
     client.jobs.update(
-        job_id, new_settings=JobSettings(name="whole"), fields_to_remove=["timeout_seconds"]
+        job_id, new_settings=JobSettings(name="parted"), fields_to_remove=["timeout_seconds"]
     )
     settings = client.jobs.get(job_id).settings
     assert settings is not None
-    assert (settings.name, settings.timeout_seconds) == ("whole", None)
+    assert (settings.name, settings.timeout_seconds) == ("parted", None)
     assert [task.task_key for task in settings.tasks or []] == ["only"]
     client.jobs.delete(job_id)
-    assert list(client.jobs.list(name="whole")) == []
+    assert list(client.jobs.list(name="parted")) == []
     with pytest.raises(BadRequest, match="does not exist"):
         client.jobs.delete(job_id)
 

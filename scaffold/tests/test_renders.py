@@ -143,9 +143,9 @@ def test_no_answer_of_this_repository_is_left_in_any_file(
 def test_references_of_jobs_and_workflows_arrive_whole(render: Render) -> None:
     project = render("zoo")
     job = (project / "resources" / "model_training.job.yml").read_text()
-    assert 'model_uri: "{{tasks.train.values.model_uri}}"' in job
+    assert '- "--model_uri={{tasks.train.values.model_uri}}"' in job
     assert (
-        "target: ${resources.schemas.zoo.id}"
+        "- --target=${resources.schemas.zoo.id}"
         in (project / "resources" / "feature_refresh.job.yml").read_text()
     )
     workflow = (project / ".github" / "workflows" / "pull_request.yml").read_text()

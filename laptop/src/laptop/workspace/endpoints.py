@@ -4,13 +4,10 @@ An update loads the new models beside the old ones and swaps when all of them ar
 an endpoint answers throughout, and keeps its former configuration if one of them fails.
 """
 
-import random
 import threading
 import time
 import traceback
 import uuid
-from collections import deque
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,66 +22,18 @@ from .endpoint_config import (
     planned,
     tagged,
 )
+from .endpoint_live import Live, Log, Served, stamped
 from .endpoint_traffic import Measured, Traffic
 from .errors import ApiError, missing
 from .state import Document, State
 
 if TYPE_CHECKING:
     from ..features.online import OnlineStore
-    from .scoring import ServedModel
 
 ENDPOINT = "serving-endpoint"
 
 # Clients poll in steps of a second or more; most models are in memory before the first answer.
 _PATIENCE_SECONDS = 1.0
-_LONGEST_LOG = 1000
-
-
-@dataclass(frozen=True)
-class Log:
-    """What one served entity has said since the workspace was started.
-
-    Attributes:
-        build: About its way into memory.
-        service: About requests it could not answer.
-    """
-
-    build: deque[str] = field(default_factory=lambda: deque(maxlen=_LONGEST_LOG))
-    service: deque[str] = field(default_factory=lambda: deque(maxlen=_LONGEST_LOG))
-
-
-@dataclass(frozen=True)
-class Served:
-    """A served entity in memory."""
-
-    name: str
-    model: "ServedModel"
-    traffic: Traffic
-    log: Log
-    concurrency: int
-
-
-@dataclass(frozen=True)
-class Live:
-    """What an endpoint answers with: its models in memory and their shares of the traffic."""
-
-    served: dict[str, Served]
-    shares: dict[str, int]
-
-    def choose(self) -> Served:
-        """Return the served entity that answers the next request."""
-        (name,) = random.choices(list(self.shares), weights=list(self.shares.values()))
-        return self.served[name]
-
-    def named(self, name: str) -> Served:
-        """Return the served entity of a name.
-
-        Raises:
-            ApiError: 404, where there is none.
-        """
-        if name not in self.served:
-            raise missing("RESOURCE_DOES_NOT_EXIST", "Served entity", name, list(self.served))
-        return self.served[name]
 
 
 class Endpoints:
@@ -302,8 +251,3 @@ class Endpoints:
 def in_progress(endpoint: Document) -> bool:
     """Return whether an update of an endpoint is under way."""
     return bool(endpoint["state"]["config_update"] == "IN_PROGRESS")
-
-
-def stamped(text: str) -> str:
-    """Return a line of a log."""
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}"

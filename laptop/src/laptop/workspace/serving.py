@@ -6,8 +6,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from .endpoint_live import stamped
 from .endpoint_traffic import CONTENT_TYPE, exposition
-from .endpoints import Endpoints, stamped
+from .endpoints import Endpoints
 from .errors import ApiError
 from .requests import JsonBody
 

@@ -2,14 +2,23 @@ import json
 import math
 import re
 from collections import Counter
+from itertools import accumulate
 from typing import Any
 
 import pytest
 from databricks.sdk.errors import ResourceDoesNotExist
-from databricks.sdk.service.serving import Route, ServingEndpointsAPI, TrafficConfig
+from databricks.sdk.service.serving import (
+    EndpointCoreConfigInput,
+    Route,
+    ServingEndpointsAPI,
+    TrafficConfig,
+)
 from laptop.workspace import endpoint_traffic
 from laptop.workspace.endpoint_traffic import Measured, Traffic, exposition
+from laptop.workspace.endpoints import Endpoints
+from laptop.workspace.state import State
 
+from ..conftest import until
 from .conftest import MODEL, ROW, Workspace, ask, config, create, entity, post
 
 SHARES = {"most": 70, "some": 25, "few": 5, "none": 0}
@@ -17,32 +26,59 @@ SHARES = {"most": 70, "some": 25, "few": 5, "none": 0}
 
 def bounds(trials: int, percentage: int) -> range:
     """Return how often a share of the traffic answers, but for one run in a thousand million."""
+    if percentage == 0:
+        return range(1)
     share = percentage / 100
-    chances = [
-        math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(trials + 1)
+    ways = [
+        math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
+        for k in range(trials + 1)
     ]
-    likely = [k for k in range(trials + 1) if min(sum(chances[: k + 1]), sum(chances[k:])) > 5e-10]
+    chances = [
+        math.exp(way + k * math.log(share) + (trials - k) * math.log(1 - share))
+        for k, way in enumerate(ways)
+    ]
+    fewer = list(accumulate(chances))
+    more = list(accumulate(reversed(chances)))[::-1]
+    likely = [k for k in range(trials + 1) if min(fewer[k], more[k]) > 5e-10]
     return range(likely[0], likely[-1] + 1)
 
 
-def test_traffic_is_split_by_percentage(
+def split() -> EndpointCoreConfigInput:
+    """Return a configuration of version 1 and 2 by turns."""
+    entities = [entity(1 + number % 2, name=name) for number, name in enumerate(SHARES)]
+    return config(*entities, **SHARES)
+
+
+def test_entities_are_drawn_by_their_share_of_the_traffic(workspace: Workspace) -> None:
+    state = State(workspace.home)
+    endpoints = Endpoints(state)
+    endpoints.create({"name": "delay", "config": split().as_dict() | {"name": "delay"}})
+    until(lambda: "config" in endpoints.get("delay"))
+    trials = 20_000
+
+    live = endpoints.live("delay")
+    drawn = Counter(live.choose().name for _ in range(trials))
+
+    for name, share in SHARES.items():
+        assert drawn[name] in bounds(trials, share), drawn
+    state.close()
+
+
+def test_each_request_is_answered_by_the_entity_that_is_named(
     endpoints: ServingEndpointsAPI, workspace: Workspace
 ) -> None:
+    endpoints.create_and_wait("delay", config=split())
     versions = dict(zip(SHARES, (1, 2, 1, 2), strict=True))
-    entities = [entity(version, name=name) for name, version in versions.items()]
-    endpoints.create_and_wait("delay", config=config(*entities, **SHARES))
-    trials = 400
     client = workspace.client()
 
     answers: Counter[str] = Counter()
-    for _ in range(trials):
+    for _ in range(100):
         name, predictions = client.ask(ROW)
         assert predictions == pytest.approx([420.0 + 1000 * versions[name]])
         answers[name] += 1
 
     client.close()
-    for name, share in SHARES.items():
-        assert answers[name] in bounds(trials, share), answers
+    assert answers["most"] in bounds(100, SHARES["most"])
     assert answers["none"] == 0
 
 

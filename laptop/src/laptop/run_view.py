@@ -109,6 +109,7 @@ def follow(console: Console, get_run: GetRun, run_id: int) -> Seen:
         The run as it ended.
     """
     shown: dict[int, str] = {}
+    begun: set[tuple[int, int]] = set()
     tails: dict[int, LogTail] = {}
     with console.status("") as status:
         while True:
@@ -121,7 +122,12 @@ def follow(console: Console, get_run: GetRun, run_id: int) -> Seen:
                 number = row.attempt["run_id"]
                 shown[number] = describe(row.attempt)
                 tail = tails.setdefault(number, LogTail(Path(row.attempt["log"])))
-                report_start(console, row, tail, is_new=row in new)
+                attempt = number, int(row.attempt["attempt_number"])
+                # One that began and ended between two looks has begun all the same.
+                has_begun = "start_time" in row.attempt and attempt not in begun
+                if has_begun:
+                    begun.add(attempt)
+                report_start(console, row, tail, is_new=has_begun)
             # What lies inside has ended before what holds it.
             for row in sorted(new, key=lambda row: -row.depth):
                 report_end(console, row)
@@ -134,9 +140,9 @@ def follow(console: Console, get_run: GetRun, run_id: int) -> Seen:
 
 def report_start(console: Console, row: Row, tail: LogTail, *, is_new: bool) -> None:
     """Print that an attempt has started, and what it has logged since the last time."""
-    task, life = row.attempt, life_of(row.attempt)
-    if is_new and life == "RUNNING" and "condition_task" not in task:
-        started = describe(task).replace(life, "started")
+    task = row.attempt
+    if is_new and "condition_task" not in task:
+        started = number_attempt(task, "started")
         text = f"[bold]{escape(row.label)}[/] {started} {escape(shorten(explain_start(task)))}"
         stamp(console, text.rstrip())
     for line in tail.read():
@@ -231,8 +237,13 @@ def describe(task: Document) -> str:
     """Return a task's state in one word."""
     word = str(task["state"].get("result_state") or life_of(task))
     word = {"WAITING_FOR_RETRY": "again"}.get(word, word)
+    return word if word == "PENDING" else number_attempt(task, word)
+
+
+def number_attempt(task: Document, word: str) -> str:
+    """Return a word about an attempt with its number, where it is not the first."""
     attempt = task["attempt_number"]
-    return f"{word} (attempt {attempt + 1})" if attempt and word != "PENDING" else word
+    return f"{word} (attempt {attempt + 1})" if attempt else word
 
 
 def life_of(task: Document) -> str:

@@ -46,6 +46,7 @@ def main() -> int:
                 print(lines[-1], flush=True)
                 if done.returncode:
                     print(done.stdout, file=sys.stderr)
+            project.shut_down()
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{day}-soaked-projects.md").write_text("\n".join((*lines, "")))
     return int(failed)

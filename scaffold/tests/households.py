@@ -48,6 +48,11 @@ class Household:
             check=False,
         )
 
+    def shut_down(self) -> None:
+        """Ends the workspace that a demo leaves running."""
+        done = self.run("uv", "run", "--no-sync", "laptop", "down")
+        assert done.returncode == 0, done.stdout
+
 
 def commit_project(folder: Path, answers: Answers) -> Project:
     """Commits a project that was made below a folder, in the repository that takes it."""

@@ -33,8 +33,11 @@ def runs(
         place = places.get()
         try:
             project = move_in(bundle, renderer.complete(SHAPES[shape]), folder, place)
-            demo = ["demo"] if shape == DEMONSTRATED else []
-            return project.run("make", "lint", "test", *demo)
+            if shape != DEMONSTRATED:
+                return project.run("make", "lint", "test")
+            done = project.run("make", "lint", "test", "demo")
+            project.shut_down()
+            return done
         finally:
             places.put(place)
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import LaptopError
+
 
 @dataclass(frozen=True)
 class Home:
@@ -49,6 +51,11 @@ class Home:
         return self.path / "files"
 
     @property
+    def frames(self) -> Path:
+        """Rows that tasks hand to the engine, one file each, as long as the task runs."""
+        return self.path / "frames"
+
+    @property
     def drafts(self) -> Path:
         """Workspace files on their way in or out."""
         return self.path / "files.new"
@@ -74,6 +81,21 @@ class Home:
         ignore = self.path / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
+
+
+def require_home() -> Home:
+    """Return the state folder of the workspace this task runs in.
+
+    Raises:
+        LaptopError: This is no task of a workspace.
+    """
+    named = os.environ.get("LAPTOP_HOME")
+    if not named:
+        raise LaptopError(
+            "LAPTOP_HOME is not set, so the workspace's folder is not known. Run the task with "
+            "`laptop run`."
+        )
+    return Home(Path(named))
 
 
 @contextmanager

@@ -112,7 +112,9 @@ def name() -> str:
     return f"dev.shop.table_{next(_numbers)}"
 
 
-def create_weather(fe: FeatureEngineeringClient, name: str, df: DataFrame, **more: Any) -> Any:
+def create_weather(
+    fe: FeatureEngineeringClient, name: str, df: DataFrame | None, **more: Any
+) -> Any:
     return fe.create_table(
         name=name,
         primary_keys=["origin", "known_at"],

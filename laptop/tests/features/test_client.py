@@ -5,10 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from databricks.feature_engineering import (
-    FeatureEngineeringClient,
-    FeatureFunction,
-)
+from databricks.feature_engineering import FeatureEngineeringClient
 from laptop.features.errors import FeatureError
 from laptop.jobs.surroundings import RUNTIME
 from pyspark.errors import PySparkException
@@ -79,6 +76,17 @@ class TestTables:
 
         with pytest.raises(FeatureError, match=message):
             fe.create_table(**given | facts)
+
+    def test_a_tag_is_removed_and_one_that_is_not_there_is_named(
+        self, fe: FeatureEngineeringClient, spark: SparkSession, name: str
+    ) -> None:
+        create_weather(fe, name, spark.createDataFrame(WEATHER), tags={"team": "a", "tier": "b"})
+
+        fe.delete_feature_table_tag(name=name, key="team")
+
+        assert fe.get_table(name=name).tags == {"tier": "b"}
+        with pytest.raises(FeatureError, match=r"no tag team\. It has: tier"):
+            fe.delete_feature_table_tag(name=name, key="team")
 
     def test_a_dropped_table_is_gone(
         self, fe: FeatureEngineeringClient, spark: SparkSession, name: str
@@ -173,25 +181,12 @@ class TestWriting:
 
 
 class TestWhatIsNotBuilt:
-    @pytest.mark.parametrize("method", ["materialize_features", "create_feature_spec"])
-    def test_a_method_of_databricks_is_refused_by_name(self, method: str) -> None:
-        with pytest.raises(NotImplementedError, match=f"{method} is not on the laptop yet"):
-            getattr(FeatureEngineeringClient(), method)
-
-    def test_a_method_that_nobody_has_is_an_attribute_error(self) -> None:
-        with pytest.raises(AttributeError, match="no attribute 'materialise'"):
-            _ = FeatureEngineeringClient().materialise
-
     @pytest.mark.parametrize("argument", ["feature_spec", "features"])
     def test_other_sources_of_a_training_set_are_refused_by_name(self, argument: str) -> None:
         given: dict[str, Any] = {"df": None, "label": "late", argument: ["a"]}
 
         with pytest.raises(NotImplementedError, match=rf"create_training_set\({argument}=…\)"):
             FeatureEngineeringClient().create_training_set(**given)
-
-    def test_a_feature_function_is_refused_at_construction(self) -> None:
-        with pytest.raises(NotImplementedError, match="late_risk"):
-            FeatureFunction(udf_name="c.s.late_risk")
 
 
 def test_the_runtime_and_the_sdk_share_their_namespace() -> None:

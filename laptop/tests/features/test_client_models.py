@@ -9,7 +9,7 @@ from databricks.feature_engineering import (
     FeatureEngineeringClient,
     FeatureLookup,
 )
-from databricks.sdk.errors import AlreadyExists
+from databricks.sdk.errors import AlreadyExists, NotFound
 from laptop.features.errors import FeatureError
 from laptop.features.online import OnlineStore
 from laptop.features.training import TrainingSet
@@ -238,6 +238,10 @@ class TestScoring:
         [
             (lambda t: t.drop_columns(["distance"]), r"lacks \['distance'\]"),
             (lambda t: t.append_column("prediction", t["id"]), "column prediction already"),
+            (
+                lambda t: t.set_column(1, "origin", t["id"]),
+                r"origin of .* is string; column origin",
+            ),
         ],
     )
     def test_a_frame_that_does_not_fit_is_refused(
@@ -274,6 +278,7 @@ class TestOnline:
         ("facts", "error", "message"),
         [
             ({"publish_mode": "CONTINUOUS"}, NotImplementedError, "CONTINUOUS"),
+            ({"publish_mode": "ONCE"}, FeatureError, "Allowed: TRIGGERED, SNAPSHOT"),
             ({"streaming": True}, FeatureError, "streaming"),
             ({"online_table_name": "weather"}, FeatureError, "catalog.schema.table"),
             ({"online_table_name": f"dev.shop.{'x' * 64}"}, FeatureError, "63 bytes"),
@@ -304,3 +309,23 @@ class TestOnline:
         assert [store.name for store in fe.list_online_stores()] == ["shop-store"]
         with pytest.raises(AlreadyExists):
             fe.create_online_store(name="shop-store", capacity="CU_2")
+
+    def test_a_store_is_resized_and_deleted_and_then_unknown(
+        self, fe: FeatureEngineeringClient
+    ) -> None:
+        fe.create_online_store(name="old-store", capacity="CU_1")
+
+        assert fe.update_online_store(name="old-store", capacity="CU_8").capacity == "CU_8"
+        fe.delete_online_store(name="old-store")
+
+        assert "old-store" not in [store.name for store in fe.list_online_stores()]
+        with pytest.raises(NotFound, match="'old-store' not found"):
+            fe.delete_online_store(name="old-store")
+        with pytest.raises(NotFound, match="'old-store' not found"):
+            fe.update_online_store(name="old-store", capacity="CU_1")
+
+    def test_an_online_table_is_not_dropped_through_the_client(
+        self, fe: FeatureEngineeringClient
+    ) -> None:
+        with pytest.raises(FeatureError, match="delete_online_table"):
+            fe.drop_online_table("dev.shop.weather", fe.get_online_store(name="any"))

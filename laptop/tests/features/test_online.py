@@ -3,6 +3,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,17 @@ def test_the_latest_row_of_each_key_is_online(store: OnlineStore) -> None:
 
     assert count == 2
     assert temps(store, "JFK", "EWR", "EWR") == [None, 1.0, 1.0]
+
+
+def test_rows_of_one_key_and_time_are_refused_and_the_others_stay_online(
+    store: OnlineStore,
+) -> None:
+    publish(store, ("EWR", 5, 3.0))
+
+    with pytest.raises(FeatureError, match=r"1 rows repeat the key \['origin', 'known_at'\]"):
+        publish(store, ("EWR", 6, 1.0), ("EWR", 6, 2.0))
+
+    assert temps(store, "EWR") == [3.0]
 
 
 def test_a_key_that_is_not_online_gives_nulls(store: OnlineStore) -> None:
@@ -168,6 +180,9 @@ def test_features_come_back_in_their_types(store: OnlineStore) -> None:
         "s": ("string", "é"),
         "d": ("date", date(2013, 1, 2)),
         "t": ("timestamp", at(5).replace(microsecond=123456)),
+        "m": ("decimal(6,2)", Decimal("12.30")),
+        "a": ("array<double>", [0.5, None, 1.5]),
+        "w": ("array<array<timestamp>>", [[at(5)], None, []]),
     }
     types = {name: kind for name, (kind, _) in values.items()}
     table = replace(

@@ -34,7 +34,7 @@ TABLES = {
         wind="double",
     ),
     "c.s.planes": table(
-        "c.s.planes", ["tailnum"], None, tailnum="string", seats="int", parts="array<int>"
+        "c.s.planes", ["tailnum"], None, tailnum="string", seats="int", parts="map<string,int>"
     ),
 }
 SPINE = {
@@ -156,7 +156,7 @@ def weather_by(**facts: Any) -> FeatureLookup:
             [FeatureLookup("c.s.planes", "tail", feature_names="parts")],
             ["late"],
             [],
-            "array<int> is not supported",
+            "map<string,int> is not supported",
         ),
         (
             [
@@ -167,6 +167,8 @@ def weather_by(**facts: Any) -> FeatureLookup:
             [],
             "different lookback windows",
         ),
+        ([weather_by(default_values={"rain": 1.0})], ["late"], [], "default_values names rain"),
+        ([weather_by(rename_outputs={"rain": "r"})], ["late"], [], "rename_outputs names rain"),
         (
             [weather_by(feature_names="temp", default_values={"temp": "cold"})],
             ["late"],
@@ -202,6 +204,8 @@ def test_what_does_not_fit_is_refused_by_name(
             "does not take. It takes: temp",
         ),
         ({"output_name": "t"}, NotImplementedError, "rename_outputs"),
+        ({"lookup_window": 1}, TypeError, "lookup_window"),
+        ({"default_values": {"temp": ""}}, FeatureError, "leaves the null"),
     ],
 )
 def test_a_lookup_refuses_arguments_that_do_not_fit(

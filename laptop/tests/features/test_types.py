@@ -5,6 +5,8 @@ import pyarrow as pa
 import pytest
 from laptop.features.errors import FeatureError
 from laptop.features.types import arrow_type, model_frame, signature_type, simple_name
+from mlflow.types import DataType
+from mlflow.types.schema import Array
 
 
 def test_a_model_sees_naive_utc_times_and_a_null_integer_as_nan() -> None:
@@ -31,10 +33,18 @@ def test_catalog_types_become_simple_names(spelt: str, simple: str) -> None:
     assert simple_name(spelt) == simple
 
 
-def test_a_nested_type_is_refused_with_what_is_allowed() -> None:
-    with pytest.raises(FeatureError, match=r"array<int> is not supported .* bigint"):
-        arrow_type("array<int>")
+def test_decimals_and_arrays_have_their_parts() -> None:
+    assert arrow_type("decimal(10,2)") == pa.decimal128(10, 2)
+    assert arrow_type("array<array<double>>") == pa.list_(pa.list_(pa.float64()))
+    assert signature_type("array<float>") == Array(DataType.float)
+
+
+@pytest.mark.parametrize("name", ["map<string,int>", "array<struct<a:int>>"])
+def test_another_nested_type_is_refused_with_what_is_allowed(name: str) -> None:
+    with pytest.raises(FeatureError, match=r"is not supported .* bigint"):
+        arrow_type(name)
 
 
 def test_a_signature_has_no_decimals() -> None:
     assert signature_type("decimal(10,2)") is None
+    assert signature_type("array<decimal(10,2)>") is None

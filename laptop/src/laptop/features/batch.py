@@ -12,10 +12,11 @@ from databricks.sdk import WorkspaceClient
 from pyspark.sql import DataFrame
 
 from .errors import FeatureError
+from .frames import to_spark
 from .joins import augment
 from .models import load_model
 from .tables import describe
-from .training import OfflineFeatures
+from .training import OfflineFeatures, check_types
 
 PREDICTION = "prediction"
 
@@ -65,11 +66,14 @@ def score_batch(
         )
     names = {table.name for table in model.spec.tables}
     tables = {name: describe(workspace, name) for name in names}
+    known = {column.name: column.data_type for column in model.spec.columns} | dict(df.dtypes)
+    for lookup in model.spec.lookups():
+        check_types(lookup.keys, tables[lookup.table_name], known)
     joined = augment(df.toArrow(), model.spec, OfflineFeatures(df.sparkSession, tables).find)
     predictions = as_column(model.predict(joined, params), result_type)
     added = [name for name in model.spec.model_columns if name not in df.columns]
     result = joined.select([*df.columns, *added]).append_column(PREDICTION, predictions)
-    return df.sparkSession.createDataFrame(result)
+    return to_spark(df.sparkSession, result)
 
 
 def as_column(predictions: Any, result_type: str) -> pa.Array:

@@ -85,28 +85,53 @@ def match(spine: pa.Table, table: KeyedTable, lookup: Lookup) -> pa.Int64Array:
     wanted_at, offered_at = np.zeros_like(wanted), np.zeros_like(offered)
     if lookup.timestamp_lookup_key and table.timeseries_column:
         wanted_at, no_time = _instants(spine.column(lookup.timestamp_lookup_key))
-        wanted = np.where(no_time, -1, wanted)
+        wanted[no_time] = -1
         offered_at, no_time = _instants(table.rows.column(table.timeseries_column))
-        offered = np.where(no_time, -1, offered)
+        offered[no_time] = -1
 
     # One sorted integer holds key and time: the last entry that is not greater than the wanted
     # one is the row to take, if it has the wanted key.
-    instants = np.unique(offered_at)
-    width = len(instants) + 1
-    position = offered * width + np.searchsorted(instants, offered_at, side="right")
-    position[offered < 0] = -1
-    order = np.argsort(position, kind="stable")
+    width, wanted_tick, offered_tick = _ticks(wanted, wanted_at, offered, offered_at)
+    position = np.where(offered < 0, -1, offered * width + offered_tick)
+    order = _order(position)
     ordered = position[order]
     _check_unique(ordered, table, lookup)
-    target = wanted * width + np.searchsorted(instants, wanted_at, side="right")
-    place = np.searchsorted(ordered, target, side="right") - 1
+    target = wanted * width + wanted_tick
+    asked = _order(target)
+    place = np.empty_like(target)
+    # In their order, neighbours are found in memory that is at hand.
+    place[asked] = np.searchsorted(ordered, target[asked], side="right") - 1
     found = (wanted >= 0) & (place >= 0)
-    rows = order[np.maximum(place, 0)] if len(order) else np.zeros_like(wanted)
+    rows = np.zeros_like(wanted)
     if len(order):
+        rows = order[np.maximum(place, 0)]
         found &= offered[rows] == wanted
         if lookup.lookback_window is not None:
             found &= wanted_at - offered_at[rows] <= round(lookup.lookback_window * 1_000_000)
     return pa.array(rows, mask=~found)
+
+
+def _ticks(
+    wanted: Integers, wanted_at: Integers, offered: Integers, offered_at: Integers
+) -> tuple[int, Integers, Integers]:
+    """Return times as small numbers from 1, 0 for those before all offered, and their bound.
+
+    Key times bound, plus time, fits 64 bits.
+    """
+    first, last = (offered_at.min(), offered_at.max()) if len(offered_at) else (0, 0)
+    width = int(last) - int(first) + 2
+    if (int(max(wanted.max(initial=0), offered.max(initial=0))) + 1) * width < 2**63:
+        return width, np.clip(wanted_at, first - 1, last) - (first - 1), offered_at - (first - 1)
+    instants = np.unique(offered_at)
+    wanted_tick = np.searchsorted(instants, wanted_at, side="right")
+    return len(instants) + 1, wanted_tick, np.searchsorted(instants, offered_at, side="right")
+
+
+def _order(values: Integers) -> Integers:
+    """Return the positions that sort values; those that are sorted, as tables often are, stay."""
+    if (values[1:] >= values[:-1]).all():
+        return np.arange(len(values))
+    return np.argsort(values)
 
 
 def _check_keys(table: KeyedTable, lookup: Lookup) -> None:
@@ -137,20 +162,26 @@ def _check_unique(ordered: Integers, table: KeyedTable, lookup: Lookup) -> None:
 def _codes(
     wanted: Sequence[pa.ChunkedArray], offered: Sequence[pa.ChunkedArray], lookup: Lookup
 ) -> tuple[Integers, Integers]:
-    """Number the keys of both sides alike; a key with a null in it is -1."""
-    count = len(wanted[0])
-    codes = np.zeros(count + len(offered[0]), dtype=np.int64)
+    """Number the keys of both sides alike; a key with a null in it is -1.
+
+    Numbers rise as keys first appear in the table, so one that is sorted by key stays so.
+    """
+    count = len(offered[0])
+    codes = np.zeros(count + len(wanted[0]), dtype=np.int64)
     missing = np.zeros(len(codes), dtype=bool)
     for name, left, right in zip(lookup.lookup_key, wanted, offered, strict=True):
         left, right = _alike(left, right, f"{lookup.table_name}, lookup key {name}")
-        both = pa.chunked_array([*left.chunks, *right.chunks], type=left.type).combine_chunks()
+        both = pa.chunked_array([*right.chunks, *left.chunks], type=left.type).combine_chunks()
         encoded = both.dictionary_encode()
         missing |= encoded.indices.is_null().to_numpy(zero_copy_only=False)
         indices = encoded.indices.fill_null(0).to_numpy().astype(np.int64)
-        combined = codes * max(len(encoded.dictionary), 1) + indices
-        codes = pd.factorize(combined)[0].astype(np.int64)
+        if name == lookup.lookup_key[0]:
+            codes = indices
+        else:
+            combined = codes * max(len(encoded.dictionary), 1) + indices
+            codes = pd.factorize(combined)[0].astype(np.int64)
     codes[missing] = -1
-    return codes[:count], codes[count:]
+    return codes[count:], codes[:count]
 
 
 def _alike(

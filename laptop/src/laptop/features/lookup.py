@@ -37,10 +37,12 @@ class FeatureLookup:
         default_values: dict[str, Default] | None = None,
         **kwargs: object,
     ) -> None:
+        if unknown := sorted(set(kwargs) - {"feature_name", "output_name"}):
+            raise TypeError(f"FeatureLookup() got unexpected keyword arguments: {unknown}")
         if kwargs:
             raise NotImplementedError(
-                f"FeatureLookup arguments {sorted(kwargs)} are not on the laptop. "
-                "Instead of feature_name and output_name: feature_names and rename_outputs."
+                f"FeatureLookup arguments {sorted(kwargs)}, which are deprecated, are not on the "
+                "laptop. Use feature_names and rename_outputs."
             )
         self.table_name = table_name
         self.lookup_key = lookup_key
@@ -57,7 +59,17 @@ class FeatureLookup:
         """The key columns, also where one was given as a string."""
         return tuple(_listed(self.lookup_key))
 
-    def output_name(self, feature: str) -> str:
+    @property
+    def feature_name(self) -> None:
+        """Deprecated; what replaces it is `feature_names`."""
+        return None
+
+    @property
+    def output_name(self) -> None:
+        """Deprecated; what replaces it is `rename_outputs`."""
+        return None
+
+    def rename(self, feature: str) -> str:
         """Return the column that a feature becomes."""
         return self.rename_outputs.get(feature, feature)
 
@@ -76,8 +88,13 @@ class FeatureLookup:
             )
 
     def _check_defaults(self) -> None:
-        outputs = [self.output_name(name) for name in self.feature_names]
-        for name in self.default_values:
+        outputs = [self.rename(name) for name in self.feature_names]
+        for name, value in self.default_values.items():
+            if value is None or value == "":
+                raise FeatureError(
+                    f"The default of {name} is {value!r}, which on Databricks is none and leaves "
+                    "the null. Leave it out, or give another value."
+                )
             if name in self.rename_outputs:
                 raise FeatureError(
                     f"default_values names {name}, which is renamed to "

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,20 @@ class OnlineStore:
                 (name, capacity, datetime.now(UTC).isoformat(timespec="seconds")),
             )
         return created.rowcount > 0
+
+    def resize(self, name: str, capacity: str | None) -> bool:
+        """Change a store's capacity, if one is given; return whether there is such a store."""
+        with self._lock:
+            there = self._db.execute(
+                "UPDATE store SET capacity = coalesce(?, capacity) WHERE name = ?", (capacity, name)
+            )
+        return there.rowcount > 0
+
+    def delete(self, name: str) -> bool:
+        """Forget a store; return whether there was one."""
+        with self._lock:
+            gone = self._db.execute("DELETE FROM store WHERE name = ?", (name,))
+        return gone.rowcount > 0
 
     def stores(self) -> list[tuple[str, str, str]]:
         """Return name, capacity and time of creation of the stores that were created."""
@@ -242,17 +257,34 @@ class OnlineStore:
 
 
 def keep_latest(rows: pa.Table, keys: Sequence[str], timeseries_column: str | None) -> pa.Table:
-    """Return the latest row of each key; without a time there is one row a key already."""
+    """Return the latest row of each key.
+
+    Raises:
+        FeatureError: Two rows have one key, and time, so that it is open which is the latest.
+    """
+    known = [*keys, *filter(None, [timeseries_column])]
+    repeated = int(rows.select(known).to_pandas().duplicated().sum())
+    if repeated:
+        raise FeatureError(
+            f"{repeated} rows repeat the key {known} of another row, so it is open which one goes "
+            "online. Remove them from the table."
+        )
     if timeseries_column is None:
         return rows
     ordered = rows.sort_by(timeseries_column)
-    repeated = ordered.select(list(keys)).to_pandas().duplicated(keep="last").to_numpy()
-    return ordered.filter(pa.array(~repeated))
+    superseded = ordered.select(list(keys)).to_pandas().duplicated(keep="last").to_numpy()
+    return ordered.filter(pa.array(~superseded))
 
 
 def digest_rows(rows: pa.Table) -> npt.NDArray[np.int64]:
     """Return a number a row by which an unchanged row is known again."""
-    hashed = pd.util.hash_pandas_object(rows.to_pandas(), index=False)
+    frame = rows.to_pandas()
+    for field in rows.schema:
+        if pa.types.is_nested(field.type):
+            frame[field.name] = [
+                json.dumps(value, default=_plain) for value in rows.column(field.name).to_pylist()
+            ]
+    hashed = pd.util.hash_pandas_object(frame, index=False)
     return hashed.to_numpy().view(np.int64)
 
 
@@ -311,15 +343,21 @@ def _canonical(part: Any, kind: str) -> str | int | bool:
 def _plain(value: Any) -> str:
     if isinstance(value, datetime | date):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
     raise FeatureError(
         f"A feature of type {type(value).__name__} cannot be published on the laptop. "
-        "Allowed: numbers, booleans, strings, dates, timestamps."
+        "Allowed: numbers, booleans, strings, dates, timestamps, arrays of these."
     )
 
 
 def _value(value: Any, kind: str) -> Any:
+    if isinstance(value, list):
+        return [_value(item, kind.removeprefix("array<").removesuffix(">")) for item in value]
     if not isinstance(value, str):
         return value
+    if kind.startswith("decimal"):
+        return Decimal(value)
     if kind == "timestamp":
         return datetime.fromisoformat(value)
     return date.fromisoformat(value) if kind == "date" else value

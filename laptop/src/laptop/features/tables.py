@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
@@ -13,6 +14,17 @@ from .errors import FeatureError
 from .types import simple_name
 
 _TAG = "tag."
+_UNKNOWN = frozenset(
+    {
+        "online_stores",
+        "notebook_producers",
+        "job_producers",
+        "table_data_sources",
+        "path_data_sources",
+        "custom_data_sources",
+        "keys",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,12 @@ class FeatureTable:
     types: Mapping[str, str] = field(repr=False)
     tags: Mapping[str, str] = field(repr=False)
     partition_columns: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Refuse what Databricks knows of a feature table and the laptop's catalog does not."""
+        if name in _UNKNOWN:
+            raise NotImplementedError(f"FeatureTable.{name} is not on the laptop.")
+        raise AttributeError(f"FeatureTable has no attribute {name!r}")
 
     @property
     def timeseries_column(self) -> str | None:
@@ -145,6 +163,22 @@ def set_tag(workspace: WorkspaceClient, name: str, key: str, value: str) -> None
     describe(workspace, name)
     properties = workspace.tables.get(name).properties or {}
     update(workspace, name, properties={**properties, f"{_TAG}{key}": value})
+
+
+def delete_tag(workspace: WorkspaceClient, name: str, key: str) -> None:
+    """Remove a tag of a feature table.
+
+    Raises:
+        FeatureError: It has no such tag.
+    """
+    table = describe(workspace, name)
+    if key not in table.tags:
+        raise FeatureError(
+            f"Feature table {name} has no tag {key}. It has: {', '.join(table.tags) or 'none'}."
+        )
+    properties = dict(workspace.tables.get(name).properties or {})
+    del properties[f"{_TAG}{key}"]
+    update(workspace, name, properties=properties)
 
 
 def merge(table: FeatureTable, df: DataFrame) -> None:

@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from .errors import FeatureError
+from .frames import to_spark
 from .joins import KeyedTable, augment, join
 from .lookup import FeatureLookup
 from .spec import FeatureColumn, FeatureSpec, InputTable, Lookup, SourceColumn
@@ -44,12 +45,13 @@ class TrainingSet:
     def load_df(self) -> DataFrame:
         """Return the columns a model takes, then the labels."""
         spark = self._df.sparkSession
-        joined = augment(
-            self._df.toArrow(), self.feature_spec, OfflineFeatures(spark, self._tables).find
-        )
-        return spark.createDataFrame(
-            joined.select([*self.feature_spec.model_columns, *self.label_types])
-        )
+        find = OfflineFeatures(spark, self._tables).find
+        joined = augment(self._df.toArrow(), self.feature_spec, find)
+        return to_spark(spark, joined.select(self.get_output_columns()))
+
+    def get_output_columns(self) -> list[str]:
+        """Return the names of the columns a model takes, then of the labels."""
+        return [*self.feature_spec.model_columns, *self.label_types]
 
     def first_row(self) -> pa.Table:
         """Return at most one row of the DataFrame, with the columns a caller brings."""
@@ -136,13 +138,25 @@ def build_spec(
 
 def _explode(lookup: FeatureLookup, tables: Mapping[str, FeatureTable]) -> Iterator[FeatureColumn]:
     table = tables[lookup.table_name]
-    values = [name for name in table.features if name not in table.key_columns]
-    for name in lookup.feature_names or values:
+    # In the order Databricks gives them where none is named.
+    values = sorted(name for name in table.features if name not in table.key_columns)
+    names = lookup.feature_names or values
+    if strange := sorted(set(lookup.default_values) - {lookup.rename(name) for name in names}):
+        raise FeatureError(
+            f"default_values names {', '.join(strange)}, which the lookup in {table.name} does not "
+            f"bring. It brings: {', '.join(map(lookup.rename, names))}."
+        )
+    if strange := sorted(set(lookup.rename_outputs) - set(names)):
+        raise FeatureError(
+            f"rename_outputs names {', '.join(strange)}, which the lookup in {table.name} does not "
+            f"take. It takes: {', '.join(names)}."
+        )
+    for name in names:
         if name not in table.types:
             raise FeatureError(
                 f"Feature table {table.name} has no feature {name}. It has: {', '.join(values)}."
             )
-        output = lookup.output_name(name)
+        output = lookup.rename(name)
         default = lookup.default_values.get(output)
         column = FeatureColumn(
             name=output,
@@ -220,6 +234,20 @@ def _check_lookup(lookup: FeatureLookup, table: FeatureTable, known: Mapping[str
             f"{list(lookup.lookup_keys)} and timestamp_lookup_key={lookup.timestamp_lookup_key}. "
             "Give one column for each, in that order."
         )
+    check_types(by, table, known)
+
+
+def check_types(by: Sequence[str], table: FeatureTable, known: Mapping[str, str]) -> None:
+    """Refuse to look up by columns of other types than the table's keys.
+
+    Args:
+        by: Columns to look up by, those for the primary keys first.
+        table: Where to look.
+        known: Spark simple type name by column.
+
+    Raises:
+        FeatureError: Types differ; Databricks compares none but equal ones either.
+    """
     for name, key in zip(by, table.key_columns, strict=True):
         if name in known and known[name] != table.types[key]:
             raise FeatureError(

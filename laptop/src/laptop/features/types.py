@@ -1,8 +1,11 @@
 """Spark's type names, and what they are in Arrow, in an MLflow signature and for a model."""
 
+import re
+
 import pandas as pd
 import pyarrow as pa
 from mlflow.types import DataType
+from mlflow.types.schema import Array
 
 from .errors import FeatureError
 
@@ -36,18 +39,25 @@ def arrow_type(name: str) -> pa.DataType:
     """Return the Arrow type of a Spark simple type name such as `bigint`.
 
     Raises:
-        FeatureError: The type is nested or unknown.
+        FeatureError: The type is a map, a struct or unknown.
     """
-    if name not in _ARROW:
-        raise FeatureError(
-            f"A feature of type {name} is not supported on the laptop. "
-            f"Allowed: {', '.join(_ARROW)}."
-        )
-    return _ARROW[name]
+    if name in _ARROW:
+        return _ARROW[name]
+    if array := re.fullmatch(r"array<(.+)>", name):
+        return pa.list_(arrow_type(array[1]))
+    if decimal := re.fullmatch(r"decimal\((\d+),(\d+)\)", name):
+        return pa.decimal128(int(decimal[1]), int(decimal[2]))
+    raise FeatureError(
+        f"A feature of type {name} is not supported on the laptop. "
+        f"Allowed: {', '.join(_ARROW)}, decimal, array of these."
+    )
 
 
-def signature_type(name: str) -> DataType | None:
+def signature_type(name: str) -> DataType | Array | None:
     """Return the MLflow type of a Spark simple type name, None where MLflow has none."""
+    if array := re.fullmatch(r"array<(.+)>", name):
+        items = signature_type(array[1])
+        return None if items is None else Array(items)
     return _SIGNATURE.get(name)
 
 

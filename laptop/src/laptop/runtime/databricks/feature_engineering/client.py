@@ -1,9 +1,7 @@
 """`FeatureEngineeringClient` with the signatures of databricks-feature-engineering 0.18."""
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -14,23 +12,37 @@ from laptop.features.lookup import FeatureLookup
 from laptop.features.online import OnlineStore
 from laptop.features.tables import FeatureTable
 from laptop.features.training import TrainingSet
+from laptop.home import require_home
 from mlflow.models.model import ModelInfo
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import AlreadyExists
+from databricks.sdk.errors import AlreadyExists, NotFound
 
-from .absent import METHODS
+from .absent_methods import AbsentMethods
 from .entities.online_store import DatabricksOnlineStore, PublishedTable
+from .refusal import not_built
 
 _WRITE_TRIGGER = {"processingTime": "5 seconds"}
 _PUBLISH_TRIGGER = {"processingTime": "5 minutes"}
+_PUBLISH_MODES = ("TRIGGERED", "SNAPSHOT", "CONTINUOUS")
+AVAILABLE = DatabricksOnlineStore.State.AVAILABLE
 _LONGEST_LEVEL = 63
 _AWAIT_UNSET = object()
 
 
-class FeatureEngineeringClient:
+class _Unset(str):
+    """Tells what was not given from None."""
+
+    def __repr__(self) -> str:
+        return "<UNSET>"
+
+
+UNSET = _Unset()
+
+
+class FeatureEngineeringClient(AbsentMethods):
     """Feature tables, training sets, packaged models and online tables of a laptop workspace.
 
     Args:
@@ -39,12 +51,7 @@ class FeatureEngineeringClient:
 
     def __init__(self, *, model_registry_uri: str | None = None) -> None:
         if model_registry_uri not in (None, "databricks-uc"):
-            raise _not_built(f"FeatureEngineeringClient(model_registry_uri={model_registry_uri!r})")
-
-    def __getattr__(self, name: str) -> Any:
-        if name in METHODS:
-            raise _not_built(f"FeatureEngineeringClient.{name}")
-        raise AttributeError(f"FeatureEngineeringClient has no attribute {name!r}")
+            raise not_built(f"FeatureEngineeringClient(model_registry_uri={model_registry_uri!r})")
 
     @cached_property
     def _workspace(self) -> WorkspaceClient:
@@ -62,13 +69,7 @@ class FeatureEngineeringClient:
 
     @cached_property
     def _online(self) -> OnlineStore:
-        home = os.environ.get("LAPTOP_HOME")
-        if not home:
-            raise FeatureError(
-                "LAPTOP_HOME is not set, so the workspace's online store is not known. Run the "
-                "task with `laptop run`."
-            )
-        return OnlineStore(Path(home))
+        return OnlineStore(require_home().path)
 
     def create_table(
         self,
@@ -90,7 +91,7 @@ class FeatureEngineeringClient:
         """
         _refuse(kwargs, "create_table")
         if partition_columns:
-            raise _not_built("create_table(partition_columns=…)")
+            raise not_built("create_table(partition_columns=…)")
         if schema is None and df is not None:
             schema = df.schema
         if schema is None:
@@ -138,7 +139,7 @@ class FeatureEngineeringClient:
                 "DELETE FROM the table first."
             )
         if df.isStreaming or checkpoint_location or trigger != _WRITE_TRIGGER:
-            raise _not_built("write_table of a streaming DataFrame")
+            raise not_built("write_table of a streaming DataFrame")
         tables.merge(self.get_table(name=name), df)
 
     def drop_table(self, *, name: str) -> None:
@@ -149,6 +150,10 @@ class FeatureEngineeringClient:
     def set_feature_table_tag(self, *, name: str, key: str, value: str) -> None:
         """Set a tag of a feature table."""
         tables.set_tag(self._workspace, name, key, value)
+
+    def delete_feature_table_tag(self, *, name: str, key: str) -> None:
+        """Remove a tag of a feature table."""
+        tables.delete_tag(self._workspace, name, key)
 
     def create_training_set(
         self,
@@ -170,9 +175,9 @@ class FeatureEngineeringClient:
         """
         _refuse(kwargs, "create_training_set")
         if feature_spec is not None:
-            raise _not_built("create_training_set(feature_spec=…)")
+            raise not_built("create_training_set(feature_spec=…)")
         if features is not None:
-            raise _not_built("create_training_set(features=…)")
+            raise not_built("create_training_set(features=…)")
         if feature_lookups is None:
             raise FeatureError("create_training_set needs feature_lookups, got none.")
         labels = [label] if isinstance(label, str) else list(label or [])
@@ -201,7 +206,7 @@ class FeatureEngineeringClient:
         if training_set is None:
             raise FeatureError("log_model needs the training_set the model was trained on.")
         if "feature_spec_path" in kwargs or "params" in kwargs:
-            raise _not_built("log_model(feature_spec_path=… or params=…)")
+            raise not_built("log_model(feature_spec_path=… or params=…)")
         if extra_pip_requirements is not None:
             kwargs["extra_pip_requirements"] = extra_pip_requirements
         outputs = kwargs.pop("output_schema", None)
@@ -235,7 +240,7 @@ class FeatureEngineeringClient:
         """Return the DataFrame with the features it lacked and a column `prediction`."""
         _refuse(kwargs, "score_batch")
         if env_manager != "local":
-            raise _not_built(f"score_batch(env_manager={env_manager!r})")
+            raise not_built(f"score_batch(env_manager={env_manager!r})")
         return batch.score_batch(df, model_uri, self._workspace, result_type, params)
 
     def create_online_store(
@@ -249,19 +254,52 @@ class FeatureEngineeringClient:
         """Create an online store."""
         if not self._online.create(name, capacity):
             raise AlreadyExists(f"Online store with name '{name}' already exists")
-        return DatabricksOnlineStore(name, capacity, read_replica_count, usage_policy_id)
+        return DatabricksOnlineStore(
+            name, capacity, read_replica_count, usage_policy_id, state=AVAILABLE
+        )
 
     def get_online_store(self, *, name: str) -> DatabricksOnlineStore | None:
         """Return an online store; on the laptop a store of any name can be published to."""
-        created = {store.name: store for store in self.list_online_stores()}
-        return created.get(name, DatabricksOnlineStore(name, "CU_1"))
+        return self._created_stores().get(
+            name, DatabricksOnlineStore(name, "CU_1", state=AVAILABLE)
+        )
 
     def list_online_stores(self) -> list[DatabricksOnlineStore]:
         """Return the online stores that were created."""
-        return [
-            DatabricksOnlineStore(name, capacity, creation_time=created)
+        return list(self._created_stores().values())
+
+    def _created_stores(self) -> dict[str, DatabricksOnlineStore]:
+        return {
+            name: DatabricksOnlineStore(name, capacity, creation_time=created, state=AVAILABLE)
             for name, capacity, created in self._online.stores()
-        ]
+        }
+
+    def update_online_store(
+        self,
+        *,
+        name: str,
+        capacity: str | _Unset = UNSET,
+        read_replica_count: int | _Unset = UNSET,
+        usage_policy_id: str | _Unset = UNSET,
+    ) -> DatabricksOnlineStore:
+        """Change an online store; on the laptop its capacity is all that is kept."""
+        if read_replica_count is not UNSET or usage_policy_id is not UNSET:
+            raise not_built("update_online_store(read_replica_count=… or usage_policy_id=…)")
+        if not self._online.resize(name, capacity or None):
+            raise NotFound(f"Online store with name '{name}' not found")
+        return self._created_stores()[name]
+
+    def delete_online_store(self, *, name: str) -> None:
+        """Delete an online store; tables published to it stay."""
+        if not self._online.delete(name):
+            raise NotFound(f"Online store with name '{name}' not found")
+
+    def drop_online_table(self, name: str, online_store: DatabricksOnlineStore) -> None:
+        """Refuse, as for each store of Databricks' own."""
+        raise FeatureError(
+            f"drop_online_table does not drop {name} from {online_store.name}, a store of "
+            "Databricks' own. Delete it with WorkspaceClient().feature_store.delete_online_table."
+        )
 
     def publish_table(
         self,
@@ -278,7 +316,11 @@ class FeatureEngineeringClient:
         features: str | Sequence[str] | None = None,
         **kwargs: Any,
     ) -> PublishedTable:
-        """Bring the latest row of each key of a feature table online."""
+        """Bring the latest row of each key of a feature table online.
+
+        TRIGGERED and SNAPSHOT leave the same: all that changed since the last time is found by
+        comparing, and rows that are gone from the table leave.
+        """
         _refuse(kwargs, "publish_table")
         unsupported = {
             "filter_condition": filter_condition is not None,
@@ -290,8 +332,14 @@ class FeatureEngineeringClient:
         }
         if given := [name for name, unusual in unsupported.items() if unusual]:
             raise FeatureError(f"publish_table takes no {given} for a Databricks online store.")
-        if publish_mode not in ("TRIGGERED", "SNAPSHOT"):
-            raise _not_built(f"publish_table(publish_mode={publish_mode!r})")
+        if publish_mode not in _PUBLISH_MODES:
+            raise FeatureError(
+                f"publish_table got publish_mode {publish_mode!r}. Allowed: "
+                f"{', '.join(_PUBLISH_MODES)}."
+            )
+        if publish_mode == "CONTINUOUS":
+            # Once would look like always.
+            raise not_built("publish_table(publish_mode='CONTINUOUS'), which never ends,")
         if source_table_name is None or online_table_name is None:
             raise FeatureError("publish_table needs source_table_name and online_table_name.")
         tables.check_name(online_table_name)
@@ -304,12 +352,6 @@ class FeatureEngineeringClient:
         rows = self._spark.table(table.name).toArrow()
         self._online.publish(table, rows, store=online_store.name, online_table=online_table_name)
         return PublishedTable(online_table_name, pipeline_id="")
-
-
-def _not_built(what: str) -> NotImplementedError:
-    return NotImplementedError(
-        f"{what} is not on the laptop yet. Its README lists what of feature engineering is."
-    )
 
 
 def _refuse(kwargs: Mapping[str, Any], method: str) -> None:

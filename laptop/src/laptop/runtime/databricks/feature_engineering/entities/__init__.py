@@ -1,1 +1,51 @@
-"""Values that the feature engineering client takes and gives."""
+"""Values that the feature engineering client takes and gives.
+
+Look-ups and feature tables are the laptop's own. What declares features and streams is passed on
+from the SDK where Databricks' package does so, and refuses elsewhere.
+"""
+
+# ruff: noqa: SIM905
+
+import sys
+from typing import Any
+
+from laptop.features.lookup import FeatureLookup as FeatureLookup
+from laptop.features.tables import FeatureTable as FeatureTable
+
+from databricks.sdk.service import ml
+
+from ..absent_entities import AbsentEntities
+from ..refusal import refuse_classes
+
+_REFUSED = refuse_classes(AbsentEntities)
+_REFUSED["PercentileApprox"] = _REFUSED["ApproxPercentile"]
+
+_OF_THE_SDK = """
+    AvgFunction CountFunction CronScheduleMode DirectMtlsConfig DirectSchemas FieldDefinition
+    FirstFunction IngestionConfig IngestionDestination KafkaStreamConfig KafkaSubscriptionMode
+    KinesisStreamConfig LastFunction MaterializedFeaturePipelineScheduleState MaxFunction
+    MinFunction MtlsConfig OfflineStoreConfig OnlineStoreConfig ProtoSchemaSpec ScalarDataType
+    SchemaConfig SchemaLocator SchemaLocatorConfluentSchema SchemaLocatorFormat
+    SchemaRegistryConfig SecretScopeReference StddevPopFunction StddevSampFunction Stream
+    StreamArnList StreamConnectionConfig StreamNameList StreamSchemaConfig StreamSourceConfig
+    SumFunction VarPopFunction VarSampFunction
+""".split()
+
+# One module answers for all those over which Databricks' package spreads these names.
+for _name in """
+    aggregation aggregation_function backfill_range backfill_status compute_features_range
+    cron_schedule feature_aggregations feature_function feature_lookup feature_serving_endpoint
+    feature_spec_info feature_table materialized_view_info streaming_mode table_trigger
+    transformation
+""".split():
+    sys.modules[f"{__name__}.{_name}"] = sys.modules[__name__]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _REFUSED:
+        return _REFUSED[name]
+    if name in _OF_THE_SDK:
+        return getattr(ml, name)
+    if name == "StreamBackfillSource":
+        return ml.BackfillSource
+    raise AttributeError(f"module {__name__} has no attribute {name!r}")

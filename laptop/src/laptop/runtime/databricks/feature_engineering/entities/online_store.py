@@ -14,9 +14,15 @@ class DatabricksOnlineStore:
     """
 
     class State(Enum):
-        """What a store can be doing; on the laptop it is always available."""
+        """What a store can be doing; on the laptop it is available."""
 
+        STATE_UNSPECIFIED = "STATE_UNSPECIFIED"
+        STARTING = "STARTING"
         AVAILABLE = "AVAILABLE"
+        DELETING = "DELETING"
+        STOPPED = "STOPPED"
+        UPDATING = "UPDATING"
+        FAILING_OVER = "FAILING_OVER"
 
     name: str
     capacity: str
@@ -24,7 +30,7 @@ class DatabricksOnlineStore:
     usage_policy_id: str | None = None
     creator: str | None = None
     creation_time: str | None = None
-    state: State = State.AVAILABLE
+    state: State | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,27 @@
+"""Rows of a task handed to the engine."""
+
+import os
+import uuid
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+
+from ..connection import is_running
+from ..home import require_home
+
+
+def to_spark(spark: SparkSession, rows: pa.Table) -> DataFrame:
+    """Return rows as a DataFrame that reads them from a file of this process.
+
+    In the message of a query they would have to fit 128 MB and be sent again with each action.
+    What processes that have ended left behind is removed.
+    """
+    folder = require_home().frames
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        if not is_running(int(file.name.partition("-")[0])):
+            file.unlink(missing_ok=True)
+    path = folder / f"{os.getpid()}-{uuid.uuid4().hex}.parquet"
+    pq.write_table(rows, path, compression="none", use_dictionary=False)
+    return spark.read.parquet(str(path))

@@ -50,6 +50,70 @@ def test_first_model_is_validated_and_promoted(trained: Laptop) -> None:
     assert version["tags"]["as_of"] == f"{FIRST}T00:00:00+00:00"
 
 
+def test_every_check_of_a_validation_can_be_asked_by_sql(trained: Laptop) -> None:
+    policy = load_policy("policy_small", PROBLEM.kind).validation
+    (found,) = trained.sql(
+        "SELECT count(*) AS rows, count(DISTINCT check_name) AS checks, "
+        "count_if(ok) AS holding, min(as_of) AS as_of, count(DISTINCT job_run) AS runs "
+        f"FROM {SCHEMA}.validation_results WHERE model_name = '{MODEL}' AND model_version = 1"
+    )
+    assert int(found["rows"]) == int(found["checks"]) == int(found["holding"]) > 10
+    assert str(found["as_of"]).startswith(FIRST)
+    assert int(found["runs"]) == 1
+    (rows,) = trained.sql(
+        f"SELECT value, threshold FROM {SCHEMA}.validation_results "
+        "WHERE model_version = 1 AND check_name = 'rows'"
+    )
+    assert float(rows["threshold"]) == policy.min_rows <= float(rows["value"])
+
+
+REPORT = """
+import mlflow
+client = mlflow.MlflowClient()
+version = client.get_model_version({model!r}, "1")
+print(mlflow.artifacts.load_text(version.tags["validation_report"]))
+"""
+
+
+def test_report_of_a_validation_lies_where_the_version_says(trained: Laptop) -> None:
+    page = trained.execute(REPORT.format(model=MODEL))
+    assert f"Validation of {MODEL}, version 1" in page
+    assert "Compared with the rule of thumb" in page
+    assert "Not compared" not in page
+
+
+AGAIN = """
+from datetime import UTC, datetime
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.lakehouse.registry import read_version
+from flight_delays.lakehouse.results import Result, write_results
+
+lakehouse = Lakehouse()
+version = read_version(lakehouse.registry, {model!r}, 1)
+for run, names in (("a", "xyz"), ("b", "x"), ("a", "xy")):
+    results = [
+        Result(check_name=name, value=None, threshold=1, ok=False, detail="it's off")
+        for name in names
+    ]
+    write_results(
+        lakehouse.spark,
+        "{schema}.again",
+        version,
+        results,
+        job_run=run,
+        judged_at=datetime.now(UTC),
+    )
+"""
+
+
+def test_a_run_that_judges_again_replaces_its_own_results_only(trained: Laptop) -> None:
+    trained.execute(AGAIN.format(model=MODEL, schema=SCHEMA))
+    found = trained.sql(f"SELECT job_run, check_name FROM {SCHEMA}.again ORDER BY 1, 2")
+    assert [(row["job_run"], row["check_name"]) for row in found] == [
+        ("a", "x"), ("a", "y"), ("b", "x"),
+    ]  # fmt: skip
+
+
 def test_endpoint_and_online_tables_stand_if_they_are_asked_for(trained: Laptop) -> None:
     asked = load_serving().endpoint
     standing = [endpoint["name"] for endpoint in trained.status()["endpoints"]]

@@ -22,18 +22,17 @@ from ..lakehouse.scoring import score
 from ..lifecycle import (
     CHAMPION,
     Candidate,
-    Comparison,
     Decision,
     Keep,
     Policy,
     Promote,
     Reject,
-    compare,
     decide,
     screen,
     split,
 )
 from ..problem import PROBLEM
+from .opponents import compare_with
 from .parameters import Parameters, SchemaName, Text, in_schema
 
 SMOKE_ROWS = 5
@@ -116,45 +115,14 @@ def decide_on(
     settled = screen(candidate, incumbent)
     if settled is not None:
         return settled
+    rows = lakehouse.spark.createDataFrame(held_out)
+    scored = score(lakehouse.feature_store, challenger.uri, rows)
     return decide(
         candidate,
         incumbent,
-        compare_with(challenger, champion, policy, held_out, lakehouse),
+        compare_with(scored, rows, champion, policy, lakehouse),
         min_gain=policy.comparison.min_gain,
         first_min_gain=policy.comparison.first_min_gain,
-    )
-
-
-def compare_with(
-    challenger: ModelVersion,
-    champion: ModelVersion | None,
-    policy: Policy,
-    held_out: pd.DataFrame,
-    lakehouse: Lakehouse,
-) -> Comparison:
-    """Score both on the same rows; where there is no champion, the rule of thumb stands in."""
-    rows = lakehouse.spark.createDataFrame(held_out)
-    scored = score(lakehouse.feature_store, challenger.uri, rows)
-    if champion is None:
-        incumbent = pd.Series(PROBLEM.rule_of_thumb(scored), index=scored.index)
-    else:
-        keys = list(PROBLEM.keys)
-        other = score(lakehouse.feature_store, champion.uri, rows)
-        # Rows come back in any order: they are brought together by what they are.
-        incumbent = scored[keys].merge(
-            other[[*keys, "prediction"]], on=keys, how="left", validate="one_to_one"
-        )["prediction"]
-    return compare(
-        scored[PROBLEM.label.column],
-        scored["prediction"],
-        incumbent,
-        kind=PROBLEM.kind,
-        loss=policy.comparison.loss,
-        # Rows of one day share what the day was like, and err together.
-        blocks=scored[PROBLEM.spine.decision_at].dt.date,
-        resamples=policy.comparison.resamples,
-        confidence=policy.comparison.confidence,
-        seed=policy.comparison.seed,
     )
 
 

@@ -34,6 +34,7 @@ def read_instant(value: object) -> datetime:
 
 Instant = Annotated[datetime, BeforeValidator(read_instant)]
 Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
 FullName = Annotated[str, Field(pattern=r"^[^.\s]+\.[^.\s]+\.[^.\s]+$")]
 SchemaName = Annotated[str, Field(pattern=r"^[^.\s]+\.[^.\s]+$")]
 

@@ -1,7 +1,11 @@
 """Task: judge a registered version; let it challenge, or fail with the reasons."""
 
-from dataclasses import asdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from ..contract import load_policy, select_labelled_rows
 from ..lakehouse.context import Lakehouse
@@ -10,15 +14,19 @@ from ..lakehouse.registry import (
     ModelVersion,
     move_alias,
     parse_model_uri,
+    read_aliases,
     read_version,
     tag_version,
     take_alias,
 )
+from ..lakehouse.results import RESULTS, Result, write_results
 from ..lakehouse.scoring import has_signature, predict_as_served, score
 from ..lifecycle import (
     CHALLENGER,
+    CHAMPION,
     Evidence,
     Failed,
+    Interval,
     Policy,
     UnusableInputError,
     Verdict,
@@ -27,9 +35,14 @@ from ..lifecycle import (
     split,
 )
 from ..problem import PROBLEM
-from .parameters import Parameters, SchemaName, Text, in_schema
+from ..reports import Opponent, Report, write_report
+from .opponents import compare_with
+from .parameters import Name, Parameters, SchemaName, Text, in_schema
 
-REPORT = "validation.json"
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+REPORT = "validation.html"
 
 
 class ValidationFailedError(Exception):
@@ -42,16 +55,35 @@ class ValidateParameters(Parameters):
     Attributes:
         model_uri: The version to judge, as train left it.
         source: Schema of the feature tables, with its catalog.
+        target: Schema that takes the table of results, with its catalog.
         policy: Policy file under conf/.
+        job_run: Run of the job.
     """
 
     model_uri: str
     source: SchemaName
+    target: SchemaName
     policy: Text
+    job_run: Name
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeldOut:
+    """The rows a version is judged by.
+
+    Attributes:
+        interval: When they were decided.
+        rows: The rows with their labels.
+        scored: The same with their features and what the version predicts.
+    """
+
+    interval: Interval
+    rows: "DataFrame"
+    scored: pd.DataFrame
 
 
 def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
-    """Gather the evidence, judge it, and record the verdict where deploy reads it.
+    """Gather the evidence, judge it, and record the verdict where deploy and people read it.
 
     Raises:
         ValidationFailedError: The verdict is FAILED.
@@ -59,10 +91,45 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
     policy = load_policy(parameters.policy, PROBLEM.kind)
     model, number = parse_model_uri(parameters.model_uri)
     version = read_version(lakehouse.registry, model, number)
-    evidence = gather_evidence(version, policy, parameters.source, lakehouse)
+    held_out = hold_out(version, policy, parameters.source, lakehouse)
+    evidence = gather_evidence(version, policy, held_out)
     verdict = judge(evidence, policy.validation)
     print_checks(verdict)
-    record(verdict, version, lakehouse)
+    judged_at = datetime.now(UTC)
+    results = in_schema(parameters.target, RESULTS)
+    write_results(
+        lakehouse.spark,
+        results,
+        version,
+        (
+            Result(
+                check_name=check.name,
+                value=check.value,
+                threshold=check.threshold,
+                ok=check.ok,
+                detail=check.detail,
+            )
+            for check in verdict.checks
+        ),
+        job_run=parameters.job_run,
+        judged_at=judged_at,
+    )
+    report = Report(
+        model=model,
+        version=number,
+        as_of=version.require_as_of(),
+        judged_at=judged_at,
+        holdout=str(held_out.interval),
+        verdict=verdict,
+        policy=policy,
+        kind=PROBLEM.kind,
+        labels=evidence.labels,
+        predictions=evidence.predictions,
+        slices=evidence.slices,
+        opponent=meet_opponent(version, policy, held_out, lakehouse),
+        results=results,
+    )
+    record(report, version, lakehouse)
     if isinstance(verdict, Failed):
         take_alias(lakehouse.registry, version, CHALLENGER)
         raise ValidationFailedError(
@@ -72,15 +139,19 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
     print(f"Version {version.version} of {version.model} passed and is {CHALLENGER}.")
 
 
-def gather_evidence(
-    version: ModelVersion, policy: Policy, source: str, lakehouse: Lakehouse
-) -> Evidence:
-    """Predict the held-out rows, also in the served form, and read what the registry has."""
+def hold_out(version: ModelVersion, policy: Policy, source: str, lakehouse: Lakehouse) -> HeldOut:
+    """Return the rows held out from a version, and what it predicts of them."""
     as_of = version.require_as_of()
-    holdout = split(as_of, policy.windows).holdout
+    interval = split(as_of, policy.windows).holdout
     qualify = partial(in_schema, source)
-    rows = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, holdout, as_of)
+    rows = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, interval, as_of)
     scored = score(lakehouse.feature_store, version.uri, rows)
+    return HeldOut(interval=interval, rows=rows, scored=scored)
+
+
+def gather_evidence(version: ModelVersion, policy: Policy, held_out: HeldOut) -> Evidence:
+    """Predict the held-out rows also in the served form, and read what the registry has."""
+    scored = held_out.scored
     try:
         served = predict_as_served(version.uri, scored[list(PROBLEM.inputs)])
         difference = largest_difference(scored["prediction"], served)
@@ -101,22 +172,37 @@ def gather_evidence(
     )
 
 
+def meet_opponent(
+    version: ModelVersion, policy: Policy, held_out: HeldOut, lakehouse: Lakehouse
+) -> Opponent:
+    """Compare with the Champion as deploy will; where there is none, with the rule of thumb."""
+    number = read_aliases(lakehouse.registry, version.model).get(CHAMPION)
+    champion = None
+    name, asked = "the rule of thumb", policy.comparison.first_min_gain
+    if number is not None:
+        champion = read_version(lakehouse.registry, version.model, number)
+        name, asked = f"the {CHAMPION}, version {number}", policy.comparison.min_gain
+    if number == version.version:
+        why = f"it is the {CHAMPION} itself."
+        return Opponent(name=name, comparison=None, why=why, asked=asked)
+    try:
+        comparison = compare_with(held_out.scored, held_out.rows, champion, policy, lakehouse)
+    except UnusableInputError as error:
+        # Deploy refuses what cannot be compared; the report says why.
+        return Opponent(name=name, comparison=None, why=str(error), asked=asked)
+    return Opponent(name=name, comparison=comparison, asked=asked)
+
+
 def print_checks(verdict: Verdict) -> None:
     """Print every check, the failed ones marked."""
     for check in verdict.checks:
         print(f"{'ok    ' if check.ok else 'FAILED'} {check.name}: {check.detail}")
 
 
-def record(verdict: Verdict, version: ModelVersion, lakehouse: Lakehouse) -> None:
+def record(report: Report, version: ModelVersion, lakehouse: Lakehouse) -> None:
     """Write the report as an artifact, and status and summary as tags of the version."""
-    report = {
-        "model": version.model,
-        "version": version.version,
-        "status": verdict.status,
-        "reason": verdict.reason,
-        "checks": [asdict(check) for check in verdict.checks],
-    }
-    lakehouse.registry.log_dict(version.run_id, report, REPORT)
+    verdict = report.verdict
+    lakehouse.registry.log_text(version.run_id, write_report(report), REPORT)
     tag_version(
         lakehouse.registry,
         version,

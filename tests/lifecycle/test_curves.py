@@ -1,5 +1,7 @@
 """What plots are drawn of, by values."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,6 @@ from flight_delays.lifecycle.curves import (
     Bin,
     Confusion,
     Operating,
-    SliceFigure,
     balance_alarms,
     bin_predictions,
     count_confusion,
@@ -22,10 +23,9 @@ PREDICTIONS = np.array([0.1, 0.2, 0.3, 0.4, 0.7, 0.9])
 
 
 def test_bins_hold_as_many_rows_each_from_low_to_high() -> None:
-    assert bin_predictions(LABELS, PREDICTIONS, bins=2) == [
-        Bin(pytest.approx(0.2), pytest.approx(1 / 3), 3),
-        Bin(pytest.approx(2 / 3), pytest.approx(2 / 3), 3),
-    ]
+    low, high = bin_predictions(LABELS, PREDICTIONS, bins=2)
+    assert astuple(low) == pytest.approx((0.2, 1 / 3, 3))
+    assert astuple(high) == pytest.approx((2 / 3, 2 / 3, 3))
 
 
 def test_same_predictions_share_a_bin() -> None:
@@ -37,7 +37,7 @@ def test_same_predictions_share_a_bin() -> None:
     ("threshold", "expected"),
     [
         (0.0, Operating(0.0, 0.5, 1.0, 1.0)),
-        (0.7, Operating(0.7, 1.0, pytest.approx(2 / 3), pytest.approx(1 / 3))),
+        (0.7, Operating(0.7, 1.0, 2 / 3, 2 / 6)),
         (0.95, Operating(0.95, None, 0.0, 0.0)),
     ],
 )
@@ -55,23 +55,29 @@ def test_confusion_counts_every_row_once() -> None:
 
 
 def test_balanced_alarms_are_as_many_as_cases() -> None:
-    alarms = PREDICTIONS >= balance_alarms(LABELS, PREDICTIONS)
-    assert alarms.sum() == LABELS.sum()
+    threshold = balance_alarms(LABELS, PREDICTIONS)
+    (point,) = sweep_thresholds(LABELS, PREDICTIONS, [threshold])
+    assert point.alarms * LABELS.size == LABELS.sum()
 
 
 def test_slices_below_the_size_asked_for_are_left_out_and_missing_values_are_one() -> None:
     values = np.array(["b", "b", "b", None, None, "a"], dtype=object)
-    figures = measure_slices(
+    first, second = measure_slices(
         LABELS,
         PREDICTIONS,
         {"origin": values},
         metric=BINARY.require_metric("auc"),
         min_rows=2,
     )
-    assert figures == [
-        SliceFigure("origin", "b", 3, pytest.approx(1 / 3), pytest.approx(0.2), 1.0),
-        SliceFigure("origin", "missing", 2, 0.5, pytest.approx(0.55), 1.0),
-    ]
+    assert (first.column, first.value, first.rows, first.figure) == ("origin", "b", 3, 1.0)
+    assert (first.label, first.prediction) == pytest.approx((1 / 3, 0.2))
+    assert (second.column, second.value, second.rows, second.figure) == (
+        "origin",
+        "missing",
+        2,
+        1.0,
+    )
+    assert (second.label, second.prediction) == pytest.approx((0.5, 0.55))
 
 
 def test_values_beyond_the_outermost_hundredths_are_counted_in_the_outermost_bins() -> None:

@@ -109,7 +109,7 @@ def read(report: Report) -> Page:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "next_step"), [(PASSED, "The task deploy compares"), (FAILED, "The job stopped")]
+    ("verdict", "next_step"), [(PASSED, "The version is Challenger"), (FAILED, "The job stopped")]
 )
 def test_verdict_stands_above_all_sections_with_what_to_do_next(
     verdict: Verdict, next_step: str
@@ -119,6 +119,16 @@ def test_verdict_stands_above_all_sections_with_what_to_do_next(
     assert at < page.words.index("What to do next") < page.words.index("Checks")
     assert page.words[at + 1] == verdict.reason
     assert any(word.startswith(next_step) for word in page.words)
+
+
+@pytest.mark.parametrize(
+    ("asked", "foreseen"),
+    [(0.0, "deploy is to promote"), (0.5, "deploy is not to promote")],
+)
+def test_what_deploy_is_to_decide_is_foreseen(asked: float, foreseen: str) -> None:
+    report = make_report(PASSED)
+    page = read(replace(report, opponent=replace(report.opponent, asked=asked)))
+    assert any(foreseen in word for word in page.words)
 
 
 def test_every_check_has_its_row_with_figure_and_threshold_the_failed_first() -> None:

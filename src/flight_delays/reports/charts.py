@@ -141,7 +141,7 @@ def draw_interval(title: str, low: float, middle: float, high: float, asked: flo
     def across(figure: float) -> float:
         return 16 + (figure - ticks[0]) / (ticks[-1] - ticks[0]) * (WIDTH - 32)
 
-    role = "good" if low > asked else "bad"
+    role = "good" if low > asked else "bad" if high <= asked else "plain"
     marks = "".join(
         f'<line class="grid" x1="{across(tick):.1f}" x2="{across(tick):.1f}" y1="8" y2="52"/>'
         f'<text x="{across(tick):.1f}" y="68" text-anchor="middle">{show_figure(tick)}</text>'

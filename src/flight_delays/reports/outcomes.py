@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..lifecycle import Kind
+from ..lifecycle import BINARY, Kind
 from ..lifecycle.curves import (
     balance_alarms,
     bin_predictions,
@@ -16,11 +16,13 @@ from .page import write_paragraph, write_plots, write_table
 
 # Points of a cloud: more only make the page heavy.
 CLOUD = 400
+# Alarms below which precision is chance.
+FEW = 30
 
 
 def draw_outcomes(kind: Kind, labels: FloatArray, predictions: FloatArray) -> list[str]:
     """Return the plots of a kind of outcome, as HTML."""
-    if kind.labels == {0.0, 1.0}:
+    if kind.labels == BINARY.labels:
         return _draw_probabilities(labels, predictions)
     return _draw_numbers(labels, predictions)
 
@@ -46,7 +48,11 @@ def _draw_probabilities(labels: FloatArray, predictions: FloatArray) -> list[str
     points = sweep_thresholds(labels, predictions)
 
     def trace(name: str) -> list[tuple[float, float]]:
-        figures = [(point.threshold, getattr(point, name)) for point in points]
+        figures = [
+            (point.threshold, getattr(point, name))
+            for point in points
+            if name != "precision" or point.alarms * labels.size >= FEW
+        ]
         return [(x, y) for x, y in figures if y is not None]
 
     curves = draw_plot(

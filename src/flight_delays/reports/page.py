@@ -22,16 +22,17 @@ p { margin: .4rem 0; max-width: 46rem; }
 .verdict.failed { border-left-color: var(--bad); }
 .verdict strong { font-size: 1.25rem; color: var(--good); }
 .verdict.failed strong { color: var(--bad); }
-.plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(19rem, 1fr)); }
+.plots { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }
 figure { margin: 0; padding: .75rem; border: 1px solid var(--line); border-radius: .5rem;
-  max-width: 32rem; }
+  max-width: 36rem; }
 figcaption { font-weight: 600; font-size: .9rem; margin-bottom: .4rem; }
 svg { display: block; width: 100%; height: auto; overflow: visible; }
 svg text { fill: var(--muted); font: 11px system-ui, sans-serif; }
 .grid { stroke: var(--line); } .bound { stroke: var(--ink); stroke-width: 1.5; }
 .bound { stroke-dasharray: 3 2; } .track { fill: var(--line); }
 .plain { fill: var(--first); } .good { fill: var(--good); } .bad { fill: var(--bad); }
-.line { fill: none; stroke-width: 2; } .line.faint { stroke: var(--muted); }
+.mark { opacity: .7; } .line { fill: none; stroke-width: 2; } .line.faint { stroke: var(--muted); }
 .line.faint { stroke-dasharray: 4 3; } .line.first { stroke: var(--first); }
 .line.second { stroke: var(--second); } .line.third { stroke: var(--third); }
 .mark.first { fill: var(--first); } .mark.second { fill: var(--second); }
@@ -44,8 +45,9 @@ svg text { fill: var(--muted); font: 11px system-ui, sans-serif; }
 .legend .third { background: var(--third); }
 .meter { width: 7.5rem; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .875rem; }
-th, td { text-align: left; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line);
+table { border-collapse: collapse; font-size: .875rem; }
+.checks { width: 100%; }
+th, td { text-align: left; padding: .35rem 1rem .35rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 th { color: var(--muted); font-weight: 600; white-space: nowrap; }
 td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; }

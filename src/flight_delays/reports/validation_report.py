@@ -91,10 +91,12 @@ class Report:
 
 def write_report(report: Report) -> str:
     """Return the page as HTML that needs nothing from elsewhere."""
+    short = report.model.rpartition(".")[2]
     title = f"Validation of {report.model}, version {report.version}"
     parts = [
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="muted">Trained as of {report.as_of:%Y-%m-%d %H:%M} UTC; judged '
+        f"<h1>Validation of {escape(short)}, version {report.version}</h1>",
+        f'<p class="muted">{escape(report.model)}, trained as of '
+        f"{report.as_of:%Y-%m-%d %H:%M} UTC; judged "
         f"{report.judged_at:%Y-%m-%d %H:%M} UTC on rows decided {escape(report.holdout)}.</p>",
         write_verdict(report.verdict),
         write_section("What to do next", *write_advice(report)),
@@ -132,11 +134,8 @@ def write_advice(report: Report) -> list[str]:
         )
         first = "The job stopped here; Champion and endpoint are as they were."
     else:
-        items = (
-            "<li>The task deploy compares it with the Champion and promotes it if it is better "
-            "beyond doubt; the comparison below is what it will see.</li>"
-        )
-        first = "The version is Challenger."
+        items = f"<li>{escape(foresee(report.opponent))}</li>"
+        first = "The version is Challenger; the task deploy decides whether it is promoted."
     query = (
         f"SELECT check_name, ok, value, threshold, detail FROM {report.results}\n"
         f"WHERE model_name = '{report.model}' AND model_version = {report.version}"
@@ -147,6 +146,18 @@ def write_advice(report: Report) -> list[str]:
         write_paragraph("The same checks by SQL, of this and every other version:"),
         f"<pre>{escape(query)}</pre>",
     ]
+
+
+def foresee(opponent: Opponent) -> str:
+    """Return what deploy is to decide where nothing moves until then."""
+    if opponent.comparison is None:
+        return "Nothing was compared, for the reason below; deploy says what follows from it."
+    if opponent.comparison.low > opponent.asked:
+        return f"It is better than {opponent.name} beyond doubt: deploy is to promote it."
+    return (
+        f"It is not better than {opponent.name} beyond doubt: deploy is not to promote it. Give it "
+        "more rows to learn from, a longer holdout window, or other features."
+    )
 
 
 def advise(check: Check) -> str:

@@ -174,7 +174,7 @@ def test_refresh_repeated_or_for_an_earlier_as_of_changes_nothing(promoted: Lapt
     promoted.succeed("feature_refresh", FIRST)
     promoted.succeed("feature_refresh", EARLIER)
     assert fingerprint(promoted) == before
-    assert len(before) == len(PROBLEM.sources) + len(PROBLEM.feature_tables)
+    assert len(before) == len(PROBLEM.sources) + len(PROBLEM.feature_tables) + 1
 
 
 def test_same_data_trains_the_same_model(promoted: Laptop) -> None:

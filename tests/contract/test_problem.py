@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flight_delays.contract import DeclarationError
+from flight_delays.contract import DeclarationError, Rule
 
 from tests.contract.orders import CUSTOMERS, ORDERS, ORDERS_PROBLEM, RETURNS
 
@@ -46,6 +46,15 @@ def table(**changes: Any) -> dict[str, Any]:
             {"sources": (ORDERS, replace(RETURNS, columns={"returned": "DOUBLE"}))},
             "Source returns, primary_keys: got order_id; allowed: the columns: returned.",
         ),
+        (
+            {"sources": (replace(ORDERS, rules={"colour": Rule(required=True)}), RETURNS)},
+            "Source orders, rules: got colour; allowed: the columns: order_id, ",
+        ),
+        (
+            {"sources": (replace(ORDERS, dated_by="at"), RETURNS)},
+            "Source orders, dated_by: got at; allowed: the columns: order_id, ",
+        ),
+        (table(name="quarantine"), "sources and feature_tables: got quarantine twice; "),
         (table(sql="SELECT 1 FROM {orderz}"), "FeatureTable customer_features, sql: got orderz; "),
         (
             table(primary_keys=("client", "known_at")),

@@ -1,4 +1,6 @@
-"""What can be wrong with what a problem declares, and with its reviewed files."""
+"""What can be wrong with what a problem declares, what it reads, and its reviewed files."""
+
+from collections.abc import Sequence
 
 
 class ContractError(Exception):
@@ -24,3 +26,16 @@ class ConfigurationError(ContractError):
         self.problem = problem
         self.following = following
         super().__init__(f"conf/{file}: {problem} {following}")
+
+
+class ColumnMissingError(ContractError):
+    """What a source has read lacks columns that it declares."""
+
+    def __init__(self, source: str, missing: Sequence[str], there: Sequence[str]) -> None:
+        self.source = source
+        self.missing = missing
+        self.there = there
+        super().__init__(
+            f"{source}: what was read has no column {', '.join(missing)}; it has "
+            f"{', '.join(there)}. Correct the source's `columns` or what its `read` gives."
+        )

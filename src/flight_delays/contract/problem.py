@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from ..lifecycle import Kind
 from .errors import DeclarationError
-from .tables import FeatureTable, Qualify, Source
+from .tables import QUARANTINE, FeatureTable, Qualify, Source
 
 if TYPE_CHECKING:
     from databricks.feature_engineering import FeatureLookup
@@ -103,11 +103,14 @@ class Problem:
             DeclarationError: One names what another does not have, or a name stands twice.
         """
         named = [source.name for source in self.sources]
-        tables = [*named, *(table.name for table in self.feature_tables)]
+        tables = [QUARANTINE, *named, *(table.name for table in self.feature_tables)]
         _refuse_twice("sources and feature_tables", tables, "Rename one of the tables.")
         for source in self.sources:
-            what = f"Source {source.name}, primary_keys"
-            _require(what, source.primary_keys, source.columns, "columns")
+            what = f"Source {source.name}"
+            _require(f"{what}, primary_keys", source.primary_keys, source.columns, "columns")
+            _require(f"{what}, rules", source.rules, source.columns, "columns")
+            dated_by = (source.dated_by,) if source.dated_by else ()
+            _require(f"{what}, dated_by", dated_by, source.columns, "columns")
         _require("Spine.source", (self.spine.source,), named, "sources")
         _require("Label.source", (self.label.source,), named, "sources")
         spine = self.require_source(self.spine.source)

@@ -1,15 +1,19 @@
 """Tables as a problem declares them: sources of facts, and features computed from them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from string import Formatter
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..lifecycle import InstantWithoutZoneError
+from .errors import ColumnMissingError
+from .rules import Rule, write_reasons, write_value
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+QUARANTINE = "quarantine"
 
 Qualify: TypeAlias = Callable[[str], str]
 Read: TypeAlias = Callable[["SparkSession", datetime, int], "DataFrame"]
@@ -27,6 +31,9 @@ class Source:
         read: Gives from a session all rows known before `as_of`, an exclusive UTC instant, with
             `columns`; a row once known is the same ever after. The last argument is the number of
             days by which the dates of sample data are to be moved; real tables pay it no heed.
+        rules: What the values of some columns must be.
+        dated_by: Its column with an instant by whose newest value it is judged whether the source
+            still brings rows; None where rows have no time.
     """
 
     name: str
@@ -34,6 +41,8 @@ class Source:
     columns: Mapping[str, str]
     description: str
     read: Read
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    dated_by: str | None = None
 
     @property
     def schema(self) -> str:
@@ -41,6 +50,38 @@ class Source:
         return ", ".join(
             f"{name} {kind}{' NOT NULL' if name in self.primary_keys else ''}"
             for name, kind in self.columns.items()
+        )
+
+    def check(self, rows: "DataFrame") -> "DataFrame":
+        """Checks each row that was read against what is declared; equal rows become one.
+
+        Args:
+            rows: What `read` gave.
+
+        Returns:
+            The declared columns in their types, missing where a value has no such type, and four
+            more: `_reason` is empty for a sound row, else says what is wrong; `_times` is how
+            often the row came; `_key` and `_content` are its key and the row as it came, as JSON.
+
+        Raises:
+            ColumnMissingError: A declared column is not there.
+        """
+        given = dict(rows.dtypes)
+        missing = [column for column in self.columns if column not in given]
+        if missing:
+            raise ColumnMissingError(self.name, missing, list(given))
+        values = {name: write_value(name, kind, given[name]) for name, kind in self.columns.items()}
+        key = ", ".join(values[name] for name in self.primary_keys)
+        same_key = f"count(*) OVER (PARTITION BY {key})"
+        reasons = write_reasons(self.columns, given, self.primary_keys, self.rules)
+        contradiction = "CASE WHEN _same_key > 1 THEN 'rows of this key contradict each other' END"
+        once = rows.groupBy(*self.columns).count().withColumnRenamed("count", "_times")
+        return once.selectExpr("*", f"{same_key} AS _same_key").selectExpr(
+            *(f"{value} AS {name}" for name, value in values.items()),
+            f"concat_ws('; ', nullif({reasons}, ''), {contradiction}) AS _reason",
+            "_times",
+            f"to_json(struct({', '.join(self.primary_keys)})) AS _key",
+            f"to_json(struct({', '.join(self.columns)})) AS _content",
         )
 
 

@@ -5,6 +5,7 @@ from .comparison import Comparison, compare
 from .decisions import Decision, Failed, Keep, Passed, Promote, Reject, Verdict
 from .errors import InstantWithoutZoneError, UnusableInputError, WindowError
 from .gate import Evidence, judge
+from .intake import Intake, Limits, find_objections
 from .kinds import BINARY, Kind, Loss, Metric, number
 from .metrics import largest_difference
 from .policy import Bounds, Policy, Section, Slices, ValidationPolicy, Window, Windows
@@ -23,9 +24,11 @@ __all__ = [
     "Evidence",
     "Failed",
     "InstantWithoutZoneError",
+    "Intake",
     "Interval",
     "Keep",
     "Kind",
+    "Limits",
     "Loss",
     "Metric",
     "Passed",
@@ -43,6 +46,7 @@ __all__ = [
     "Windows",
     "compare",
     "decide",
+    "find_objections",
     "judge",
     "largest_difference",
     "number",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
-from ..contract import Source
+from ..contract import Rule, Source
 from ..lifecycle import InstantWithoutZoneError
 from .archive import load_flights, load_planes, load_weather
 from .errors import ShiftError
@@ -75,6 +75,44 @@ PLANE_COLUMNS = {
     "manufacturer": "STRING",
     "seats": "DOUBLE",
     "engine": "STRING",
+}
+REQUIRED = Rule(required=True)
+PLACES = {"origin": Rule(allowed=("EWR", "JFK", "LGA")), "dest": REQUIRED}
+FLIGHT_RULES = PLACES | {"flight": Rule(lowest=1, highest=9999), "decision_at": REQUIRED}
+SCHEDULE_RULES = FLIGHT_RULES | {
+    "scheduled_arrival_at": REQUIRED,
+    "departure_minute": Rule(required=True, lowest=0, highest=1440),
+    "arrival_minute": Rule(required=True, lowest=0, highest=1440),
+    "day_of_week": Rule(required=True, lowest=1, highest=7),
+    # Miles; Newark and LaGuardia are 17 apart, New York and Honolulu 4,983.
+    "distance": Rule(required=True, lowest=10, highest=6000),
+}
+OUTCOME_RULES = PLACES | {
+    "flight": Rule(lowest=1, highest=9999),
+    "status": Rule(required=True, allowed=("landed", "cancelled", "diverted")),
+    "known_at": REQUIRED,
+    # Minutes: two hours early, two days late.
+    "arr_delay": Rule(lowest=-120, highest=2880),
+    "late": Rule(lowest=0, highest=1),
+}
+# In each case beyond what was ever observed in the region, so that only errors are out of range.
+WEATHER_RULES = {
+    "origin": PLACES["origin"],
+    "temp": Rule(lowest=-40, highest=120),
+    "dewp": Rule(lowest=-60, highest=100),
+    "humid": Rule(lowest=0, highest=100),
+    "wind_dir": Rule(lowest=0, highest=360),
+    "wind_speed": Rule(lowest=0, highest=150),
+    "wind_gust": Rule(lowest=0, highest=200),
+    "precip": Rule(lowest=0, highest=10),
+    "pressure": Rule(lowest=900, highest=1100),
+    "visib": Rule(lowest=0, highest=100),
+}
+PLANE_RULES = {
+    "year_built": Rule(lowest=1930),
+    "manufacturer": REQUIRED,
+    "seats": Rule(required=True, lowest=1, highest=900),
+    "engine": REQUIRED,
 }
 
 
@@ -166,7 +204,12 @@ READERS: Mapping[str, Callable[[datetime, int], pd.DataFrame]] = {
 
 
 def declare(
-    name: str, primary_keys: tuple[str, ...], columns: Mapping[str, str], description: str
+    name: str,
+    primary_keys: tuple[str, ...],
+    columns: Mapping[str, str],
+    description: str,
+    rules: Mapping[str, Rule],
+    dated_by: str | None = None,
 ) -> Source:
     """Declares a source that is read from the archive by its reader, through Arrow to Spark."""
 
@@ -175,7 +218,13 @@ def declare(
         return spark.createDataFrame(pa.Table.from_pandas(known, preserve_index=False))
 
     return Source(
-        name=name, primary_keys=primary_keys, columns=columns, description=description, read=read
+        name=name,
+        primary_keys=primary_keys,
+        columns=columns,
+        description=description,
+        read=read,
+        rules=rules,
+        dated_by=dated_by,
     )
 
 
@@ -185,30 +234,39 @@ SOURCES = (
         KEYS,
         FLIGHT_COLUMNS,
         "A flight that was due to depart: its aircraft and the instant of the decision.",
+        FLIGHT_RULES,
+        "decision_at",
     ),
     declare(
         "schedule",
         KEYS,
         SCHEDULE_COLUMNS,
         "A flight in the published timetable, up to a week ahead.",
+        SCHEDULE_RULES,
+        "time_hour",
     ),
     declare(
         "outcomes",
         KEYS,
         OUTCOME_COLUMNS,
         "How a flight ended (landed, cancelled, diverted) and since when that is known.",
+        OUTCOME_RULES,
+        "known_at",
     ),
     declare(
         "weather",
         ("origin", "known_at"),
         WEATHER_COLUMNS,
         "An hour's weather at an origin and since when it is known.",
+        WEATHER_RULES,
+        "known_at",
     ),
     declare(
         "planes",
         ("tailnum",),
         PLANE_COLUMNS,
         "An aircraft of the register.",
+        PLANE_RULES,
     ),
 )
 

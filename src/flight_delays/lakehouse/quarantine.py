@@ -1,0 +1,72 @@
+"""The table of rows that were not let in, each with its reason."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from .tables import add_new_rows, create_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+COLUMNS = {
+    "source": "STRING NOT NULL",
+    "row_key": "STRING NOT NULL",
+    "reason": "STRING NOT NULL",
+    "content": "STRING NOT NULL",
+    "as_of": "TIMESTAMP",
+    "first_seen": "TIMESTAMP",
+}
+SAME = ("source", "row_key", "reason", "content")
+
+
+def create_quarantine(spark: "SparkSession", table: str) -> None:
+    """Make the table where it is missing.
+
+    Args:
+        spark: The session.
+        table: Its full name.
+    """
+    create_table(spark, table, ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items()))
+
+
+def describe_bad_rows(
+    checked: "DataFrame", source: str, as_of: datetime, seen: datetime
+) -> "DataFrame":
+    """Turn the bad rows among checked ones into rows of the table.
+
+    Args:
+        checked: Rows with `_reason`, `_key` and `_content`.
+        source: Which source they are of.
+        as_of: The instant as of which they were read.
+        seen: Now.
+    """
+    return checked.where("_reason <> ''").selectExpr(
+        f"'{source}' AS source",
+        "_key AS row_key",
+        "_reason AS reason",
+        "_content AS content",
+        f"TIMESTAMP '{as_of.isoformat()}' AS as_of",
+        f"TIMESTAMP '{seen.isoformat()}' AS first_seen",
+    )
+
+
+def leave_out_known(spark: "SparkSession", table: str, rows: "DataFrame") -> "DataFrame":
+    """Return those of the rows that the table does not have."""
+    return rows.join(spark.table(table).select(*SAME), on=list(SAME), how="left_anti")
+
+
+def keep_bad_rows(spark: "SparkSession", table: str, rows: "DataFrame") -> int:
+    """Add the rows that the table does not have, and return how many it has gained."""
+    return add_new_rows(spark, table, rows.select(*COLUMNS), SAME)
+
+
+def count_reasons(rows: "DataFrame") -> Mapping[str, tuple[int, str]]:
+    """Return for each reason how many rows have it, and the key of one; the commonest first."""
+    counted = (
+        rows.groupBy("reason")
+        .agg({"reason": "count", "row_key": "min"})
+        .toDF("reason", "rows", "example")
+    )
+    ordered = sorted(counted.collect(), key=lambda row: (-row.rows, row.reason))
+    return {row.reason: (row.rows, row.example) for row in ordered}

@@ -1,0 +1,40 @@
+"""The limits of ingest as a reviewed file."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from flight_delays.contract import ConfigurationError, IntakePolicy, load_intake
+from flight_delays.problem import PROBLEM
+
+USUAL = {"max_bad_rows": 10, "max_bad_share": 0.01, "max_age_hours": 48}
+
+
+def test_the_file_names_only_sources_that_there_are() -> None:
+    names = [source.name for source in PROBLEM.sources]
+    assert load_intake(names).of(names[0]).max_bad_share < 0.5
+
+
+def test_a_source_has_its_own_limits_or_the_usual_ones() -> None:
+    own = USUAL | {"max_bad_rows": 0}
+    policy = IntakePolicy.model_validate({"usual": USUAL, "sources": {"orders": own}})
+    assert (policy.of("orders").max_bad_rows, policy.of("shops").max_bad_rows) == (0, 10)
+    with pytest.raises(ConfigurationError, match=r"no source orders\. There are: shops\."):
+        policy.require_sources(["shops"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_bad_share": 1.0},
+        {"max_bad_share": -0.1},
+        {"max_bad_rows": -1},
+        {"max_age_hours": 0},
+        {"max_age_hours": None},
+        {"max_old": 3},
+    ],
+)
+def test_limits_that_let_everything_pass_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(change))):
+        IntakePolicy.model_validate({"usual": USUAL | change, "sources": {}})

@@ -1,0 +1,58 @@
+"""How bad and how old a source's rows may be."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from flight_delays.lifecycle import (
+    InstantWithoutZoneError,
+    Intake,
+    Limits,
+    find_objections,
+)
+
+AS_OF = datetime(2024, 5, 1, tzinfo=UTC)
+LIMITS = Limits(max_bad_rows=3, max_bad_share=0.1, max_age_hours=24)
+SOUND = Intake(
+    source="orders",
+    read=100,
+    repeated=0,
+    good=100,
+    bad=0,
+    dated=True,
+    newest=AS_OF - timedelta(hours=1),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, []),
+        ({"good": 90, "bad": 10}, []),
+        ({"good": 89, "bad": 11}, ["orders: 11 of 100 new rows are bad (11.00%); at most 3 rows"]),
+        ({"good": 0, "bad": 3}, []),
+        ({"good": 0, "bad": 4}, ["orders: 4 of 4 new rows are bad (100.00%)"]),
+        ({"newest": AS_OF - timedelta(hours=24)}, []),
+        (
+            {"newest": AS_OF - timedelta(hours=25)},
+            ["orders: the newest row is of 2024-04-29T23:00:00+00:00, 25 hours before 2024-05-01"],
+        ),
+        ({"newest": AS_OF + timedelta(days=7)}, []),
+        ({"newest": None}, ["orders: there is no sound row before 2024-05-01T00:00:00+00:00."]),
+        ({"newest": None, "dated": False}, []),
+        ({"newest": None, "bad": 50, "good": 0}, ["orders: 50 of 50", "orders: there is no"]),
+    ],
+)
+def test_rows_are_refused_when_too_many_are_bad_or_none_is_recent(
+    changes: dict[str, Any], words: list[str]
+) -> None:
+    found = list(find_objections(replace(SOUND, **changes), LIMITS, AS_OF))
+    assert len(found) == len(words)
+    assert all(said.startswith(word) for said, word in zip(found, words, strict=True)), found
+
+
+def test_an_instant_without_a_zone_is_refused() -> None:
+    with pytest.raises(InstantWithoutZoneError):
+        list(find_objections(SOUND, LIMITS, datetime(2024, 5, 1)))

@@ -1,0 +1,143 @@
+"""What ingest lets in, what it keeps apart and what it refuses, by sources of its own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Laptop
+from tests.declared import catalog_of
+
+pytestmark = pytest.mark.slow
+
+SCHEMA = f"{catalog_of('dev')}.intake"
+AS_OF = "2024-05-02"
+
+# Shops, dated by nothing, and their orders, both as a file has them.
+TASK = """
+import json
+from pathlib import Path
+from flight_delays.contract import IntakePolicy, Rule, Source
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.tasks import ingest
+
+SCHEMA, ROWS, AS_OF = {schema!r}, json.loads(Path({rows!r}).read_text()), {as_of!r}
+LIMITS = {{"max_bad_rows": 2, "max_bad_share": 0.25, "max_age_hours": 48}}
+
+def declare(name, columns, **more):
+    def read(spark, as_of, shift_days):
+        rows = spark.createDataFrame(ROWS[name], "id BIGINT, at STRING, price DOUBLE")
+        return rows.select(*columns)
+    return Source(name=name, primary_keys=("id",), columns=columns, description=name,
+                  read=read, **more)
+
+SOURCES = (
+    declare("shops", {{"id": "BIGINT", "price": "DOUBLE"}}),
+    declare("orders", {{"id": "BIGINT", "at": "TIMESTAMP", "price": "DOUBLE"}},
+            rules={{"price": Rule(lowest=0)}}, dated_by="at"),
+)
+
+lakehouse = Lakehouse()
+parameters = ingest.IngestParameters(target=SCHEMA, as_of=AS_OF, shift_days=0)
+policy = IntakePolicy.model_validate({{"usual": LIMITS, "sources": {{}}}})
+try:
+    ingest.run(parameters, lakehouse, SOURCES, policy)
+except ingest.IntakeRefusedError as error:
+    print("REFUSED", error)
+"""
+TABLES = {
+    "orders": ("id", "price"),
+    "shops": ("id",),
+    "quarantine": ("source", "row_key", "reason", "content", "as_of", "first_seen"),
+}
+SHOPS = [(1, None, 1.0), (2, None, 2.0)]
+
+
+def order(number: int, price: float | None = 5.0, at: str = "2024-05-01 12:00:00") -> Any:
+    return (number, at, price)
+
+
+class Intake:
+    """Ingest, on rows that a test gives."""
+
+    def __init__(self, laptop: Laptop, rows: Path) -> None:
+        self.laptop = laptop
+        self.rows = rows
+
+    def run(self, orders: list[Any], shops: list[Any] = SHOPS, as_of: str = AS_OF) -> str:
+        self.rows.write_text(json.dumps({"orders": orders, "shops": shops}))
+        code = TASK.format(schema=SCHEMA, rows=str(self.rows), as_of=as_of)
+        return self.laptop.execute(code)
+
+    def tables(self) -> dict[str, list[tuple[str, ...]]]:
+        """Return what stands in each table."""
+        found = {}
+        for table, columns in TABLES.items():
+            listed = ", ".join(columns)
+            rows = self.laptop.sql(f"SELECT {listed} FROM {SCHEMA}.{table} ORDER BY {listed}")
+            found[table] = [tuple(str(row[column]) for column in columns) for row in rows]
+        return found
+
+
+@pytest.fixture(scope="module")
+def intake(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Intake:
+    assert laptop.call("up").returncode == 0
+    catalog, schema = SCHEMA.split(".")
+    laptop.execute(
+        "from databricks.sdk import WorkspaceClient; "
+        f"WorkspaceClient().schemas.create({schema!r}, {catalog!r})"
+    )
+    return Intake(laptop, tmp_path_factory.mktemp("intake") / "rows.json")
+
+
+def test_what_is_bad_is_kept_apart_once_and_let_in_when_it_is_corrected(intake: Intake) -> None:
+    good = [order(number) for number in range(1, 7)]
+    bad = [order(7, -1.0), order(8, 5.0, "soon")]
+    printed = intake.run([*good, good[0], *bad])
+    assert '1 x price is below 0, as {"id":7}' in printed
+    assert [line.split()[:5] for line in printed.splitlines() if line.startswith("orders")] == [
+        ["orders", "6", "6", "1", "2"]
+    ]
+    first = intake.tables()
+    assert [number for number, _ in first["orders"]] == ["1", "2", "3", "4", "5", "6"]
+    assert [row[:3] for row in first["quarantine"]] == [
+        ("orders", '{"id":7}', "price is below 0"),
+        ("orders", '{"id":8}', "at is no TIMESTAMP"),
+    ]
+    assert json.loads(first["quarantine"][1][3]) == {"id": 8, "at": "soon", "price": 5.0}
+
+    intake.run([*good, good[0], *bad])
+    assert intake.tables() == first, "run again, it adds nothing twice"
+
+    intake.run([*good, order(7, 1.0), bad[1]])
+    then = intake.tables()
+    assert then["orders"] == [*first["orders"], ("7", "1.0")]
+    assert then["quarantine"] == first["quarantine"]
+
+
+@pytest.mark.parametrize(
+    ("orders", "as_of", "words"),
+    [
+        (
+            [order(20), *(order(number, -3.0) for number in (21, 22, 23))],
+            AS_OF,
+            ["orders: 3 of 4 new rows are bad (75.00%)", '3 x price is below 0, as {"id":21}'],
+        ),
+        (
+            [order(20)],
+            "2024-05-09",
+            ["orders: the newest row is of 2024-05-01T12:00:00+00:00, 180"],
+        ),
+        ([order(20, -3.0)], AS_OF, ["orders: there is no sound row before 2024-05-02"]),
+    ],
+)
+def test_what_is_too_bad_or_too_old_stops_ingest_before_anything_is_written(
+    intake: Intake, orders: list[Any], as_of: str, words: list[str]
+) -> None:
+    intake.run([order(1)])
+    before = intake.tables()
+    printed = intake.run(orders, [*SHOPS, (3, None, 3.0)], as_of)
+    assert "REFUSED nothing was written." in printed
+    assert all(word in printed for word in [*words, f"{SCHEMA}.quarantine", "conf/intake.yml"])
+    assert intake.tables() == before

@@ -49,7 +49,7 @@ except ingest.IntakeRefusedError as error:
 TABLES = {
     "orders": ("id", "price"),
     "shops": ("id",),
-    "quarantine": ("source", "row_key", "reason", "content", "as_of", "first_seen"),
+    "quarantine": ("source", "row_key", "reason", "outcome", "content", "as_of", "first_seen"),
 }
 SHOPS = [(1, None, 1.0), (2, None, 2.0)]
 
@@ -101,11 +101,11 @@ def test_what_is_bad_is_kept_apart_once_and_let_in_when_it_is_corrected(intake: 
     ]
     first = intake.tables()
     assert [number for number, _ in first["orders"]] == ["1", "2", "3", "4", "5", "6"]
-    assert [row[:3] for row in first["quarantine"]] == [
-        ("orders", '{"id":7}', "price is below 0"),
-        ("orders", '{"id":8}', "at is no TIMESTAMP"),
+    assert [row[:4] for row in first["quarantine"]] == [
+        ("orders", '{"id":7}', "price is below 0", "left out"),
+        ("orders", '{"id":8}', "at is no TIMESTAMP", "left out"),
     ]
-    assert json.loads(first["quarantine"][1][3]) == {"id": 8, "at": "soon", "price": 5.0}
+    assert json.loads(first["quarantine"][1][4]) == {"id": 8, "at": "soon", "price": 5.0}
 
     intake.run([*good, good[0], *bad])
     assert intake.tables() == first, "run again, it adds nothing twice"
@@ -117,27 +117,34 @@ def test_what_is_bad_is_kept_apart_once_and_let_in_when_it_is_corrected(intake: 
 
 
 @pytest.mark.parametrize(
-    ("orders", "as_of", "words"),
+    ("orders", "as_of", "words", "refused"),
     [
         (
             [order(20), *(order(number, -3.0) for number in (21, 22, 23))],
             AS_OF,
             ["orders: 3 of 4 new rows are bad (75.00%)", '3 x price is below 0, as {"id":21}'],
+            ['{"id":21}', '{"id":22}', '{"id":23}'],
         ),
         (
-            [order(20)],
+            [order(30), order(31, -3.0)],
             "2024-05-09",
             ["orders: the newest row is of 2024-05-01T12:00:00+00:00, 180"],
+            ['{"id":31}'],
         ),
-        ([order(20, -3.0)], AS_OF, ["orders: there is no sound row before 2024-05-02"]),
+        ([order(40)], "2024-05-09", ["orders: the newest row is of 2024-05-01"], []),
+        ([order(50, -3.0)], AS_OF, ["orders: there is no sound row"], ['{"id":50}']),
     ],
 )
-def test_what_is_too_bad_or_too_old_stops_ingest_before_anything_is_written(
-    intake: Intake, orders: list[Any], as_of: str, words: list[str]
+def test_what_is_too_bad_or_too_old_stops_ingest_each_time_and_lets_no_row_in(
+    intake: Intake, orders: list[Any], as_of: str, words: list[str], refused: list[str]
 ) -> None:
     intake.run([order(1)])
     before = intake.tables()
-    printed = intake.run(orders, [*SHOPS, (3, None, 3.0)], as_of)
-    assert "REFUSED nothing was written." in printed
-    assert all(word in printed for word in [*words, f"{SCHEMA}.quarantine", "conf/intake.yml"])
-    assert intake.tables() == before
+    for _ in range(2):
+        printed = intake.run(orders, [*SHOPS, (3, None, 3.0)], as_of)
+        assert "REFUSED no row was let in." in printed
+        assert all(word in printed for word in [*words, f"{SCHEMA}.quarantine", "conf/intake.yml"])
+        after = intake.tables()
+        kept = [row for row in after.pop("quarantine") if row not in before["quarantine"]]
+        assert [(row[1], row[3]) for row in kept] == [(key, "refused") for key in refused]
+        assert after == {table: rows for table, rows in before.items() if table != "quarantine"}

@@ -9,15 +9,20 @@ from .tables import add_new_rows, create_table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+# What became of a bad row's company: the sound rows were let in, or ingest refused them all.
+LEFT_OUT = "left out"
+REFUSED = "refused"
+
 COLUMNS = {
     "source": "STRING NOT NULL",
     "row_key": "STRING NOT NULL",
     "reason": "STRING NOT NULL",
+    "outcome": "STRING NOT NULL",
     "content": "STRING NOT NULL",
     "as_of": "TIMESTAMP",
     "first_seen": "TIMESTAMP",
 }
-SAME = ("source", "row_key", "reason", "content")
+SAME = ("source", "row_key", "reason", "outcome", "content")
 
 
 def create_quarantine(spark: "SparkSession", table: str) -> None:
@@ -31,13 +36,14 @@ def create_quarantine(spark: "SparkSession", table: str) -> None:
 
 
 def describe_bad_rows(
-    checked: "DataFrame", source: str, as_of: datetime, seen: datetime
+    checked: "DataFrame", source: str, outcome: str, as_of: datetime, seen: datetime
 ) -> "DataFrame":
     """Turn the bad rows among checked ones into rows of the table.
 
     Args:
         checked: Rows with `_reason`, `_key` and `_content`.
         source: Which source they are of.
+        outcome: `LEFT_OUT` or `REFUSED`.
         as_of: The instant as of which they were read.
         seen: Now.
     """
@@ -45,6 +51,7 @@ def describe_bad_rows(
         f"'{source}' AS source",
         "_key AS row_key",
         "_reason AS reason",
+        f"'{outcome}' AS outcome",
         "_content AS content",
         f"TIMESTAMP '{as_of.isoformat()}' AS as_of",
         f"TIMESTAMP '{seen.isoformat()}' AS first_seen",

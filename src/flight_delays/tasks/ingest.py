@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from ..contract import QUARANTINE, IntakePolicy, Qualify, Source, load_intake
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.quarantine import (
+    LEFT_OUT,
+    REFUSED,
     count_reasons,
     create_quarantine,
     describe_bad_rows,
@@ -32,10 +34,10 @@ class IntakeRefusedError(Exception):
     def __init__(self, objections: Sequence[str], quarantine: str) -> None:
         listed = "\n".join(f"- {objection}" for objection in objections)
         super().__init__(
-            f"nothing was written.\n{listed}\n"
-            "The rules stand in problem/sources.py, the limits in conf/intake.yml; rows refused "
-            f"earlier in {quarantine}. Correct the rows where they come from, or have a changed "
-            "rule or limit reviewed; then run feature_refresh again."
+            f"no row was let in.\n{listed}\n"
+            f"The bad rows stand in {quarantine}, outcome '{REFUSED}'; the rules in "
+            "problem/sources.py, the limits in conf/intake.yml. Correct the rows where they come "
+            "from, or have a changed rule or limit reviewed; then run feature_refresh again."
         )
 
 
@@ -59,7 +61,6 @@ class Inspected:
 
     source: Source
     rows: "DataFrame"
-    bad: "DataFrame"
     intake: Intake
     reasons: Mapping[str, tuple[int, str]]
 
@@ -70,7 +71,7 @@ def run(
     sources: Sequence[Source] = PROBLEM.sources,
     policy: IntakePolicy | None = None,
 ) -> None:
-    """Check what every source brings; then add what is new, or nothing at all.
+    """Check what every source brings; then let in what is new and sound, or nothing at all.
 
     Raises:
         IntakeRefusedError: A source brings too many bad rows, or none that is recent.
@@ -91,9 +92,11 @@ def run(
         for objection in find_objections(found.intake, limits.of(found.source.name), as_of)
     ]
     if objections:
+        for found in inspected:
+            keep_bad(spark, found, REFUSED, qualify, as_of)
         raise IntakeRefusedError(objections, qualify(QUARANTINE))
     print(f"{'source':<12}{'rows':>12}{'new':>12}{'repeated':>12}{'quarantined':>12}  newest")
-    added = sum(write(spark, found, qualify) for found in inspected)
+    added = sum(write(spark, found, qualify, as_of) for found in inspected)
     lakehouse.set_task_value("rows_added", added)
 
 
@@ -116,13 +119,13 @@ def inspect(
         )
         .collect()
     )
-    bad = describe_bad_rows(checked, source.name, as_of, datetime.now(UTC))
+    # Rows that were refused, or corrected since, are judged anew; those left out already are not.
+    bad = describe_bad_rows(checked, source.name, LEFT_OUT, as_of, datetime.now(UTC))
     new_bad = leave_out_known(spark, qualify(QUARANTINE), bad)
     reasons = count_reasons(new_bad) if found.bad else {}
     return Inspected(
         source,
         checked,
-        bad,
         Intake(
             source=source.name,
             read=found.read,
@@ -143,11 +146,21 @@ def describe(objection: str, reasons: Mapping[str, tuple[int, str]]) -> str:
     return objection + "".join(listed)
 
 
-def write(spark: "SparkSession", found: Inspected, qualify: Qualify) -> int:
+def keep_bad(
+    spark: "SparkSession", found: Inspected, outcome: str, qualify: Qualify, as_of: datetime
+) -> int:
+    """Keep the bad rows apart, and return how many of them are new there."""
+    if not found.intake.bad:
+        return 0
+    bad = describe_bad_rows(found.rows, found.source.name, outcome, as_of, datetime.now(UTC))
+    return keep_bad_rows(spark, qualify(QUARANTINE), bad)
+
+
+def write(spark: "SparkSession", found: Inspected, qualify: Qualify, as_of: datetime) -> int:
     """Keep the bad rows apart, add the new sound ones, and return how many those were."""
     source, intake = found.source, found.intake
     table = qualify(source.name)
-    kept = keep_bad_rows(spark, qualify(QUARANTINE), found.bad) if intake.bad else 0
+    kept = keep_bad(spark, found, LEFT_OUT, qualify, as_of)
     sound = found.rows.where("_reason = ''").select(*source.columns)
     new = add_new_rows(spark, table, sound, source.primary_keys)
     newest = "-" if intake.newest is None else f"{intake.newest:%Y-%m-%d %H:%M}"

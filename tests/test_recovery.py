@@ -28,8 +28,8 @@ MODEL, SCHEMA, FIRST = {MODEL!r}, {SCHEMA!r}, {FIRST!r}
 COMMON = ["--source=" + SCHEMA, "--policy=policy_small"]
 
 def judge(version):
-    arguments = [f"--model_uri=models:/{{MODEL}}/{{version}}", *COMMON]
-    validate.run(validate.ValidateParameters.parse(arguments), Lakehouse())
+    arguments = [f"--model_uri=models:/{{MODEL}}/{{version}}", "--target=" + SCHEMA, "--job_run=1"]
+    validate.run(validate.ValidateParameters.parse([*arguments, *COMMON]), Lakehouse())
 
 def promote(version, lakehouse):
     arguments = [f"--model_uri=models:/{{MODEL}}/{{version}}", "--online_store=online-store"]

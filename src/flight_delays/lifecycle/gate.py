@@ -101,12 +101,13 @@ def _check_observations(evidence: Evidence, policy: ValidationPolicy) -> Iterato
         missing = predictions.size - finite.size
         impossible = int(((finite < kind.lowest) | (finite > kind.highest)).sum())
         spread = float(np.ptp(finite)) if finite.size else None
+        labels = "unusable" if rows is None else f"{rows:,}"
         yield Check(
             name="predictions",
             ok=predictions.size == rows,
             value=predictions.size,
             threshold=rows,
-            detail=f"{predictions.size:,} predictions for {rows or 'unusable'} labels",
+            detail=f"{predictions.size:,} predictions for {labels} labels",
         )
     yield at_most("missing_predictions", missing, 0, why="NaN or infinite")
     outside = f"outside {kind.lowest:g} to {kind.highest:g}"

@@ -98,7 +98,7 @@ def write_report(report: Report) -> str:
         f'<p class="muted">{escape(report.model)}, trained as of '
         f"{report.as_of:%Y-%m-%d %H:%M} UTC; judged "
         f"{report.judged_at:%Y-%m-%d %H:%M} UTC on rows decided {escape(report.holdout)}.</p>",
-        write_verdict(report.verdict),
+        write_verdict(report),
         write_section("What to do next", *write_advice(report)),
         write_section("Checks", write_checks(report.verdict.checks)),
         write_section(f"Compared with {report.opponent.name}", *write_opponent(report.opponent)),
@@ -115,48 +115,60 @@ def write_report(report: Report) -> str:
     return write_page(title, parts)
 
 
-def write_verdict(verdict: Verdict) -> str:
-    """Return the box that says whether it passed, and why."""
-    failed = " failed" if isinstance(verdict, Failed) else ""
+def write_verdict(report: Report) -> str:
+    """Return the box that says whether it passed, why, and what becomes of it."""
+    failed = " failed" if isinstance(report.verdict, Failed) else ""
     return (
-        f'<div class="verdict{failed}"><strong>{verdict.status}</strong>'
-        f"<p>{escape(verdict.reason)}</p></div>"
+        f'<div class="verdict{failed}"><strong>{report.verdict.status}</strong>'
+        f"<p>{escape(report.verdict.reason)}</p><p>{escape(foresee(report))}</p></div>"
+    )
+
+
+def foresee(report: Report) -> str:
+    """Return what becomes of the version where nothing moves until deploy decides."""
+    if isinstance(report.verdict, Failed):
+        return "The job stopped here; Champion and endpoint are as they were."
+    opponent = report.opponent
+    if opponent.comparison is None:
+        return "It is Challenger, and was not compared, for the reason below; deploy decides."
+    if opponent.comparison.low > opponent.asked:
+        return f"It is Challenger and surely better than {opponent.name}: deploy is to promote it."
+    return (
+        f"It is Challenger, but not surely better than {opponent.name}: "
+        "deploy is not to promote it."
     )
 
 
 def write_advice(report: Report) -> list[str]:
     """Return what a person does next, by what failed."""
     if isinstance(report.verdict, Failed):
-        failed = [check for check in report.verdict.checks if not check.ok]
-        items = "".join(
-            f"<li><code>{escape(check.name)}</code> {escape(advise(check))}</li>"
-            for check in failed
-        )
-        first = "The job stopped here; Champion and endpoint are as they were."
+        steps = [
+            f"<code>{escape(check.name)}</code>: {escape(advise(check))}"
+            for check in report.verdict.checks
+            if not check.ok
+        ]
     else:
-        items = f"<li>{escape(foresee(report.opponent))}</li>"
-        first = "The version is Challenger; the task deploy decides whether it is promoted."
+        steps = [escape(advise_challenger(report.opponent))]
     query = (
         f"SELECT check_name, ok, value, threshold, detail FROM {report.results}\n"
         f"WHERE model_name = '{report.model}' AND model_version = {report.version}"
     )
     return [
-        write_paragraph(first),
-        f"<ul>{items}</ul>",
+        f"<ul>{''.join(f'<li>{step}</li>' for step in steps)}</ul>",
         write_paragraph("The same checks by SQL, of this and every other version:"),
         f"<pre>{escape(query)}</pre>",
     ]
 
 
-def foresee(opponent: Opponent) -> str:
-    """Return what deploy is to decide where nothing moves until then."""
+def advise_challenger(opponent: Opponent) -> str:
+    """Return what to do about a version that passed."""
     if opponent.comparison is None:
-        return "Nothing was compared, for the reason below; deploy says what follows from it."
+        return "Read why it was not compared; then see what the task deploy said."
     if opponent.comparison.low > opponent.asked:
-        return f"It is better than {opponent.name} beyond doubt: deploy is to promote it."
+        return "Nothing, unless a figure below surprises you; the tag decision says how it ended."
     return (
-        f"It is not better than {opponent.name} beyond doubt: deploy is not to promote it. Give it "
-        "more rows to learn from, a longer holdout window, or other features."
+        "Nothing has to be done, what is in use stays. To surpass it, give more rows to learn "
+        "from, other features, or a longer holdout window that makes the gain surer."
     )
 
 

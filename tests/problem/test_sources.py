@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from flight_delays.contract import Source
+from flight_delays.contract import Source, load_intake
 from flight_delays.lifecycle import InstantWithoutZoneError
 from flight_delays.problem.archive import ZONES_NOT_IN_THE_ARCHIVE, load_flights
 from flight_delays.problem.errors import ShiftError
@@ -18,6 +18,7 @@ from flight_delays.problem.sources import (
     read_planes,
     read_schedule,
     read_weather,
+    read_years,
 )
 
 AFTER_THE_YEAR = datetime(2014, 1, 3, tzinfo=UTC)
@@ -172,6 +173,36 @@ def test_a_shift_moves_all_dates_and_nothing_else(source: Source) -> None:
         moved = {"year_built": plain["year_built"] + 13}
     assert moved
     pd.testing.assert_frame_equal(shifted, plain.assign(**moved))
+
+
+def read_moved(source: Source, as_of: datetime) -> pd.DataFrame:
+    at = next((key for key in source.primary_keys if source.columns[key] == "TIMESTAMP"), None)
+    return read_years(source.name, at, as_of, 13 * 364)
+
+
+@EACH_SOURCE
+def test_where_dates_are_moved_rows_never_end_and_those_known_stay(source: Source) -> None:
+    keys = list(source.primary_keys)
+    as_of = datetime(2026, 12, 20, tzinfo=UTC)
+    known, later = read_moved(source, as_of), read_moved(source, as_of + timedelta(days=30))
+    found = known[keys].merge(later, on=keys, how="left", validate="one_to_one")
+    pd.testing.assert_frame_equal(found, known)
+    if source.dated_by is not None:
+        allowed = load_intake([]).of(source.name).max_age_hours
+        assert as_of - known[source.dated_by].max() < timedelta(hours=allowed)
+
+
+def test_a_year_that_begins_again_follows_the_one_before_at_once() -> None:
+    recorded = read_flights(AFTER_THE_YEAR, 0)
+    (flights,) = (source for source in SOURCES if source.name == "flights")
+    known = read_moved(flights, datetime(2028, 1, 5, tzinfo=UTC))
+    usual, found = (
+        frame["time_hour"].dt.tz_convert("Etc/GMT+5").dt.date.value_counts().sort_index()
+        for frame in (recorded, known)
+    )
+    assert found.index[-1] - found.index[0] == timedelta(days=len(found) - 1)
+    assert found.iloc[364:369].tolist() == [usual.iloc[364], *usual.iloc[1:5]]
+    assert found.iloc[728:733].tolist() == [usual.iloc[364], *usual.iloc[1:5]]
 
 
 @pytest.mark.parametrize("days", [-364, 1, 7, 182, 365])

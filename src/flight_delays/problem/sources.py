@@ -2,7 +2,7 @@
 
 Each reader takes `as_of`, an exclusive UTC instant, and `shift_days`, by which all dates of the
 archive are moved. A row that was known to an earlier `as_of` is the same at every later one, so
-tables only ever grow.
+tables only ever grow. Where dates are moved, the year begins again when it has ended.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 YEAR_DAYS = 364
+# Midnight in New York: of the archive's 365 days, the first is left out when they begin again.
+SECOND_DAY = datetime(2013, 1, 2, 5, tzinfo=UTC)
 LATE_MINUTES = 15
 PUBLISHED_AHEAD = timedelta(days=7)
 BOOKS_CLOSE_AFTER = timedelta(days=1)
@@ -203,6 +205,28 @@ READERS: Mapping[str, Callable[[datetime, int], pd.DataFrame]] = {
 }
 
 
+def read_years(name: str, at: str | None, as_of: datetime, shift_days: int) -> pd.DataFrame:
+    """Reads a source, where dates are moved as often as a year of it has begun before `as_of`.
+
+    So a project that is deployed with the sample has new rows for as long as it runs.
+
+    Args:
+        name: The source.
+        at: Its column by which a year is told from the next; None where rows have no time.
+        as_of: Exclusive instant up to which things are known.
+        shift_days: Days by which the dates of the first year are moved.
+    """
+    years = [READERS[name](as_of, shift_days)]
+    if at is None or not shift_days:
+        return years[0]
+    moved = timedelta(days=shift_days + YEAR_DAYS)
+    while SECOND_DAY + moved < as_of + PUBLISHED_AHEAD:
+        year = READERS[name](as_of, moved.days)
+        years.append(year[year[at] >= SECOND_DAY + moved])
+        moved += timedelta(days=YEAR_DAYS)
+    return pd.concat([year for year in years if len(year)] or years, ignore_index=True)
+
+
 def declare(
     name: str,
     primary_keys: tuple[str, ...],
@@ -212,9 +236,10 @@ def declare(
     dated_by: str | None = None,
 ) -> Source:
     """Declares a source that is read from the archive by its reader, through Arrow to Spark."""
+    at = next((key for key in primary_keys if columns[key] == "TIMESTAMP"), None)
 
     def read(spark: "SparkSession", as_of: datetime, shift_days: int) -> "DataFrame":
-        known = READERS[name](as_of, shift_days)
+        known = read_years(name, at, as_of, shift_days)
         return spark.createDataFrame(pa.Table.from_pandas(known, preserve_index=False))
 
     return Source(

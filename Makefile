@@ -18,7 +18,7 @@ export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel integration plan release retrain clean
+.PHONY: help setup demo notebook test lint format wheel integration plan release retrain clean
 
 help: ## Show what there is to make.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,12 +35,16 @@ $(TOOLS)/bin/uv:
 demo: setup ## Two months of the whole lifecycle on the full data.
 	@sh demo.sh "$(UV)"
 
+notebook: setup ## Explore the tables in JupyterLab, on the laptop's workspace.
+	@$(RUN) --with jupyterlab laptop exec -- jupyter lab notebooks/exploration.ipynb
+
 test: setup ## The quick tests; with SLOW=1 all of them.
 	@$(RUN) pytest $(TESTS) $(if $(SLOW),,-m "not slow")
 
 lint: setup ## Check format, style and types; changes nothing.
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
+	@$(RUN) nbstripout --verify --keep-id notebooks/*.ipynb
 	@$(RUN) mypy $(TYPED)
 # [option: ci_platform = github, all]
 # [option: monorepo = no]
@@ -62,6 +66,7 @@ lint: setup ## Check format, style and types; changes nothing.
 format: setup ## Bring the code into shape.
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix .
+	@$(RUN) nbstripout --keep-id notebooks/*.ipynb
 
 # Its version names the commit: who holds a wheel knows what is in it, and no cache mistakes it for
 # an older one. One that stands is kept, so that what was planned is what is deployed.

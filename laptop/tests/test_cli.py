@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 import signal
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,25 @@ def test_up_prints_the_two_exports_alone_and_the_same_ones_again(
 
 
 @pytest.mark.usefixtures("there")
+def test_exec_gives_a_command_what_a_task_has_and_ends_as_it_ends(toy: Toy) -> None:
+    asked = (
+        "from databricks.sdk import WorkspaceClient; from databricks.sdk.runtime import spark; "
+        "print(spark.sql('SELECT 6 * 7').collect()[0][0], WorkspaceClient().current_user.me().id); "
+        "raise SystemExit(3)"
+    )
+    done = toy.start("exec", "--", sys.executable, "-c", asked)
+    out, err = done.communicate(timeout=120)
+    assert out.split()[:1] == ["42"], err
+    assert len(out.split()) == 2
+    assert done.returncode == 3
+
+
+def test_exec_refuses_a_command_that_is_not_there(toy: Toy) -> None:
+    shown = toy.call("exec", "no-such-command")
+    assert shown.status == 1
+    assert "There is no command 'no-such-command' on the PATH." in shown.err
+
+
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(toy: Toy) -> None:
     process = toy.start("status", http_proxy="http://127.0.0.1:9", no_proxy="", NO_PROXY="")
     _, err = process.communicate(timeout=30)

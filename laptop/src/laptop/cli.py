@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from .deployment import catalogs_of, deploy_job
 from .errors import LaptopError, WorkspaceNotRunning
 from .home import Home, held
 from .identity import SHORT_NAME, USER_NAME
+from .jobs.surroundings import Surroundings
 
 app = typer.Typer(
     help="A Databricks workspace on one machine.",
@@ -32,6 +35,7 @@ app = typer.Typer(
 WIDTH = None if sys.stdout.isatty() else 140
 console = Console(highlight=False, width=WIDTH)
 problems = Console(stderr=True, highlight=False, width=WIDTH)
+AWAKE_SECONDS = 60
 
 
 class Output(StrEnum):
@@ -136,6 +140,26 @@ def up() -> None:
         there = connection.open_workspace(Place.home(), catalogs_of(resolve_all(root)))
         print(f"export DATABRICKS_HOST={there.address}")
         print(f"export DATABRICKS_TOKEN={there.token}")
+
+
+@app.command(name="exec", context_settings={"ignore_unknown_options": True})
+def execute(command: Annotated[list[str], typer.Argument(help="What to run, after --.")]) -> None:
+    """Run a command with what a task has: `spark`, `dbutils`, MLflow, the workspace's API."""
+    with reporting():
+        home = Place.home()
+        there = connection.open_workspace(home, catalogs_of(resolve_all(Place.root())))
+        surroundings = Surroundings(home.path, there.address, there.token, there.spark)
+        if shutil.which(command[0]) is None:
+            raise LaptopError(f"There is no command '{command[0]}' on the PATH.")
+    running = subprocess.Popen(command, env=surroundings.task_environment())
+    # Ctrl-C is for the command, which may ask before it leaves.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            raise typer.Exit(running.wait(AWAKE_SECONDS))
+        except subprocess.TimeoutExpired:
+            # A workspace that is not asked anything for long leaves.
+            connection.find(home)
 
 
 @app.command()

@@ -175,8 +175,9 @@ def test_refresh_repeated_or_for_an_earlier_as_of_changes_nothing(promoted: Lapt
     promoted.succeed("feature_refresh", FIRST)
     promoted.succeed("feature_refresh", EARLIER)
     assert fingerprint(promoted) == before
-    kept = [table.name for table in (*PROBLEM.sources, *PROBLEM.feature_tables)]
-    assert {name.rpartition(".")[2] for name in before} == {*kept, QUARANTINE, RESULTS}
+    kept = {source.name for source in PROBLEM.sources}
+    kept |= {table.name for table in PROBLEM.feature_tables}
+    assert {name.rpartition(".")[2] for name in before} == kept | {QUARANTINE, RESULTS}
 
 
 def test_same_data_trains_the_same_model(promoted: Laptop) -> None:

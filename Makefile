@@ -44,7 +44,6 @@ test: setup ## The quick tests; with SLOW=1 all of them.
 lint: setup ## Check format, style and types; changes nothing.
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
-	@$(RUN) nbstripout --verify --keep-id notebooks/*.ipynb
 	@$(RUN) mypy $(TYPED)
 # [option: ci_platform = github, all]
 # [option: monorepo = no]

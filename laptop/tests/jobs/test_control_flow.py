@@ -465,6 +465,27 @@ def test_a_repair_is_refused_by_name(flow: Flow) -> None:
         flow.client.jobs.repair_run(run.run_id or 0, rerun_all_failed_tasks=True)
 
 
+def test_a_failed_attempt_is_tried_again_as_often_as_the_task_says(flow: Flow) -> None:
+    run = flow.run(execute("bad", "raise RuntimeError", max_retries=2))
+    attempts = [(task.attempt_number, end_of(task)) for task in run.tasks or []]
+    assert attempts == [(0, "FAILED"), (1, "FAILED"), (2, "FAILED")]
+
+
+def test_what_dbutils_lacks_fails_the_task_by_name(flow: Flow) -> None:
+    code = "from databricks.sdk.runtime import dbutils; dbutils.widgets.get('x')"
+    task = find(flow.run(execute("asks", code)), "asks")
+    output = flow.client.jobs.get_run_output(task.run_id or 0)
+    assert output.error == "NotImplementedError: dbutils.widgets is not built on the laptop."
+
+
+def test_a_task_of_another_kind_is_refused_before_anything_runs(flow: Flow) -> None:
+    book = {"task_key": "book", "notebook_task": {"notebook_path": "/Shared/book"}}
+    job_id = flow.create(execute("first", ""), book)
+    with pytest.raises(BadRequest, match="Task 'book': notebook_task is not built on the laptop"):
+        flow.start(job_id)
+    assert list(flow.client.jobs.list_runs(job_id=job_id)) == []
+
+
 @pytest.fixture
 def killed(lonely: Toy, wheel: str) -> Callable[[], Flow]:
     """Gives the jobs of a workspace of its own, which each call starts anew."""

@@ -6,8 +6,10 @@ from databricks.sdk.errors import BadRequest, InvalidParameterValue
 from databricks.sdk.errors import NotImplemented as NotBuilt
 from databricks.sdk.service.compute import Environment
 from databricks.sdk.service.jobs import (
+    CronSchedule,
     JobEnvironment,
     JobParameterDefinition,
+    JobRunAs,
     JobSettings,
     PythonWheelTask,
     RunLifeCycleState,
@@ -50,6 +52,19 @@ def test_a_job_is_made_listed_shown_and_changed(client: WorkspaceClient, wheel: 
     client.jobs.reset(job_id, JobSettings(**create(wheel, "renamed")))
     assert [each.job_id for each in client.jobs.list(name="renamed")] == [job_id]
     assert list(client.jobs.list(name="listed")) == []
+
+
+def test_a_schedule_and_an_identity_are_kept_as_they_were_given(
+    client: WorkspaceClient, wheel: str
+) -> None:
+    schedule, runner = CronSchedule("0 0 5 * * ?", "UTC"), JobRunAs(user_name="laptop@localhost")
+    job_id = int(
+        client.jobs.create(**create(wheel, "timed"), schedule=schedule, run_as=runner).job_id or 0
+    )
+    settings = client.jobs.get(job_id).settings
+    assert settings is not None
+    assert settings.schedule == schedule
+    assert settings.run_as == runner
 
 
 def test_a_run_is_started_waited_for_and_read(client: WorkspaceClient, job: int) -> None:

@@ -217,7 +217,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def until(true: Callable[[], Any], seconds: float = 30) -> Any:
+def until(true: Callable[[], Any], seconds: float = 120) -> Any:
     """Wait for a condition and return what it gave.
 
     Raises:
@@ -237,7 +237,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of all toy bundles; no process of it may outlive the session."""
     path = tmp_path_factory.mktemp("laptop")
     yield path
-    until(lambda: not ours(path), 10)
+    until(lambda: not ours(path))
 
 
 @pytest.fixture(scope="session")

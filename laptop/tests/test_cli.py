@@ -223,7 +223,7 @@ def test_two_runs_started_at_once_both_build_and_run_one_after_the_other(toy: To
     declare(toy, "queued", execute("one", "import time; time.sleep(0.5)"), queue={"enabled": True})
     started = [toy.start("run", "queued") for _ in range(2)]
     for process in started:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
         assert process.returncode == 0, out + err
     runs = toy.open().ask("GET", LAST)["runs"][:2]
     later, earlier = (run["tasks"][0] for run in runs)
@@ -239,7 +239,7 @@ def test_ctrl_c_cancels_the_run_and_ends_its_tasks(
     process = toy.start("run", "slow")
     until(lambda: told.exists() and told.read_text().endswith("\n"))
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "canceled" in err
     until(lambda: results(last_run(there)) == {"slow": "CANCELED"})
@@ -287,7 +287,7 @@ def test_exec_refuses_a_command_that_is_not_there(toy: Toy) -> None:
 
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(toy: Toy) -> None:
     process = toy.start("status", http_proxy="http://127.0.0.1:9", no_proxy="", NO_PROXY="")
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
 
 
@@ -354,7 +354,7 @@ def test_where_nothing_stands_the_next_step_is_said(lonely: Toy) -> None:
 @pytest.mark.slow
 def test_two_ups_at_once_give_one_workspace_and_reset_takes_it_away(lonely: Toy) -> None:
     started = [lonely.start("up") for _ in range(2)]
-    shown = {process.communicate(timeout=60) for process in started}
+    shown = {process.communicate(timeout=120) for process in started}
     assert [process.returncode for process in started] == [0, 0]
     ((out, err),) = shown
     assert err == ""
@@ -388,9 +388,9 @@ def test_ui_is_mlflows_over_the_same_store(toy: Toy, jobs: Jobs, free_port: int)
             return None
 
     try:
-        until(lambda: ask("/"), 60)
+        until(lambda: ask("/"))
         query = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=/Shared/seen"
         assert json.loads(ask(query) or b"{}")["experiment"]["name"] == "/Shared/seen"
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)

@@ -160,14 +160,14 @@ def test_a_run_under_way_is_not_ended_for_a_new_catalog(jobs: Jobs, shared: Home
 def test_it_leaves_when_left_alone_but_not_while_a_job_runs(lonely: Toy, wheel: str) -> None:
     lonely.home.create()
     process = subprocess.Popen(
-        [sys.executable, "-m", "laptop.workspace.server", "--idle-seconds", "1", lonely.home.path],
+        [sys.executable, "-m", "laptop.workspace.server", "--idle-seconds", "3", lonely.home.path],
         stderr=subprocess.DEVNULL,
     )
     jobs = Jobs(until(lambda: connection.find(lonely.home)), wheel)
     done = lonely.root / "done"
-    job_id = jobs.create(execute("slow", f"import time; time.sleep(4); open({str(done)!r}, 'w')"))
+    job_id = jobs.create(execute("slow", f"import time; time.sleep(5); open({str(done)!r}, 'w')"))
     jobs.start(job_id)
-    assert process.wait(30) == 0
+    assert process.wait(120) == 0
     assert done.exists()
     assert ours(lonely.root) == []
 

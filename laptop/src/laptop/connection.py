@@ -17,9 +17,9 @@ from .errors import LaptopError, WorkspaceFailed, WorkspaceNotRunning
 from .home import Home
 from .identity import USER_NAME
 
-START_SECONDS = 60.0
-STOP_SECONDS = 10.0
-ANSWER_SECONDS = 5.0
+START_SECONDS = 180.0
+STOP_SECONDS = 30.0
+ANSWER_SECONDS = 30.0
 
 # A company's proxy must not be asked for what is on this machine.
 LOOPBACK = "127.0.0.1,localhost"

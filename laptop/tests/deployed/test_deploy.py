@@ -92,7 +92,7 @@ def test_laptop_run_takes_a_deployed_job_over_and_the_next_deploy_takes_it_back(
 ) -> None:
     (before,) = client.jobs.list(name=JOBS[1])
     process = deployed.toy.start("run", "three", LAPTOP_HOME=str(shared.path))
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 0, out + err
     assert [job.job_id for job in client.jobs.list(name=JOBS[1])] == [before.job_id]
     assert actions(deployed)["resources.jobs.three"] == "update"

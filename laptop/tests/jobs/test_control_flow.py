@@ -214,8 +214,11 @@ def test_run_if_lets_failures_be_handled_and_told_on(flow: Flow) -> None:
 def test_each_item_of_a_list_is_run_with_so_many_at_once(flow: Flow, tmp_path: Path) -> None:
     code = (
         "import sys, time\n"
-        f"file = open({str(tmp_path / 'times')!r}, 'a', buffering=1)\n"
-        "print('item', sys.argv[2]); file.write('1\\n'); time.sleep(0.5); file.write('-1\\n')"
+        f"file = open({str(tmp_path / 'times')!r}, 'a+', buffering=1)\n"
+        "print('item', sys.argv[2]); file.write('1\\n')\n"
+        # The first waits until another has begun beside it.
+        "while file.seek(0) or file.read().split().count('1') < 2: time.sleep(0.01)\n"
+        "time.sleep(0.3); file.write('-1\\n')"
     )
     inner = with_argument(execute("load", code), "{{input.month}} {{task.name}}")
     months = [{"month": name} for name in ("jan", "feb", "mar", "apr", "may")]
@@ -438,8 +441,8 @@ def test_a_time_out_of_a_loop_or_of_a_job_that_is_run_ends_what_it_holds(
     code = f"import os; open({str(tmp_path / 'pids')!r}, 'a').write(f'{{os.getpid()}}\\n'); {SLEEP}"
     child = flow.create(execute("inner", code), name="child")
     run = flow.run(
-        loop("each", "[1, 2]", execute("load", code), timeout_seconds=2),
-        call("call", child) | {"timeout_seconds": 2},
+        loop("each", "[1, 2]", execute("load", code), timeout_seconds=4),
+        call("call", child) | {"timeout_seconds": 4},
     )
     assert ends(run) == {"each": "TIMEDOUT", "call": "TIMEDOUT"}
     assert said_of(find(run, "each")) == "2 of 2 iterations did not end in time."

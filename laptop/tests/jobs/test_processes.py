@@ -77,10 +77,10 @@ def test_tasks_are_forked_until_the_warm_process_has_grown_a_thread(
     assert is_warm(first.parent)
     second = start()
     assert second.parent == os.getpid()
-    assert second.process.wait(30) == 0
+    assert second.process.wait(120) == 0
     assert "threads where imports left" in capfd.readouterr().err
     first.process.kill()
-    assert first.process.wait(30) == -signal.SIGKILL
+    assert first.process.wait(120) == -signal.SIGKILL
 
 
 @pytest.mark.slow
@@ -90,15 +90,15 @@ def test_a_warm_process_that_was_killed_takes_its_tasks_along_and_is_replaced(
     launcher.warm([])
     first = start(SLEEP)
     os.kill(first.parent, signal.SIGKILL)
-    assert first.process.wait(30) == -signal.SIGKILL
+    assert first.process.wait(120) == -signal.SIGKILL
     until(lambda: not alive(first.pid))
     alone = start()
     assert alone.parent == os.getpid()
-    assert alone.process.wait(30) == 0
+    assert alone.process.wait(120) == 0
     launcher.warm([])
     second = start()
     assert is_warm(second.parent)
-    assert second.process.wait(30) == 0
+    assert second.process.wait(120) == 0
 
 
 def test_a_warm_process_imports_what_it_lacks_before_the_next_task(
@@ -116,7 +116,7 @@ def test_a_warm_process_imports_what_it_lacks_before_the_next_task(
     assert is_warm(first.parent)
     assert second.parent == first.parent == int(note.read_text())
     first.process.kill()
-    assert first.process.wait(30) == -signal.SIGKILL
+    assert first.process.wait(120) == -signal.SIGKILL
 
 
 def test_no_process_is_warm_where_that_is_not_wanted(

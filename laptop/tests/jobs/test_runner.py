@@ -120,7 +120,7 @@ def test_a_time_out_ends_the_task_and_its_children(
         f"{note(tmp_path / 'own')}\n{SLEEP}"
     )
     of_task, of_job = (
-        ({"timeout_seconds": 1}, {}) if limited == "task" else ({}, {"timeout_seconds": 1})
+        ({"timeout_seconds": 3}, {}) if limited == "task" else ({}, {"timeout_seconds": 3})
     )
     run = jobs.run(execute("slow", code, **of_task), execute("after", "", "slow"), **of_job)
     assert results(run) == {"slow": "TIMEDOUT", "after": "UPSTREAM_FAILED"}
@@ -140,7 +140,7 @@ def test_a_time_out_is_tried_again_where_that_is_asked_for(jobs: Jobs) -> None:
 
 def test_a_job_time_out_ends_the_wait_for_the_next_attempt(jobs: Jobs) -> None:
     bad = execute("bad", "raise RuntimeError", max_retries=3, min_retry_interval_millis=60_000)
-    run = jobs.run(bad, timeout_seconds=1)
+    run = jobs.run(bad, timeout_seconds=3)
     assert [each["state"]["result_state"] for each in attempts(run, "bad")] == [
         "FAILED",
         "TIMEDOUT",
@@ -187,8 +187,8 @@ def test_independent_tasks_run_at_the_same_time(jobs: Jobs, tmp_path: Path) -> N
         )
 
     run = jobs.run(
-        execute("a", meet("a", "b"), timeout_seconds=20),
-        execute("b", meet("b", "a"), timeout_seconds=20),
+        execute("a", meet("a", "b"), timeout_seconds=120),
+        execute("b", meet("b", "a"), timeout_seconds=120),
     )
     assert results(run) == {"a": "SUCCESS", "b": "SUCCESS"}
 
@@ -270,11 +270,11 @@ def test_as_many_run_at_once_as_the_job_says_and_none_of_them_was_queued(
 
 
 def test_the_wait_for_the_next_attempt_counts_from_the_start_of_the_last(jobs: Jobs) -> None:
-    slow = "import time; time.sleep(0.8); raise RuntimeError"
-    run = jobs.run(execute("slow", slow, max_retries=1, min_retry_interval_millis=900))
+    slow = "import time; time.sleep(2.8); raise RuntimeError"
+    run = jobs.run(execute("slow", slow, max_retries=1, min_retry_interval_millis=3000))
     first, second = attempts(run, "slow")
-    assert second["start_time"] - first["start_time"] >= 900
-    assert second["start_time"] - first["end_time"] < 900
+    assert second["start_time"] - first["start_time"] >= 3000
+    assert second["start_time"] - first["end_time"] < 3000
 
 
 def test_serverless_tries_again_by_itself(jobs: Jobs) -> None:

@@ -37,7 +37,7 @@ class Laptop:
             env={**os.environ, "LAPTOP_HOME": str(self.home.path)},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
 
     def run(self, job: str, as_of: str, *more: str) -> subprocess.CompletedProcess[str]:
@@ -84,7 +84,7 @@ class Laptop:
             cwd=ROOT / "tests",
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -27,7 +27,7 @@ def list_commands() -> list[str]:
 def test_a_command_of_the_documents_is_the_cli_s(cli: Path, command: str) -> None:
     _, *words = shlex.split(command)
     verbs = words[: next((i for i, w in enumerate(words) if w.startswith("-")), len(words))]
-    asked = subprocess.run([cli, *verbs, "--help"], capture_output=True, text=True, timeout=60)
+    asked = subprocess.run([cli, *verbs, "--help"], capture_output=True, text=True, timeout=120)
     assert asked.returncode == 0, asked.stderr
     usage = re.search(r"^Usage:\n  databricks (.*)$", asked.stdout, re.MULTILINE)
     assert usage is not None

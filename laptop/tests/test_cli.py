@@ -15,7 +15,7 @@ from laptop.overview import run_sql
 from .conftest import TASKS, Jobs, Toy, alive, execute, ours, results, until
 
 LAST = "/api/2.2/jobs/runs/list?expand_tasks=true"
-AGAIN = {"max_retries": 1, "min_retry_interval_millis": 1500}
+AGAIN = {"max_retries": 1, "min_retry_interval_millis": 5000}
 WHO = "import os; print('forked by', os.getppid()); from toy import tasks; print(tasks.__file__)"
 
 
@@ -234,7 +234,8 @@ def test_ctrl_c_cancels_the_run_and_ends_its_tasks(
     toy: Toy, there: Connection, tmp_path: Path
 ) -> None:
     told = tmp_path / "pid"
-    code = f"import os, time; open({str(told)!r}, 'w').write(f'{{os.getpid()}}\\n'); time.sleep(60)"
+    told_by = f"open({str(told)!r}, 'w').write(f'{{os.getpid()}}\\n')"
+    code = f"import os, time; {told_by}; time.sleep(600)"
     declare(toy, "slow", execute("slow", code))
     process = toy.start("run", "slow")
     until(lambda: told.exists() and told.read_text().endswith("\n"))

@@ -170,7 +170,7 @@ def test_the_one_required_check_waits_and_fails_closed(
         env={"PATH": f"{tmp_path}:{PROGRAMS}", "COMMIT": "c"},
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=120,
         check=False,
     )
     assert done.returncode == ended, done.stderr

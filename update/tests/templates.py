@@ -113,7 +113,7 @@ class Command:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         return Result(" ".join(command), done.returncode, done.stdout, done.stderr)

@@ -90,7 +90,7 @@ class Databricks:
             },
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         return Shown(done.returncode, done.stdout, done.stderr)
 

@@ -6,7 +6,7 @@ from databricks.sdk import WorkspaceClient
 from ..conftest import execute, results, until
 from .conftest import Databricks
 
-SLEEP = "import time; time.sleep(60)"
+SLEEP = "import time; time.sleep(600)"
 
 
 def run_of(databricks: Databricks, job: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from databricks.sdk.service.jobs import (
 
 from ..conftest import Toy, alive, execute, until
 
-SLEEP = "import time; time.sleep(60)"
+SLEEP = "import time; time.sleep(600)"
 ENDED = (
     RunLifeCycleState.TERMINATED,
     RunLifeCycleState.SKIPPED,

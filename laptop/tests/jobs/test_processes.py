@@ -22,7 +22,7 @@ def grow():
 os.register_at_fork(after_in_parent=grow)
 """
 TELL = "import os; print(os.getppid(), os.getpid(), flush=True)"
-SLEEP = "import time; time.sleep(60)"
+SLEEP = "import time; time.sleep(600)"
 
 Start = Callable[..., "Running"]
 

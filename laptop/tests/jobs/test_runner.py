@@ -8,7 +8,7 @@ from laptop.connection import RequestRefused
 
 from ..conftest import Jobs, alive, execute, results, until
 
-SLEEP = "import time; time.sleep(60)"
+SLEEP = "import time; time.sleep(600)"
 
 
 def task(run: dict[str, Any], key: str) -> dict[str, Any]:

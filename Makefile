@@ -18,7 +18,7 @@ export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo notebook test lint format wheel integration plan release retrain clean
+.PHONY: help setup demo notebook test lint format wheel integration plan release retrain compare clean
 
 help: ## Show what there is to make.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,10 @@ release: setup ## Deploy to TARGET what was planned, and nothing else.
 
 retrain: setup ## Start model_training of TARGET if its code has changed since it last ran.
 	@$(RUN) python -m delivery retrain $(call required,TARGET)
+
+compare: setup ## Compare the model of dev with the Champion of prod, on the laptop; PARAMS=key=value.
+	@$(RUN) laptop run model_comparison --var source_catalog=prod,source_schema=flight_delays \
+	    $(if $(PARAMS),--params $(PARAMS))
 
 required = $(or $($(1)),$(error Say which target of databricks.yml: make $@ $(1)=test))
 

@@ -20,7 +20,7 @@ DOCUMENTS = sorted(
     for path in ROOT.glob(pattern)
 )
 # Run by their own tests or by the CI entry, or never ending.
-ELSEWHERE = re.compile(r"^(make |databricks |uv run laptop ui)")
+ELSEWHERE = re.compile(r"^(make (?!compare)|databricks |uv run laptop ui)")
 
 
 def commands_of(document: str) -> list[str]:
@@ -87,8 +87,10 @@ def test_commands_of_the_documents_run_in_their_order(tmp_path: Path) -> None:
         "uv run laptop run batch_inference --params as_of=2013-12-01",
         *steps,
     ]
-    # The tests' own environment stands for `uv run`.
-    script = "\n".join(line.replace("uv run ", "") for line in lines)
+    # The tests' own environment stands for `uv run`, and for what `make setup` installs.
+    script = "\n".join(
+        line.replace("uv run ", "").replace("make ", "make -o setup RUN= ") for line in lines
+    )
     tools = Path(sys.executable).parent
     done = subprocess.run(
         ["sh", "-eux", "-c", script],

@@ -147,7 +147,7 @@ def test_batch_inference_scores_every_row_once_and_only_once(trained: Laptop) ->
         ("model_training", "as_off=2026-01-01", "no parameter 'as_off'. There are: as_of, policy"),
         ("feature_refresh", "as_of=yesterday", "must be an ISO date or timestamp in UTC"),
         ("model_training", "policy=lenient", "policy_small"),
-        ("training", "as_of=2026-01-01", "batch_inference, feature_refresh, model_training"),
+        ("training", "as_of=2026-01-01", "model_comparison, model_training"),
         ("model_training", "as_of=1990-01-01", "feature_refresh"),
     ],
 )

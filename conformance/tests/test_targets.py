@@ -44,6 +44,7 @@ def test_a_first_plan_creates_everything_and_does_nothing(
     for kind, keys in RESOURCES.items():
         assert {f"{kind}.{key}" for key in keys} <= actions.keys()
     assert ("jobs.teardown" in actions) == (target in TEMPORARY)
+    assert ("jobs.model_comparison" in actions) == (target is DEV)
     assert deployment.workspace.read_state() == before
 
 

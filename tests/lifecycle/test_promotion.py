@@ -16,6 +16,7 @@ from flight_delays.lifecycle import (
     Reject,
     UnusableInputError,
     decide,
+    foresee,
     screen,
 )
 
@@ -225,3 +226,30 @@ def test_screening_leaves_open_only_what_a_comparison_decides() -> None:
 def test_an_instant_without_a_zone_is_refused() -> None:
     with pytest.raises(UnusableInputError, match="as_of of version 4: got 2013-11-01T00:00:00;"):
         replace(CHALLENGER, as_of=NOVEMBER.replace(tzinfo=None))
+
+
+# A version of another model: its number and its aliases say nothing beside this champion.
+VISITOR = replace(CHALLENGER, version=3, aliases=frozenset({"Champion", "Challenger"}))
+
+
+def foretell(visitor: Candidate, comparison: Comparison = BETTER) -> Decision:
+    return foresee(visitor, CHAMPION, comparison, number=9, min_gain=0.001)
+
+
+@pytest.mark.parametrize("aliases", [set(), {"Challenger"}, {"Champion"}])
+def test_a_version_of_another_model_is_decided_on_under_the_number_it_would_have(
+    aliases: set[str],
+) -> None:
+    visitor = replace(VISITOR, aliases=frozenset(aliases))
+    assert foretell(visitor) == run(replace(CHALLENGER, version=9))
+    assert isinstance(foretell(visitor), Promote)
+
+
+def test_a_version_of_another_model_is_kept_out_by_what_keeps_out_its_own() -> None:
+    assert isinstance(foretell(VISITOR, replace(BETTER, low=0.001)), Keep)
+    failed = foretell(replace(VISITOR, status="FAILED"))
+    assert isinstance(failed, Reject)
+    assert "validation status is 'FAILED'" in failed.reason
+    earlier = foretell(replace(VISITOR, as_of=NOVEMBER - timedelta(days=90)))
+    assert isinstance(earlier, Reject)
+    assert "train as of a later instant" in earlier.reason

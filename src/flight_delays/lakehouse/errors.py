@@ -24,6 +24,20 @@ class TableMissingError(LakehouseError):
         super().__init__(f"Table {table} does not exist. {remedy}")
 
 
+class TableUnreadableError(LakehouseError):
+    """A table that is to be read cannot be."""
+
+    def __init__(self, table: str, why: str, remedy: str) -> None:
+        super().__init__(f"Table {table} cannot be read: {why}. {remedy}")
+
+
+class ModelUnreadableError(LakehouseError):
+    """A registered model that is to be read is not there, or not for whom the task runs as."""
+
+    def __init__(self, model: str, why: str, remedy: str) -> None:
+        super().__init__(f"Registered model {model} cannot be read: {why}. {remedy}")
+
+
 class ModelUriError(LakehouseError):
     """A model URI that names no version of a registered model."""
 

@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import mlflow
+from databricks.sdk import WorkspaceClient
+from mlflow.exceptions import MlflowException
 
-from .errors import ModelUriError, TagMissingError
+from .errors import ModelUnreadableError, ModelUriError, TagMissingError
 
 MODEL_URI = re.compile(r"^models:/([^/@{}\s.]+\.[^/@{}\s.]+\.[^/@{}\s.]+)/([1-9]\d*)$")
 
 STATUS_TAG = "model_validation_status"
 PENDING = "PENDING"
 AS_OF_TAG = "as_of"
+KIND_TAG = "outcome_kind"
+
+# What the registry answers where a model is not there, or is not shown.
+HIDDEN = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "PERMISSION_DENIED"}
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,31 @@ def read_aliases(registry: mlflow.MlflowClient, model: str) -> dict[str, int]:
     An error of the registry stays an error: that nobody answers is not "no champion".
     """
     return {a: int(v) for a, v in registry.get_registered_model(model).aliases.items()}
+
+
+def require_aliases(registry: mlflow.MlflowClient, model: str, remedy: str) -> dict[str, int]:
+    """Return the version behind each alias of a model that has to be there.
+
+    Args:
+        registry: The registry.
+        model: Full name of the registered model.
+        remedy: What makes it readable, as a sentence.
+
+    Raises:
+        ModelUnreadableError: It is not there, or may not be read.
+    """
+    try:
+        return read_aliases(registry, model)
+    except MlflowException as error:
+        if error.error_code not in HIDDEN:
+            raise
+        raise ModelUnreadableError(model, error.message.strip().rstrip("."), remedy) from error
+
+
+def find_newest(workspace: WorkspaceClient, model: str) -> int | None:
+    """Return the newest version of a registered model; None where it has none."""
+    versions = workspace.model_versions.list(model)
+    return max((each.version for each in versions if each.version is not None), default=None)
 
 
 def read_version(registry: mlflow.MlflowClient, model: str, version: int) -> ModelVersion:

@@ -39,6 +39,14 @@ def has_signature(model_uri: str) -> tuple[bool, bool]:
     return bool(signature.inputs), bool(signature.outputs)
 
 
+def read_inputs(model_uri: str) -> list[str]:
+    """Return the columns that a row has to bring for a model; none where it does not say."""
+    signature = mlflow.models.get_model_info(model_uri).signature
+    if signature is None or not signature.inputs:
+        return []
+    return list(signature.inputs.required_input_names())
+
+
 def predict_as_served(model_uri: str, features: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Predict as an endpoint would: features in a JSON request, to the model without look-ups.
 

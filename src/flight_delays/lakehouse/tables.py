@@ -8,7 +8,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 
 from .context import Lakehouse
-from .errors import LakehouseError, TableMissingError
+from .errors import LakehouseError, TableMissingError, TableUnreadableError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -29,6 +29,28 @@ def require_table(spark: "SparkSession", table: str, remedy: str) -> None:
     """
     if not spark.catalog.tableExists(table):
         raise TableMissingError(table, remedy)
+
+
+def require_readable(spark: "SparkSession", table: str, remedy: str) -> None:
+    """Refuse to go on without a table that may be read.
+
+    Args:
+        spark: The session.
+        table: Its full name.
+        remedy: What brings it, as a sentence.
+
+    Raises:
+        TableMissingError: It is not there.
+        TableUnreadableError: The platform does not let it be read, or cannot.
+    """
+    from pyspark.errors import PySparkException
+
+    try:
+        require_table(spark, table, remedy)
+        # Read as far as to its columns: to see that a table exists takes no right to its rows.
+        _ = spark.table(table).schema
+    except PySparkException as error:
+        raise TableUnreadableError(table, str(error).strip().rstrip("."), remedy) from error
 
 
 def create_table(spark: "SparkSession", table: str, columns: str) -> None:

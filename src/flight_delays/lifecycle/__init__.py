@@ -2,6 +2,7 @@
 
 from .checks import Check, show
 from .comparison import Comparison, compare
+from .contrasts import Contrast, SliceContrast, contrast_metrics, contrast_slices
 from .decisions import Decision, Failed, Keep, Passed, Promote, Reject, Verdict
 from .errors import InstantWithoutZoneError, UnusableInputError, WindowError
 from .gate import Evidence, judge
@@ -9,7 +10,7 @@ from .intake import Intake, Limits, find_objections
 from .kinds import BINARY, Kind, Loss, Metric, number
 from .metrics import largest_difference
 from .policy import Bounds, Policy, Section, Slices, ValidationPolicy, Window, Windows
-from .promotion import CHALLENGER, CHAMPION, Candidate, decide, screen
+from .promotion import CHALLENGER, CHAMPION, Candidate, decide, foresee, screen
 from .windows import Interval, Split, reach_batch, split
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Candidate",
     "Check",
     "Comparison",
+    "Contrast",
     "Decision",
     "Evidence",
     "Failed",
@@ -37,6 +39,7 @@ __all__ = [
     "Reject",
     "Section",
     "Slices",
+    "SliceContrast",
     "Split",
     "UnusableInputError",
     "ValidationPolicy",
@@ -45,8 +48,11 @@ __all__ = [
     "WindowError",
     "Windows",
     "compare",
+    "contrast_metrics",
+    "contrast_slices",
     "decide",
     "find_objections",
+    "foresee",
     "judge",
     "largest_difference",
     "number",

@@ -1,6 +1,6 @@
 """Whether a challenger becomes champion."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .checks import is_figure, show
@@ -104,6 +104,30 @@ def decide(
     if comparison.low > asked:
         return Promote(f"{version} beats {rival}: {figures}")
     return Keep(f"{rival} stays, version {challenger.version} does not surely beat it: {figures}")
+
+
+def foresee(
+    visitor: Candidate,
+    champion: Candidate,
+    comparison: Comparison,
+    *,
+    number: int,
+    min_gain: float,
+) -> Decision:
+    """Decide on a version of another model as if it stood beside the champion.
+
+    Its number and its aliases are those of its own model: here it would have another number, and
+    challenge if it has passed.
+
+    Args:
+        visitor: The version of the other model.
+        champion: The version that stands.
+        comparison: One against the other.
+        number: The number it would have beside the champion.
+        min_gain: As in `decide`.
+    """
+    newest = replace(visitor, version=number, aliases=frozenset({CHALLENGER}))
+    return decide(newest, champion, comparison, min_gain=min_gain, first_min_gain=min_gain)
 
 
 def _find_refusal(challenger: Candidate, champion: Candidate | None) -> str | None:

@@ -8,10 +8,11 @@ from ..contract import load_policy, select_rows
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import LakehouseError
 from ..lakehouse.registry import read_aliases
-from ..lakehouse.tables import add_new_rows, create_table, require_table
+from ..lakehouse.tables import add_new_rows, create_table, require_readable
 from ..lifecycle import CHAMPION, reach_batch
 from ..problem import PROBLEM
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
+from .sources import advise
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -56,7 +57,7 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
     window = reach_batch(parameters.as_of, load_policy(parameters.policy, PROBLEM.kind).windows)
     qualify = partial(in_schema, parameters.source)
     source = qualify(PROBLEM.spine.source)
-    require_table(lakehouse.spark, source, "Run the job feature_refresh first.")
+    require_readable(lakehouse.spark, source, advise(parameters.source, parameters.model))
     rows = select_rows(lakehouse.spark, PROBLEM, qualify, window)
     table = in_schema(parameters.target, PREDICTIONS)
     create_table(lakehouse.spark, table, ", ".join(f"{k} {v}" for k, v in COLUMNS.items()))

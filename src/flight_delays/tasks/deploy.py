@@ -10,7 +10,6 @@ from ..lakehouse.endpoint import ask_endpoint, bring_endpoint
 from ..lakehouse.errors import LakehouseError
 from ..lakehouse.online import require_online_store
 from ..lakehouse.registry import (
-    STATUS_TAG,
     ModelVersion,
     move_alias,
     parse_model_uri,
@@ -21,7 +20,6 @@ from ..lakehouse.registry import (
 from ..lakehouse.scoring import score
 from ..lifecycle import (
     CHAMPION,
-    Candidate,
     Decision,
     Keep,
     Policy,
@@ -32,7 +30,7 @@ from ..lifecycle import (
     split,
 )
 from ..problem import PROBLEM
-from .opponents import compare_with
+from .opponents import as_candidate, compare_with
 from .parameters import Parameters, SchemaName, Text, in_schema
 
 SMOKE_ROWS = 5
@@ -179,16 +177,6 @@ def select_held_out(
     qualify = partial(in_schema, source)
     rows = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, holdout, as_of)
     return rows.toPandas().sort_values(list(PROBLEM.columns), ignore_index=True)
-
-
-def as_candidate(version: ModelVersion) -> Candidate:
-    """Return what the decision needs of a version."""
-    return Candidate(
-        version=version.version,
-        status=version.tags.get(STATUS_TAG),
-        aliases=version.aliases,
-        as_of=version.as_of,
-    )
 
 
 def main() -> None:

@@ -5,13 +5,23 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.registry import ModelVersion
+from ..lakehouse.registry import STATUS_TAG, ModelVersion
 from ..lakehouse.scoring import score
-from ..lifecycle import Comparison, Policy, compare
+from ..lifecycle import Candidate, Comparison, Policy, compare
 from ..problem import PROBLEM
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+
+def as_candidate(version: ModelVersion) -> Candidate:
+    """Return what the decision needs of a version."""
+    return Candidate(
+        version=version.version,
+        status=version.tags.get(STATUS_TAG),
+        aliases=version.aliases,
+        as_of=version.as_of,
+    )
 
 
 def compare_with(
@@ -30,21 +40,34 @@ def compare_with(
         policy: How to compare.
         lakehouse: The platform's clients.
     """
+    incumbent = predict_incumbent(scored, rows, champion, lakehouse)
+    return compare_predictions(scored, incumbent, policy.comparison.loss, policy)
+
+
+def predict_incumbent(
+    scored: pd.DataFrame, rows: "DataFrame", champion: ModelVersion | None, lakehouse: Lakehouse
+) -> pd.Series:
+    """Return what the champion, or the rule of thumb, says of scored rows, in their order."""
     if champion is None:
-        incumbent = pd.Series(PROBLEM.rule_of_thumb(scored), index=scored.index)
-    else:
-        keys = list(PROBLEM.keys)
-        other = score(lakehouse.feature_store, champion.uri, rows)
-        # Rows come back in any order: they are brought together by what they are.
-        incumbent = scored[keys].merge(
-            other[[*keys, "prediction"]], on=keys, how="left", validate="one_to_one"
-        )["prediction"]
+        return pd.Series(PROBLEM.rule_of_thumb(scored), index=scored.index)
+    keys = list(PROBLEM.keys)
+    other = score(lakehouse.feature_store, champion.uri, rows)
+    # Rows come back in any order: they are brought together by what they are.
+    return scored[keys].merge(
+        other[[*keys, "prediction"]], on=keys, how="left", validate="one_to_one"
+    )["prediction"]
+
+
+def compare_predictions(
+    scored: pd.DataFrame, incumbent: pd.Series, loss: str, policy: Policy
+) -> Comparison:
+    """Compare scored rows with another's predictions of them by a loss, as the policy says."""
     return compare(
         scored[PROBLEM.label.column],
         scored["prediction"],
         incumbent,
         kind=PROBLEM.kind,
-        loss=policy.comparison.loss,
+        loss=loss,
         # Rows of one day share what the day was like, and err together.
         blocks=scored[PROBLEM.spine.decision_at].dt.date,
         resamples=policy.comparison.resamples,

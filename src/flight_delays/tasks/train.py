@@ -9,16 +9,22 @@ import pandas as pd
 from ..contract import load_configuration, load_policy, select_labelled_rows, select_rows
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.logging import log_datasets, log_model
-from ..lakehouse.registry import AS_OF_TAG, PENDING, STATUS_TAG, read_version, tag_version
-from ..lakehouse.tables import read_versions, require_table
+from ..lakehouse.registry import (
+    AS_OF_TAG,
+    KIND_TAG,
+    PENDING,
+    STATUS_TAG,
+    read_version,
+    tag_version,
+)
+from ..lakehouse.tables import read_versions
 from ..lifecycle import Interval, show, split
 from ..problem import PROBLEM
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
+from .sources import advise, require_source
 
 if TYPE_CHECKING:
     from databricks.feature_engineering.training_set import TrainingSet
-
-REFRESH = "Run the job feature_refresh first, with the same as_of."
 
 
 class TrainingDataError(Exception):
@@ -55,9 +61,7 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse) -> None:
     qualify = partial(in_schema, parameters.source)
     label = PROBLEM.label.column
     tables = [qualify(table.name) for table in PROBLEM.feature_tables]
-    facts = (PROBLEM.spine.source, PROBLEM.label.source)
-    for table in (*map(qualify, facts), *tables):
-        require_table(lakehouse.spark, table, REFRESH)
+    require_source(lakehouse.spark, parameters.source, parameters.model)
 
     def assemble(name: str, interval: Interval) -> tuple["TrainingSet", pd.DataFrame]:
         """Return the training set of a window, and its rows."""
@@ -67,8 +71,8 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse) -> None:
         if labelled.isEmpty():
             raise TrainingDataError(
                 f"No row with a known label was decided {interval}, the {name} window of "
-                f"as_of {parameters.as_of}. {REFRESH} Or give another as_of, or wider windows in "
-                f"conf/{parameters.policy}.yml."
+                f"as_of {parameters.as_of}. {advise(parameters.source, parameters.model)} Or give "
+                f"another as_of, or wider windows in conf/{parameters.policy}.yml."
             )
         training_set = lakehouse.feature_store.create_training_set(
             df=labelled,
@@ -102,6 +106,7 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse) -> None:
 
     tags = {
         AS_OF_TAG: parameters.as_of.isoformat(),
+        KIND_TAG: PROBLEM.kind.name,
         "git_commit": parameters.git_commit or "uncommitted",
         "job_run_id": parameters.job_run,
         "policy": parameters.policy,

@@ -1,0 +1,274 @@
+"""Two models side by side: as text for a terminal and a log, and as a page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+
+from ..lifecycle import CHAMPION, Comparison, Contrast, Decision, Keep, Promote, SliceContrast, show
+from ..lifecycle.curves import bin_predictions
+from ..lifecycle.observations import FloatArray
+from .charts import Bar, Role, Series, draw_bars, draw_interval, draw_plot, show_figure
+from .page import write_page, write_paragraph, write_plots, write_section, write_table
+
+Rows = list[tuple[str, ...]]
+HEADS = ("Challenger", CHAMPION, "Better")
+NAMES = {"challenger": "Challenger", "champion": CHAMPION, None: ""}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rival:
+    """One of the two.
+
+    Attributes:
+        model: Full name of its registered model.
+        version: Its version.
+        as_of: The instant before which it was trained; None where it is not recorded.
+    """
+
+    model: str
+    version: int
+    as_of: datetime | None
+
+    def __str__(self) -> str:
+        """Says which it is."""
+        as_of = f"{self.as_of:%Y-%m-%d %H:%M} UTC" if self.as_of else "an instant not recorded"
+        return f"version {self.version} of {self.model}, trained as of {as_of}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contest:
+    """All that is shown of two models.
+
+    Attributes:
+        challenger: The one that is tried.
+        champion: The one in use elsewhere.
+        compared_at: When they were compared.
+        rows: On which rows, in words.
+        number: The number that the challenger would have beside the champion.
+        decision: What the gate that made the champion would decide.
+        asked: What the lower bound of the gain must exceed.
+        comparisons: How both did by each loss; the first is the policy's, and decides.
+        metrics: Every metric of both.
+        slices: The policy's metric of both within each slice.
+        labels: What happened.
+        predictions: What the challenger predicted.
+        incumbent: What the champion predicted.
+    """
+
+    challenger: Rival
+    champion: Rival
+    compared_at: datetime
+    rows: str
+    number: int
+    decision: Decision
+    asked: float
+    comparisons: Sequence[Comparison]
+    metrics: Sequence[Contrast]
+    slices: Sequence[SliceContrast]
+    labels: FloatArray
+    predictions: FloatArray
+    incumbent: FloatArray
+
+
+def write_contest(contest: Contest) -> str:
+    """Return the comparison as plain text."""
+    metrics, gains, slices = list_metrics(contest), list_gains(contest), list_slices(contest)
+    return "\n".join(
+        (
+            f"Challenger: {contest.challenger}",
+            f"{CHAMPION}:   {contest.champion}",
+            f"On {contest.rows}.",
+            "",
+            *write_grid(("Metric", *HEADS), metrics),
+            "",
+            *write_grid(("Gain in", "Gain", "Low", "High", "Confidence"), gains),
+            "",
+            *write_grid((f"{name_slices(contest)} in", "Rows", *HEADS), slices),
+            "",
+            f"{name_decision(contest)} {contest.decision.reason}",
+            advise(contest.decision),
+        )
+    )
+
+
+def write_contest_page(contest: Contest) -> str:
+    """Return the comparison as HTML that needs nothing from elsewhere."""
+    short = contest.challenger.model.rpartition(".")[2]
+    title = f"{short}, version {contest.challenger.version}, against the {CHAMPION}"
+    failed = "" if isinstance(contest.decision, Promote) else " failed"
+    found = contest.comparisons[0]
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="muted">Challenger: {escape(str(contest.challenger))}.<br>'
+        f"{CHAMPION}: {escape(str(contest.champion))}.<br>"
+        f"On {escape(contest.rows)}; compared {contest.compared_at:%Y-%m-%d %H:%M} UTC.</p>",
+        f'<div class="verdict{failed}"><strong>{escape(name_decision(contest))}</strong>'
+        f"<p>{escape(contest.decision.reason)}</p></div>",
+        write_section("What to do next", write_paragraph(advise(contest.decision))),
+        write_section(
+            "Gain",
+            write_paragraph(
+                f"By {found.loss} it is decided: the lower bound must exceed "
+                f"{show(contest.asked, found.unit)}."
+            ),
+            write_plots(
+                *(
+                    draw_interval(
+                        f"Gain in {each.loss}, to the right the Challenger is better",
+                        each.low,
+                        each.gain,
+                        each.high,
+                        contest.asked if each is found else 0.0,
+                    )
+                    for each in contest.comparisons
+                )
+            ),
+            write_table(("Gain in", "Gain", "Low", "High", "Confidence"), list_gains(contest)),
+        ),
+        write_section("Metrics", write_table(("Metric", *HEADS), list_metrics(contest))),
+        write_section("Calibration", write_plots(draw_calibration(contest))),
+        write_section("Slices", *write_slices(contest)),
+    ]
+    return write_page(title, parts)
+
+
+def name_decision(contest: Contest) -> str:
+    """Return what would be decided, in a few words."""
+    would = "reject it"
+    if isinstance(contest.decision, Promote):
+        would = "promote it"
+    elif isinstance(contest.decision, Keep):
+        would = f"keep the {CHAMPION}"
+    return f"As version {contest.number} of {contest.champion.model} the gate would {would}."
+
+
+def advise(decision: Decision) -> str:
+    """Return what a person does next."""
+    match decision:
+        case Promote():
+            return (
+                "Nothing was promoted: code is. Bring the change by a pull request; where the "
+                f"{CHAMPION} stands, model_training then trains anew and its own gate decides."
+            )
+        case Keep():
+            return (
+                f"The {CHAMPION} is as good, or nearly so: look where the slices differ, give more "
+                "rows to learn from or other features, train and compare again."
+            )
+        case _:
+            return "See to what the reason names, then compare again."
+
+
+def list_metrics(contest: Contest) -> Rows:
+    """Return every metric with both figures and whose is better."""
+    return [(_name(each), *_show_both(each)) for each in contest.metrics]
+
+
+def list_gains(contest: Contest) -> Rows:
+    """Return the gain by each loss between its bounds."""
+    return [
+        (
+            f"{each.loss} ({each.unit})" if each.unit else each.loss,
+            *(show_figure(figure) for figure in (each.gain, each.low, each.high)),
+            f"{100 * each.confidence:g}%",
+        )
+        for each in contest.comparisons
+    ]
+
+
+def list_slices(contest: Contest) -> Rows:
+    """Return the figures of both within each slice."""
+    return [
+        (f"{each.column} = {each.value}", f"{each.rows:,}", *_show_both(each.contrast))
+        for each in contest.slices
+    ]
+
+
+def name_slices(contest: Contest) -> str:
+    """Return the name of the metric that slices are measured by."""
+    return contest.slices[0].contrast.metric.name if contest.slices else "Nothing measured"
+
+
+def write_grid(heads: Sequence[str], rows: Rows) -> list[str]:
+    """Return a table as lines of text, every column but the first to the right."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+
+    def write_line(cells: Sequence[str]) -> str:
+        first, *others = zip(cells, widths, strict=True)
+        rest = (f"{cell:>{width}}" for cell, width in others)
+        return "  ".join((f"{first[0]:<{first[1]}}", *rest)).rstrip()
+
+    return [write_line(heads), *map(write_line, rows)]
+
+
+def draw_calibration(contest: Contest) -> str:
+    """Draw what both predicted against what happened, in bins of as many rows each."""
+    both: tuple[tuple[str, FloatArray, Role], ...] = (
+        ("Challenger", contest.predictions, "first"),
+        (CHAMPION, contest.incumbent, "second"),
+    )
+    lines = [
+        Series(
+            name=name,
+            points=[
+                (each.prediction, each.label) for each in bin_predictions(contest.labels, said)
+            ],
+            role=role,
+        )
+        for name, said, role in both
+    ]
+    across = [x for line in lines for x, _ in line.points]
+    ends = [(end, end) for end in (min(across), max(across))]
+    return draw_plot(
+        "The nearer to the diagonal, the better",
+        [Series(name="as predicted", points=ends, role="faint"), *lines],
+        "mean prediction",
+        "mean label",
+    )
+
+
+def write_slices(contest: Contest) -> list[str]:
+    """Return how far apart both are within each slice, plotted and listed."""
+    if not contest.slices:
+        return [write_paragraph("No slice has as many rows as the policy asks for.")]
+    metric = name_slices(contest)
+    columns = dict.fromkeys(each.column for each in contest.slices)
+    plots = [
+        draw_bars(
+            f"{metric} by {column}: Challenger minus {CHAMPION}",
+            [_draw_slice(each) for each in contest.slices if each.column == column],
+        )
+        for column in columns
+    ]
+    return [
+        write_plots(*plots),
+        write_table(("Slice", "Rows", *HEADS), list_slices(contest)),
+    ]
+
+
+def _draw_slice(each: SliceContrast) -> Bar:
+    challenger, champion = each.contrast.challenger, each.contrast.champion
+    if challenger is None or champion is None:
+        return Bar(each.value, None)
+    better = each.contrast.better
+    return Bar(
+        each.value, challenger - champion, None if better is None else better == "challenger"
+    )
+
+
+def _name(contrast: Contrast) -> str:
+    unit = contrast.metric.unit
+    return f"{contrast.metric.name} ({unit})" if unit else contrast.metric.name
+
+
+def _show_both(contrast: Contrast) -> tuple[str, str, str]:
+    return (
+        _show(contrast.challenger),
+        _show(contrast.champion),
+        NAMES[contrast.better],
+    )
+
+
+def _show(figure: float | None) -> str:
+    return "not measured" if figure is None else show_figure(figure)

@@ -1,0 +1,309 @@
+"""Task: compare a model of this deployment with the Champion of another, which is only read."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated
+
+import mlflow
+import pandas as pd
+from pydantic import BeforeValidator
+
+from ..contract import load_policy, select_labelled_rows
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.registry import (
+    KIND_TAG,
+    MODEL_URI,
+    ModelVersion,
+    find_newest,
+    parse_model_uri,
+    read_aliases,
+    read_version,
+    require_aliases,
+)
+from ..lakehouse.scoring import read_inputs, score
+from ..lifecycle import (
+    CHALLENGER,
+    CHAMPION,
+    Interval,
+    Policy,
+    UnusableInputError,
+    contrast_metrics,
+    contrast_slices,
+    foresee,
+    split,
+)
+from ..problem import PROBLEM
+from ..reports import Contest, Rival, write_contest, write_contest_page
+from .opponents import as_candidate, compare_predictions, predict_incumbent
+from .parameters import FullName, Parameters, SchemaName, Text, in_schema
+from .sources import advise, require_source
+
+PAGE = "comparison.html"
+
+
+class ComparisonRefusedError(Exception):
+    """The two cannot be compared; nothing was written."""
+
+
+def read_uri(value: object) -> str:
+    """Read the URI of a version; empty means that none is named.
+
+    Raises:
+        ValueError: Any other form.
+    """
+    if value and not MODEL_URI.match(str(value)):
+        raise ValueError(
+            "must be models:/<catalog>.<schema>.<model>/<version>; empty means the Challenger or, "
+            "where there is none, the newest version"
+        )
+    return str(value)
+
+
+class CompareParameters(Parameters):
+    """What the task is told.
+
+    Attributes:
+        model: Full name of this deployment's registered model.
+        model_uri: The version to compare; empty for its Challenger or else its newest.
+        champion_of: Full name of the registered model whose Champion it is compared with.
+        source: Schema of the tables that have the held-out rows, with its catalog.
+        experiment: This deployment's experiment, which takes the run with the page.
+        policy: Policy file under conf/.
+        job_run: Run of the job.
+    """
+
+    model: FullName
+    model_uri: Annotated[str, BeforeValidator(read_uri)]
+    champion_of: FullName
+    source: SchemaName
+    experiment: Text
+    policy: Text
+    job_run: Text
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """The held-out rows, and what both say of them.
+
+    Attributes:
+        interval: When they were decided.
+        rows: The rows with label, features and the version's `prediction`.
+        incumbent: The Champion's predictions, in the same order.
+    """
+
+    interval: Interval
+    rows: pd.DataFrame
+    incumbent: pd.Series
+
+
+def run(parameters: CompareParameters, lakehouse: Lakehouse) -> None:
+    """Compare on the rows held out from the version, and say what the gate there would decide.
+
+    Raises:
+        ComparisonRefusedError: There is nothing to compare, or the two cannot be compared.
+    """
+    policy = load_policy(parameters.policy, PROBLEM.kind)
+    champion = find_champion(parameters, lakehouse)
+    version = find_version(parameters, lakehouse)
+    require_source(lakehouse.spark, parameters.source, parameters.model)
+    for each in (version, champion):
+        require_alike(each)
+    scored = score_both(version, champion, policy, parameters, lakehouse)
+    newest = find_newest(lakehouse.workspace, champion.model) or champion.version
+    contest = hold_contest(version, champion, scored, policy, parameters, number=newest + 1)
+    print(write_contest(contest))
+    record(contest, version, champion, parameters, lakehouse)
+
+
+def find_champion(parameters: CompareParameters, lakehouse: Lakehouse) -> ModelVersion:
+    """Return the Champion to compare with."""
+    model = parameters.champion_of
+    if model == parameters.model:
+        raise ComparisonRefusedError(
+            f"champion_of is {model}, the model of this deployment itself, which its own task "
+            "deploy compares. Name that of production."
+        )
+    remedy = (
+        "champion_of names it; where it is not given, the variables source_catalog and "
+        "source_schema say where it is: name production's. Reading it takes EXECUTE on it, USE "
+        "CATALOG and USE SCHEMA: docs/cicd.md, Grants."
+    )
+    number = require_aliases(lakehouse.registry, model, remedy).get(CHAMPION)
+    if number is None:
+        raise ComparisonRefusedError(
+            f"{model} has no {CHAMPION} yet, so there is nothing to compare with. Its own job "
+            "model_training makes one; until then the rule of thumb is what has to be beaten, as "
+            "the page of a validation shows."
+        )
+    return read_version(lakehouse.registry, model, number)
+
+
+def find_version(parameters: CompareParameters, lakehouse: Lakehouse) -> ModelVersion:
+    """Return the version that is named, else the Challenger, else the newest."""
+    if parameters.model_uri:
+        model, number = parse_model_uri(parameters.model_uri)
+        if model == parameters.champion_of:
+            raise ComparisonRefusedError(
+                f"model_uri is {parameters.model_uri}, a version of the very model whose "
+                f"{CHAMPION} it is to be compared with. Name a version of another, or leave it "
+                "empty."
+            )
+        return read_version(lakehouse.registry, model, number)
+    challenger = read_aliases(lakehouse.registry, parameters.model).get(CHALLENGER)
+    newest = challenger or find_newest(lakehouse.workspace, parameters.model)
+    if newest is None:
+        raise ComparisonRefusedError(
+            f"{parameters.model} has no version yet: run the job model_training first, its tasks "
+            "train and validate."
+        )
+    return read_version(lakehouse.registry, parameters.model, newest)
+
+
+def require_alike(version: ModelVersion) -> None:
+    """Refuse a version that predicts something else, or of rows that this code does not give."""
+    kind = version.tags.get(KIND_TAG, PROBLEM.kind.name)
+    made_of = version.tags.get("git_commit", "not recorded")
+    if kind != PROBLEM.kind.name:
+        raise ComparisonRefusedError(
+            f"Version {version.version} of {version.model} predicts an outcome of the kind "
+            f"'{kind}', the problem here is of the kind '{PROBLEM.kind.name}'. Compare models of "
+            f"one problem; the commit that it was made of: {made_of}."
+        )
+    missing = [column for column in read_inputs(version.uri) if column not in PROBLEM.columns]
+    if missing:
+        raise ComparisonRefusedError(
+            f"Version {version.version} of {version.model} asks for {', '.join(missing)}, which "
+            f"rows do not have here; they have {', '.join(PROBLEM.columns)}. Compare from code "
+            f"whose problem/ gives these columns still; the commit it was made of: {made_of}."
+        )
+
+
+def score_both(
+    version: ModelVersion,
+    champion: ModelVersion,
+    policy: Policy,
+    parameters: CompareParameters,
+    lakehouse: Lakehouse,
+) -> Scored:
+    """Have both predict the rows held out from the version, each with the features it looks up."""
+    as_of = version.require_as_of()
+    interval = split(as_of, policy.windows).holdout
+    qualify = partial(in_schema, parameters.source)
+    rows = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, interval, as_of)
+    scored = score(lakehouse.feature_store, version.uri, rows)
+    if scored.empty:
+        raise ComparisonRefusedError(
+            f"{parameters.source} has no row with a known label that was decided {interval}, the "
+            f"rows held out from version {version.version} of {version.model}. "
+            f"{advise(parameters.source, parameters.model)}"
+        )
+    incumbent = predict_incumbent(scored, rows, champion, lakehouse)
+    for each, predictions in ((version, scored["prediction"]), (champion, incumbent)):
+        try:
+            PROBLEM.kind.read(scored[PROBLEM.label.column], predictions)
+        except UnusableInputError as error:
+            raise ComparisonRefusedError(
+                f"Version {each.version} of {each.model} cannot be compared. {error}"
+            ) from error
+    return Scored(interval=interval, rows=scored, incumbent=incumbent)
+
+
+def hold_contest(
+    version: ModelVersion,
+    champion: ModelVersion,
+    scored: Scored,
+    policy: Policy,
+    parameters: CompareParameters,
+    *,
+    number: int,
+) -> Contest:
+    """Compare by all there is to compare by; by the policy's loss alone it is decided.
+
+    Args:
+        version: The version that is tried.
+        champion: The Champion.
+        scored: What both say of the held-out rows.
+        policy: How to compare.
+        parameters: What the task is told.
+        number: The number that the version would have beside the Champion.
+    """
+    rows, incumbent = scored.rows, scored.incumbent
+    labels, predictions = PROBLEM.kind.read(rows[PROBLEM.label.column], rows["prediction"])
+    _, others = PROBLEM.kind.read(labels, incumbent)
+    by = policy.comparison.loss
+    losses = [by, *(loss for loss in PROBLEM.kind.losses if loss != by)]
+    comparisons = [compare_predictions(rows, incumbent, loss, policy) for loss in losses]
+    slices = policy.validation.slices
+    return Contest(
+        challenger=as_rival(version),
+        champion=as_rival(champion),
+        compared_at=datetime.now(UTC),
+        rows=f"{len(rows):,} rows of {parameters.source} decided {scored.interval}",
+        number=number,
+        decision=foresee(
+            as_candidate(version),
+            as_candidate(champion),
+            comparisons[0],
+            number=number,
+            min_gain=policy.comparison.min_gain,
+        ),
+        asked=policy.comparison.min_gain,
+        comparisons=tuple(comparisons),
+        metrics=contrast_metrics(PROBLEM.kind, labels, predictions, others),
+        slices=contrast_slices(
+            labels,
+            predictions,
+            others,
+            {column: rows[column] for column in slices.columns if column in rows},
+            metric=PROBLEM.kind.require_metric(slices.metric),
+            min_rows=slices.min_rows,
+        ),
+        labels=labels,
+        predictions=predictions,
+        incumbent=others,
+    )
+
+
+def as_rival(version: ModelVersion) -> Rival:
+    """Return what people are told of a version."""
+    return Rival(model=version.model, version=version.version, as_of=version.as_of)
+
+
+def record(
+    contest: Contest,
+    version: ModelVersion,
+    champion: ModelVersion,
+    parameters: CompareParameters,
+    lakehouse: Lakehouse,
+) -> None:
+    """Write the page and the figures to a run of this deployment's experiment."""
+    found = contest.comparisons[0]
+    mlflow.set_experiment(parameters.experiment)
+    tags = {
+        "model_uri": version.uri,
+        "champion_uri": champion.uri,
+        "decision": contest.decision.label,
+        "decision_reason": contest.decision.reason,
+        "policy": parameters.policy,
+        "job_run_id": parameters.job_run,
+    }
+    with mlflow.start_run(run_name=f"compare version {version.version}", tags=tags) as run:
+        mlflow.log_metrics(
+            {
+                f"gain_{found.loss}": found.gain,
+                f"gain_{found.loss}_low": found.low,
+                f"gain_{found.loss}_high": found.high,
+            }
+        )
+        mlflow.log_text(write_contest_page(contest), PAGE)
+    page = f"runs:/{run.info.run_id}/{PAGE}"
+    print(f"The page: {page}")
+    lakehouse.set_task_value("decision", contest.decision.label)
+    lakehouse.set_task_value("reason", contest.decision.reason)
+    lakehouse.set_task_value("page", page)
+
+
+def main() -> None:
+    """Run the task from its command line."""
+    run(CompareParameters.parse(), Lakehouse())

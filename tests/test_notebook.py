@@ -81,7 +81,7 @@ def drawn(trained: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Drawn:
         **trained.environment(), "IPYTHONDIR": str(folder), "MPLCONFIGDIR": str(folder),
     }  # fmt: skip
     client = nbclient.NotebookClient(
-        notebook, timeout=300, resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=300, startup_timeout=300, resources={"metadata": {"path": str(folder)}}
     )
     client.execute(env=environment)
     return Drawn(notebook, json.loads(notebook.cells[-1].outputs[0].text))

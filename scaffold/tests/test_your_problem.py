@@ -141,6 +141,7 @@ def test_a_sample_of_a_table_of_ones_own_is_brought_as_the_page_says(afternoon: 
 
 def test_the_jobs_of_any_problem_pass_their_slow_tests_with_this_one(afternoon: Afternoon) -> None:
     printed = afternoon.run(
-        "uv run pytest -q tests/test_running_lifecycle.py tests/test_recovery.py"
+        "uv run pytest -q tests/test_running_lifecycle.py tests/test_recovery.py "
+        "tests/test_notebook.py"
     )
     assert re.search(r"\d+ passed", printed)

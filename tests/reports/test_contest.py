@@ -1,7 +1,7 @@
 """Two models side by side, as a terminal and a browser show them."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -140,6 +140,25 @@ def test_slices_that_are_too_small_are_said_to_be() -> None:
     contest = make_contest(min_rows=1000)
     assert "Nothing measured in" in write_contest(contest)
     assert "No slice has as many rows as the policy asks for." in read(contest).words
+
+
+@pytest.mark.parametrize(
+    ("champion", "says"),
+    [
+        (INSTANT - timedelta(days=1), None),
+        (INSTANT, None),
+        (INSTANT + timedelta(days=1), "The Champion was trained later and then has learned from"),
+        (None, "The Champion may have been trained later and then has learned from"),
+    ],
+)
+def test_a_champion_that_may_know_the_rows_is_told_of(
+    champion: datetime | None, says: str | None
+) -> None:
+    contest = make_contest()
+    contest = replace(contest, champion=replace(contest.champion, as_of=champion))
+    for shown in (write_contest(contest), write_contest_page(contest)):
+        assert ("trained later" in shown) == (says is not None)
+        assert (says or "") in shown
 
 
 def test_an_instant_that_is_not_recorded_is_said_not_to_be() -> None:

@@ -79,6 +79,7 @@ def write_contest(contest: Contest) -> str:
             f"Challenger: {contest.challenger}",
             f"{CHAMPION}:   {contest.champion}",
             f"On {contest.rows}.",
+            *caution(contest),
             "",
             *write_grid(("Metric", *HEADS), metrics),
             "",
@@ -103,6 +104,7 @@ def write_contest_page(contest: Contest) -> str:
         f'<p class="muted">Challenger: {escape(str(contest.challenger))}.<br>'
         f"{CHAMPION}: {escape(str(contest.champion))}.<br>"
         f"On {escape(contest.rows)}; compared {contest.compared_at:%Y-%m-%d %H:%M} UTC.</p>",
+        *map(write_paragraph, caution(contest)),
         f'<div class="verdict{failed}"><strong>{escape(name_decision(contest))}</strong>'
         f"<p>{escape(contest.decision.reason)}</p></div>",
         write_section("What to do next", write_paragraph(advise(contest.decision))),
@@ -115,7 +117,7 @@ def write_contest_page(contest: Contest) -> str:
             write_plots(
                 *(
                     draw_interval(
-                        f"Gain in {each.loss}, to the right the Challenger is better",
+                        f"Gain in {each.loss}, to the right is better",
                         each.low,
                         each.gain,
                         each.high,
@@ -141,6 +143,18 @@ def name_decision(contest: Contest) -> str:
     elif isinstance(contest.decision, Keep):
         would = f"keep the {CHAMPION}"
     return f"As version {contest.number} of {contest.champion.model} the gate would {would}."
+
+
+def caution(contest: Contest) -> list[str]:
+    """Return what the figures are not to be trusted for; nothing where they are fair."""
+    challenger, champion = contest.challenger.as_of, contest.champion.as_of
+    if challenger and champion and champion <= challenger:
+        return []
+    known = "was trained later" if challenger and champion else "may have been trained later"
+    return [
+        f"The {CHAMPION} {known} and then has learned from these very rows: its figures are too "
+        "good. Train as of a later instant for a fair comparison."
+    ]
 
 
 def advise(decision: Decision) -> str:

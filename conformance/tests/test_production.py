@@ -1,7 +1,8 @@
 """Who deploys what is kept, from where, as whom it runs, and who may see it."""
 
 import hashlib
-from pathlib import Path
+import posixpath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -89,6 +90,22 @@ def test_each_wheel_that_a_job_names_is_the_one_that_was_built(
         assert [Path(wheel).name for wheel in wheels] == [built.name]
         for wheel in wheels:
             assert state["files"][wheel] == hashlib.sha256(built.read_bytes()).hexdigest()
+
+
+@each(*TARGETS)
+def test_dev_alone_brings_the_notebook_with_the_wheel_where_it_looks_for_it(
+    open_target: Open, target: Target
+) -> None:
+    deployment = open_target(target)
+    deployment.deploy().succeed()
+    files = deployment.workspace.read_state()["files"]
+    book = PurePosixPath(target.root_path, "files", "notebooks", "exploration.ipynb")
+    assert (str(book) in files) is (target is DEV)
+    # From the folder of the notebook, as its first cell has it.
+    looked_for = "../../artifacts/.internal"
+    assert looked_for in (deployment.project.root / "notebooks" / book.name).read_text()
+    folder = posixpath.normpath(book.parent / looked_for)
+    assert [path for path in files if path.startswith(f"{folder}/") and path.endswith(".whl")]
 
 
 @each(*(target for target in TARGETS if target is not DEV))

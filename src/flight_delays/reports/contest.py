@@ -16,7 +16,7 @@ HEADS = ("Challenger", CHAMPION, "Better")
 NAMES = {"challenger": "Challenger", "champion": CHAMPION, None: ""}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Rival:
     """One of the two.
 

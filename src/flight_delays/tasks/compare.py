@@ -11,20 +11,9 @@ from pydantic import BeforeValidator
 
 from ..contract import load_policy, select_labelled_rows
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.registry import (
-    KIND_TAG,
-    MODEL_URI,
-    ModelVersion,
-    find_newest,
-    parse_model_uri,
-    read_aliases,
-    read_version,
-    require_aliases,
-)
-from ..lakehouse.scoring import read_inputs, score
+from ..lakehouse.registry import MODEL_URI, ModelVersion, find_newest
+from ..lakehouse.scoring import score
 from ..lifecycle import (
-    CHALLENGER,
-    CHAMPION,
     Interval,
     Policy,
     UnusableInputError,
@@ -37,13 +26,10 @@ from ..problem import PROBLEM
 from ..reports import Contest, Rival, write_contest, write_contest_page
 from .opponents import as_candidate, compare_predictions, predict_incumbent
 from .parameters import FullName, Parameters, SchemaName, Text, in_schema
+from .rivals import ComparisonRefusedError, find_champion, find_version, require_alike
 from .sources import advise, require_source
 
 PAGE = "comparison.html"
-
-
-class ComparisonRefusedError(Exception):
-    """The two cannot be compared; nothing was written."""
 
 
 def read_uri(value: object) -> str:
@@ -104,8 +90,10 @@ def run(parameters: CompareParameters, lakehouse: Lakehouse) -> None:
         ComparisonRefusedError: There is nothing to compare, or the two cannot be compared.
     """
     policy = load_policy(parameters.policy, PROBLEM.kind)
-    champion = find_champion(parameters, lakehouse)
-    version = find_version(parameters, lakehouse)
+    champion = find_champion(parameters.champion_of, parameters.model, lakehouse)
+    version = find_version(
+        parameters.model_uri, parameters.model, parameters.champion_of, lakehouse
+    )
     require_source(lakehouse.spark, parameters.source, parameters.model)
     for each in (version, champion):
         require_alike(each)
@@ -114,69 +102,6 @@ def run(parameters: CompareParameters, lakehouse: Lakehouse) -> None:
     contest = hold_contest(version, champion, scored, policy, parameters, number=newest + 1)
     print(write_contest(contest))
     record(contest, version, champion, parameters, lakehouse)
-
-
-def find_champion(parameters: CompareParameters, lakehouse: Lakehouse) -> ModelVersion:
-    """Return the Champion to compare with."""
-    model = parameters.champion_of
-    if model == parameters.model:
-        raise ComparisonRefusedError(
-            f"champion_of is {model}, the model of this deployment itself, which its own task "
-            "deploy compares. Name that of production."
-        )
-    remedy = (
-        "champion_of names it; where it is not given, the variables source_catalog and "
-        "source_schema say where it is: name production's. Reading it takes EXECUTE on it, USE "
-        "CATALOG and USE SCHEMA: docs/cicd.md, Grants."
-    )
-    number = require_aliases(lakehouse.registry, model, remedy).get(CHAMPION)
-    if number is None:
-        raise ComparisonRefusedError(
-            f"{model} has no {CHAMPION} yet, so there is nothing to compare with. Its own job "
-            "model_training makes one; until then the rule of thumb is what has to be beaten, as "
-            "the page of a validation shows."
-        )
-    return read_version(lakehouse.registry, model, number)
-
-
-def find_version(parameters: CompareParameters, lakehouse: Lakehouse) -> ModelVersion:
-    """Return the version that is named, else the Challenger, else the newest."""
-    if parameters.model_uri:
-        model, number = parse_model_uri(parameters.model_uri)
-        if model == parameters.champion_of:
-            raise ComparisonRefusedError(
-                f"model_uri is {parameters.model_uri}, a version of the very model whose "
-                f"{CHAMPION} it is to be compared with. Name a version of another, or leave it "
-                "empty."
-            )
-        return read_version(lakehouse.registry, model, number)
-    challenger = read_aliases(lakehouse.registry, parameters.model).get(CHALLENGER)
-    newest = challenger or find_newest(lakehouse.workspace, parameters.model)
-    if newest is None:
-        raise ComparisonRefusedError(
-            f"{parameters.model} has no version yet: run the job model_training first, its tasks "
-            "train and validate."
-        )
-    return read_version(lakehouse.registry, parameters.model, newest)
-
-
-def require_alike(version: ModelVersion) -> None:
-    """Refuse a version that predicts something else, or of rows that this code does not give."""
-    kind = version.tags.get(KIND_TAG, PROBLEM.kind.name)
-    made_of = version.tags.get("git_commit", "not recorded")
-    if kind != PROBLEM.kind.name:
-        raise ComparisonRefusedError(
-            f"Version {version.version} of {version.model} predicts an outcome of the kind "
-            f"'{kind}', the problem here is of the kind '{PROBLEM.kind.name}'. Compare models of "
-            f"one problem; the commit that it was made of: {made_of}."
-        )
-    missing = [column for column in read_inputs(version.uri) if column not in PROBLEM.columns]
-    if missing:
-        raise ComparisonRefusedError(
-            f"Version {version.version} of {version.model} asks for {', '.join(missing)}, which "
-            f"rows do not have here; they have {', '.join(PROBLEM.columns)}. Compare from code "
-            f"whose problem/ gives these columns still; the commit it was made of: {made_of}."
-        )
 
 
 def score_both(
@@ -236,8 +161,8 @@ def hold_contest(
     comparisons = [compare_predictions(rows, incumbent, loss, policy) for loss in losses]
     slices = policy.validation.slices
     return Contest(
-        challenger=as_rival(version),
-        champion=as_rival(champion),
+        challenger=Rival(version.model, version.version, version.as_of),
+        champion=Rival(champion.model, champion.version, champion.as_of),
         compared_at=datetime.now(UTC),
         rows=f"{len(rows):,} rows of {parameters.source} decided {scored.interval}",
         number=number,
@@ -263,11 +188,6 @@ def hold_contest(
         predictions=predictions,
         incumbent=others,
     )
-
-
-def as_rival(version: ModelVersion) -> Rival:
-    """Return what people are told of a version."""
-    return Rival(model=version.model, version=version.version, as_of=version.as_of)
 
 
 def record(

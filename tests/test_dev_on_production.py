@@ -107,9 +107,8 @@ def run(laptop: Laptop, job: str, parameters: str, *flags: str) -> str:
 
 @pytest.fixture(scope="module")
 def developed(production: Laptop, before: object) -> Laptop:  # noqa: ARG001
-    """The same, in which dev has promoted and used a model, and trained a later Challenger."""
+    """The same, in which dev has promoted a model, and trained a later Challenger."""
     run(production, "model_training", FIRST_SMALL)
-    run(production, "batch_inference", FIRST_SMALL)
     run(production, "model_training", LATER_SMALL, "--only", "train,validate")
     return production
 
@@ -132,7 +131,7 @@ def test_a_model_of_dev_learns_from_production_and_is_dev_s_own(developed: Lapto
     assert [version["aliases"] for version in models[MODEL]] == [["Challenger"], ["Champion"]]
     (theirs,) = models[CHAMPION_OF]
     assert sorted(theirs["aliases"]) == ["Challenger", "Champion"]
-    assert list_own(developed) == [f"{SCHEMA}.{t}" for t in ("predictions", "validation_results")]
+    assert list_own(developed) == [f"{SCHEMA}.validation_results"]
     endpoints = {endpoint["name"] for endpoint in developed.status()["endpoints"]}
     asked = load_serving().endpoint
     assert endpoints == ({name_endpoint(MODEL), name_endpoint(CHAMPION_OF)} if asked else set())
@@ -185,6 +184,7 @@ import mlflow
 from mlflow.models import infer_signature
 import pandas as pd
 from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.tasks import train
 from flight_delays.tasks.compare import CompareParameters, run
 
 GIVEN = {{
@@ -220,6 +220,15 @@ for change in json.loads({changes!r}):
         said.append(f"{{type(error).__name__}}: {{error}}")
     else:
         said.append("compared")
+try:
+    as_of = "2000-01-01T00:00:00+00:00"
+    given = {{k: GIVEN[k] for k in ("model", "experiment", "policy", "job_run")}}
+    train.run(
+        train.TrainParameters(source="{catalog}.at_all", as_of=as_of, git_commit="", **given),
+        Lakehouse(),
+    )
+except Exception as error:
+    said.append(f"{{type(error).__name__}}: {{error}}")
 refused = client.get_experiment_by_name("refused")
 print(json.dumps([refused is None, said]))
 """
@@ -236,7 +245,9 @@ CASES: list[tuple[dict[str, str], str]] = [
 ]
 
 
-def test_what_cannot_be_compared_is_refused_by_name_and_leaves_no_run(developed: Laptop) -> None:
+def test_what_cannot_be_compared_or_learned_from_is_refused_by_name_and_leaves_no_run(
+    developed: Laptop,
+) -> None:
     changes = json.dumps([change for change, _ in CASES])
     printed = developed.execute(
         REFUSALS.format(
@@ -245,20 +256,11 @@ def test_what_cannot_be_compared_is_refused_by_name_and_leaves_no_run(developed:
         )
     )  # fmt: skip
     nothing_left, said = json.loads(printed.splitlines()[-1])
-    for message, (_, says) in zip(said, CASES, strict=True):
+    *compared, trained = said
+    for message, (_, says) in zip(compared, CASES, strict=True):
         assert says in message
+    assert f"The variables source_catalog and source_schema name {CATALOG}.at_all" in trained
     assert nothing_left
-
-
-def test_training_on_tables_that_are_not_there_says_which_names_to_set(
-    production: Laptop,
-) -> None:
-    half = ("--var", f"source_catalog={CATALOG}")
-    done = production.call("run", "model_training", *half, "--params", FIRST_SMALL)
-    assert done.returncode == 1
-    said = done.stdout + done.stderr
-    assert f"source_catalog and source_schema name {CATALOG}.{SCHEMA.split('.')[1]}" in said
-    assert "set both, to names that it has" in said
 
 
 # Last, for it takes away what the others look at.

@@ -17,6 +17,9 @@ export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 # Compiled once at installation, imports take a third of the time.
 export UV_COMPILE_BYTECODE := 1
 
+# Threads of scikit-learn spin while they wait, and starve whoever shares the cores.
+export GOMP_SPINCOUNT := 1000
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo notebook test lint format wheel integration plan release retrain compare clean
 

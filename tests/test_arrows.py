@@ -103,11 +103,12 @@ def test_lifecycle_imports_only_itself_and_what_computes() -> None:
 @pytest.mark.parametrize(
     ("package", "strangers"),
     [
-        ("problem", ("lakehouse", "reports", "tasks")),
-        ("contract", ("problem", "lakehouse", "reports", "tasks")),
-        ("lakehouse", ("problem", "contract", "reports", "tasks")),
-        ("lifecycle", ("problem", "contract", "lakehouse", "reports", "tasks")),
-        ("reports", ("problem", "contract", "lakehouse", "tasks")),
+        ("problem", ("baselines", "lakehouse", "reports", "tasks")),
+        ("baselines", ("problem", "lakehouse", "reports", "tasks")),
+        ("contract", ("problem", "baselines", "lakehouse", "reports", "tasks")),
+        ("lakehouse", ("problem", "contract", "baselines", "reports", "tasks")),
+        ("lifecycle", ("problem", "contract", "baselines", "lakehouse", "reports", "tasks")),
+        ("reports", ("problem", "contract", "baselines", "lakehouse", "tasks")),
     ],
 )
 def test_arrows_point_one_way(package: str, strangers: tuple[str, ...]) -> None:

@@ -144,9 +144,14 @@ def test_batch_inference_scores_every_row_once_and_only_once(trained: Laptop) ->
 @pytest.mark.parametrize(
     ("job", "parameters", "says"),
     [
-        ("model_training", "as_off=2026-01-01", "no parameter 'as_off'. There are: as_of, policy"),
+        (
+            "model_training",
+            "as_off=2026-01-01",
+            "There are: as_of, policy, tune",
+        ),
         ("feature_refresh", "as_of=yesterday", "must be an ISO date or timestamp in UTC"),
         ("model_training", "policy=lenient", "policy_small"),
+        ("model_training", "tune=yes", "'tune' is 'yes': must be true or false"),
         ("training", "as_of=2026-01-01", "model_comparison, model_training"),
         ("model_training", "as_of=1990-01-01", "feature_refresh"),
     ],

@@ -58,6 +58,8 @@ CUSTOMERS = FeatureTable(
 )
 ORDERS_PROBLEM = Problem(
     description="Chance that an order comes back.",
+    intended_use="For shops that plan their storage.",
+    limits="Says nothing of gifts.",
     kind=BINARY,
     sources=(ORDERS, RETURNS),
     feature_tables=(CUSTOMERS,),

@@ -71,6 +71,8 @@ def table(**changes: Any) -> dict[str, Any]:
         (table(numbers=("shop",)), "columns of a training set: got shop twice; "),
         (table(numbers=("returned",)), "columns of a training set: got returned twice; "),
         (table(numbers=("order_id",)), "columns of a training set: got order_id twice; "),
+        ({"intended_use": " "}, "intended_use: got nothing; allowed: a sentence or more."),
+        ({"limits": ""}, "limits: got nothing; allowed: a sentence or more."),
         ({"feature_tables": (CUSTOMERS, replace(CUSTOMERS, name="more"))}, "columns of a tra"),
     ],
 )
@@ -80,3 +82,11 @@ def test_a_declaration_that_names_what_is_not_there_or_twice_is_refused(
     with pytest.raises(DeclarationError) as refused:
         replace(ORDERS_PROBLEM, **changes)
     assert str(refused.value).startswith(message)
+
+
+def test_inputs_are_texts_or_numbers_by_what_is_declared() -> None:
+    assert ORDERS_PROBLEM.texts == ("shop", "country")
+    assert ORDERS_PROBLEM.numbers == ("orders", "returns_share")
+    counted = replace(ORDERS, columns={**ORDERS.columns, "shop": "BIGINT"})
+    other = replace(ORDERS_PROBLEM, sources=(counted, RETURNS))
+    assert (other.texts, other.numbers) == (("country",), ("shop", "orders", "returns_share"))

@@ -11,6 +11,7 @@ from flight_delays.tasks.parameters import (
     ParameterError,
     Parameters,
     SchemaName,
+    Switch,
 )
 
 from tests.declared import ROOT
@@ -19,6 +20,10 @@ from tests.declared import ROOT
 class Sample(Parameters):
     target: SchemaName
     as_of: Instant
+
+
+class Asked(Parameters):
+    tune: Switch
 
 
 GOOD = ["--target=dev.flights", "--as_of=2013-11-01"]
@@ -86,3 +91,14 @@ def test_tasks_take_a_list_of_parameters_to_which_no_job_parameter_is_added() ->
     for task in tasks:
         assert "named_parameters" not in task
         assert all(re.match(r"--[a-z_]+=", parameter) for parameter in task["parameters"])
+
+
+@pytest.mark.parametrize(("text", "on"), [("true", True), ("false", False)])
+def test_a_switch_is_true_or_false(text: str, on: bool) -> None:
+    assert Asked.parse([f"--tune={text}"]).tune is on
+
+
+@pytest.mark.parametrize("text", ["", "True", "yes", "1", "on", "true "])
+def test_nothing_else_turns_a_switch(text: str) -> None:
+    with pytest.raises(ParameterError, match=f"'tune' is '{text}': must be true or false"):
+        Asked.parse([f"--tune={text}"])

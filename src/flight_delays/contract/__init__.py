@@ -1,6 +1,6 @@
 """What the tasks ask of a problem: the shapes in which it declares its data, model and words."""
 
-from .configuration import load_configuration, load_policy
+from .configuration import load_configuration, load_policy, read_configuration
 from .errors import ColumnMissingError, ConfigurationError, DeclarationError
 from .intake import IntakePolicy, load_intake
 from .problem import Estimator, Label, Problem, Spine
@@ -8,13 +8,23 @@ from .rules import Rule
 from .selection import select_labelled_rows, select_rows
 from .serving import Serving, load_serving
 from .tables import QUARANTINE, FeatureTable, Qualify, Source
+from .training import Explanations, TrainingPolicy, load_training
+from .tuning import (
+    MODEL_FILE,
+    load_tuning,
+    replace_hyperparameters,
+    require_hyperparameters,
+    write_hyperparameters,
+)
 
 __all__ = [
+    "MODEL_FILE",
     "QUARANTINE",
     "ColumnMissingError",
     "ConfigurationError",
     "DeclarationError",
     "Estimator",
+    "Explanations",
     "FeatureTable",
     "IntakePolicy",
     "Label",
@@ -24,10 +34,17 @@ __all__ = [
     "Serving",
     "Source",
     "Spine",
+    "TrainingPolicy",
     "load_configuration",
     "load_intake",
     "load_policy",
     "load_serving",
+    "load_training",
+    "load_tuning",
+    "read_configuration",
+    "replace_hyperparameters",
+    "require_hyperparameters",
     "select_labelled_rows",
     "select_rows",
+    "write_hyperparameters",
 ]

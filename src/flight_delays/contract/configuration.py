@@ -13,11 +13,11 @@ ROOT_PACKAGE = __name__.partition(".")[0]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def load_configuration(name: str, model: type[Model]) -> Model:
-    """Reads conf/<name>.yml as `model`.
+def read_configuration(name: str) -> str:
+    """Reads conf/<name>.yml as text.
 
     Raises:
-        ConfigurationError: There is no such file, or it holds what the model does not allow.
+        ConfigurationError: There is no such file.
     """
     folder = resources.files(ROOT_PACKAGE) / "conf"
     there = {file.name.removesuffix(".yml"): file for file in folder.iterdir()}
@@ -25,8 +25,17 @@ def load_configuration(name: str, model: type[Model]) -> Model:
         raise ConfigurationError(
             f"{name}.yml", "there is no such file.", f"Use one of: {', '.join(sorted(there))}."
         )
+    return there[name].read_text(encoding="utf-8")
+
+
+def load_configuration(name: str, model: type[Model]) -> Model:
+    """Reads conf/<name>.yml as `model`.
+
+    Raises:
+        ConfigurationError: There is no such file, or it holds what the model does not allow.
+    """
     try:
-        return model.model_validate(yaml.safe_load(there[name].read_text(encoding="utf-8")))
+        return model.model_validate(yaml.safe_load(read_configuration(name)))
     except (yaml.YAMLError, ValidationError) as error:
         raise ConfigurationError(
             f"{name}.yml", f"{error}.", f"Allowed at the top: {', '.join(model.model_fields)}."

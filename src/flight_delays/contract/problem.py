@@ -69,6 +69,8 @@ class Problem:
 
     Attributes:
         description: What is predicted, from what, when; opens each version's description.
+        intended_use: Who is to use predictions for what, in whole sentences.
+        limits: Where the predictions do not hold, and what they are not to be used for.
         kind: The kind of outcome: `BINARY`, or `number(...)` with its unit.
         sources: The tables of facts.
         feature_tables: The tables of features.
@@ -85,6 +87,8 @@ class Problem:
     """
 
     description: str
+    intended_use: str
+    limits: str
     kind: Kind
     sources: tuple[Source, ...]
     feature_tables: tuple[FeatureTable, ...]
@@ -102,6 +106,14 @@ class Problem:
         Raises:
             DeclarationError: One names what another does not have, or a name stands twice.
         """
+        for name in ("description", "intended_use", "limits"):
+            if not getattr(self, name).strip():
+                raise DeclarationError(
+                    name,
+                    got="nothing",
+                    allowed="a sentence or more",
+                    remedy="Write it for those who will rely on the model: its card shows it.",
+                )
         named = [source.name for source in self.sources]
         tables = [QUARANTINE, *named, *(table.name for table in self.feature_tables)]
         _refuse_twice("sources and feature_tables", tables, "Rename one of the tables.")
@@ -148,6 +160,18 @@ class Problem:
         """The columns that the model sees."""
         looked_up = (feature for table in self.feature_tables for feature in table.features)
         return (*self.spine.features, *looked_up)
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """Those of the inputs that are categories."""
+        types = self.require_source(self.spine.source).columns
+        known = (name for name in self.spine.features if types[name].upper() == "STRING")
+        return (*known, *(text for table in self.feature_tables for text in table.texts))
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """Those of the inputs that are numbers."""
+        return tuple(column for column in self.inputs if column not in self.texts)
 
     def require_source(self, name: str) -> Source:
         """Gives the source of a name, which a checked problem has."""

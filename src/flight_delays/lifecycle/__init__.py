@@ -6,11 +6,15 @@ from .contrasts import Contrast, SliceContrast, contrast_metrics, contrast_slice
 from .decisions import Decision, Failed, Keep, Passed, Promote, Reject, Verdict
 from .errors import InstantWithoutZoneError, UnusableInputError, WindowError
 from .gate import Evidence, judge
+from .importance import Importance, Predict, measure_importance
 from .intake import Intake, Limits, find_objections
 from .kinds import BINARY, Kind, Loss, Metric, number
 from .metrics import largest_difference
 from .policy import Bounds, Policy, Section, Slices, ValidationPolicy, Window, Windows
 from .promotion import CHALLENGER, CHAMPION, Candidate, decide, foresee, screen
+from .rehearsal import Rehearsal, RehearsalPolicy, draw_rows, rehearse
+from .search import Range, TuningPolicy
+from .shapley import Explanation, explain
 from .windows import Interval, Split, reach_batch, split
 
 __all__ = [
@@ -24,7 +28,9 @@ __all__ = [
     "Contrast",
     "Decision",
     "Evidence",
+    "Explanation",
     "Failed",
+    "Importance",
     "InstantWithoutZoneError",
     "Intake",
     "Interval",
@@ -35,12 +41,17 @@ __all__ = [
     "Metric",
     "Passed",
     "Policy",
+    "Predict",
     "Promote",
+    "Range",
+    "Rehearsal",
+    "RehearsalPolicy",
     "Reject",
     "Section",
     "Slices",
     "SliceContrast",
     "Split",
+    "TuningPolicy",
     "UnusableInputError",
     "ValidationPolicy",
     "Verdict",
@@ -51,12 +62,16 @@ __all__ = [
     "contrast_metrics",
     "contrast_slices",
     "decide",
+    "draw_rows",
+    "explain",
     "find_objections",
     "foresee",
     "judge",
     "largest_difference",
+    "measure_importance",
     "number",
     "reach_batch",
+    "rehearse",
     "screen",
     "show",
     "split",

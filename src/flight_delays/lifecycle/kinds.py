@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, TypeAlias, TypeVar
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from . import metrics
 from .errors import UnusableInputError
-from .observations import FloatArray, as_labels, as_predictions
+from .observations import FloatArray, as_labels, as_predictions, as_vector
 
 Better: TypeAlias = Literal["higher", "lower", "nearer to 0", "neither"]
 Side: TypeAlias = Literal["min", "max"]
@@ -102,6 +103,13 @@ class Kind:
         """
         truth = as_labels(labels, self.labels)
         return truth, as_predictions(predictions, truth.size, self.lowest, self.highest)
+
+    def clip(self, predictions: ArrayLike) -> FloatArray:
+        """Return predictions brought within what is possible; a missing one stays missing."""
+        clipped: FloatArray = np.clip(
+            as_vector("predictions", predictions), self.lowest, self.highest
+        )
+        return clipped
 
     def measure(self, labels: ArrayLike, predictions: ArrayLike) -> dict[str, float | None]:
         """Return every metric by its name.

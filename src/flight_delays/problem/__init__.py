@@ -12,6 +12,16 @@ PROBLEM = Problem(
         "Probability, at scheduled departure, that a flight from New York arrives 15 minutes late "
         "or more, from timetable, weather, aircraft and recent delays."
     ),
+    intended_use=(
+        "For travellers and dispatchers who plan around delays of single flights from Newark, "
+        "Kennedy and LaGuardia, asked at scheduled departure. It is a sample on public data."
+    ),
+    limits=(
+        "It says nothing of cancelled or diverted flights, of other airports, or of how long a "
+        "delay is. Learned from 2013 alone: other years, carriers and timetables are unknown to "
+        "it. Weather is what was observed, not forecast, and not that at the destination. Not for "
+        "decisions on safety or on crews."
+    ),
     kind=BINARY,
     sources=SOURCES,
     feature_tables=FEATURE_TABLES,

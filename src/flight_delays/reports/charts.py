@@ -1,7 +1,8 @@
 """Small plots as SVG: their colours are the page's, so that they read in light and dark."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Literal, TypeAlias
@@ -9,6 +10,7 @@ from typing import Literal, TypeAlias
 WIDTH, HEIGHT = 380, 250
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 10, 40
 ROW = 22
+TALL = 26
 
 Role: TypeAlias = Literal["first", "second", "third", "faint"]
 Point: TypeAlias = tuple[float, float]
@@ -46,6 +48,22 @@ class Bar:
     ok: bool | None = None
 
 
+@dataclass(frozen=True)
+class Dot:
+    """A figure of one row, in the colour of what it comes of."""
+
+    value: float
+    role: Role
+
+
+@dataclass(frozen=True)
+class Swarm:
+    """The dots of one label."""
+
+    label: str
+    dots: Sequence[Dot]
+
+
 def show_figure(value: float) -> str:
     """Write a figure with at most four digits that count."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
@@ -81,8 +99,7 @@ def draw_bars(title: str, bars: Sequence[Bar], *, bounds: Sequence[float] = ()) 
     figures = [bar.value for bar in bars if bar.value is not None]
     low, high = min([0.0, *figures, *bounds]), max([0.0, *figures, *bounds])
     span = (high - low) or 1.0
-    longest = max((len(bar.label) for bar in bars), default=0)
-    left = min(150.0, 16 + 6.4 * longest)
+    left = _leave_room(bar.label for bar in bars)
     width = WIDTH - left - 62
 
     def across(value: float) -> float:
@@ -93,10 +110,7 @@ def draw_bars(title: str, bars: Sequence[Bar], *, bounds: Sequence[float] = ()) 
     for position, bar in enumerate(bars):
         top = ROW * position + 4
         role = "plain" if bar.ok is None else "good" if bar.ok else "bad"
-        label = bar.label if len(bar.label) <= 21 else f"{bar.label[:20]}…"
-        parts.append(
-            f'<text x="{left - 6:.1f}" y="{top + 14}" text-anchor="end">{escape(label)}</text>'
-        )
+        parts.append(_write_label(bar.label, left, top + 14))
         if bar.value is None:
             parts.append(f'<text x="{left + 4:.1f}" y="{top + 14}">not measured</text>')
             continue
@@ -113,6 +127,46 @@ def draw_bars(title: str, bars: Sequence[Bar], *, bounds: Sequence[float] = ()) 
         for bound in bounds
     ]
     return _frame(title, "".join(parts), height, "")
+
+
+def draw_swarms(title: str, swarms: Sequence[Swarm], names: Mapping[Role, str]) -> str:
+    """Draw dots along a line for each label, one beside the other where they would cover it.
+
+    Args:
+        title: What is drawn.
+        swarms: The dots, by label.
+        names: What each colour stands for.
+    """
+    values = [dot.value for swarm in swarms for dot in swarm.dots]
+    ticks = _place_ticks([0.0, *values])
+    left, bottom = _leave_room(swarm.label for swarm in swarms), TALL * len(swarms) + 6
+
+    def across(value: float) -> float:
+        return left + (value - ticks[0]) / (ticks[-1] - ticks[0]) * (WIDTH - left - RIGHT)
+
+    parts = [
+        f'<line class="{"bound" if tick == 0 else "grid"}" x1="{across(tick):.1f}" '
+        f'x2="{across(tick):.1f}" y1="2" y2="{bottom}"/>'
+        f'<text x="{across(tick):.1f}" y="{bottom + 16}" text-anchor="middle">'
+        f"{show_figure(tick)}</text>"
+        for tick in ticks
+    ]
+    for position, swarm in enumerate(swarms):
+        middle = TALL * position + TALL / 2 + 3
+        parts.append(_write_label(swarm.label, left, middle + 4))
+        beside: Counter[int] = Counter()
+        for dot in swarm.dots:
+            x = across(dot.value)
+            place = beside[round(x / 4)]
+            beside[round(x / 4)] += 1
+            # 0, 1, -1, 2, -2 …, and no further than the next label's line.
+            away = (place + 1) // 2 * (1 if place % 2 else -1)
+            y = middle + max(-TALL / 2, min(TALL / 2, 2.2 * away))
+            parts.append(f'<circle class="mark {dot.role}" cx="{x:.1f}" cy="{y:.1f}" r="2"/>')
+    legend = "".join(
+        f'<li><i class="{role}"></i>{escape(name)}</li>' for role, name in names.items()
+    )
+    return _frame(title, "".join(parts), bottom + 24, legend)
 
 
 def draw_meter(title: str, value: float, threshold: float, *, ok: bool) -> str:
@@ -179,6 +233,15 @@ def _draw_axes(xs: Sequence[float], ys: Sequence[float], x_label: str, y_label: 
         f'text-anchor="middle">{escape(y_label)}</text>'
     )
     return "".join(parts)
+
+
+def _leave_room(labels: Iterable[str]) -> float:
+    return min(150.0, 16 + 6.4 * max(map(len, labels), default=0))
+
+
+def _write_label(label: str, left: float, y: float) -> str:
+    short = label if len(label) <= 21 else f"{label[:20]}…"
+    return f'<text x="{left - 6:.1f}" y="{y:g}" text-anchor="end">{escape(short)}</text>'
 
 
 def _frame(title: str, drawn: str, height: float, legend: str) -> str:

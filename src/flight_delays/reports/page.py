@@ -16,6 +16,7 @@ body { margin: 0 auto; max-width: 62rem; padding: 1.5rem 1rem 3rem; background: 
 h1 { font-size: 1.5rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.25rem 0 .5rem; }
 p { margin: .4rem 0; max-width: 46rem; overflow-wrap: anywhere; }
+.plots + .wide, .plots + p { margin-top: .75rem; }
 .muted, figcaption + svg .axis { color: var(--muted); }
 .verdict { border: 1px solid var(--line); border-left: .5rem solid var(--good);
   background: var(--panel); padding: .75rem 1rem; margin: 1rem 0; overflow-wrap: anywhere; }

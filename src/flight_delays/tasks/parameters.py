@@ -32,7 +32,21 @@ def read_instant(value: object) -> datetime:
     return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
+def read_switch(value: object) -> bool:
+    """Read `true` or `false`, and nothing else that might mean either.
+
+    Raises:
+        ValueError: Neither.
+    """
+    if isinstance(value, bool):
+        return value
+    if value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value == "true"
+
+
 Instant = Annotated[datetime, BeforeValidator(read_instant)]
+Switch = Annotated[bool, BeforeValidator(read_switch)]
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
 FullName = Annotated[str, Field(pattern=r"^[^.\s]+\.[^.\s]+\.[^.\s]+$")]

@@ -1,12 +1,9 @@
 """Task: train a model on point-in-time features and register it, not yet validated."""
 
-from functools import partial
-from typing import TYPE_CHECKING
-
 import mlflow
-import pandas as pd
+from numpy.typing import ArrayLike
 
-from ..contract import load_configuration, load_policy, select_labelled_rows, select_rows
+from ..contract import load_configuration, load_policy, load_training, load_tuning
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.logging import log_datasets, log_model
 from ..lakehouse.registry import (
@@ -18,17 +15,14 @@ from ..lakehouse.registry import (
     tag_version,
 )
 from ..lakehouse.tables import read_versions
-from ..lifecycle import Interval, show, split
+from ..lifecycle import TuningPolicy, split
 from ..problem import PROBLEM
-from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
+from .parameters import FullName, Instant, Parameters, SchemaName, Switch, Text
+from .rehearsal import set_stage, try_candidates, write_figures
 from .sources import advise, require_source
-
-if TYPE_CHECKING:
-    from databricks.feature_engineering.training_set import TrainingSet
-
-
-class TrainingDataError(Exception):
-    """There is nothing to learn from."""
+from .training_record import Training, explain_model, log_record, write_description
+from .training_rows import Rows, name_tables, read_rows
+from .tuning import offer, tune
 
 
 class TrainParameters(Parameters):
@@ -40,6 +34,7 @@ class TrainParameters(Parameters):
         experiment: Experiment that takes the run.
         as_of: Exclusive instant before which everything was known.
         policy: Policy file under conf/.
+        tune: Whether to search for better hyperparameters, too.
         git_commit: Commit the bundle was deployed from; empty outside a repository.
         job_run: Run of the job.
     """
@@ -49,76 +44,79 @@ class TrainParameters(Parameters):
     experiment: Text
     as_of: Instant
     policy: Text
+    tune: Switch
     git_commit: str
     job_run: Text
 
 
-def run(parameters: TrainParameters, lakehouse: Lakehouse) -> None:
-    """Train on what came before the held-out window, measure on it, register."""
+def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy | None) -> None:
+    """Train on what came before the held-out window, measure on it, explain, register.
+
+    Args:
+        parameters: What the task is told.
+        lakehouse: The platform's clients.
+        search: Which hyperparameters to try beside the reviewed ones; None where none are.
+    """
     policy = load_policy(parameters.policy, PROBLEM.kind)
+    extras = load_training()
     hyperparameters = load_configuration("model", PROBLEM.hyperparameters)
     windows = split(parameters.as_of, policy.windows)
-    qualify = partial(in_schema, parameters.source)
-    label = PROBLEM.label.column
-    tables = [qualify(table.name) for table in PROBLEM.feature_tables]
-    require_source(lakehouse.spark, parameters.source, parameters.model)
-
-    def assemble(name: str, interval: Interval) -> tuple["TrainingSet", pd.DataFrame]:
-        """Return the training set of a window, and its rows."""
-        labelled = select_labelled_rows(
-            lakehouse.spark, PROBLEM, qualify, interval, parameters.as_of
-        )
-        if labelled.isEmpty():
-            raise TrainingDataError(
-                f"No row with a known label was decided {interval}, the {name} window of "
-                f"as_of {parameters.as_of}. {advise(parameters.source, parameters.model)} Or give "
-                f"another as_of, or wider windows in conf/{parameters.policy}.yml."
-            )
-        training_set = lakehouse.feature_store.create_training_set(
-            df=labelled,
-            feature_lookups=PROBLEM.look_ups(qualify),
-            label=label,
-            exclude_columns=list(PROBLEM.excluded),
-        )
-        rows = training_set.load_df().toPandas()
-        # Rows come in any order; in one order the same data makes the same model.
-        rows = rows.sort_values(list(rows.columns), ignore_index=True)
-        decided = select_rows(lakehouse.spark, PROBLEM, qualify, interval).count()
-        print(f"{name}: {decided:,} rows decided {interval}, {len(rows):,} with a known label")
-        return training_set, rows
-
-    training_set, learned = assemble("training", windows.training)
-    _, held_out = assemble("holdout", windows.holdout)
-
-    model = PROBLEM.build_model(hyperparameters)
-    model.fit(learned.drop(columns=label), learned[label])
-    predicted = model.predict(held_out.drop(columns=label))
-    # What these labels do not allow to be measured is left out; the gate refuses that.
-    measured = {
-        name: value
-        for name, value in PROBLEM.kind.measure(held_out[label], predicted).items()
-        if value is not None
-    }
-    figures = ", ".join(
-        f"{name} {show(value, PROBLEM.kind.metrics[name].unit)}" for name, value in measured.items()
-    )
-    print(f"held out: {figures}")
+    loss = policy.comparison.loss
+    source, as_of = parameters.source, parameters.as_of
+    remedy = advise(source, parameters.model)
+    require_source(lakehouse.spark, source, parameters.model)
+    learned = read_rows("training", windows.training, as_of, source, remedy, lakehouse)
+    held_out = read_rows("holdout", windows.holdout, as_of, source, remedy, lakehouse)
 
     tags = {
-        AS_OF_TAG: parameters.as_of.isoformat(),
+        AS_OF_TAG: as_of.isoformat(),
         KIND_TAG: PROBLEM.kind.name,
         "git_commit": parameters.git_commit or "uncommitted",
         "job_run_id": parameters.job_run,
         "policy": parameters.policy,
     }
     mlflow.set_experiment(parameters.experiment)
-    with mlflow.start_run(run_name=f"train {parameters.as_of:%Y-%m-%d}", tags=tags):
+    with mlflow.start_run(run_name=f"train {as_of:%Y-%m-%d}", tags=tags) as active:
+        stage = set_stage("candidates", learned.frame, extras.rehearsal, loss)
+        candidates = try_candidates(stage, PROBLEM.build_model(hyperparameters))
+        if search is not None:
+            reach = extras.rehearsal.model_copy(update={"max_rows": search.max_rows})
+            wider = set_stage("trials", learned.frame, reach, loss)
+            offer(tune(wider, PROBLEM.build_model, hyperparameters, search), loss)
+
+        model = PROBLEM.build_model(hyperparameters)
+        model.fit(learned.inputs, learned.labels)
+        predictions = model.predict(held_out.inputs)
+        measured = measure(held_out, predictions)
+        print(f"held out: {write_figures(measured)}")
         mlflow.log_params(hyperparameters.model_dump())
-        mlflow.log_params({"training_rows": len(learned), "holdout_rows": len(held_out)})
+        mlflow.log_params(
+            {"training_rows": len(learned.frame), "holdout_rows": len(held_out.frame)}
+        )
         mlflow.log_metrics({f"holdout_{name}": value for name, value in measured.items()})
-        log_datasets(read_versions(lakehouse.workspace, tables))
+        tables = read_versions(lakehouse.workspace, name_tables(source))
+        log_datasets(tables)
+        training = Training(
+            run_id=active.info.run_id,
+            model_name=parameters.model,
+            tags=tags,
+            policy=policy,
+            tables=tables,
+            hyperparameters=hyperparameters,
+            learned=learned,
+            held_out=held_out,
+            predictions=predictions,
+            measured=measured,
+            stage=stage,
+            candidates=candidates,
+        )
+        log_record(training, explain_model(model, learned, held_out, loss, extras.explanations))
         model_uri = log_model(
-            lakehouse.feature_store, model, training_set, PROBLEM.by_value, PROBLEM.requirements
+            lakehouse.feature_store,
+            model,
+            learned.training_set,
+            PROBLEM.by_value,
+            PROBLEM.requirements,
         )
     version = read_version(
         lakehouse.registry,
@@ -127,15 +125,19 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse) -> None:
     )
     tag_version(lakehouse.registry, version, **tags, **{STATUS_TAG: PENDING})
     lakehouse.registry.update_model_version(
-        version.model,
-        str(version.version),
-        f"{PROBLEM.description} "
-        f"Trained on {len(learned):,} rows decided before {windows.training.end:%Y-%m-%d}; "
-        f"held out until {windows.holdout.end:%Y-%m-%d}: {figures}.",
+        version.model, str(version.version), write_description(training)
     )
     lakehouse.set_task_value("model_uri", version.uri)
 
 
+def measure(held_out: Rows, predictions: ArrayLike) -> dict[str, float]:
+    """Return the metrics that these labels allow; the gate refuses where one is left out."""
+    measured = PROBLEM.kind.measure(held_out.labels, predictions)
+    return {name: value for name, value in measured.items() if value is not None}
+
+
 def main() -> None:
     """Run the task from its command line."""
-    run(TrainParameters.parse(), Lakehouse())
+    parameters = TrainParameters.parse()
+    reviewed = load_configuration("model", PROBLEM.hyperparameters)
+    run(parameters, Lakehouse(), load_tuning(reviewed) if parameters.tune else None)

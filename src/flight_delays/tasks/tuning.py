@@ -1,0 +1,123 @@
+"""Tuning: hyperparameters tried on the training window, the best offered for review."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mlflow
+import pandas as pd
+from pydantic import BaseModel
+
+from ..contract import (
+    MODEL_FILE,
+    Estimator,
+    read_configuration,
+    replace_hyperparameters,
+    write_hyperparameters,
+)
+from ..lifecycle import TuningPolicy, show
+from ..lifecycle.search import Number
+from ..problem import PROBLEM
+from .rehearsal import Candidate, Stage, log_candidate
+
+FOLDER = "tuning"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trial:
+    """Hyperparameters and how the model of them did."""
+
+    hyperparameters: BaseModel
+    candidate: Candidate
+
+
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """What was tried, the reviewed hyperparameters first."""
+
+    trials: Sequence[Trial]
+
+    @property
+    def best(self) -> int:
+        """The number of the trial with the lowest loss; of equal ones the first."""
+        losses = [trial.candidate.loss for trial in self.trials]
+        return losses.index(min(losses))
+
+
+def tune(
+    stage: Stage,
+    build: Callable[[Any], Estimator],
+    reviewed: BaseModel,
+    policy: TuningPolicy,
+) -> Tuning:
+    """Try hyperparameters within the budget, each in a run inside the active one.
+
+    Args:
+        stage: The rows to try them on.
+        build: Builds the model of hyperparameters.
+        reviewed: The hyperparameters of conf/model.yml, which are tried first.
+        policy: What to try, and how much of it.
+    """
+    # Only here: it takes a second to import.
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    trials: list[Trial] = []
+
+    def attempt(trial: optuna.Trial) -> float:
+        def suggest(name: str, low: Number, high: Number, *, whole: bool, log: bool) -> Number:
+            if whole:
+                return trial.suggest_int(name, int(low), int(high), log=log)
+            return trial.suggest_float(name, low, high, log=log)
+
+        picked = policy.pick(suggest)
+        chosen = replace_hyperparameters(reviewed, picked) if trial.number else reviewed
+        name = f"trial {trial.number}"
+        with mlflow.start_run(run_name=name, nested=True, tags={"trial": str(trial.number)}):
+            mlflow.log_params(chosen.model_dump())
+            candidate = log_candidate(stage, stage.run(name, build(chosen)))
+        trials.append(Trial(hyperparameters=chosen, candidate=candidate))
+        return candidate.loss
+
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=policy.seed))
+    values = reviewed.model_dump()
+    study.enqueue_trial({name: values[name] for name in policy.search})
+    study.optimize(attempt, n_trials=policy.trials, timeout=policy.seconds)
+    if len(trials) < policy.trials:
+        print(f"tuning: {policy.seconds:,} seconds were over after {len(trials)} trials")
+    return Tuning(trials)
+
+
+def offer(tuning: Tuning, loss: str) -> None:
+    """Log the best hyperparameters as a file that can be reviewed, and say what to do with it."""
+    first, best = tuning.trials[0], tuning.trials[tuning.best]
+    table = [{**t.hyperparameters.model_dump(), "loss": t.candidate.loss} for t in tuning.trials]
+    mlflow.log_text(pd.DataFrame(table).to_csv(index_label="trial"), f"{FOLDER}/trials.csv")
+    standing = read_configuration("model")
+    offered = write_hyperparameters(standing, best.hyperparameters)
+    mlflow.log_text(offered, f"{FOLDER}/model.yml")
+    mlflow.set_tag("tuning_best_trial", str(tuning.best))
+    if not tuning.best:
+        print(
+            f"tuning: none of {len(tuning.trials)} trials did better than {MODEL_FILE} as it "
+            "stands; there is nothing to change."
+        )
+        return
+    change = "".join(
+        difflib.unified_diff(
+            standing.splitlines(keepends=True),
+            offered.splitlines(keepends=True),
+            f"a/{MODEL_FILE}",
+            f"b/{MODEL_FILE}",
+        )
+    )
+    mlflow.log_text(change, f"{FOLDER}/model.diff")
+    unit = PROBLEM.kind.require_loss(loss).unit
+    print(
+        f"tuning: trial {tuning.best} of {len(tuning.trials)} did best: {loss} "
+        f"{show(best.candidate.loss, unit)}, against {show(first.candidate.loss, unit)} of "
+        f"{MODEL_FILE} as it stands. This run trains with the file as it stands. The best of many "
+        "flatters itself, so let the gate judge it: put this change into the file, run "
+        f"model_training without tuning, and open a pull request.\n{change}"
+    )

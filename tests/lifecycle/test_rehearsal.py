@@ -1,0 +1,49 @@
+"""Where candidates are tried: later rows than they learn from, and no others."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flight_delays.lifecycle import RehearsalPolicy, UnusableInputError, draw_rows, rehearse
+
+FIRST = pd.Timestamp("2026-01-01")
+
+
+def policy(share: float = 0.25, max_rows: int = 1000) -> RehearsalPolicy:
+    return RehearsalPolicy(share=share, max_rows=max_rows, seed=7)
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_the_latest_share_of_the_rows_is_tested_on_whatever_their_order(zone: str | None) -> None:
+    days = np.random.default_rng(1).permutation(8)
+    decided = pd.Series(FIRST + pd.to_timedelta(days, unit="D")).dt.tz_localize(zone)
+    parts = rehearse(decided, policy())
+    assert sorted(days[parts.learned]) == [0, 1, 2, 3, 4, 5]
+    assert sorted(days[parts.tested]) == [6, 7]
+
+
+def test_rows_of_one_instant_are_never_divided() -> None:
+    days = np.array([0, 0, 1, 1, 1, 1, 1, 2])
+    parts = rehearse(FIRST + pd.to_timedelta(days, unit="D"), policy())
+    assert days[parts.learned].tolist() == [0, 0]
+    assert days[parts.tested].tolist() == [1, 1, 1, 1, 1, 2]
+
+
+def test_of_many_rows_some_are_drawn_from_all_of_the_window_the_same_each_time() -> None:
+    decided = FIRST + pd.to_timedelta(np.arange(1000), unit="h")
+    first, again = (rehearse(decided, policy(max_rows=100)) for _ in range(2))
+    assert first.learned.size + first.tested.size == 100
+    assert (first.learned.min() < 50, first.tested.max() >= 950) == (True, True)
+    assert first.learned.max() < first.tested.min()
+    np.testing.assert_array_equal(first.tested, again.tested)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_rows_that_were_all_decided_at_once_are_refused(rows: int) -> None:
+    with pytest.raises(UnusableInputError, match=r"conf/training\.yml"):
+        rehearse(pd.Series([FIRST] * rows, dtype="datetime64[ns]"), policy())
+
+
+def test_no_more_rows_are_drawn_than_there_are() -> None:
+    assert draw_rows(3, 3, seed=1).tolist() == [0, 1, 2]
+    assert len(set(draw_rows(50, 20, seed=1).tolist())) == 20

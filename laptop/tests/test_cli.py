@@ -274,7 +274,7 @@ def test_exec_gives_a_command_what_a_task_has_and_ends_as_it_ends(toy: Toy) -> N
         "raise SystemExit(3)"
     )
     done = toy.start("exec", "--", sys.executable, "-c", asked)
-    out, err = done.communicate(timeout=120)
+    out, err = done.communicate(timeout=300)
     assert out.split()[:1] == ["42"], err
     assert len(out.split()) == 2
     assert done.returncode == 3

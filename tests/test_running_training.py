@@ -10,7 +10,12 @@ import pytest
 import yaml
 
 from flight_delays.baselines import build_baselines
-from flight_delays.contract import load_configuration, load_policy, load_training, load_tuning
+from flight_delays.contract import (
+    load_configuration,
+    load_policy,
+    load_training,
+    load_tuning,
+)
 from flight_delays.lifecycle import show, split
 from flight_delays.problem import PROBLEM
 from flight_delays.tasks.parameters import read_instant

@@ -5,7 +5,12 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from flight_delays.lifecycle import Importance, UnusableInputError, measure_importance, number
+from flight_delays.lifecycle import (
+    Importance,
+    UnusableInputError,
+    measure_importance,
+    number,
+)
 
 EUR = number("EUR", lowest=0)
 ROWS = pd.DataFrame(

@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flight_delays.lifecycle import RehearsalPolicy, UnusableInputError, draw_rows, rehearse
+from flight_delays.lifecycle import (
+    RehearsalPolicy,
+    UnusableInputError,
+    draw_rows,
+    rehearse,
+)
 
 FIRST = pd.Timestamp("2026-01-01")
 

@@ -9,7 +9,13 @@ import pytest
 
 from flight_delays.lifecycle import BINARY, Importance, Kind, explain, number
 from flight_delays.lifecycle.curves import SliceFigure
-from flight_delays.reports import Card, Score, TrainingPage, write_card, write_training_page
+from flight_delays.reports import (
+    Card,
+    Score,
+    TrainingPage,
+    write_card,
+    write_training_page,
+)
 from flight_delays.reports.charts import Dot, Swarm, draw_swarms
 from flight_delays.reports.training_page import colour
 

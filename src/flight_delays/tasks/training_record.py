@@ -110,8 +110,8 @@ def describe(training: Training, reasons: Reasons) -> Card:
     """Gather the facts of a model's card."""
     slices = training.policy.validation.slices
     rows, label = training.held_out.frame, PROBLEM.label
-    spine = PROBLEM.spine
-    kind = PROBLEM.kind
+    spine, kind = PROBLEM.spine, PROBLEM.kind
+    where = "" if label.where == "TRUE" else f", of the rows where `{label.where}`"
     return Card(
         model=training.model_name,
         run_id=training.run_id,
@@ -120,9 +120,9 @@ def describe(training: Training, reasons: Reasons) -> Card:
         intended_use=PROBLEM.intended_use,
         limits=PROBLEM.limits,
         target=(
-            f"`{label.column}` of the table `{label.source}`, a {kind.name} outcome, of rows where "
-            f"`{label.where}`; known from `{label.known_at}` on. It is predicted of each row of "
-            f"`{spine.source}` at its `{spine.decision_at}`."
+            f"`{label.column}` of the table `{label.source}`, a {kind.name} outcome, known from "
+            f"`{label.known_at}` on{where}. It is predicted of each row "
+            f"of `{spine.source}` at its `{spine.decision_at}`."
         ),
         windows={
             "training": (str(training.learned.interval), len(training.learned.frame)),

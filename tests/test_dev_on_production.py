@@ -221,12 +221,10 @@ for change in json.loads({changes!r}):
     else:
         said.append("compared")
 try:
-    as_of = "2000-01-01T00:00:00+00:00"
     given = {{k: GIVEN[k] for k in ("model", "experiment", "policy", "job_run")}}
-    train.run(
-        train.TrainParameters(source="{catalog}.at_all", as_of=as_of, git_commit="", **given),
-        Lakehouse(),
-    )
+    given |= {{"source": "{catalog}.at_all", "as_of": "2000-01-01", "tune": "false"}}
+    parameters = [f"--{{k}}={{v}}" for k, v in {{**given, "git_commit": ""}}.items()]
+    train.run(train.TrainParameters.parse(parameters), Lakehouse(), None)
 except Exception as error:
     said.append(f"{{type(error).__name__}}: {{error}}")
 refused = client.get_experiment_by_name("refused")

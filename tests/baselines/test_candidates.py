@@ -1,5 +1,6 @@
 """Baselines of any problem: texts and numbers, some of them missing, of both kinds of outcome."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from flight_delays.baselines import build_baselines
+from flight_delays.contract import Estimator
 from flight_delays.lifecycle import BINARY, Kind, number
 
 from tests.contract.orders import ORDERS_PROBLEM
@@ -39,6 +41,20 @@ def make_rows(rows: int, seed: int) -> pd.DataFrame:
 LEARNED, TESTED = make_rows(400, 1), make_rows(300, 2)
 
 
+def fit(kind: Kind) -> Mapping[str, Estimator]:
+    """Return the baselines of a kind, fitted to the rows learned from."""
+    baselines = build_baselines(replace(ORDERS_PROBLEM, kind=kind))
+    for estimator in baselines.values():
+        estimator.fit(LEARNED[INPUTS], LEARNED[kind.name])
+    return baselines
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Mapping[str, Mapping[str, Estimator]]:
+    """Baselines, by kind."""
+    return {kind.name: fit(kind) for kind in (BINARY, EUR)}
+
+
 @pytest.mark.parametrize(
     ("kind", "names", "floor"),
     [
@@ -48,13 +64,15 @@ LEARNED, TESTED = make_rows(400, 1), make_rows(300, 2)
     ids=["binary", "number"],
 )
 def test_baselines_of_a_kind_learn_what_there_is_to_learn(
-    kind: Kind, names: list[str], floor: float
+    kind: Kind,
+    names: list[str],
+    floor: float,
+    fitted: Mapping[str, Mapping[str, Estimator]],
 ) -> None:
-    baselines = build_baselines(replace(ORDERS_PROBLEM, kind=kind))
+    baselines = fitted[kind.name]
     assert list(baselines) == names
     metric = {"binary": "auc", "number": "r2"}[kind.name]
     for name, estimator in baselines.items():
-        estimator.fit(LEARNED[INPUTS], LEARNED[kind.name])
         predictions = np.asarray(estimator.predict(TESTED[INPUTS]))
         assert predictions.dtype == np.float64
         figure = kind.measure(TESTED[kind.name], predictions)[metric]
@@ -66,7 +84,9 @@ def test_baselines_of_a_kind_learn_what_there_is_to_learn(
 
 
 @pytest.mark.parametrize("kind", [BINARY, EUR], ids=["binary", "number"])
-def test_values_that_are_new_missing_or_loosely_typed_are_taken(kind: Kind) -> None:
+def test_values_that_are_new_missing_or_loosely_typed_are_taken(
+    kind: Kind, fitted: Mapping[str, Mapping[str, Estimator]]
+) -> None:
     strange = pd.DataFrame(
         {
             "returns_share": [None, 1, 0.5],
@@ -76,17 +96,15 @@ def test_values_that_are_new_missing_or_loosely_typed_are_taken(kind: Kind) -> N
         },
         dtype=object,
     )
-    for estimator in build_baselines(replace(ORDERS_PROBLEM, kind=kind)).values():
-        estimator.fit(LEARNED[INPUTS], LEARNED[kind.name])
+    for estimator in fitted[kind.name].values():
         assert np.isfinite(estimator.predict(strange)).all()
 
 
-def test_the_same_rows_give_the_same_baselines() -> None:
+def test_the_same_rows_give_the_same_baselines(
+    fitted: Mapping[str, Mapping[str, Estimator]],
+) -> None:
     first, again = (
-        [
-            np.asarray(estimator.fit(LEARNED[INPUTS], LEARNED["binary"]).predict(TESTED[INPUTS]))
-            for estimator in build_baselines(ORDERS_PROBLEM).values()
-        ]
-        for _ in range(2)
+        [np.asarray(estimator.predict(TESTED[INPUTS])) for estimator in baselines.values()]
+        for baselines in (fitted[BINARY.name], fit(BINARY))
     )
     np.testing.assert_array_equal(first, again)

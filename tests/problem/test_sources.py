@@ -180,6 +180,7 @@ def read_moved(source: Source, as_of: datetime) -> pd.DataFrame:
     return read_years(source.name, at, as_of, 13 * 364)
 
 
+@pytest.mark.slow
 @EACH_SOURCE
 def test_where_dates_are_moved_rows_never_end_and_those_known_stay(source: Source) -> None:
     keys = list(source.primary_keys)
@@ -192,6 +193,7 @@ def test_where_dates_are_moved_rows_never_end_and_those_known_stay(source: Sourc
         assert as_of - known[source.dated_by].max() < timedelta(hours=allowed)
 
 
+@pytest.mark.slow
 def test_a_year_that_begins_again_follows_the_one_before_at_once() -> None:
     recorded = read_flights(AFTER_THE_YEAR, 0)
     (flights,) = (source for source in SOURCES if source.name == "flights")

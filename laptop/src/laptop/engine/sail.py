@@ -28,16 +28,22 @@ def start(api: str, token: str, catalogs: Sequence[str] = CATALOGS) -> tuple[Any
         f'default_catalog="{name}", token="{token}"}}'
         for name in catalogs
     )
-    os.environ["SAIL_CATALOG__LIST"] = f"[{entries}]"
-    os.environ["SAIL_CATALOG__DEFAULT_CATALOG"] = f'"{catalogs[0]}"'
-    # A session that is removed for idleness loses its settings; a long training is no idleness.
-    os.environ["SAIL_SPARK__SESSION_TIMEOUT_SECS"] = "86400"
+    settings = {
+        "SAIL_CATALOG__LIST": f"[{entries}]",
+        "SAIL_CATALOG__DEFAULT_CATALOG": f'"{catalogs[0]}"',
+        # A session removed for idleness loses its settings; a long training is no idleness.
+        "SAIL_SPARK__SESSION_TIMEOUT_SECS": "86400",
+    }
+    os.environ.update(settings)
     os.environ.setdefault("RUST_LOG", "error")
 
     from pysail.spark import SparkConnectServer
 
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
+    # Another server, of this process or of one it starts, is none of this workspace's.
+    for key in settings:
+        del os.environ[key]
     host, port = server.listening_address
     return server, f"sc://{host}:{port}"
 

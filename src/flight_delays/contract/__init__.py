@@ -3,11 +3,12 @@
 from .configuration import load_configuration, load_policy, read_configuration
 from .errors import ColumnMissingError, ConfigurationError, DeclarationError
 from .intake import IntakePolicy, load_intake
-from .problem import Estimator, Label, Problem, Spine
+from .problem import FEATURES_AT, Estimator, Label, Problem, Spine
+from .refresh import Refresh
 from .rules import Rule
-from .selection import select_labelled_rows, select_rows
+from .selection import select_labelled_rows, select_open_rows, select_rows
 from .serving import Serving, load_serving
-from .tables import QUARANTINE, FeatureTable, Qualify, Source
+from .tables import QUARANTINE, WATERMARKS, FeatureTable, Qualify, Source
 from .training import Explanations, TrainingPolicy, load_training
 from .tuning import (
     MODEL_FILE,
@@ -18,8 +19,10 @@ from .tuning import (
 )
 
 __all__ = [
+    "FEATURES_AT",
     "MODEL_FILE",
     "QUARANTINE",
+    "WATERMARKS",
     "ColumnMissingError",
     "ConfigurationError",
     "DeclarationError",
@@ -30,6 +33,7 @@ __all__ = [
     "Label",
     "Problem",
     "Qualify",
+    "Refresh",
     "Rule",
     "Serving",
     "Source",
@@ -45,6 +49,7 @@ __all__ = [
     "replace_hyperparameters",
     "require_hyperparameters",
     "select_labelled_rows",
+    "select_open_rows",
     "select_rows",
     "write_hyperparameters",
 ]

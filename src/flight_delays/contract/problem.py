@@ -13,10 +13,15 @@ from pydantic import BaseModel
 
 from ..lifecycle import Kind
 from .errors import DeclarationError
-from .tables import QUARANTINE, FeatureTable, Qualify, Source
+from .refresh import Refresh
+from .tables import KEY_TYPES, QUARANTINE, WATERMARKS, FeatureTable, Qualify, Source
 
 if TYPE_CHECKING:
     from databricks.feature_engineering import FeatureLookup
+
+
+# The instant as of which a row looks its features up; the model never sees it.
+FEATURES_AT = "features_at"
 
 
 class Estimator(Protocol):
@@ -74,6 +79,7 @@ class Problem:
         kind: The kind of outcome: `BINARY`, or `number(...)` with its unit.
         sources: The tables of facts.
         feature_tables: The tables of features.
+        refresh: How often the tables are brought up to date.
         spine: The rows that something is predicted for.
         label: What happened to them.
         hyperparameters: What conf/model.yml holds.
@@ -92,6 +98,7 @@ class Problem:
     kind: Kind
     sources: tuple[Source, ...]
     feature_tables: tuple[FeatureTable, ...]
+    refresh: Refresh
     spine: Spine
     label: Label
     hyperparameters: type[BaseModel]
@@ -115,7 +122,7 @@ class Problem:
                     remedy="Write it for those who will rely on the model: its card shows it.",
                 )
         named = [source.name for source in self.sources]
-        tables = [QUARANTINE, *named, *(table.name for table in self.feature_tables)]
+        tables = [QUARANTINE, WATERMARKS, *named, *(table.name for table in self.feature_tables)]
         _refuse_twice("sources and feature_tables", tables, "Rename one of the tables.")
         for source in self.sources:
             what = f"Source {source.name}"
@@ -123,6 +130,7 @@ class Problem:
             _require(f"{what}, rules", source.rules, source.columns, "columns")
             dated_by = (source.dated_by,) if source.dated_by else ()
             _require(f"{what}, dated_by", dated_by, source.columns, "columns")
+            _require(f"{what}, fill", source.fill, source.columns, "columns")
         _require("Spine.source", (self.spine.source,), named, "sources")
         _require("Label.source", (self.label.source,), named, "sources")
         spine = self.require_source(self.spine.source)
@@ -144,11 +152,10 @@ class Problem:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The columns of a row: keys, features, what features are looked up by, decision time."""
+        """The columns of a row: keys, features, what features are looked up by and as of when."""
         spine = self.spine
-        return tuple(
-            dict.fromkeys((*self.keys, *spine.features, *spine.lookups, spine.decision_at))
-        )
+        known = dict.fromkeys((*self.keys, *spine.features, *spine.lookups, spine.decision_at))
+        return (*known, FEATURES_AT)
 
     @cached_property
     def excluded(self) -> tuple[str, ...]:
@@ -186,7 +193,7 @@ class Problem:
                 table_name=qualify(table.name),
                 lookup_key=list(table.lookup_key),
                 feature_names=list(table.features),
-                timestamp_lookup_key=self.spine.decision_at if table.timeseries_column else None,
+                timestamp_lookup_key=FEATURES_AT if table.timeseries_column else None,
                 lookback_window=table.lookback,
             )
             for table in self.feature_tables
@@ -199,8 +206,57 @@ class Problem:
         if table.timeseries_column is not None:
             keys = table.primary_keys
             _require(f"{what}, timeseries_column", (table.timeseries_column,), keys, "primary keys")
+        elif self.label.source in table.sources:
+            raise DeclarationError(
+                f"{what}, sql",
+                got=f"{self.label.source}, which has the label, and no timeseries_column",
+                allowed="sources that say nothing of the label, or rows with a time",
+                remedy="Add the instant since when a row is known to primary_keys, and name it.",
+            )
         keys, columns = table.lookup_key, self.columns
         _require(f"{what}, primary_keys", keys, columns, "columns of the spine")
+        spine = self.require_source(self.spine.source)
+        for key in keys:
+            _check_key(f"{what}, primary_keys", key, spine)
+        self._check_age(what, table)
+
+    def _check_age(self, what: str, table: FeatureTable) -> None:
+        age = self.refresh.greatest_age
+        if table.fresh_within < age:
+            raise DeclarationError(
+                f"{what}, fresh_within",
+                got=str(table.fresh_within),
+                allowed=f"{age} or more: features are refreshed every {self.refresh.every} and "
+                f"published {self.refresh.delay} later",
+                remedy="Refresh more often, or declare the age that requests really see.",
+            )
+        if table.lookback is not None and table.lookback < table.fresh_within:
+            raise DeclarationError(
+                f"{what}, lookback",
+                got=str(table.lookback),
+                allowed=f"{table.fresh_within} or more, the age that fresh_within allows",
+                remedy="With a shorter one, features that are fresh enough would not be found.",
+            )
+
+
+def _check_key(what: str, key: str, spine: Source) -> None:
+    kind = spine.columns[key].upper()
+    if kind not in KEY_TYPES:
+        raise DeclarationError(
+            what,
+            got=f"{key} {kind}",
+            allowed=", ".join(KEY_TYPES),
+            remedy="An endpoint would find nothing by it, and say nothing. Key by a text, or by "
+            "whole seconds since 1970 as BIGINT.",
+        )
+    if key not in spine.never_null:
+        raise DeclarationError(
+            what,
+            got=f"{key}, which may be missing in rows of the source {spine.name}",
+            allowed="columns that have a value in every row",
+            remedy=f"Give {spine.name} a `fill` for it, a value that no feature table has as key, "
+            "or a rule that requires it: a missing key makes an endpoint refuse the request.",
+        )
 
 
 def _require(what: str, wanted: Iterable[str], there: Iterable[str], those: str) -> None:

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..lifecycle import InstantWithoutZoneError
 from .errors import ColumnMissingError
-from .rules import Rule, write_reasons, write_value
+from .rules import Rule, quote, write_reasons, write_value
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 QUARANTINE = "quarantine"
+WATERMARKS = "watermarks"
+# The serving client compares keys as Python values: others are never, or only by luck, equal.
+KEY_TYPES = ("STRING", "BIGINT", "LONG", "INT", "INTEGER", "SMALLINT", "SHORT", "BOOLEAN")
 
 Qualify: TypeAlias = Callable[[str], str]
-Read: TypeAlias = Callable[["SparkSession", datetime, int], "DataFrame"]
+Read: TypeAlias = Callable[["SparkSession", datetime, datetime, int], "DataFrame"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +31,15 @@ class Source:
         primary_keys: The columns that tell its rows apart; never null.
         columns: Its columns in order, each with its Spark SQL type.
         description: What one row says.
-        read: Gives from a session all rows known before `as_of`, an exclusive UTC instant, with
-            `columns`; a row once known is the same ever after. The last argument is the number of
-            days by which the dates of sample data are to be moved; real tables pay it no heed.
+        read: Returns from a session the rows that became known from `since` on and before
+            `as_of`, both UTC, with `columns`; a row once known is the same ever after. Rows from
+            before `since` do no harm. The last argument is the number of days by which the dates
+            of sample data are moved; ignored for real tables.
         rules: What the values of some columns must be.
         dated_by: Its column with an instant by whose newest value it is judged whether the source
             still brings rows; None where rows have no time.
+        fill: What is written where a text column is missing, for columns that features are
+            looked up by: a value that is no key of any feature table.
     """
 
     name: str
@@ -43,12 +49,19 @@ class Source:
     read: Read
     rules: Mapping[str, Rule] = field(default_factory=dict)
     dated_by: str | None = None
+    fill: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def never_null(self) -> tuple[str, ...]:
+        """The columns that have a value in every row."""
+        required = (name for name, rule in self.rules.items() if rule.required)
+        return tuple(dict.fromkeys((*self.primary_keys, *required, *self.fill)))
 
     @property
     def schema(self) -> str:
         """The columns as a Spark DDL string."""
         return ", ".join(
-            f"{name} {kind}{' NOT NULL' if name in self.primary_keys else ''}"
+            f"{name} {kind}{' NOT NULL' if name in (*self.primary_keys, *self.fill) else ''}"
             for name, kind in self.columns.items()
         )
 
@@ -71,6 +84,8 @@ class Source:
         if missing:
             raise ColumnMissingError(self.name, missing, list(given))
         values = {name: write_value(name, kind, given[name]) for name, kind in self.columns.items()}
+        for name, text in self.fill.items():
+            values[name] = f"coalesce({values[name]}, {quote(text)})"
         key = ", ".join(values[name] for name in self.primary_keys)
         same_key = f"count(*) OVER (PARTITION BY {key})"
         reasons = write_reasons(self.columns, given, self.primary_keys, self.rules)
@@ -93,16 +108,21 @@ class FeatureTable:
         name: Its name within the schema.
         primary_keys: The columns that tell its rows apart, the time key last.
         timeseries_column: The instant since when a row is known; None where rows have no time.
-        lookback: How old the features that a row finds may be; None for any age.
+        fresh_within: How old features may be when a request looks them up: from the instant as of
+            which they were computed. A table without time key is published as often as that needs.
+        lookback: How long before that instant a row may have become known to be found; None for
+            any time.
         texts: Features that are categories, as strings.
         numbers: Features that are doubles.
         description: What one row says.
-        sql: The query, with `{source}` for each source table and the parameter `:as_of`.
+        sql: The query, with `{source}` for each source table and the parameters `:since` and
+            `:as_of`. It returns at least the rows that became known between the two.
     """
 
     name: str
     primary_keys: tuple[str, ...]
     timeseries_column: str | None
+    fresh_within: timedelta
     lookback: timedelta | None
     texts: tuple[str, ...]
     numbers: tuple[str, ...]
@@ -125,22 +145,77 @@ class FeatureTable:
         named = [name for _, name, _, _ in Formatter().parse(self.sql) if name is not None]
         return tuple(dict.fromkeys(named))
 
-    def compute(self, spark: "SparkSession", qualify: Qualify, as_of: datetime) -> "DataFrame":
-        """Computes the rows that are known by `as_of`.
+    def compute(
+        self, spark: "SparkSession", qualify: Qualify, since: datetime, as_of: datetime
+    ) -> "DataFrame":
+        """Compute the rows that became known from `since` on and by `as_of`.
 
         Args:
             spark: A session whose time zone is UTC.
             qualify: Turns a source's name into the name Spark knows its table by.
+            since: Rows known earlier are left out, where rows have a time.
             as_of: Rows known later are left out; the sources may reach further.
 
         Returns:
             The primary keys and the features, in that order.
 
         Raises:
-            InstantWithoutZoneError: `as_of` has no time zone.
+            InstantWithoutZoneError: An instant has no time zone.
         """
-        if as_of.tzinfo is None:
-            raise InstantWithoutZoneError("as_of", as_of)
         query = self.sql.format(**{name: qualify(name) for name in self.sources})
-        rows = spark.sql(query, args={"as_of": as_of.astimezone(UTC).isoformat()})
-        return rows.select(*self.primary_keys, *self.features)
+        rows = spark.sql(query, args=write_span(since, as_of))
+        rows = rows.select(*self.primary_keys, *self.features)
+        if self.timeseries_column is None:
+            return rows
+        return rows.where(f"{self.timeseries_column} >= TIMESTAMP '{since.isoformat()}'")
+
+    def expire(
+        self, spark: "SparkSession", stored: str, since: datetime, as_of: datetime
+    ) -> "DataFrame":
+        """Return a row of nulls for each key whose latest row has become too old to be found.
+
+        An online store knows no look-back: it returns the latest row of a key however old. The
+        row of nulls, known a second after the look-back has passed, lets it forget what offline
+        look-ups no longer find.
+
+        Args:
+            spark: A session whose time zone is UTC.
+            stored: Full name of this table, complete by `as_of`.
+            since: Rows of nulls known earlier are left out.
+            as_of: Rows of nulls known later are left out.
+
+        Returns:
+            The primary keys and the features; no rows where none has become too old.
+
+        Raises:
+            InstantWithoutZoneError: An instant has no time zone.
+        """
+        span = write_span(since, as_of)
+        at, keys = self.timeseries_column, ", ".join(self.lookup_key)
+        seconds = 1 + round((self.lookback or timedelta(0)).total_seconds())
+        nulls = [f"CAST(NULL AS STRING) AS {name}" for name in self.texts]
+        nulls += [f"CAST(NULL AS DOUBLE) AS {name}" for name in self.numbers]
+        filled = ", ".join(f"CAST({name} AS STRING)" for name in self.features)
+        return spark.sql(
+            f"WITH known AS (SELECT {keys}, coalesce({filled}) AS filled, "
+            f"timestamp_seconds(unix_timestamp({at}) + {seconds}) AS expires_at, "
+            f"LEAD({at}) OVER (PARTITION BY {keys} ORDER BY {at}) AS next_at FROM {stored} "
+            f"WHERE {at} >= CAST(:since AS TIMESTAMP) - INTERVAL '{seconds}' SECONDS) "
+            f"SELECT {keys}, expires_at AS {at}, {', '.join(nulls)} FROM known "
+            "WHERE filled IS NOT NULL AND (next_at IS NULL OR next_at > expires_at) "
+            "AND expires_at >= CAST(:since AS TIMESTAMP) "
+            "AND expires_at <= CAST(:as_of AS TIMESTAMP)",
+            args=span,
+        ).select(*self.primary_keys, *self.features)
+
+
+def write_span(since: datetime, as_of: datetime) -> dict[str, str]:
+    """Write two instants as the parameters of a query.
+
+    Raises:
+        InstantWithoutZoneError: One has no time zone.
+    """
+    for name, instant in (("since", since), ("as_of", as_of)):
+        if instant.tzinfo is None:
+            raise InstantWithoutZoneError(name, instant)
+    return {"since": since.astimezone(UTC).isoformat(), "as_of": as_of.astimezone(UTC).isoformat()}

@@ -24,6 +24,13 @@ class TableMissingError(LakehouseError):
         super().__init__(f"Table {table} does not exist. {remedy}")
 
 
+class SchemaChangedError(LakehouseError):
+    """A table that exists was made for another version of the project."""
+
+    def __init__(self, table: str, wanted: str, found: str, remedy: str) -> None:
+        super().__init__(f"Table {table} {wanted}; it {found}. {remedy}")
+
+
 class TableUnreadableError(LakehouseError):
     """A table that is to be read cannot be."""
 
@@ -70,4 +77,14 @@ class OnlineStoreMissingError(LakehouseError):
         super().__init__(
             f"Serving looks features up by key, and {got}. Have the workspace's admin make one, "
             "and have the job give its name to the task as online_store."
+        )
+
+
+class PublicationError(LakehouseError):
+    """A feature table did not come online."""
+
+    def __init__(self, online: str, why: str) -> None:
+        super().__init__(
+            f"Online table {online} was not brought up to date: {why}. Requests find what was "
+            "published before. Look at its pipeline, then run feature_refresh again."
         )

@@ -8,7 +8,12 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 
 from .context import Lakehouse
-from .errors import LakehouseError, TableMissingError, TableUnreadableError
+from .errors import (
+    LakehouseError,
+    SchemaChangedError,
+    TableMissingError,
+    TableUnreadableError,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -93,7 +98,7 @@ def count_rows(spark: "SparkSession", table: str) -> int:
     return int(spark.table(table).count())
 
 
-def write_features(
+def ensure_feature_table(
     lakehouse: Lakehouse,
     table: str,
     rows: "DataFrame",
@@ -101,24 +106,26 @@ def write_features(
     primary_keys: Sequence[str],
     timeseries_column: str | None,
     description: str,
-) -> int:
-    """Merge the rows that a feature table lacks, making the table first where it is missing.
-
-    A feature row never changes once known, so those that stand are not written again.
+    remedy: str,
+) -> None:
+    """Make a feature table where none of that name is, and refuse one of another shape.
 
     Args:
         lakehouse: The platform's clients.
         table: Its full name.
-        rows: Primary keys and features.
-        primary_keys: The columns that tell rows apart.
+        rows: Primary keys and features, in their types.
+        primary_keys: The columns that identify rows.
         timeseries_column: The one among them that says since when a row is known.
         description: What a row says.
+        remedy: What to do with a table of another shape, as a sentence.
 
-    Returns:
-        How many rows the table has gained.
+    Raises:
+        SchemaChangedError: One of that name lacks a column, or has another key.
     """
-    spark = lakehouse.spark
-    if not is_feature_table(lakehouse, table):
+    if is_feature_table(lakehouse, table):
+        require_columns(lakehouse.spark, table, dict(rows.dtypes), remedy)
+        require_key(lakehouse.workspace, table, primary_keys, remedy)
+    else:
         lakehouse.feature_store.create_table(
             name=table,
             primary_keys=list(primary_keys),
@@ -127,11 +134,68 @@ def write_features(
             description=description,
         )
     follow_changes(lakehouse, table)
-    before = count_rows(spark, table)
-    present = spark.table(table).select(*primary_keys)
-    new = rows.join(present, on=list(primary_keys), how="left_anti")
+
+
+def merge_features(
+    lakehouse: Lakehouse, table: str, rows: "DataFrame", present: "DataFrame"
+) -> int:
+    """Add the rows that a feature table lacks; those that it has never change.
+
+    Args:
+        lakehouse: The platform's clients.
+        table: Its full name.
+        rows: Primary keys and features.
+        present: The primary keys of the table's rows, at least of those that `rows` may hold.
+
+    Returns:
+        How many rows the table has gained.
+    """
+    before = count_rows(lakehouse.spark, table)
+    new = rows.join(present, on=present.columns, how="left_anti")
     lakehouse.feature_store.write_table(name=table, df=new, mode="merge")
-    return count_rows(spark, table) - before
+    return count_rows(lakehouse.spark, table) - before
+
+
+def require_columns(
+    spark: "SparkSession", table: str, columns: Mapping[str, str], remedy: str
+) -> None:
+    """Refuse a table that lacks columns or has them in other types.
+
+    Args:
+        spark: The session.
+        table: Full name of a table that exists.
+        columns: The columns it has to have, each with its Spark SQL type.
+        remedy: What to do, as a sentence.
+
+    Raises:
+        SchemaChangedError: One is missing or of another type.
+    """
+    found = dict(spark.table(table).dtypes)
+    off = [f"{name} {kind}" for name, kind in columns.items() if found.get(name) != kind.lower()]
+    if off:
+        has = ", ".join(f"{name} {kind}" for name, kind in found.items())
+        raise SchemaChangedError(table, f"needs {', '.join(off)}", f"has {has}", remedy)
+
+
+def require_key(
+    workspace: WorkspaceClient, table: str, primary_keys: Sequence[str], remedy: str
+) -> None:
+    """Refuse a feature table of another primary key.
+
+    Args:
+        workspace: The workspace.
+        table: Full name of a table that exists.
+        primary_keys: The columns that identify its rows.
+        remedy: What to do, as a sentence.
+
+    Raises:
+        SchemaChangedError: It has another.
+    """
+    for constraint in workspace.tables.get(table).table_constraints or []:
+        key = constraint.primary_key_constraint
+        if key is not None and sorted(key.child_columns) != sorted(primary_keys):
+            wanted, found = ", ".join(primary_keys), ", ".join(key.child_columns)
+            raise SchemaChangedError(table, f"needs the key {wanted}", f"has {found}", remedy)
 
 
 def is_feature_table(lakehouse: Lakehouse, table: str) -> bool:

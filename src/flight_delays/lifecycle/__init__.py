@@ -15,9 +15,10 @@ from .promotion import CHALLENGER, CHAMPION, Candidate, decide, foresee, screen
 from .rehearsal import Rehearsal, RehearsalPolicy, draw_rows, rehearse
 from .search import Range, TuningPolicy
 from .shapley import Explanation, explain
-from .windows import Interval, Split, reach_batch, split
+from .windows import BEGINNING, Interval, Split, reach_batch, split
 
 __all__ = [
+    "BEGINNING",
     "BINARY",
     "CHALLENGER",
     "CHAMPION",

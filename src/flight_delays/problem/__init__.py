@@ -1,6 +1,8 @@
 """The sample problem: what a team replaces with its own sources, features, model and words."""
 
-from ..contract import Label, Problem, Spine
+from datetime import timedelta
+
+from ..contract import Label, Problem, Refresh, Spine
 from ..lifecycle import BINARY
 from . import probability
 from .features import FEATURE_TABLES
@@ -25,6 +27,8 @@ PROBLEM = Problem(
     kind=BINARY,
     sources=SOURCES,
     feature_tables=FEATURE_TABLES,
+    # The schedule of feature_refresh, and the time its three tasks and the sync take.
+    refresh=Refresh(every=timedelta(hours=1), delay=timedelta(minutes=15)),
     spine=Spine(
         source="flights",
         decision_at="decision_at",

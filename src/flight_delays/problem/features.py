@@ -2,18 +2,23 @@
 
 A table with a time key has one row for each instant at which something became known, and that row
 rests on nothing that became known later: a row once written never changes. A table without one
-holds what stood in the timetable or the register before any flight departed.
+holds what the timetable or the register said before any flight departed. Each query reads only as
+far back as the rows that became known since `:since` need.
 """
 
 from datetime import timedelta
 
 from ..contract import FeatureTable
-from .sources import KEYS
+from .sources import KEYS, PUBLISHED_AHEAD
+
+HOURLY = timedelta(hours=2)
+DAILY = timedelta(hours=25)
 
 WEATHER_FEATURES = FeatureTable(
     name="weather_features",
     primary_keys=("origin", "known_at"),
     timeseries_column="known_at",
+    fresh_within=HOURLY,
     lookback=timedelta(hours=6),
     texts=(),
     numbers=(
@@ -50,7 +55,8 @@ SELECT
   pressure,
   visib AS visibility
 FROM {weather}
-WHERE known_at <= CAST(:as_of AS TIMESTAMP)
+WHERE known_at > CAST(:since AS TIMESTAMP) - INTERVAL '6' HOURS
+  AND known_at <= CAST(:as_of AS TIMESTAMP)
 """,
 )
 
@@ -58,6 +64,7 @@ ROUTE_DELAY_FEATURES = FeatureTable(
     name="route_delay_features",
     primary_keys=("carrier", "origin", "dest", "known_at"),
     timeseries_column="known_at",
+    fresh_within=HOURLY,
     lookback=timedelta(days=14),
     texts=(),
     numbers=("route_late_share_14d", "route_landed_14d"),
@@ -73,6 +80,7 @@ WITH landings AS (
     SUM(late) AS late
   FROM {outcomes}
   WHERE status = 'landed' AND known_at <= CAST(:as_of AS TIMESTAMP)
+    AND known_at > CAST(:since AS TIMESTAMP) - INTERVAL '14' DAYS
   GROUP BY carrier, origin, dest, known_at
 ),
 sums AS (
@@ -98,7 +106,8 @@ ORIGIN_DELAY_FEATURES = FeatureTable(
     name="origin_delay_features",
     primary_keys=("origin", "known_at"),
     timeseries_column="known_at",
-    lookback=timedelta(hours=1),
+    fresh_within=HOURLY,
+    lookback=timedelta(hours=2),
     texts=(),
     numbers=("origin_late_share_3h", "origin_mean_delay_3h", "origin_landed_3h"),
     description=(
@@ -114,7 +123,7 @@ WITH landings AS (
     late,
     GREATEST(arr_delay, CAST(0 AS DOUBLE)) AS delay
   FROM {outcomes}
-  WHERE status = 'landed'
+  WHERE status = 'landed' AND known_at >= CAST(:since AS TIMESTAMP) - INTERVAL '4' HOURS
 ),
 counted AS (
   SELECT origin, landing_hour + hours_later AS known_hour, late, delay
@@ -136,6 +145,7 @@ AIRCRAFT_FEATURES = FeatureTable(
     name="aircraft_features",
     primary_keys=("tailnum",),
     timeseries_column=None,
+    fresh_within=DAILY,
     lookback=None,
     texts=("manufacturer", "engine"),
     numbers=("year_built", "seats"),
@@ -162,6 +172,7 @@ SCHEDULE_FEATURES = FeatureTable(
     name="schedule_features",
     primary_keys=KEYS,
     timeseries_column=None,
+    fresh_within=DAILY,
     lookback=None,
     texts=(),
     numbers=(
@@ -176,9 +187,9 @@ SCHEDULE_FEATURES = FeatureTable(
         "A flight in the timetable: local times, weekday, length, and how many departures its "
         "origin has scheduled within the same hour."
     ),
-    sql="""
+    sql=f"""
 SELECT
-  time_hour, carrier, flight, origin,
+  flight_id,
   CAST(departure_minute AS DOUBLE) AS departure_minute,
   CAST(arrival_minute AS DOUBLE) AS arrival_minute,
   CAST(day_of_week AS DOUBLE) AS day_of_week,
@@ -186,7 +197,8 @@ SELECT
     AS block_minutes,
   distance,
   CAST(COUNT(*) OVER (PARTITION BY origin, time_hour) AS DOUBLE) AS origin_departures_in_hour
-FROM {schedule}
+FROM {{schedule}}
+WHERE time_hour >= CAST(:since AS TIMESTAMP) + INTERVAL '{PUBLISHED_AHEAD.days - 1}' DAYS
 """,
 )
 

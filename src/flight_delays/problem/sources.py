@@ -1,8 +1,9 @@
 """What is known up to an instant, as the tables that ingest writes.
 
-Each reader takes `as_of`, an exclusive UTC instant, and `shift_days`, by which all dates of the
-archive are moved. A row that was known to an earlier `as_of` is the same at every later one, so
-tables only ever grow. Where dates are moved, the year begins again when it has ended.
+Each reader takes the span `[since, as_of)` of UTC instants in which its rows became known, and
+`shift_days`, by which all dates of the archive are moved. A row that was known to an earlier
+`as_of` is the same at every later one, so tables only ever grow. Where dates are moved, the year
+begins again when it has ended.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,23 +14,24 @@ import pandas as pd
 import pyarrow as pa
 
 from ..contract import Rule, Source
-from ..lifecycle import InstantWithoutZoneError
 from .archive import load_flights, load_planes, load_weather
-from .errors import ShiftError
+from .span import YEAR_DAYS, Span
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-YEAR_DAYS = 364
 # Midnight in New York: of the archive's 365 days, the first is left out when they begin again.
 SECOND_DAY = datetime(2013, 1, 2, 5, tzinfo=UTC)
 LATE_MINUTES = 15
 PUBLISHED_AHEAD = timedelta(days=7)
+ASSIGNED_AHEAD = timedelta(days=1)
 BOOKS_CLOSE_AFTER = timedelta(days=1)
 OBSERVATION_DELAY = timedelta(hours=1)
+NO_AIRCRAFT = "unknown"
 
-KEYS = ("time_hour", "carrier", "flight", "origin")
-KEY_TYPES = {
+KEYS = ("flight_id",)
+FLIGHT_KEY_COLUMNS = {
+    "flight_id": "STRING",
     "time_hour": "TIMESTAMP",
     "carrier": "STRING",
     "flight": "BIGINT",
@@ -37,12 +39,12 @@ KEY_TYPES = {
 }
 
 
-FLIGHT_COLUMNS = KEY_TYPES | {
+FLIGHT_COLUMNS = FLIGHT_KEY_COLUMNS | {
     "dest": "STRING",
     "tailnum": "STRING",
     "decision_at": "TIMESTAMP",
 }
-SCHEDULE_COLUMNS = KEY_TYPES | {
+SCHEDULE_COLUMNS = FLIGHT_KEY_COLUMNS | {
     "dest": "STRING",
     "decision_at": "TIMESTAMP",
     "scheduled_arrival_at": "TIMESTAMP",
@@ -51,7 +53,7 @@ SCHEDULE_COLUMNS = KEY_TYPES | {
     "day_of_week": "BIGINT",
     "distance": "DOUBLE",
 }
-OUTCOME_COLUMNS = KEY_TYPES | {
+OUTCOME_COLUMNS = FLIGHT_KEY_COLUMNS | {
     "dest": "STRING",
     "status": "STRING",
     "known_at": "TIMESTAMP",
@@ -79,8 +81,15 @@ PLANE_COLUMNS = {
     "engine": "STRING",
 }
 REQUIRED = Rule(required=True)
-PLACES = {"origin": Rule(allowed=("EWR", "JFK", "LGA")), "dest": REQUIRED}
-FLIGHT_RULES = PLACES | {"flight": Rule(lowest=1, highest=9999), "decision_at": REQUIRED}
+ORIGIN = Rule(required=True, allowed=("EWR", "JFK", "LGA"))
+NUMBERED = {
+    "time_hour": REQUIRED,
+    "carrier": REQUIRED,
+    "flight": Rule(required=True, lowest=1, highest=9999),
+    "origin": ORIGIN,
+    "dest": REQUIRED,
+}
+FLIGHT_RULES = NUMBERED | {"decision_at": REQUIRED}
 SCHEDULE_RULES = FLIGHT_RULES | {
     "scheduled_arrival_at": REQUIRED,
     "departure_minute": Rule(required=True, lowest=0, highest=1440),
@@ -89,8 +98,7 @@ SCHEDULE_RULES = FLIGHT_RULES | {
     # Miles; Newark and LaGuardia are 17 apart, New York and Honolulu 4,983.
     "distance": Rule(required=True, lowest=10, highest=6000),
 }
-OUTCOME_RULES = PLACES | {
-    "flight": Rule(lowest=1, highest=9999),
+OUTCOME_RULES = NUMBERED | {
     "status": Rule(required=True, allowed=("landed", "cancelled", "diverted")),
     "known_at": REQUIRED,
     # Minutes: two hours early, two days late.
@@ -99,7 +107,7 @@ OUTCOME_RULES = PLACES | {
 }
 # In each case beyond what was ever observed in the region, so that only errors are out of range.
 WEATHER_RULES = {
-    "origin": PLACES["origin"],
+    "origin": ORIGIN,
     "temp": Rule(lowest=-40, highest=120),
     "dewp": Rule(lowest=-60, highest=100),
     "humid": Rule(lowest=0, highest=100),
@@ -118,24 +126,27 @@ PLANE_RULES = {
 }
 
 
-def read_flights(as_of: datetime, shift_days: int) -> pd.DataFrame:
-    """Reads the flights decided before `as_of`: what a training set or a batch starts from."""
-    shift, until = _check(as_of, shift_days)
+def read_flights(since: datetime, as_of: datetime, shift_days: int) -> pd.DataFrame:
+    """Read flights with their aircraft, which is assigned a day before departure.
+
+    What a training set or a batch starts from; it reaches a day beyond `as_of`.
+    """
+    span = Span.of(since, as_of, shift_days)
     flights = load_flights()
-    flights = flights[flights["decision_at"] < until]
-    return _shift(flights, ("time_hour", "decision_at"), shift)[list(FLIGHT_COLUMNS)]
+    flights = span.cut(flights, flights["decision_at"] - ASSIGNED_AHEAD)
+    return span.write(flights, FLIGHT_COLUMNS)
 
 
-def read_schedule(as_of: datetime, shift_days: int) -> pd.DataFrame:
-    """Reads the timetable, which is published by whole hours a week ahead of `as_of`.
+def read_schedule(since: datetime, as_of: datetime, shift_days: int) -> pd.DataFrame:
+    """Read the timetable, which is published by whole hours a week ahead of `as_of`.
 
     `departure_minute` and `arrival_minute` are minutes of the local day at either end,
     `day_of_week` runs from 1 (Monday) at the origin, `distance` is in miles.
     """
-    shift, until = _check(as_of, shift_days)
+    span = Span.of(since, as_of, shift_days)
     flights = load_flights()
     # A timetable cut within an hour would count too few departures in that hour.
-    flights = flights[flights["time_hour"] < (until + PUBLISHED_AHEAD).floor("h")]
+    flights = span.cut(flights, flights["time_hour"] - PUBLISHED_AHEAD, whole="h")
     arrival = flights["sched_arr_time"].astype("int64")
     local = flights["time_hour"].dt.tz_convert("America/New_York")
     schedule = flights.assign(
@@ -143,60 +154,60 @@ def read_schedule(as_of: datetime, shift_days: int) -> pd.DataFrame:
         arrival_minute=arrival // 100 * 60 + arrival % 100,
         day_of_week=local.dt.dayofweek.astype("int64") + 1,
     )
-    instants = ("time_hour", "decision_at", "scheduled_arrival_at")
-    return _shift(schedule, instants, shift)[list(SCHEDULE_COLUMNS)]
+    return span.write(schedule, SCHEDULE_COLUMNS)
 
 
-def read_outcomes(as_of: datetime, shift_days: int) -> pd.DataFrame:
-    """Reads how flights ended, as far as that was known before `as_of`.
+def read_outcomes(since: datetime, as_of: datetime, shift_days: int) -> pd.DataFrame:
+    """Read how flights ended.
 
     A landed flight's outcome is known when it lands, to the minute: `arr_delay` in minutes, and
     `late` is 1 from 15 minutes on, else 0. A cancelled or diverted flight never arrives at its
     destination: it has neither, and counts as known a day after it should have arrived.
     """
-    shift, until = _check(as_of, shift_days)
+    span = Span.of(since, as_of, shift_days)
     flights = load_flights()
     landed = flights["arr_delay"].notna()
     closed_at = flights["scheduled_arrival_at"] + BOOKS_CLOSE_AFTER
+    known_at = flights["landed_at"].where(landed, closed_at)
+    flights = span.cut(flights.assign(known_at=known_at), known_at)
+    landed = flights["arr_delay"].notna()
     status = pd.Series("landed", index=flights.index, dtype=object)
     status[~landed] = "diverted"
     status[flights["dep_delay"].isna()] = "cancelled"
     outcomes = flights.assign(
         status=status,
-        known_at=flights["landed_at"].where(landed, closed_at),
         late=(flights["arr_delay"] >= LATE_MINUTES).astype("float64").where(landed),
     )
-    outcomes = outcomes[outcomes["known_at"] < until]
-    return _shift(outcomes, ("time_hour", "known_at"), shift)[list(OUTCOME_COLUMNS)]
+    return span.write(outcomes, OUTCOME_COLUMNS)
 
 
-def read_weather(as_of: datetime, shift_days: int) -> pd.DataFrame:
-    """Reads the weather at the origins; an observation is known an hour after its hour began.
+def read_weather(since: datetime, as_of: datetime, shift_days: int) -> pd.DataFrame:
+    """Read the weather at the origins; an observation is known an hour after its hour began.
 
     Temperatures in degrees Fahrenheit, humidity in percent, wind in degrees and miles an hour,
     precipitation in inches, pressure in millibars, visibility in miles.
     """
-    shift, until = _check(as_of, shift_days)
+    span = Span.of(since, as_of, shift_days)
     weather = load_weather()
     weather = weather.assign(known_at=weather["time_hour"] + OBSERVATION_DELAY)
-    weather = weather[weather["known_at"] < until]
-    return _shift(weather, ("known_at",), shift)[list(WEATHER_COLUMNS)]
+    return span.write(span.cut(weather, weather["known_at"]), WEATHER_COLUMNS)
 
 
-def read_planes(as_of: datetime, shift_days: int) -> pd.DataFrame:
-    """Reads the register of aircraft, without those built after the year of `as_of`.
+def read_planes(since: datetime, as_of: datetime, shift_days: int) -> pd.DataFrame:
+    """Read the register of aircraft, without those built after the year of `as_of`.
 
-    The register is a still picture taken at the end of 2013, and what it says of an aircraft does
-    not change in its life. `year_built` moves with the dates, so that ages stay.
+    The register is a still picture taken at the end of 2013: it is read whole each time, and what
+    it says of an aircraft does not change in its life. `year_built` moves with the dates, so that
+    ages stay.
     """
-    _, until = _check(as_of, shift_days)
+    span = Span.of(since, as_of, shift_days)
     planes = load_planes()
-    planes = planes[~(planes["year"] > until.year)]
+    planes = planes[~(planes["year"] > span.end.year)]
     moved = planes["year"] + shift_days // YEAR_DAYS
     return planes.assign(year_built=moved)[list(PLANE_COLUMNS)].reset_index(drop=True)
 
 
-READERS: Mapping[str, Callable[[datetime, int], pd.DataFrame]] = {
+READERS: Mapping[str, Callable[[datetime, datetime, int], pd.DataFrame]] = {
     "flights": read_flights,
     "schedule": read_schedule,
     "outcomes": read_outcomes,
@@ -205,23 +216,26 @@ READERS: Mapping[str, Callable[[datetime, int], pd.DataFrame]] = {
 }
 
 
-def read_years(name: str, at: str | None, as_of: datetime, shift_days: int) -> pd.DataFrame:
-    """Reads a source, where dates are moved as often as a year of it has begun before `as_of`.
+def read_years(
+    name: str, at: str | None, since: datetime, as_of: datetime, shift_days: int
+) -> pd.DataFrame:
+    """Read a source, once for each year that has begun before `as_of` where dates are moved.
 
     So a project that is deployed with the sample has new rows for as long as it runs.
 
     Args:
         name: The source.
-        at: Its column by which a year is told from the next; None where rows have no time.
-        as_of: Exclusive instant up to which things are known.
+        at: Its column that says which year a row belongs to; None where rows have no time.
+        since: Instant from which on rows became known.
+        as_of: Exclusive instant up to which rows became known.
         shift_days: Days by which the dates of the first year are moved.
     """
-    years = [READERS[name](as_of, shift_days)]
+    years = [READERS[name](since, as_of, shift_days)]
     if at is None or not shift_days:
         return years[0]
     moved = timedelta(days=shift_days + YEAR_DAYS)
     while SECOND_DAY + moved < as_of + PUBLISHED_AHEAD:
-        year = READERS[name](as_of, moved.days)
+        year = READERS[name](since, as_of, moved.days)
         years.append(year[year[at] >= SECOND_DAY + moved])
         moved += timedelta(days=YEAR_DAYS)
     return pd.concat([year for year in years if len(year)] or years, ignore_index=True)
@@ -234,12 +248,15 @@ def declare(
     description: str,
     rules: Mapping[str, Rule],
     dated_by: str | None = None,
+    fill: Mapping[str, str] | None = None,
 ) -> Source:
-    """Declares a source that is read from the archive by its reader, through Arrow to Spark."""
-    at = next((key for key in primary_keys if columns[key] == "TIMESTAMP"), None)
+    """Declare a source that is read from the archive by its reader, through Arrow to Spark."""
+    at = next((column for column in ("time_hour", "known_at") if column in columns), None)
 
-    def read(spark: "SparkSession", as_of: datetime, shift_days: int) -> "DataFrame":
-        known = read_years(name, at, as_of, shift_days)
+    def read(
+        spark: "SparkSession", since: datetime, as_of: datetime, shift_days: int
+    ) -> "DataFrame":
+        known = read_years(name, at, since, as_of, shift_days)
         return spark.createDataFrame(pa.Table.from_pandas(known, preserve_index=False))
 
     return Source(
@@ -250,6 +267,7 @@ def declare(
         read=read,
         rules=rules,
         dated_by=dated_by,
+        fill=fill or {},
     )
 
 
@@ -258,9 +276,11 @@ SOURCES = (
         "flights",
         KEYS,
         FLIGHT_COLUMNS,
-        "A flight that was due to depart: its aircraft and the instant of the decision.",
+        "A flight, up to a day ahead: its aircraft and the instant of the decision.",
         FLIGHT_RULES,
         "decision_at",
+        # The register has no such aircraft; a look-up by a missing key would fail the request.
+        fill={"tailnum": NO_AIRCRAFT},
     ),
     declare(
         "schedule",
@@ -294,18 +314,3 @@ SOURCES = (
         PLANE_RULES,
     ),
 )
-
-
-def _check(as_of: datetime, shift_days: int) -> tuple[pd.Timedelta, pd.Timestamp]:
-    """Gives the shift, and `as_of` on the archive's own calendar."""
-    if as_of.tzinfo is None:
-        raise InstantWithoutZoneError("as_of", as_of)
-    if shift_days < 0 or shift_days % YEAR_DAYS:
-        raise ShiftError(shift_days)
-    shift = pd.Timedelta(days=shift_days)
-    return shift, pd.Timestamp(as_of.astimezone(UTC)) - shift
-
-
-def _shift(frame: pd.DataFrame, columns: tuple[str, ...], shift: pd.Timedelta) -> pd.DataFrame:
-    moved = {column: frame[column] + shift for column in columns}
-    return frame.assign(**moved).reset_index(drop=True)

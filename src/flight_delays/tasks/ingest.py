@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..contract import QUARANTINE, IntakePolicy, Qualify, Source, load_intake
+from ..contract import QUARANTINE, WATERMARKS, IntakePolicy, Qualify, Source, load_intake
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.quarantine import (
     LEFT_OUT,
@@ -17,7 +17,8 @@ from ..lakehouse.quarantine import (
     keep_bad_rows,
     leave_out_known,
 )
-from ..lakehouse.tables import add_new_rows, count_rows, create_table
+from ..lakehouse.tables import add_new_rows, count_rows, create_table, require_columns
+from ..lakehouse.watermarks import INGESTED, advance_watermarks, read_watermarks
 from ..lifecycle import Intake, find_objections
 from ..problem import PROBLEM
 from .parameters import Instant, Parameters, SchemaName, in_schema
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 REASONS_SHOWN = 5
+REMEDY = "Delete or rename the table, then run feature_refresh: it reads the source from the start."
 
 
 class IntakeRefusedError(Exception):
@@ -81,10 +83,17 @@ def run(
     limits = policy or load_intake([source.name for source in sources])
     lakehouse.set_task_value("as_of", as_of.isoformat())
     create_quarantine(spark, qualify(QUARANTINE))
+    watermarks = read_watermarks(spark, qualify(WATERMARKS), INGESTED)
     inspected = []
     for source in sources:
-        create_table(spark, qualify(source.name), source.schema)
-        known = source.read(spark, as_of, parameters.shift_days)
+        table = qualify(source.name)
+        there = spark.catalog.tableExists(table)
+        if there:
+            require_columns(spark, table, source.columns, REMEDY)
+        else:
+            create_table(spark, table, source.schema)
+        since = limits.read_from(watermarks.get(source.name) if there else None)
+        known = source.read(spark, since, as_of, parameters.shift_days)
         inspected.append(inspect(spark, source, known, qualify, as_of))
     objections = [
         describe(objection, found.reasons)
@@ -97,6 +106,8 @@ def run(
         raise IntakeRefusedError(objections, qualify(QUARANTINE))
     print(f"{'source':<12}{'rows':>12}{'new':>12}{'repeated':>12}{'quarantined':>12}  newest")
     added = sum(write(spark, found, qualify, as_of) for found in inspected)
+    names = [source.name for source in sources]
+    advance_watermarks(spark, qualify(WATERMARKS), INGESTED, names, as_of)
     lakehouse.set_task_value("rows_added", added)
 
 
@@ -120,6 +131,10 @@ def inspect(
         .collect()
     )
     # Rows that were refused, or corrected since, are judged anew; those left out already are not.
+    newest = found.newest
+    if newest is None and source.dated_by:
+        (stored,) = spark.sql(f"SELECT max({at}) AS newest FROM {qualify(source.name)}").collect()
+        newest = stored.newest
     bad = describe_bad_rows(checked, source.name, LEFT_OUT, as_of, datetime.now(UTC))
     new_bad = leave_out_known(spark, qualify(QUARANTINE), bad)
     reasons = count_reasons(new_bad) if found.bad else {}
@@ -133,7 +148,7 @@ def inspect(
             good=found.good,
             bad=sum(rows for rows, _ in reasons.values()),
             dated=source.dated_by is not None,
-            newest=None if found.newest is None else datetime.fromtimestamp(found.newest, UTC),
+            newest=None if newest is None else datetime.fromtimestamp(newest, UTC),
         ),
         reasons,
     )
@@ -161,8 +176,10 @@ def write(spark: "SparkSession", found: Inspected, qualify: Qualify, as_of: date
     source, intake = found.source, found.intake
     table = qualify(source.name)
     kept = keep_bad(spark, found, LEFT_OUT, qualify, as_of)
-    sound = found.rows.where("_reason = ''").select(*source.columns)
-    new = add_new_rows(spark, table, sound, source.primary_keys)
+    new = 0
+    if intake.good:
+        sound = found.rows.where("_reason = ''").select(*source.columns)
+        new = add_new_rows(spark, table, sound, source.primary_keys)
     newest = "-" if intake.newest is None else f"{intake.newest:%Y-%m-%d %H:%M}"
     print(
         f"{source.name:<12}{count_rows(spark, table):>12,}{new:>12,}{intake.repeated:>12,}"

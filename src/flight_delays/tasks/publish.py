@@ -1,16 +1,20 @@
-"""Task: bring the online store up to the feature tables."""
+"""Task: bring the online store up to the feature tables, each as often as it has to be."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 
+from ..contract import WATERMARKS, FeatureTable, Qualify
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.online import publish_features
+from ..lakehouse.online import name_online, publish_features, read_sync
 from ..lakehouse.tables import require_table
+from ..lakehouse.watermarks import COMPUTED, PUBLISHED, advance_watermarks, read_watermarks
 from ..problem import PROBLEM
 from .parameters import Parameters, SchemaName, in_schema
 
 
 class PublishParameters(Parameters):
-    """What the task is told.
+    """Parameters of the publish task.
 
     Attributes:
         target: Schema of the feature tables, with its catalog.
@@ -22,14 +26,63 @@ class PublishParameters(Parameters):
 
 
 def run(parameters: PublishParameters, lakehouse: Lakehouse) -> None:
-    """Publish every feature table: the latest row a key, as serving looks it up."""
-    qualify = partial(in_schema, parameters.target)
+    """Publish what the tables hold as of their watermarks: the latest row of each key."""
+    spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     for table in PROBLEM.feature_tables:
-        name = qualify(table.name)
-        require_table(lakehouse.spark, name, "Run the task features first.")
-        online = publish_features(lakehouse.feature_store, parameters.online_store, name)
-        print(f"{table.name} → {online}")
-    lakehouse.set_task_value("tables_published", len(PROBLEM.feature_tables))
+        require_table(spark, qualify(table.name), "Run the task features first.")
+    computed = read_watermarks(spark, qualify(WATERMARKS), COMPUTED)
+    published = read_watermarks(spark, qualify(WATERMARKS), PUBLISHED)
+    due = [
+        table
+        for table in PROBLEM.feature_tables
+        if is_due(table, computed[table.name], published.get(table.name))
+        or read_sync(lakehouse.workspace, name_online(qualify(table.name))) is None
+    ]
+    names = [qualify(table.name) for table in due]
+    online = publish_features(lakehouse, parameters.online_store, names)
+    for table in due:
+        as_of = computed[table.name]
+        advance_watermarks(spark, qualify(WATERMARKS), PUBLISHED, [table.name], as_of)
+    for line in describe(due, computed, published, qualify, online):
+        print(line)
+    lakehouse.set_task_value("tables_published", len(due))
+
+
+def is_due(table: FeatureTable, computed: datetime, published: datetime | None) -> bool:
+    """Return whether a table has to be published by this run.
+
+    One with a time key has to show each run. One without is due where it would become older than
+    it may be before the next run has published it.
+
+    Args:
+        table: The table.
+        computed: The instant as of which it was computed.
+        published: The same of what is online; None where nothing is.
+    """
+    if published is None:
+        return True
+    if table.timeseries_column is not None:
+        return computed > published
+    return computed - published + PROBLEM.refresh.greatest_age > table.fresh_within
+
+
+def describe(
+    due: list[FeatureTable],
+    computed: Mapping[str, datetime],
+    published: Mapping[str, datetime],
+    qualify: Qualify,
+    online: Mapping[str, str],
+) -> list[str]:
+    """Say of each feature table what is online now."""
+    lines = []
+    for table in PROBLEM.feature_tables:
+        if table in due:
+            name, as_of = online[qualify(table.name)], computed[table.name]
+            lines.append(f"{table.name}: as of {as_of:%Y-%m-%d %H:%M} online as {name}")
+        else:
+            as_of = published[table.name]
+            lines.append(f"{table.name}: as of {as_of:%Y-%m-%d %H:%M} is fresh enough")
+    return lines
 
 
 def main() -> None:

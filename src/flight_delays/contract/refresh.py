@@ -1,0 +1,136 @@
+"""When features are brought up to date, and how old they are when a request looks them up."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+
+from .errors import DeclarationError
+
+DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+CRON = re.compile(r"0 (\S+) (\S+) (?:\*|1/1|\?) \* (?:\?|\*)(?: \*)?")
+PART = re.compile(r"(?:(\*)|(\d+)(?:-(\d+))?)(?:/(\d+))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refresh:
+    """How often features are brought up to date, and when that can be looked up.
+
+    A request at an instant finds what was known at floor(instant - delay, every): training,
+    validation, comparison and batch look features up as of that instant, so that what serves is
+    what was judged.
+
+    Attributes:
+        every: From one run of feature_refresh to the next; runs begin at its multiples, counted
+            from midnight UTC.
+        delay: From such a multiple until all that the run publishes can be looked up.
+    """
+
+    every: timedelta
+    delay: timedelta
+
+    def __post_init__(self) -> None:
+        """Hold the two against what a look-up can do.
+
+        Raises:
+            DeclarationError: `every` does not divide a day, or a part of a minute is left.
+        """
+        if self.every < MINUTE or DAY % self.every or self.every % MINUTE:
+            raise DeclarationError(
+                "Refresh.every",
+                got=str(self.every),
+                allowed="whole minutes that divide a day: 15 minutes, 1 hour, 1 day",
+                remedy="Look-ups are cut to its multiples, counted from midnight UTC.",
+            )
+        if self.delay < timedelta(0) or self.delay % MINUTE:
+            raise DeclarationError(
+                "Refresh.delay",
+                got=str(self.delay),
+                allowed="whole minutes, 0 or more",
+                remedy="Give the time that feature_refresh takes until its tables are online.",
+            )
+
+    @property
+    def greatest_age(self) -> timedelta:
+        """How old features can be when they are looked up, at the most."""
+        return self.every + self.delay
+
+    def write_instant(self, decision_at: str) -> str:
+        """Write the SQL of the instant as of which a request finds features.
+
+        Args:
+            decision_at: SQL of the instant of the decision.
+        """
+        every, delay = (round(each.total_seconds()) for each in (self.every, self.delay))
+        return f"timestamp_seconds((unix_timestamp({decision_at}) - {delay}) DIV {every} * {every})"
+
+    def require_schedule(self, cron: str) -> None:
+        """Refuse a job's schedule that does not begin a run in time.
+
+        Args:
+            cron: Quartz expression of feature_refresh's schedule, in UTC.
+
+        Raises:
+            DeclarationError: It says what cannot be read, or some run comes too late.
+        """
+        starts = list_starts(cron)
+        for multiple in range(0, DAY // MINUTE, self.every // MINUTE):
+            before = multiple + self.delay // MINUTE
+            if not any(multiple <= start < before for start in starts):
+                raise DeclarationError(
+                    "The schedule of feature_refresh",
+                    got=f"{cron!r}, which begins no run from {write_time(multiple)} on and before "
+                    f"{write_time(before)} UTC",
+                    allowed=f"a run within {self.delay} of each multiple of {self.every}",
+                    remedy="Change refresh_schedule in databricks.yml, or Refresh in problem/.",
+                )
+
+
+def list_starts(cron: str) -> Collection[int]:
+    """Return the minutes of the day, UTC, at which a schedule begins runs.
+
+    Args:
+        cron: Quartz expression that is the same each day: `0 MINUTES HOURS * * ?`.
+
+    Raises:
+        DeclarationError: Another form.
+    """
+    found = CRON.fullmatch(cron.strip())
+    if found is None:
+        raise refuse(cron)
+    minutes, hours = (
+        read_field(cron, text, size) for text, size in zip(found.groups(), (60, 24), strict=True)
+    )
+    return {60 * hour + minute for hour in hours for minute in minutes}
+
+
+def read_field(cron: str, text: str, size: int) -> set[int]:
+    """Return the values below `size` that a field of a Quartz expression names."""
+    values: set[int] = set()
+    for each in text.split(","):
+        part = PART.fullmatch(each)
+        if part is None:
+            raise refuse(cron)
+        every, first, last, step = part.groups()
+        begin = 0 if every else int(first)
+        end = size - 1 if every or (step and not last) else int(last or first)
+        if end >= size or begin > end or step == "0":
+            raise refuse(cron)
+        values.update(range(begin, end + 1, int(step or 1)))
+    return values
+
+
+def refuse(cron: str) -> DeclarationError:
+    """Return the error of a schedule in a form that cannot be held against `Refresh`."""
+    return DeclarationError(
+        "The schedule of feature_refresh",
+        got=repr(cron),
+        allowed="a Quartz expression that is the same each day, as '0 0 * * * ?'",
+        remedy="Change refresh_schedule in databricks.yml.",
+    )
+
+
+def write_time(minutes: int) -> str:
+    """Write minutes since midnight as a time of day."""
+    return f"{minutes // 60 % 24:02}:{minutes % 60:02}"

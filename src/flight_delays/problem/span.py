@@ -1,0 +1,82 @@
+"""The span of time whose rows are read, on the archive's calendar and on the one it is moved to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from ..lifecycle import InstantWithoutZoneError
+from .errors import ShiftError
+
+YEAR_DAYS = 364
+
+
+@dataclass(frozen=True)
+class Span:
+    """Instants from `start` on and before `end`, on the archive's own calendar.
+
+    Attributes:
+        start: The first instant, UTC.
+        end: The instant after the last, UTC.
+        shift: By how much dates of the archive are moved when rows are written.
+    """
+
+    start: pd.Timestamp
+    end: pd.Timestamp
+    shift: pd.Timedelta
+
+    @classmethod
+    def of(cls, since: datetime, as_of: datetime, shift_days: int) -> Self:
+        """Return the span of what became known from `since` on and before `as_of`.
+
+        Raises:
+            InstantWithoutZoneError: An instant has no time zone.
+            ShiftError: The shift is no whole number of 364-day years.
+        """
+        for name, instant in (("since", since), ("as_of", as_of)):
+            if instant.tzinfo is None:
+                raise InstantWithoutZoneError(name, instant)
+        if shift_days < 0 or shift_days % YEAR_DAYS:
+            raise ShiftError(shift_days)
+        shift = pd.Timedelta(days=shift_days)
+        start, end = (pd.Timestamp(each.astimezone(UTC)) - shift for each in (since, as_of))
+        return cls(start, end, shift)
+
+    def cut(self, rows: pd.DataFrame, known: pd.Series, whole: str | None = None) -> pd.DataFrame:
+        """Return the rows that became known within the span.
+
+        Args:
+            rows: All rows.
+            known: Since when each is known.
+            whole: Pandas' name of a unit of time to which both ends are cut, `h` for hours.
+        """
+        start, end = (self.start, self.end)
+        if whole is not None:
+            start, end = start.floor(whole), end.floor(whole)
+        return rows[(known >= start) & (known < end)]
+
+    def write(self, rows: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+        """Return some columns with their instants moved, and the key of a flight where it is one.
+
+        A flight's key names its scheduled hour (UTC), carrier, number and origin, as
+        `2013-11-01T10Z-UA-1545-EWR`.
+        """
+        columns = list(columns)
+        instants = rows.select_dtypes("datetimetz").columns.intersection(columns)
+        moved = rows.assign(**{str(name): rows[name] + self.shift for name in instants})
+        if "flight_id" in columns:
+            moved["flight_id"] = write_flight_ids(moved)
+        return moved[columns].reset_index(drop=True)
+
+
+def write_flight_ids(flights: pd.DataFrame) -> pd.Series:
+    """Return a text that identifies each flight."""
+    hours = flights["time_hour"].dt.tz_localize(None).to_numpy(dtype="datetime64[h]")
+    texts = pd.Series(np.datetime_as_string(hours, unit="h"), index=flights.index, dtype=object)
+    return (
+        texts + "Z-" + flights["carrier"] + "-" + flights["flight"].astype(str) + "-"
+        + flights["origin"]
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The model's first step, given columns in every form in which an endpoint's look-ups bring them."""
+"""The model's first step, given columns in each form in which look-ups bring them."""
 
 from decimal import Decimal
 from typing import Any

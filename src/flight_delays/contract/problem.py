@@ -130,7 +130,8 @@ class Problem:
             _require(f"{what}, rules", source.rules, source.columns, "columns")
             dated_by = (source.dated_by,) if source.dated_by else ()
             _require(f"{what}, dated_by", dated_by, source.columns, "columns")
-            _require(f"{what}, fill", source.fill, source.columns, "columns")
+            texts = [name for name, kind in source.columns.items() if kind.upper() == "STRING"]
+            _require(f"{what}, fill", source.fill, texts, "columns of type STRING")
         _require("Spine.source", (self.spine.source,), named, "sources")
         _require("Label.source", (self.label.source,), named, "sources")
         spine = self.require_source(self.spine.source)
@@ -213,7 +214,8 @@ class Problem:
                 allowed="sources that say nothing of the label, or rows with a time",
                 remedy="Add the instant since when a row is known to primary_keys, and name it.",
             )
-        keys, columns = table.lookup_key, self.columns
+        keys = table.lookup_key
+        columns = [column for column in self.columns if column != FEATURES_AT]
         _require(f"{what}, primary_keys", keys, columns, "columns of the spine")
         spine = self.require_source(self.spine.source)
         for key in keys:

@@ -43,11 +43,11 @@ class Refresh:
                 allowed="whole minutes that divide a day: 15 minutes, 1 hour, 1 day",
                 remedy="Look-ups are cut to its multiples, counted from midnight UTC.",
             )
-        if self.delay < timedelta(0) or self.delay % MINUTE:
+        if self.delay < MINUTE or self.delay % MINUTE:
             raise DeclarationError(
                 "Refresh.delay",
                 got=str(self.delay),
-                allowed="whole minutes, 0 or more",
+                allowed="whole minutes, 1 or more",
                 remedy="Give the time that feature_refresh takes until its tables are online.",
             )
 
@@ -63,7 +63,9 @@ class Refresh:
             decision_at: SQL of the instant of the decision.
         """
         every, delay = (round(each.total_seconds()) for each in (self.every, self.delay))
-        return f"timestamp_seconds((unix_timestamp({decision_at}) - {delay}) DIV {every} * {every})"
+        latest = f"unix_timestamp({decision_at}) - {delay}"
+        # DIV would round instants before 1970 up.
+        return f"timestamp_seconds({latest} - pmod({latest}, {every}))"
 
     def require_schedule(self, cron: str) -> None:
         """Refuse a job's schedule that does not begin a run in time.
@@ -74,10 +76,10 @@ class Refresh:
         Raises:
             DeclarationError: It says what cannot be read, or some run comes too late.
         """
-        starts = list_starts(cron)
-        for multiple in range(0, DAY // MINUTE, self.every // MINUTE):
+        starts, day = list_starts(cron), DAY // MINUTE
+        for multiple in range(0, day, self.every // MINUTE):
             before = multiple + self.delay // MINUTE
-            if not any(multiple <= start < before for start in starts):
+            if not any((start - multiple) % day < before - multiple for start in starts):
                 raise DeclarationError(
                     "The schedule of feature_refresh",
                     got=f"{cron!r}, which begins no run from {write_time(multiple)} on and before "

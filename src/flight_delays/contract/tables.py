@@ -180,9 +180,9 @@ class FeatureTable:
 
         Args:
             spark: A session whose time zone is UTC.
-            stored: Full name of this table, complete by `as_of`.
+            stored: Full name of this table, which has all rows known before `as_of`.
             since: Rows of nulls known earlier are left out.
-            as_of: Rows of nulls known later are left out.
+            as_of: Rows of nulls known at it or later are left out: a row with features may come.
 
         Returns:
             The primary keys and the features; no rows where none has become too old.
@@ -204,7 +204,7 @@ class FeatureTable:
             f"SELECT {keys}, expires_at AS {at}, {', '.join(nulls)} FROM known "
             "WHERE filled IS NOT NULL AND (next_at IS NULL OR next_at > expires_at) "
             "AND expires_at >= CAST(:since AS TIMESTAMP) "
-            "AND expires_at <= CAST(:as_of AS TIMESTAMP)",
+            "AND expires_at < CAST(:as_of AS TIMESTAMP)",
             args=span,
         ).select(*self.primary_keys, *self.features)
 

@@ -171,7 +171,10 @@ def require_columns(
         SchemaChangedError: One is missing or of another type.
     """
     found = dict(spark.table(table).dtypes)
-    off = [f"{name} {kind}" for name, kind in columns.items() if found.get(name) != kind.lower()]
+    # Spark has several names for a type: LONG is BIGINT.
+    nulls = (f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns.items())
+    wanted = spark.sql(f"SELECT {', '.join(nulls)}").dtypes
+    off = [f"{name} {kind}" for name, kind in wanted if found.get(name) != kind]
     if off:
         has = ", ".join(f"{name} {kind}" for name, kind in found.items())
         raise SchemaChangedError(table, f"needs {', '.join(off)}", f"has {has}", remedy)

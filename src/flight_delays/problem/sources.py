@@ -252,12 +252,15 @@ def declare(
 ) -> Source:
     """Declare a source that is read from the archive by its reader, through Arrow to Spark."""
     at = next((column for column in ("time_hour", "known_at") if column in columns), None)
+    types = ", ".join(f"{column} {kind}" for column, kind in columns.items())
 
     def read(
         spark: "SparkSession", since: datetime, as_of: datetime, shift_days: int
     ) -> "DataFrame":
         known = read_years(name, at, since, as_of, shift_days)
-        return spark.createDataFrame(pa.Table.from_pandas(known, preserve_index=False))
+        rows = pa.Table.from_pandas(known, preserve_index=False)
+        # Of no rows, or of a column without values, Spark could not tell the types.
+        return spark.createDataFrame(rows, schema=types)
 
     return Source(
         name=name,

@@ -1,5 +1,6 @@
 """A small problem: whether an order comes back."""
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from flight_delays.contract import (
     FeatureTable,
     Label,
     Problem,
+    Refresh,
     Source,
     Spine,
 )
@@ -38,6 +40,7 @@ ORDERS = Source(
     },
     description="An order.",
     read=read,
+    fill={"customer": "unknown"},
 )  # fmt: skip
 RETURNS = Source(
     name="returns",
@@ -50,6 +53,7 @@ CUSTOMERS = FeatureTable(
     name="customer_features",
     primary_keys=("customer", "known_at"),
     timeseries_column="known_at",
+    fresh_within=timedelta(hours=2),
     lookback=None,
     texts=("country",),
     numbers=("orders", "returns_share"),
@@ -63,6 +67,7 @@ ORDERS_PROBLEM = Problem(
     kind=BINARY,
     sources=(ORDERS, RETURNS),
     feature_tables=(CUSTOMERS,),
+    refresh=Refresh(every=timedelta(hours=1), delay=timedelta(minutes=15)),
     spine=Spine(
         source="orders", decision_at="ordered_at", features=("shop",), lookups=("customer",)
     ),

@@ -1,6 +1,7 @@
 """A problem that does not hold together is refused by what is wrong, before anything runs."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,12 +13,14 @@ from tests.contract.orders import CUSTOMERS, ORDERS, ORDERS_PROBLEM, RETURNS
 
 def test_what_the_tasks_ask_of_rows_follows_from_the_declarations() -> None:
     assert dict(ORDERS_PROBLEM.keys) == {"order_id": "BIGINT"}
-    assert ORDERS_PROBLEM.columns == ("order_id", "shop", "customer", "ordered_at")
-    assert ORDERS_PROBLEM.excluded == ("order_id", "customer", "ordered_at")
+    assert ORDERS_PROBLEM.columns == ("order_id", "shop", "customer", "ordered_at", "features_at")
+    assert ORDERS_PROBLEM.excluded == ("order_id", "customer", "ordered_at", "features_at")
     assert ORDERS_PROBLEM.inputs == ("shop", "country", "orders", "returns_share")
     assert CUSTOMERS.sources == ("orders", "returns")
     assert CUSTOMERS.lookup_key == ("customer",)
-    assert ORDERS.schema.startswith("order_id BIGINT NOT NULL, ordered_at TIMESTAMP,")
+    assert ORDERS.schema == (
+        "order_id BIGINT NOT NULL, ordered_at TIMESTAMP, shop STRING, customer STRING NOT NULL"
+    )
 
 
 def spine(**changes: Any) -> dict[str, Any]:
@@ -30,6 +33,17 @@ def label(**changes: Any) -> dict[str, Any]:
 
 def table(**changes: Any) -> dict[str, Any]:
     return {"feature_tables": (replace(CUSTOMERS, **changes),)}
+
+
+def orders(**changes: Any) -> dict[str, Any]:
+    return {"sources": (replace(ORDERS, **changes), RETURNS)}
+
+
+def keyed(kind: str) -> dict[str, Any]:
+    return orders(columns={**ORDERS.columns, "customer": kind}, fill={}, rules=CUSTOMER_REQUIRED)
+
+
+CUSTOMER_REQUIRED = {"customer": Rule(required=True)}
 
 
 @pytest.mark.parametrize(
@@ -47,14 +61,19 @@ def table(**changes: Any) -> dict[str, Any]:
             "Source returns, primary_keys: got order_id; allowed: the columns: returned.",
         ),
         (
-            {"sources": (replace(ORDERS, rules={"colour": Rule(required=True)}), RETURNS)},
+            orders(rules={"colour": Rule(required=True)}),
             "Source orders, rules: got colour; allowed: the columns: order_id, ",
         ),
         (
-            {"sources": (replace(ORDERS, dated_by="at"), RETURNS)},
+            orders(dated_by="at"),
             "Source orders, dated_by: got at; allowed: the columns: order_id, ",
         ),
+        (
+            orders(fill={"order_id": "none"}),
+            "Source orders, fill: got order_id; allowed: the columns of type STRING: shop, ",
+        ),
         (table(name="quarantine"), "sources and feature_tables: got quarantine twice; "),
+        (table(name="watermarks"), "sources and feature_tables: got watermarks twice; "),
         (table(sql="SELECT 1 FROM {orderz}"), "FeatureTable customer_features, sql: got orderz; "),
         (
             table(primary_keys=("client", "known_at")),
@@ -82,6 +101,64 @@ def test_a_declaration_that_names_what_is_not_there_or_twice_is_refused(
     with pytest.raises(DeclarationError) as refused:
         replace(ORDERS_PROBLEM, **changes)
     assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            table(fresh_within=timedelta(minutes=74)),
+            "fresh_within: got 1:14:00; allowed: 1:15:00 or more: features are refreshed every "
+            "1:00:00 and published 0:15:00 later.",
+        ),
+        (
+            table(lookback=timedelta(minutes=119)),
+            "lookback: got 1:59:00; allowed: 2:00:00 or more, the age that fresh_within allows.",
+        ),
+        (
+            table(primary_keys=("customer",), timeseries_column=None),
+            "sql: got returns, which has the label, and no timeseries_column; allowed: sources "
+            "that say nothing of the label, or rows with a time.",
+        ),
+        (
+            table(primary_keys=("features_at", "known_at")),
+            "primary_keys: got features_at; allowed: the columns of the spine: order_id, ",
+        ),
+        (
+            table(primary_keys=("ordered_at", "known_at")),
+            "primary_keys: got ordered_at TIMESTAMP; allowed: STRING, BIGINT, ",
+        ),
+        *(
+            (keyed(kind), f"primary_keys: got customer {kind}; allowed: STRING, BIGINT, ")
+            for kind in ("TIMESTAMP", "DATE", "DOUBLE", "FLOAT", "DECIMAL(10, 0)", "timestamp_ntz")
+        ),
+        (
+            orders(fill={}),
+            "primary_keys: got customer, which may be missing in rows of the source orders; ",
+        ),
+    ],
+)
+def test_features_that_a_request_would_not_find_are_refused(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        replace(ORDERS_PROBLEM, **changes)
+    said = str(refused.value).lower()
+    assert said.startswith(f"featuretable customer_features, {message}".lower())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        table(fresh_within=timedelta(minutes=75)),
+        table(lookback=timedelta(hours=2)),
+        table(primary_keys=("customer",), timeseries_column=None, sql="SELECT * FROM {orders}"),
+        orders(fill={}, rules=CUSTOMER_REQUIRED),
+        *(keyed(kind) for kind in ("STRING", "bigint", "INT", "SMALLINT", "BOOLEAN")),
+    ],
+)
+def test_features_that_a_request_finds_in_time_are_allowed(changes: dict[str, Any]) -> None:
+    replace(ORDERS_PROBLEM, **changes)
 
 
 def test_inputs_are_texts_or_numbers_by_what_is_declared() -> None:

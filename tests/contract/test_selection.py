@@ -1,14 +1,14 @@
 """Rows to learn from and to score: none from outside the interval, no label from the future."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from flight_delays.contract import select_labelled_rows, select_rows
+from flight_delays.contract import select_labelled_rows, select_open_rows, select_rows
 from flight_delays.lifecycle import Interval
 
 from tests.contract.orders import ORDERS_PROBLEM
@@ -72,3 +72,40 @@ def test_rows_that_the_condition_leaves_out_have_no_label(tables: SparkSession) 
     problem = replace(ORDERS_PROBLEM, label=replace(ORDERS_PROBLEM.label, where="state = 'done'"))
     rows = select_labelled_rows(tables, problem, qualify, Interval(JUNE, JULY), AUGUST)
     assert ids(rows) == [1]
+
+
+def instants(rows: Any) -> dict[int, datetime]:
+    return {
+        row["order_id"]: datetime.fromtimestamp(row["at"], UTC)
+        for row in rows.selectExpr("order_id", "unix_timestamp(features_at) AS at").collect()
+    }
+
+
+def test_features_are_looked_up_as_of_what_was_online_at_the_decision(tables: SparkSession) -> None:
+    interval, hour = Interval(JUNE, JULY), timedelta(hours=1)
+    # Refreshed each hour and online 15 minutes later.
+    online = {1: JUNE - hour, 2: JUNE - hour, 3: JULY - hour}
+    assert instants(select_rows(tables, ORDERS_PROBLEM, qualify, interval)) == online
+    labelled = select_labelled_rows(tables, ORDERS_PROBLEM, qualify, interval, AUGUST)
+    assert instants(labelled) == {order: online[order] for order in (1, 3)}
+
+
+def test_features_are_looked_up_as_of_no_later_instant_than_what_is_known(
+    tables: SparkSession,
+) -> None:
+    known_by = JUNE + timedelta(days=1)
+    rows = select_rows(tables, ORDERS_PROBLEM, qualify, Interval(JUNE, JULY), known_by)
+    assert instants(rows)[3] == known_by
+    assert instants(rows)[1] == JUNE - timedelta(hours=1)
+
+
+def test_open_rows_are_those_of_whose_outcome_nothing_is_known_by_then(
+    tables: SparkSession,
+) -> None:
+    interval = Interval(JUNE, JULY)
+    assert ids(select_open_rows(tables, ORDERS_PROBLEM, qualify, interval, AUGUST)) == [2]
+    opened = select_open_rows(tables, ORDERS_PROBLEM, qualify, interval, JULY)
+    assert ids(opened) == [1, 2, 3]
+    assert tuple(opened.columns) == ORDERS_PROBLEM.columns
+    closed = select_open_rows(tables, ORDERS_PROBLEM, qualify, interval, AUGUST + MINUTE)
+    assert ids(closed) == []

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from flight_delays.lifecycle import BEGINNING
+from flight_delays.problem import PROBLEM
 from flight_delays.problem.features import FEATURE_TABLES
 from flight_delays.problem.sources import READERS, SOURCES
 
@@ -19,7 +21,7 @@ Tables = dict[str, pd.DataFrame]
 
 @pytest.fixture(scope="module")
 def compute(spark: SparkSession) -> Callable[[Tables, datetime], Tables]:
-    """Computes all feature tables from given source tables."""
+    """Compute all feature tables from given source tables."""
 
     def compute(sources: Tables, as_of: datetime) -> Tables:
         for source in SOURCES:
@@ -27,7 +29,7 @@ def compute(spark: SparkSession) -> Callable[[Tables, datetime], Tables]:
             frame.createOrReplaceTempView(f"source_{source.name}")
         return {
             table.name: localize(
-                table.compute(spark, lambda name: f"source_{name}", as_of).toPandas()
+                table.compute(spark, lambda name: f"source_{name}", BEGINNING, as_of).toPandas()
             )
             for table in FEATURE_TABLES
         }
@@ -42,7 +44,7 @@ def month() -> datetime:
 
 @pytest.fixture(scope="session")
 def sources(month: datetime) -> Tables:
-    return {name: read(month, 0) for name, read in READERS.items()}
+    return read_sources(month)
 
 
 @pytest.fixture(scope="module")
@@ -56,22 +58,30 @@ def tables(
 @pytest.fixture(scope="module")
 def training_set(sources: Tables, tables: Tables) -> pd.DataFrame:
     """January's flights, with their features and, where they landed, their label."""
-    labels = sources["outcomes"][["time_hour", "carrier", "flight", "origin", "late"]]
+    labels = sources["outcomes"][["flight_id", "late"]]
     return look_up(sources["flights"].merge(labels, how="left"), tables)
 
 
+def read_sources(as_of: datetime, shift_days: int = 0) -> Tables:
+    """Return the source tables as ingest leaves them as of an instant."""
+    tables = {name: read(BEGINNING, as_of, shift_days) for name, read in READERS.items()}
+    return {source.name: tables[source.name].fillna(dict(source.fill)) for source in SOURCES}
+
+
 def look_up(flights: pd.DataFrame, tables: Tables) -> pd.DataFrame:
-    """Joins to each flight the features as known at its decision, the order of flights kept."""
-    found = flights.reset_index(names="position")
+    """Join to each flight the features that a request at its decision finds, in their order."""
+    refresh = PROBLEM.refresh
+    features_at = (flights["decision_at"] - refresh.delay).dt.floor(refresh.every)
+    found = flights.assign(features_at=features_at).reset_index(names="position")
     for table in FEATURE_TABLES:
         keys, rows = list(table.lookup_key), tables[table.name]
-        if table.lookback is None:
+        if table.timeseries_column is None:
             found = found.merge(rows, on=keys, how="left", validate="many_to_one")
             continue
         found = pd.merge_asof(
-            found.sort_values("decision_at"),
+            found.sort_values("features_at"),
             rows.sort_values("known_at"),
-            left_on="decision_at",
+            left_on="features_at",
             right_on="known_at",
             by=keys,
             tolerance=pd.Timedelta(table.lookback),

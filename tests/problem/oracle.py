@@ -1,4 +1,4 @@
-"""An independent account of what was known of a flight when it was due to depart.
+"""An independent account of what is known of a flight as of an instant.
 
 It shares no code with the project: it reads the published files row by row and, for one flight at a
 time, walks over what had happened by then. Slow on purpose, and short enough to be believed.
@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 Row = dict[str, str]
+Key = tuple[datetime, str, int, str]
 Value = float | str | None
 Known = Mapping[str, Value]
 NEW_YORK = ZoneInfo("America/New_York")
@@ -37,43 +38,57 @@ class Landing:
     delay: float
 
 
-def expected_features(keys: pd.DataFrame, shift_days: int = 0) -> pd.DataFrame:
-    """Works out every feature of some flights.
+def expected_features(flights: pd.DataFrame, shift_days: int = 0) -> pd.DataFrame:
+    """Work out every feature of some flights, each as of an instant of its own.
 
     Args:
-        keys: One row a flight, with `time_hour` (UTC), `carrier`, `flight` and `origin`.
-        shift_days: By how many days the dates of `keys` were moved.
+        flights: One row a flight: `flight_id` and `features_at`, an instant.
+        shift_days: By how many days the dates of `flights` were moved.
 
     Returns:
-        A frame with the index of `keys`, a column a feature; None where nothing was known.
+        A frame with the index of `flights`, a column a feature; None where nothing was known.
     """
-    wanted = [
-        (hour.to_pydatetime() - timedelta(days=shift_days), carrier, int(flight), origin)
-        for hour, carrier, flight, origin in zip(
-            keys["time_hour"], keys["carrier"], keys["flight"], keys["origin"], strict=True
-        )
+    shift = timedelta(days=shift_days)
+    expected = [
+        recall(flights_by_key()[read_key(name, shift)], at.to_pydatetime() - shift, shift_days)
+        for name, at in zip(flights["flight_id"], flights["features_at"], strict=True)
     ]
-    expected = [recall(flights_by_key()[key], shift_days) for key in wanted]
-    return pd.DataFrame(expected, index=keys.index)
+    return pd.DataFrame(expected, index=flights.index)
 
 
-def recall(flight: Row, shift_days: int) -> Known:
-    """Gives what was known of one flight at its scheduled departure."""
-    decided_at = scheduled_departure(flight)
+def found_at(flight_id: str) -> datetime:
+    """Return the instant whose features a request at a flight's scheduled departure finds.
+
+    Features as of each full hour can be looked up from a quarter past on.
+    """
+    departure = scheduled_departure(flights_by_key()[read_key(flight_id, timedelta(0))])
+    full_hour = departure.replace(minute=0)
+    return full_hour if departure.minute >= 15 else full_hour - timedelta(hours=1)
+
+
+def read_key(flight_id: str, shift: timedelta) -> Key:
+    """Read `2013-11-01T10Z-UA-1545-EWR`: scheduled hour, carrier, number and origin."""
+    hour, carrier, number, origin = flight_id.rsplit("-", 3)
+    scheduled = datetime.strptime(hour, "%Y-%m-%dT%HZ").replace(tzinfo=UTC)
+    return scheduled - shift, carrier, int(number), origin
+
+
+def recall(flight: Row, at: datetime, shift_days: int) -> Known:
+    """Return what was known of one flight as of an instant."""
     known: dict[str, Value] = {}
-    known |= recall_weather(flight["origin"], decided_at)
-    known |= recall_route(flight["carrier"], flight["origin"], flight["dest"], decided_at)
-    known |= recall_origin(flight["origin"], decided_at)
+    known |= recall_weather(flight["origin"], at)
+    known |= recall_route(flight["carrier"], flight["origin"], flight["dest"], at)
+    known |= recall_origin(flight["origin"], at)
     known |= recall_aircraft(flight["tailnum"], shift_days)
     known |= recall_timetable(flight)
     return known
 
 
-def recall_weather(origin: str, decided_at: datetime) -> Known:
-    past = [(at, row) for at, row in weather_at(origin) if at <= decided_at]
+def recall_weather(origin: str, asked_at: datetime) -> Known:
+    past = [(at, row) for at, row in weather_at(origin) if at <= asked_at]
     latest: Row = {}
     rain = None
-    if past and decided_at - past[-1][0] <= timedelta(hours=6):
+    if past and asked_at - past[-1][0] <= timedelta(hours=6):
         latest_at, latest = past[-1]
         since = latest_at - timedelta(hours=6)
         rain = round(sum(float(row["precip"]) for at, row in past if at > since), 2)
@@ -93,23 +108,23 @@ def recall_weather(origin: str, decided_at: datetime) -> Known:
     }
 
 
-def recall_route(carrier: str, origin: str, dest: str, decided_at: datetime) -> Known:
+def recall_route(carrier: str, origin: str, dest: str, asked_at: datetime) -> Known:
     fortnight = timedelta(days=14)
-    past = [x for x in landings_of(carrier, origin, dest) if x.at <= decided_at]
-    if not past or decided_at - past[-1].at > fortnight:
+    past = [x for x in landings_of(carrier, origin, dest) if x.at <= asked_at]
+    if not past or asked_at - past[-1].at > fortnight:
         return {"route_late_share_14d": None, "route_landed_14d": None}
     recent = [x for x in past if x.at > past[-1].at - fortnight]
     late_share = fmean(x.delay >= 15 for x in recent)
     return {"route_late_share_14d": late_share, "route_landed_14d": float(len(recent))}
 
 
-def recall_origin(origin: str, decided_at: datetime) -> Known:
+def recall_origin(origin: str, asked_at: datetime) -> Known:
     hour = timedelta(hours=1)
-    full_hour = decided_at.replace(minute=0)
-    # A full hour that no landing preceded says nothing. At a full hour itself the one before may
-    # stand in for it, being an hour old and no more.
-    candidates = [full_hour, full_hour - hour] if decided_at == full_hour else [full_hour]
-    for until in candidates:
+    full_hour = asked_at.replace(minute=0, second=0)
+    # A full hour that no landing preceded says nothing. One before may be used instead, as long
+    # as it is two hours old and no more.
+    candidates = [full_hour - hours * hour for hours in range(3)]
+    for until in (each for each in candidates if asked_at - each <= 2 * hour):
         recent = landings_between(origin, until - 3 * hour, until)
         if recent:
             return {
@@ -195,7 +210,7 @@ def read(name: str) -> Iterator[Row]:
 
 
 @cache
-def flights_by_key() -> dict[tuple[datetime, str, int, str], Row]:
+def flights_by_key() -> dict[Key, Row]:
     return {
         (instant(row["time_hour"]), row["carrier"], int(row["flight"]), row["origin"]): row
         for row in read("flights.csv.zip")

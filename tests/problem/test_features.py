@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from flight_delays.contract import FeatureTable
-from flight_delays.lifecycle import InstantWithoutZoneError
+from flight_delays.lifecycle import BEGINNING, InstantWithoutZoneError
 from flight_delays.problem import PROBLEM
 from flight_delays.problem.features import (
     AIRCRAFT_FEATURES,
@@ -19,10 +19,10 @@ from flight_delays.problem.features import (
     ORIGIN_DELAY_FEATURES,
 )
 from flight_delays.problem.model import CATEGORIES, NUMBERS, SPINE_FEATURES
-from flight_delays.problem.sources import KEYS, READERS
+from flight_delays.problem.sources import KEYS, NO_AIRCRAFT
 
-from tests.problem.conftest import look_up
-from tests.problem.oracle import expected_features
+from tests.problem.conftest import look_up, read_sources
+from tests.problem.oracle import expected_features, found_at
 
 Tables = dict[str, pd.DataFrame]
 Compute = Callable[[Tables, datetime], Tables]
@@ -36,7 +36,7 @@ def by_key(table: FeatureTable, rows: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def tables_mid_month(compute: Compute) -> Tables:
-    return compute({name: read(MID_MONTH, 0) for name, read in READERS.items()}, MID_MONTH)
+    return compute(read_sources(MID_MONTH), MID_MONTH)
 
 
 @EACH_TABLE
@@ -106,7 +106,7 @@ def test_a_flight_sees_none_of_the_outcomes_that_come_after_its_decision(
     known = sources["outcomes"]["known_at"] <= MID_MONTH
     outcomes = sources["outcomes"][known].reset_index(drop=True)
     altered = look_up(sources["flights"], compute(sources | {"outcomes": outcomes}, month))
-    decided = training_set["decision_at"] <= MID_MONTH
+    decided = training_set["features_at"] <= MID_MONTH
     features = [*CATEGORIES, *NUMBERS]
     pd.testing.assert_frame_equal(
         altered.loc[decided, features], training_set.loc[decided, features]
@@ -119,6 +119,7 @@ def outcomes_of(sources: Tables, *rows: tuple[str, str, str, float]) -> pd.DataF
     return pd.DataFrame(
         [
             {
+                "flight_id": f"2013-01-01T00Z-AA-{number}-JFK",
                 "time_hour": pd.Timestamp("2013-01-01T00:00Z"),
                 "carrier": "AA",
                 "flight": number,
@@ -173,17 +174,20 @@ def test_an_origin_counts_landings_from_three_hours_before_up_to_the_full_hour_w
     assert rows["known_at"].max() == pd.Timestamp("2013-01-02T13:00Z")
 
 
-@EACH_TABLE
-def test_an_as_of_without_a_zone_is_refused(table: FeatureTable, spark: SparkSession) -> None:
-    with pytest.raises(InstantWithoutZoneError, match="as_of"):
-        table.compute(spark, str, datetime(2013, 1, 1))
+@pytest.mark.parametrize("name", ["since", "as_of"])
+def test_an_instant_without_a_zone_is_refused(spark: SparkSession, name: str) -> None:
+    instants = {"since": BEGINNING, "as_of": MID_MONTH} | {name: datetime(2013, 1, 1)}
+    with pytest.raises(InstantWithoutZoneError, match=name):
+        ORIGIN_DELAY_FEATURES.compute(spark, str, **instants)
+    with pytest.raises(InstantWithoutZoneError, match=name):
+        ORIGIN_DELAY_FEATURES.expire(spark, "nowhere", **instants)
 
 
 def test_the_model_sees_what_it_knows_and_no_key_that_names_a_flight() -> None:
     assert PROBLEM.columns == (
-        "time_hour", "carrier", "flight", "origin", "dest", "tailnum", "decision_at",
+        "flight_id", "carrier", "origin", "dest", "tailnum", "decision_at", "features_at",
     )  # fmt: skip
-    assert PROBLEM.excluded == ("time_hour", "flight", "tailnum", "decision_at")
+    assert PROBLEM.excluded == ("flight_id", "tailnum", "decision_at", "features_at")
     assert sorted(PROBLEM.inputs) == sorted([*CATEGORIES, *NUMBERS])
 
 
@@ -198,7 +202,7 @@ class Lookup:
     lookback_window: timedelta | None
 
 
-def test_each_table_is_looked_up_by_its_keys_and_timed_ones_as_of_the_decision(
+def test_each_table_is_looked_up_by_its_keys_and_timed_ones_as_a_request_finds_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     module = ModuleType("databricks.feature_engineering")
@@ -209,13 +213,13 @@ def test_each_table_is_looked_up_by_its_keys_and_timed_ones_as_of_the_decision(
         x.table_name: (x.lookup_key, x.timestamp_lookup_key, x.lookback_window) for x in lookups
     }
     assert found == {
-        "c.s.weather_features": (["origin"], "decision_at", timedelta(hours=6)),
+        "c.s.weather_features": (["origin"], "features_at", timedelta(hours=6)),
         "c.s.route_delay_features": (
             ["carrier", "origin", "dest"],
-            "decision_at",
+            "features_at",
             timedelta(days=14),
         ),
-        "c.s.origin_delay_features": (["origin"], "decision_at", timedelta(hours=1)),
+        "c.s.origin_delay_features": (["origin"], "features_at", timedelta(hours=2)),
         "c.s.aircraft_features": (["tailnum"], None, None),
         "c.s.schedule_features": (list(KEYS), None, None),
     }
@@ -230,7 +234,7 @@ def test_features_agree_with_an_independent_account_of_what_was_known(
 ) -> None:
     shift = timedelta(days=shift_days)
     as_of = datetime(2014, 1, 2, tzinfo=UTC) + shift
-    facts = {name: read(as_of, shift_days) for name, read in READERS.items()}
+    facts = read_sources(as_of, shift_days)
     flights = facts["flights"]
     decided = flights["decision_at"] - shift
     sampled = pd.concat(
@@ -238,14 +242,16 @@ def test_features_agree_with_an_independent_account_of_what_was_known(
             flights.sample(300, random_state=20130101),
             flights.head(40),
             flights[decided.dt.minute == 0].sample(40, random_state=1),
-            flights[flights["tailnum"].isna()].sample(20, random_state=2),
+            flights[flights["tailnum"] == NO_AIRCRAFT].sample(20, random_state=2),
             flights[decided.between("2013-03-10", "2013-03-11")].sample(50, random_state=3),
             flights[decided.between("2013-11-03", "2013-11-04")].sample(50, random_state=4),
         ],
         ignore_index=True,
     )
     found = look_up(sampled, compute(facts, as_of))
-    expected = expected_features(sampled[list(KEYS)], shift_days)
+    expected = expected_features(found[["flight_id", "features_at"]], shift_days)
+    if not shift_days:
+        assert found["features_at"].tolist() == [found_at(name) for name in found["flight_id"]]
     assert {*expected} == {*CATEGORIES, *NUMBERS} - {*SPINE_FEATURES}
     sometimes_unknown = ["route_landed_14d", "origin_landed_3h", "pressure", "year_built"]
     assert expected[sometimes_unknown].isna().any().all()

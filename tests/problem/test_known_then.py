@@ -4,38 +4,40 @@ import pandas as pd
 import pytest
 
 from tests.conftest import SCHEMA, Laptop
-from tests.problem.oracle import expected_features
+from tests.problem.oracle import expected_features, found_at
 
 pytestmark = pytest.mark.slow
 
 LOOK_UP = f"""
+from datetime import UTC, datetime
 from functools import partial
+from flight_delays.contract import select_rows
 from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.lifecycle import Interval
 from flight_delays.problem import PROBLEM
 from flight_delays.tasks.parameters import in_schema
 
-lakehouse = Lakehouse()
-columns = ", ".join(PROBLEM.columns)
-rows = lakehouse.spark.sql(
-    f"SELECT {{columns}} FROM {SCHEMA}.flights WHERE flight % 100 = 7 "
-    "AND decision_at >= TIMESTAMP '2013-01-03 00:00:00'"
-).limit(250)
+lakehouse, qualify = Lakehouse(), partial(in_schema, "{SCHEMA}")
+month = Interval(datetime(2013, 1, 3, tzinfo=UTC), datetime(2013, 2, 1, tzinfo=UTC))
+rows = select_rows(lakehouse.spark, PROBLEM, qualify, month)
+rows = rows.where("flight_id LIKE '%07-___'").limit(250)
 training_set = lakehouse.feature_store.create_training_set(
-    df=rows, feature_lookups=PROBLEM.look_ups(partial(in_schema, "{SCHEMA}")), label=None,
+    df=rows, feature_lookups=PROBLEM.look_ups(qualify), label=None,
 )
 training_set.load_df().toPandas().to_parquet(FILE)
 """
 
 
-def test_training_set_agrees_with_what_was_known_at_each_decision(
+def test_training_set_has_what_a_request_at_each_decision_would_find(
     trained: Laptop, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     file = str(tmp_path_factory.mktemp("rows") / "rows.parquet")
     trained.execute(f"FILE = {file!r}\n{LOOK_UP}")
     rows = pd.read_parquet(file)
     assert len(rows) >= 200
-    rows["time_hour"] = pd.to_datetime(rows["time_hour"], utc=True)
-    expected = expected_features(rows[["time_hour", "carrier", "flight", "origin"]])
+    rows["features_at"] = pd.to_datetime(rows["features_at"], utc=True)
+    assert rows["features_at"].tolist() == [found_at(flight) for flight in rows["flight_id"]]
+    expected = expected_features(rows[["flight_id", "features_at"]])
     assert set(expected) <= set(rows)
     for column in expected:
         got, wanted = rows[column], expected[column]

@@ -6,6 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from flight_delays.contract import Source
+from flight_delays.lifecycle import BEGINNING
 from flight_delays.problem.sources import SOURCES
 
 AFTER_THE_YEAR = datetime(2014, 1, 3, tzinfo=UTC)
@@ -21,7 +22,7 @@ BAD = {
 def test_one_row_of_the_year_is_bad_and_none_is_repeated(
     spark: SparkSession, source: Source
 ) -> None:
-    checked = source.check(source.read(spark, AFTER_THE_YEAR, 0))
+    checked = source.check(source.read(spark, BEGINNING, AFTER_THE_YEAR, 0))
     bad = checked.where("_reason <> ''").select("_reason", "_key").collect()
     assert [tuple(row) for row in bad] == BAD.get(source.name, [])
     assert checked.where("_times > 1").count() == 0

@@ -1,4 +1,4 @@
-"""What a task reaches the platform through; each client is made when it is first asked for."""
+"""Clients of the platform for one task; each is made when it is first used."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 from databricks.sdk import WorkspaceClient
 
-from .errors import RuntimeMissingError
+from .runtime import find_dbutils, find_spark, point_mlflow_to_workspace
 
 if TYPE_CHECKING:
     from databricks.feature_engineering import FeatureEngineeringClient
@@ -16,17 +16,16 @@ if TYPE_CHECKING:
 class Lakehouse:
     """The platform's clients, as the runtime of this task provides them.
 
+    In a Databricks Runtime MLflow tracks to the workspace and registers in Unity Catalog; elsewhere
+    the environment says where.
+
     Raises:
-        RuntimeMissingError: `dbutils` is no runtime's: task values would be lost in silence.
+        RuntimeMissingError: No `dbutils` here passes task values on to other tasks.
     """
 
     def __init__(self) -> None:
-        from databricks.sdk.runtime import dbutils
-
-        origin = type(dbutils).__module__
-        if dbutils is None or origin.startswith("databricks.sdk"):
-            raise RuntimeMissingError("none" if dbutils is None else f"the SDK's own ({origin})")
-        self._dbutils = dbutils
+        point_mlflow_to_workspace()
+        self._dbutils = find_dbutils()
 
     def set_task_value(self, key: str, value: Any) -> None:
         """Leave a value for the tasks that follow."""
@@ -35,10 +34,7 @@ class Lakehouse:
     @cached_property
     def spark(self) -> "SparkSession":
         """The task's Spark Connect session."""
-        from databricks.sdk.runtime import spark
-
-        session: SparkSession = spark
-        return session
+        return find_spark()
 
     @cached_property
     def feature_store(self) -> "FeatureEngineeringClient":

@@ -8,12 +8,12 @@ class LakehouseError(Exception):
 
 
 class RuntimeMissingError(LakehouseError):
-    """The task does not run where task values reach other tasks."""
+    """The task does not run in a Databricks Runtime, or its objects cannot be found."""
 
-    def __init__(self, found: str) -> None:
+    def __init__(self, name: str, reasons: str) -> None:
         super().__init__(
-            f"A task needs the dbutils of a Databricks Runtime, got {found}, whose task values "
-            "reach nobody. Run it as a task of its job: `databricks bundle run JOB`."
+            f"A task needs the {name} of a Databricks Runtime, and none was found. {reasons}. "
+            "Run it as a task of its job: `databricks bundle run JOB`."
         )
 
 

@@ -162,7 +162,9 @@ class Toy:
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start a `laptop` command as a process of its own."""
-        clean = {k: v for k, v in os.environ.items() if k != "LAPTOP_HOME"}
+        # The variable that tells MLflow of a test would switch its telemetry off.
+        unset = ("LAPTOP_HOME", "PYTEST_CURRENT_TEST")
+        clean = {k: v for k, v in os.environ.items() if k not in unset}
         return subprocess.Popen(
             [sys.executable, "-m", "laptop", *arguments],
             cwd=self.root,
@@ -244,7 +246,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def toy(folder: Path) -> Iterator[Toy]:
     """A bundle whose workspace is up, and whose jobs have been built once."""
     toy = write_toy(folder / "shared")
-    toy.open()
+    with pytest.MonkeyPatch.context() as patch:
+        # As anyone starts it, so that a test can see that telemetry is off all the same.
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
+        patch.delenv("PYTEST_CURRENT_TEST", raising=False)
+        toy.open()
     yield toy
     connection.stop(toy.home)
 

@@ -24,6 +24,7 @@ from .errors import LaptopError, WorkspaceNotRunning
 from .home import Home, held
 from .identity import SHORT_NAME, USER_NAME
 from .jobs.surroundings import Surroundings
+from .telemetry import TELEMETRY_OFF
 
 app = typer.Typer(
     help="A Databricks workspace on one machine.",
@@ -216,7 +217,11 @@ def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> N
             *("--default-artifact-root", home.artifacts.as_uri()),
         ]
         # Its workers for jobs of its own are not needed, and outlive it.
-        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        environment = {
+            **os.environ,
+            **TELEMETRY_OFF,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
         os.execve(sys.executable, arguments, environment)
 
 

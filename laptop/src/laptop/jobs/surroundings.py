@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..telemetry import TELEMETRY_OFF
+
 RUNTIME = Path(__file__).parent.parent / "runtime"
 TASK_HOME = "LAPTOP_HOME"
 TASK_SPARK = "LAPTOP_SPARK"
@@ -35,6 +37,7 @@ class Surroundings:
             # A project's own lock file must not be mixed into a model's requirements.
             "MLFLOW_UV_AUTO_DETECT": "false",
             "MLFLOW_LOGGING_LEVEL": "WARNING",
+            **TELEMETRY_OFF,
         }
 
     def task_environment(self) -> dict[str, str]:

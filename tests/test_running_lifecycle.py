@@ -9,7 +9,7 @@ import pytest
 from laptop.features.errors import FeatureError
 from laptop.features.online import OnlineStore
 
-from flight_delays.contract import load_policy, load_serving
+from flight_delays.contract import FEATURES_AT, load_policy, load_serving
 from flight_delays.lakehouse.endpoint import name_endpoint
 from flight_delays.lifecycle import reach_batch
 from flight_delays.problem import PROBLEM
@@ -126,11 +126,14 @@ def test_batch_inference_scores_every_row_once_and_only_once(trained: Laptop) ->
     trained.succeed("batch_inference", FIRST)
     spine = PROBLEM.spine
     window = reach_batch(read_instant(FIRST), load_policy("policy_small", PROBLEM.kind).windows)
+    assert window.end > read_instant(FIRST)
     (found,) = trained.sql(
         f"SELECT count(*) AS rows, count(DISTINCT {', '.join(PROBLEM.keys)}) AS keys, "
         "min(prediction) AS lowest, max(prediction) AS highest, max(model_version) AS version, "
         f"(SELECT count(*) FROM {SCHEMA}.{spine.source} "
-        f"WHERE {spine.decision_at} >= '{window.start.isoformat()}') AS known "
+        f"WHERE {spine.decision_at} >= '{window.start.isoformat()}' "
+        f"AND {spine.decision_at} < '{window.end.isoformat()}') AS known, "
+        f"count_if({FEATURES_AT} <= '{FIRST}' AND {FEATURES_AT} <= {spine.decision_at}) AS dated "
         f"FROM {SCHEMA}.predictions"
     )
     assert int(found["rows"]) == int(found["keys"]) == int(found["known"]) > 0
@@ -139,6 +142,29 @@ def test_batch_inference_scores_every_row_once_and_only_once(trained: Laptop) ->
     assert PROBLEM.kind.allows(lowest)
     assert PROBLEM.kind.allows(highest)
     assert found["version"] == "1"
+    # Rows that are yet to be decided look features up as of `as_of`.
+    assert int(found["dated"]) == int(found["rows"])
+
+
+def test_predictions_of_an_older_version_of_the_project_are_refused_and_kept(
+    trained: Laptop,
+) -> None:
+    predictions, aside = f"{SCHEMA}.predictions", f"{SCHEMA}.predictions_aside"
+    keys = ", ".join(PROBLEM.keys)
+    trained.sql(f"CREATE TABLE {aside} USING DELTA AS SELECT * FROM {predictions}")
+    trained.sql(f"DROP TABLE {predictions}")
+    trained.sql(f"CREATE TABLE {predictions} USING DELTA AS SELECT {keys} FROM {aside}")
+    before = trained.sql(f"SELECT count(*) AS rows FROM {predictions}")
+    done = trained.run("batch_inference", FIRST)
+    after = trained.sql(f"SELECT count(*) AS rows FROM {predictions}")
+    trained.sql(f"DROP TABLE {predictions}")
+    trained.sql(f"CREATE TABLE {predictions} USING DELTA AS SELECT * FROM {aside}")
+    trained.sql(f"DROP TABLE {aside}")
+    assert done.returncode == 1
+    printed = done.stdout + done.stderr
+    assert f"Table {predictions} needs {PROBLEM.spine.decision_at} timestamp, features_at" in printed
+    assert "then run batch_inference: it makes the table anew" in printed
+    assert before == after
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from flight_delays.lifecycle import (
 )
 
 DOCUMENT: dict[str, Any] = {
-    "windows": {"holdout": {"months": 1}, "training": None, "batch": {"days": 7}},
+    "windows": {"holdout": {"months": 1}, "training": None, "batch": {"days": 7}, "ahead_hours": 2},
     "validation": {
         "min_rows": 1000,
         "metrics": {"auc": {"min": 0.6, "max": 0.9}, "log_loss": {"max": 0.6}},
@@ -91,6 +91,9 @@ SLICES = ("validation", "slices")
         (change("windows", "holdout", to={"months": 1, "days": 1}), "give either months or days"),
         (change("windows", "holdout", to={"weeks": 1}), r"weeks\s+Extra inputs"),
         (change("windows", "batch", to={"days": 0}), r"batch\.days"),
+        (change("windows", "ahead_hours", to=-1), "ahead_hours"),
+        (change("windows", "ahead_hours", to=169), "ahead_hours"),
+        (change("windows", "ahead_hours", to=1.5), "ahead_hours"),
     ],
 )
 def test_a_policy_that_says_what_is_not_allowed_is_refused_by_name(

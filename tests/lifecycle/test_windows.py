@@ -20,7 +20,7 @@ def instant(text: str) -> datetime:
 
 
 def windows(**changes: object) -> Windows:
-    whole = {"holdout": {"months": 1}, "training": None, "batch": {"months": 1}}
+    whole = {"holdout": {"months": 1}, "training": None, "batch": {"months": 1}, "ahead_hours": 0}
     return Windows.model_validate(whole | changes)
 
 
@@ -42,9 +42,10 @@ def test_the_latest_rows_are_held_out_and_those_before_them_are_learned_from(
     assert parts.holdout == Interval(instant(holdout), instant(as_of))
 
 
-def test_a_batch_is_the_latest_rows() -> None:
-    october = Interval(instant("2013-10-01"), instant("2013-11-01"))
-    assert reach_batch(instant("2013-11-01"), windows()) == october
+@pytest.mark.parametrize(("hours", "end"), [(0, "2013-11-01"), (3, "2013-11-01T03:00")])
+def test_batch_is_latest_rows_and_those_of_the_hours_ahead(hours: int, end: str) -> None:
+    expected = Interval(instant("2013-10-01"), instant(end))
+    assert reach_batch(instant("2013-11-01"), windows(ahead_hours=hours)) == expected
 
 
 def test_intervals_are_in_utc_whatever_zone_as_of_came_in() -> None:

@@ -31,17 +31,19 @@ class Window(Section):
 
 
 class Windows(Section):
-    """How far back the parts of the data reach.
+    """Where the parts of the data begin and end.
 
     Attributes:
         holdout: The latest rows before `as_of`, which a model is judged by.
         training: The rows before those, which it learns from; all of them when None.
         batch: The rows before `as_of` that batch inference scores.
+        ahead_hours: The rows of how many hours after `as_of` it scores, too: a week at most.
     """
 
     holdout: Window
     training: Window | None
     batch: Window
+    ahead_hours: int = Field(ge=0, le=168)
 
 
 class Bounds(Section):

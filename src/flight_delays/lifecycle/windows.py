@@ -1,7 +1,7 @@
 """Which rows a model learns from, which it is judged by, and which are scored."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
@@ -46,13 +46,14 @@ def split(as_of: datetime, windows: Windows) -> Split:
 
 
 def reach_batch(as_of: datetime, windows: Windows) -> Interval:
-    """Gives the latest rows before `as_of`, which batch inference scores.
+    """Return the rows that batch inference scores: the latest before `as_of` and the next after.
 
     Raises:
         InstantWithoutZoneError: `as_of` has no time zone.
-        WindowError: The interval covers nothing.
+        WindowError: The interval before `as_of` covers nothing.
     """
-    return _reach_back("batch", as_of, windows.batch)
+    before = _reach_back("batch", as_of, windows.batch)
+    return Interval(before.start, before.end + timedelta(hours=windows.ahead_hours))
 
 
 def _reach_back(name: str, end: datetime, window: Window | None) -> Interval:

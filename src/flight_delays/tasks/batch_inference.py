@@ -1,32 +1,34 @@
-"""Task: score the latest rows with the Champion, each once."""
+"""Task: score the latest rows, and the next, with the Champion, each once."""
 
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..contract import load_policy, select_rows
+from ..contract import FEATURES_AT, load_policy, select_rows
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import LakehouseError
 from ..lakehouse.registry import read_aliases
-from ..lakehouse.tables import add_new_rows, create_table, require_readable
+from ..lakehouse.tables import add_new_rows, create_table, require_columns, require_readable
 from ..lifecycle import CHAMPION, reach_batch
 from ..problem import PROBLEM
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
 from .sources import advise
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 PREDICTIONS = "predictions"
 IDENTITY = (*PROBLEM.keys, "model_name", "model_version")
 COLUMNS = {
     **PROBLEM.keys,
     PROBLEM.spine.decision_at: "TIMESTAMP",
+    FEATURES_AT: "TIMESTAMP",
     "prediction": "DOUBLE",
     "model_name": "STRING",
     "model_version": "INT",
     "scored_at": "TIMESTAMP",
 }
+REMEDY = "Rename or delete the table, then run batch_inference: it makes the table anew."
 
 
 class BatchParameters(Parameters):
@@ -36,7 +38,8 @@ class BatchParameters(Parameters):
         model: Full name of the registered model.
         source: Schema of the feature tables, with its catalog.
         target: Schema that takes the predictions, with its catalog.
-        as_of: Exclusive instant up to which rows are scored.
+        as_of: Exclusive instant up to which things are known; rows decided within the hours after
+            it, as many as the policy says, are scored with what is known then.
         policy: Policy file under conf/.
     """
 
@@ -48,7 +51,12 @@ class BatchParameters(Parameters):
 
 
 def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
-    """Append a prediction for every row of the window that this Champion has not scored."""
+    """Append a prediction for every row of the window that this Champion has not scored.
+
+    Raises:
+        SchemaChangedError: The table of predictions was made for another version of the project.
+        LakehouseError: The Champion changed meanwhile.
+    """
     champion = read_aliases(lakehouse.registry, parameters.model).get(CHAMPION)
     if champion is None:
         print(f"{parameters.model} has no {CHAMPION} yet: nothing is scored. Run model_training.")
@@ -58,9 +66,11 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
     qualify = partial(in_schema, parameters.source)
     source = qualify(PROBLEM.spine.source)
     require_readable(lakehouse.spark, source, advise(parameters.source, parameters.model))
-    rows = select_rows(lakehouse.spark, PROBLEM, qualify, window)
     table = in_schema(parameters.target, PREDICTIONS)
     create_table(lakehouse.spark, table, ", ".join(f"{k} {v}" for k, v in COLUMNS.items()))
+    require_columns(lakehouse.spark, table, COLUMNS, REMEDY)
+    decided = select_rows(lakehouse.spark, PROBLEM, qualify, window, known_by=parameters.as_of)
+    rows = leave_out_scored(decided, lakehouse.spark, table, parameters.model, champion)
     scored = lakehouse.feature_store.score_batch(
         model_uri=f"models:/{parameters.model}@{CHAMPION}", df=rows, result_type="double"
     )
@@ -75,6 +85,19 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
     lakehouse.set_task_value("model_version", champion)
 
 
+def leave_out_scored(
+    rows: "DataFrame", spark: "SparkSession", table: str, model: str, version: int
+) -> "DataFrame":
+    """Return the rows of which a table has no prediction by a version."""
+    keys = list(PROBLEM.keys)
+    scored = spark.sql(
+        f"SELECT {', '.join(keys)} FROM {table} "
+        "WHERE model_name = :model AND model_version = :version",
+        args={"model": model, "version": version},
+    )
+    return rows.join(scored, on=keys, how="left_anti")
+
+
 def with_origin(scored: "DataFrame", model: str, version: int) -> "DataFrame":
     """Return the predictions with the model that made them and when."""
     from pyspark.sql import functions as F  # noqa: N812
@@ -82,6 +105,7 @@ def with_origin(scored: "DataFrame", model: str, version: int) -> "DataFrame":
     return scored.select(
         *PROBLEM.keys,
         PROBLEM.spine.decision_at,
+        FEATURES_AT,
         F.col("prediction").cast("double").alias("prediction"),
         F.lit(model).alias("model_name"),
         F.lit(version).cast("int").alias("model_version"),

@@ -13,14 +13,19 @@ import databricks
 import pyarrow as pa
 import pytest
 import uvicorn
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.database import SyncedTableState, SyncedTableStatus
 from laptop.engine import sail
 from laptop.engine.session import connect
 from laptop.jobs.surroundings import RUNTIME
-from laptop.workspace import unity
+from laptop.workspace import feature_store, unity
 from laptop.workspace.app import create_app
 from laptop.workspace.state import State
+from laptop.workspace.synced_tables import SyncedTables
 from pyspark.sql import DataFrame
 from pyspark.sql.connect.session import SparkSession
+
+from ..conftest import until
 
 with warnings.catch_warnings():
     # MLflow warns while it is imported, which the test run would take for an error.
@@ -54,6 +59,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     )
     app = create_app()
     app.include_router(unity.router(state))
+    synced = SyncedTables(state, lambda: connect(remote))
+    app.include_router(feature_store.router(synced))
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -74,6 +81,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         yield Workspace(home, url, remote)
     server.should_exit = True
     thread.join()
+    synced.close()
     engine.stop()
     state.close()
 
@@ -130,3 +138,21 @@ def rows(df: DataFrame) -> list[dict[str, Any]]:
 
 
 WEATHER = weather_rows(("EWR", 1, 10.0, 5), ("EWR", 3, 30.0, None), ("JFK", 2, 20.0, 7))
+
+
+def status(sdk: WorkspaceClient, online: str) -> SyncedTableStatus:
+    found = sdk.database.get_synced_database_table(online).data_synchronization_status
+    assert found is not None
+    return found
+
+
+def sync_state(sdk: WorkspaceClient, online: str) -> str:
+    detailed = status(sdk, online).detailed_state
+    assert isinstance(detailed, SyncedTableState)
+    return detailed.value.removeprefix("SYNCED_TABLE_")
+
+
+def finish_sync(sdk: WorkspaceClient, online: str) -> SyncedTableStatus:
+    running = ("PROVISIONING_INITIAL_SNAPSHOT", "ONLINE_TRIGGERED_UPDATE")
+    until(lambda: sync_state(sdk, online) not in running)
+    return status(sdk, online)

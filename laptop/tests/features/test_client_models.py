@@ -9,6 +9,7 @@ from databricks.feature_engineering import (
     FeatureEngineeringClient,
     FeatureLookup,
 )
+from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import AlreadyExists, NotFound
 from laptop.features.errors import FeatureError
 from laptop.features.online import OnlineStore
@@ -19,7 +20,7 @@ from mlflow.types import ColSpec, Schema
 from pyspark.sql.connect.session import SparkSession
 from sklearn.linear_model import LinearRegression
 
-from .conftest import WEATHER, at, create_weather, rows, weather_rows
+from .conftest import WEATHER, at, create_weather, finish_sync, rows, weather_rows
 
 SPINE = pa.table(
     {
@@ -268,6 +269,7 @@ class TestOnline:
             online_table_name="dev.shop.weather_online",
         )
 
+        finish_sync(WorkspaceClient(), "dev.shop.weather_online")
         store = OnlineStore(workspace.home)
         table = store.find(weather, ["temp"])
         assert published.online_table_name == table.name == "dev.shop.weather_online"

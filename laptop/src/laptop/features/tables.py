@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
-from databricks.sdk.service.catalog import PrimaryKeyConstraint, TableConstraint
+from databricks.sdk.service.catalog import PrimaryKeyConstraint, TableConstraint, TableInfo
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -83,9 +83,18 @@ def describe(workspace: WorkspaceClient, name: str) -> FeatureTable:
     """
     check_name(name)
     try:
-        info = workspace.tables.get(name)
+        return read_info(workspace.tables.get(name))
     except NotFound as error:
         raise FeatureError(f"Feature table {name} does not exist. {error}") from error
+
+
+def read_info(info: TableInfo) -> FeatureTable:
+    """Return a table of the catalog as a feature table.
+
+    Raises:
+        FeatureError: It has no primary key.
+    """
+    name = info.full_name or ""
     keys = [c.primary_key_constraint for c in info.table_constraints or []]
     key = next((key for key in keys if key), None)
     if key is None:

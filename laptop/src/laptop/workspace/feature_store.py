@@ -1,28 +1,29 @@
-"""Online tables, as the teardown of a project deletes them; tasks publish to the store itself."""
+"""Publishing to online stores, and the state of what was published."""
 
 from typing import Any
 
 from fastapi import APIRouter
 
-from .errors import missing
-from .state import State
+from .requests import JsonBody
+from .synced_tables import SyncedTables
 
 
-def router(state: State) -> APIRouter:
-    """Return the routes below `/api/2.0/feature-store`."""
-    api = APIRouter(prefix="/api/2.0/feature-store")
+def router(tables: SyncedTables) -> APIRouter:
+    """Return the routes of the feature store and of synced tables."""
+    api = APIRouter(prefix="/api/2.0")
 
-    @api.delete("/online-tables/{full_name}")
-    def delete(full_name: str) -> Any:
-        # What it needs takes a second to import.
-        from ..features.online import OnlineStore
+    @api.post("/feature-store/tables/{source}/publish")
+    def publish(source: str, body: JsonBody) -> Any:
+        return tables.publish(source, body.get("publish_spec") or {})
 
-        store = OnlineStore(state.home)
-        try:
-            if not store.withdraw(full_name):
-                raise missing("RESOURCE_DOES_NOT_EXIST", "Online table", full_name)
-        finally:
-            store.close()
+    @api.get("/database/synced_tables/{name}")
+    def get(name: str) -> Any:
+        return tables.get(name)
+
+    @api.delete("/feature-store/online-tables/{name}")
+    @api.delete("/database/synced_tables/{name}")
+    def delete(name: str) -> Any:
+        tables.delete(name)
         return {}
 
     return api

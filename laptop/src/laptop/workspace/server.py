@@ -94,11 +94,13 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float, serving_delay: f
     from ..store import TrackingStore
     from . import experiments, grants, models, permissions, serving
     from .endpoints import Endpoints
+    from .synced_tables import SyncedTables
 
     # Two processes that open a fresh database at once would both migrate it, and one fail.
     TrackingStore(os.environ["MLFLOW_TRACKING_URI"])
 
     endpoints = Endpoints(state, serving_delay)
+    synced = SyncedTables(state, partial(open_session, remote))
     app = create_app()
     app.include_router(identity.router(address))
     app.include_router(unity.router(state))
@@ -108,7 +110,7 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float, serving_delay: f
     app.include_router(jobs.router(state))
     app.include_router(runs.router(state, runner, address))
     app.include_router(files.router(tree))
-    app.include_router(feature_store.router(state))
+    app.include_router(feature_store.router(synced))
     app.include_router(grants.router(state))
     app.include_router(permissions.router(state, tree))
     app.include_router(warehouses.router())
@@ -132,12 +134,14 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float, serving_delay: f
         while not server.started:
             time.sleep(0.01)
         announce(home, Connection(os.getpid(), port, token, remote))
+        # The engine asks this API for the tables that are synced.
+        synced.resume()
         # The first endpoint would wait for these.
         import mlflow.sklearn  # noqa: F401
 
         while not server.should_exit:
             time.sleep(min(1.0, idle_seconds / 4))
-            if runner.busy:
+            if runner.busy or synced.busy:
                 activity.touch()
             if activity.idle_seconds > idle_seconds:
                 server.should_exit = True
@@ -149,6 +153,7 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float, serving_delay: f
         home.connection_file.unlink(missing_ok=True)
         runner.close()
         endpoints.close()
+        synced.close()
         engine.stop()
         state.close()
 

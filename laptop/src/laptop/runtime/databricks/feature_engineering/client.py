@@ -19,6 +19,7 @@ from pyspark.sql.types import StructType
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import AlreadyExists, NotFound
+from databricks.sdk.service.ml import PublishSpec, PublishSpecPublishMode
 
 from .absent_methods import AbsentMethods
 from .entities.online_store import DatabricksOnlineStore, PublishedTable
@@ -316,10 +317,11 @@ class FeatureEngineeringClient(AbsentMethods):
         features: str | Sequence[str] | None = None,
         **kwargs: Any,
     ) -> PublishedTable:
-        """Bring the latest row of each key of a feature table online.
+        """Ask for the latest row of each key of a feature table to be brought online.
 
-        TRIGGERED and SNAPSHOT leave the same: all that changed since the last time is found by
-        comparing, and rows that are gone from the table leave.
+        Returns before the sync has run; `WorkspaceClient().database.get_synced_database_table`
+        tells how it goes. TRIGGERED and SNAPSHOT leave the same: all that changed since the last
+        time is found by comparing, and rows that are gone from the table leave.
         """
         _refuse(kwargs, "publish_table")
         unsupported = {
@@ -349,9 +351,11 @@ class FeatureEngineeringClient(AbsentMethods):
                 f"{_LONGEST_LEVEL} bytes. Shorten it."
             )
         table = self.get_table(name=source_table_name)
-        rows = self._spark.table(table.name).toArrow()
-        self._online.publish(table, rows, store=online_store.name, online_table=online_table_name)
-        return PublishedTable(online_table_name, pipeline_id="")
+        answer = self._workspace.feature_store.publish_table(
+            table.name,
+            PublishSpec(online_store.name, online_table_name, PublishSpecPublishMode(publish_mode)),
+        )
+        return PublishedTable(answer.online_table_name, answer.pipeline_id)
 
 
 def _refuse(kwargs: Mapping[str, Any], method: str) -> None:

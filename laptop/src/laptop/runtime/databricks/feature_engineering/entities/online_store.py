@@ -35,11 +35,11 @@ class DatabricksOnlineStore:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A table that has been published.
+    """A table whose publication has been asked for.
 
     Attributes:
-        pipeline_id: Empty on the laptop, where no pipeline keeps the table in step.
+        pipeline_id: None; Databricks names the pipeline at times.
     """
 
-    online_table_name: str
-    pipeline_id: str
+    online_table_name: str | None
+    pipeline_id: str | None

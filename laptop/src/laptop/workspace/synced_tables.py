@@ -1,0 +1,277 @@
+"""Synced tables: what brings a feature table online, after the request for it was answered."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .errors import ApiError, missing
+from .publishing import Publishing
+from .state import Document, State
+from .unity import COMMITS, TABLE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql.connect.session import SparkSession
+
+    from ..features.online import OnlineStore
+    from ..features.tables import FeatureTable
+
+SYNCED = "synced-table"
+
+FIRST, LATER = "PROVISIONING_INITIAL_SNAPSHOT", "ONLINE_TRIGGERED_UPDATE"
+ONLINE = "ONLINE_NO_PENDING_UPDATE"
+OFFLINE_FAILED, UPDATE_FAILED = "OFFLINE_FAILED", "ONLINE_PIPELINE_FAILED"
+
+_MODES = ("TRIGGERED", "SNAPSHOT")
+_PATIENCE_SECONDS = 1.0
+
+
+class SyncFailed(Exception):
+    """A sync that the workspace was told to fail."""
+
+
+class SyncedTables:
+    """The synced tables of a workspace.
+
+    A publication is recorded, answered, and then run by a thread of the workspace: it outlives
+    the task that asked for it. One that a workspace left behind is taken up by `resume`.
+
+    Args:
+        state: Where they last.
+        open_session: Opens a session on the engine.
+    """
+
+    def __init__(self, state: State, open_session: Callable[[], "SparkSession"]) -> None:
+        self._state = state
+        self._open_session = open_session
+        self._publishing = Publishing(state.home)
+        self._closing = threading.Event()
+        # Held while rows are written, so that a table is not deleted under a sync.
+        self._writing = threading.Lock()
+        self._syncs: list[threading.Thread] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether a sync is running."""
+        return any(sync.is_alive() for sync in self._syncs)
+
+    def resume(self) -> None:
+        """Start the syncs that the last workspace did not finish."""
+        for table in self._state.all(SYNCED):
+            if in_progress(table):
+                self._start(table)
+
+    def get(self, name: str) -> Document:
+        """Return a synced table as the API shows it."""
+        return shown(self._get(name))
+
+    def publish(self, source: str, spec: Document) -> Document:
+        """Record a publication and start its sync.
+
+        Args:
+            source: Feature table.
+            spec: `publish_spec` of the request.
+
+        Raises:
+            ApiError: 404 for an unknown source, 400 for one that cannot be published, 409 while
+                a sync of the online table is in progress.
+        """
+        name, store, mode = (
+            spec.get(key) or "" for key in ("online_table_name", "online_store", "publish_mode")
+        )
+        if not name or not store:
+            text = "publish_spec needs online_store and online_table_name."
+            raise ApiError(400, "INVALID_PARAMETER_VALUE", text)
+        if mode not in _MODES:
+            text = f"Publish mode '{mode}' is not built on the laptop. There are: {_MODES}."
+            raise ApiError(501, "NOT_IMPLEMENTED", text)
+        described = self._describe(source)
+        with self._state.transaction():
+            table = self._state.get(SYNCED, name)
+            if table is None:
+                table = {"name": name, "id": uuid.uuid4().hex, "pipeline_id": str(uuid.uuid4())}
+            elif in_progress(table):
+                raise ApiError(
+                    409,
+                    "RESOURCE_CONFLICT",
+                    f"Online table '{name}' cannot be published: an active update already exists "
+                    f"for pipeline '{table['pipeline_id']}', a sync is in progress. Wait for it.",
+                )
+            elif table["source"] != source:
+                raise ApiError(
+                    400,
+                    "INVALID_PARAMETER_VALUE",
+                    f"Online table {name} shows {table['source']}, and cannot show {source} too. "
+                    "Publish under another online_table_name.",
+                )
+            table |= {
+                "source": source,
+                "store": store,
+                "mode": mode,
+                "primary_keys": described.primary_keys,
+                "timeseries_column": described.timeseries_column,
+                "state": LATER if table.get("last_sync") else FIRST,
+                "message": f"Syncing {source}.",
+                "requested_at": time.time(),
+            }
+            self._state.put(SYNCED, name, table)
+        self._start(table)
+        # As on Databricks, which often names no pipeline here.
+        return {"online_table_name": name}
+
+    def delete(self, name: str) -> None:
+        """Remove a synced table with its rows; a sync that is in progress comes to nothing."""
+        with self._writing:
+            known = self._state.delete(SYNCED, name)
+            if not self._store.withdraw(name) and not known:
+                raise missing("RESOURCE_DOES_NOT_EXIST", "Online table", name)
+
+    def close(self) -> None:
+        """Leave syncs in progress to the next workspace."""
+        self._closing.set()
+        for sync in self._syncs:
+            sync.join(_PATIENCE_SECONDS)
+
+    @cached_property
+    def _store(self) -> "OnlineStore":
+        # What it needs takes a second to import.
+        from ..features.online import OnlineStore
+
+        return OnlineStore(self._state.home)
+
+    @cached_property
+    def _session(self) -> "SparkSession":
+        return self._open_session()
+
+    def _get(self, name: str) -> Document:
+        table = self._state.get(SYNCED, name)
+        if table is None:
+            there = [known["name"] for known in self._state.all(SYNCED)]
+            raise missing("RESOURCE_DOES_NOT_EXIST", "Synced table", name, there)
+        return table
+
+    def _describe(self, source: str) -> "FeatureTable":
+        from databricks.sdk.service.catalog import TableInfo
+
+        from ..features.errors import FeatureError
+        from ..features.tables import read_info
+
+        document = self._state.get(TABLE, source)
+        if document is None:
+            raise missing("TABLE_DOES_NOT_EXIST", "Table", source)
+        try:
+            return read_info(TableInfo.from_dict(document))
+        except FeatureError as error:
+            raise ApiError(400, "INVALID_PARAMETER_VALUE", str(error)) from error
+
+    def _start(self, table: Document) -> None:
+        thread = threading.Thread(target=self._run, args=(table,), daemon=True)
+        self._syncs = [sync for sync in self._syncs if sync.is_alive()] + [thread]
+        thread.start()
+
+    def _run(self, table: Document) -> None:
+        try:
+            message = self._publishing.wait(table["name"], table["requested_at"], self._closing)
+            if self._closing.is_set():
+                return
+            if message is not None:
+                raise SyncFailed(message)
+            self._sync(table)
+        except Exception as error:
+            if self._closing.is_set():
+                # The engine has gone, or is about to.
+                return
+            failed = UPDATE_FAILED if table.get("last_sync") else OFFLINE_FAILED
+            self._settle(table, {"state": failed, "message": str(error)})
+
+    def _sync(self, table: Document) -> None:
+        source = self._describe(table["source"])
+        started = time.time()
+        version, rows = self._read(source)
+        with self._writing:
+            if not self._is_current(table):
+                return
+            count = self._store.publish(
+                source, rows, store=table["store"], online_table=table["name"]
+            )
+            position = {"start": started, "end": time.time(), **version}
+            message = f"Synced {count} rows of {source.name}."
+            self._settle(table, {"state": ONLINE, "message": message, "last_sync": position})
+
+    def _read(self, source: "FeatureTable") -> tuple[Document, "pa.Table"]:
+        from ..features.tables import quote_table
+
+        commits = self._state.get(COMMITS, source.table_id) or {"commits": [], "latest": 0}
+        latest = int(commits["latest"])
+        made = [c["timestamp"] for c in commits["commits"] if c["version"] == latest]
+        committed = made[0] if made else source.creation_timestamp
+        rows = self._session.sql(
+            f"SELECT * FROM {quote_table(source.name)} VERSION AS OF {latest}"
+        ).toArrow()
+        return {"version": latest, "committed": (committed or 0) / 1000}, rows
+
+    def _is_current(self, table: Document) -> bool:
+        current = self._state.get(SYNCED, table["name"])
+        return current is not None and current["id"] == table["id"]
+
+    def _settle(self, table: Document, changes: Document) -> None:
+        with self._state.transaction():
+            if self._is_current(table):
+                self._state.put(SYNCED, table["name"], table | changes)
+
+
+def in_progress(table: Document) -> bool:
+    """Return whether a sync of a table is waiting or running."""
+    return table["state"] in (FIRST, LATER)
+
+
+def shown(table: Document) -> Document:
+    """Return a synced table in the shape of the API."""
+    status: Document = {
+        "detailed_state": f"SYNCED_TABLE_{table['state']}",
+        "message": table["message"],
+        "pipeline_id": table["pipeline_id"],
+    }
+    last = table.get("last_sync")
+    if last:
+        status["last_sync"] = {
+            "sync_start_timestamp": instant(last["start"]),
+            "sync_end_timestamp": instant(last["end"]),
+            "delta_table_sync_info": {
+                "delta_commit_version": last["version"],
+                "delta_commit_timestamp": instant(last["committed"]),
+            },
+        }
+    processed = {}
+    if last:
+        processed = {
+            "last_processed_commit_version": last["version"],
+            "timestamp": instant(last["end"]),
+        }
+    if table["state"] in (ONLINE, LATER):
+        status["triggered_update_status"] = processed
+    elif table["state"] in (OFFLINE_FAILED, UPDATE_FAILED):
+        status["failed_status"] = processed
+    spec = {
+        "source_table_full_name": table["source"],
+        "primary_key_columns": table["primary_keys"],
+        "scheduling_policy": table["mode"],
+    }
+    if table["timeseries_column"]:
+        spec["timeseries_key"] = table["timeseries_column"]
+    return {
+        "name": table["name"],
+        "effective_database_instance_name": table["store"],
+        "data_synchronization_status": status,
+        "spec": spec,
+        "unity_catalog_provisioning_state": "ACTIVE",
+    }
+
+
+def instant(seconds: float) -> str:
+    """Return a time as the API writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

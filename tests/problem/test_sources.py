@@ -1,12 +1,14 @@
-"""What is read from the archive, and that it only ever grows."""
+"""What is read from the archive, that it only ever grows, and that spans add up."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
 from flight_delays.contract import Source, load_intake
-from flight_delays.lifecycle import InstantWithoutZoneError
+from flight_delays.lifecycle import BEGINNING, InstantWithoutZoneError
 from flight_delays.problem.archive import ZONES_NOT_IN_THE_ARCHIVE, load_flights
 from flight_delays.problem.errors import ShiftError
 from flight_delays.problem.sources import (
@@ -32,11 +34,11 @@ INSTANTS = (
 
 @pytest.fixture(scope="module")
 def outcomes() -> pd.DataFrame:
-    return read_outcomes(AFTER_THE_YEAR, 0)
+    return read_outcomes(BEGINNING, AFTER_THE_YEAR, 0)
 
 
 def test_all_flights_of_the_year_are_read_once_each() -> None:
-    flights = read_flights(AFTER_THE_YEAR, 0)
+    flights = read_flights(BEGINNING, AFTER_THE_YEAR, 0)
     assert len(flights) == 336_776
     assert not flights.duplicated(list(KEYS)).any()
     assert flights["tailnum"].isna().sum() == 2_512
@@ -73,7 +75,7 @@ def test_no_flight_lands_sooner_than_it_flew_and_landings_agree_with_the_recorde
 
 
 def test_arrival_clocks_are_read_in_the_destinations_zone() -> None:
-    schedule = read_schedule(datetime(2013, 1, 2, tzinfo=UTC), 0)
+    schedule = read_schedule(BEGINNING, datetime(2013, 1, 2, tzinfo=UTC), 0)
     first_day = schedule[schedule["time_hour"] < pd.Timestamp("2013-01-01T12:00Z")]
     arrivals = first_day.set_index("flight")["scheduled_arrival_at"]
     assert arrivals[725] == pd.Timestamp("2013-01-01T14:22Z"), "10:22 in Puerto Rico"
@@ -82,7 +84,7 @@ def test_arrival_clocks_are_read_in_the_destinations_zone() -> None:
 
 
 def test_a_flight_in_the_air_when_clocks_go_forward_lands_by_the_clock_it_left_by() -> None:
-    outcomes = read_outcomes(datetime(2013, 3, 11, tzinfo=UTC), 0)
+    outcomes = read_outcomes(BEGINNING, datetime(2013, 3, 11, tzinfo=UTC), 0)
     departed = outcomes["time_hour"] == pd.Timestamp("2013-03-10T02:00Z")
     flight = outcomes[departed & (outcomes["dest"] == "PBI") & (outcomes["arr_delay"] > 50)]
     assert flight["known_at"].tolist() == [pd.Timestamp("2013-03-10T07:03Z")]
@@ -91,14 +93,14 @@ def test_a_flight_in_the_air_when_clocks_go_forward_lands_by_the_clock_it_left_b
 def test_a_cancelled_flight_is_known_a_day_after_it_should_have_arrived(
     outcomes: pd.DataFrame,
 ) -> None:
-    schedule = read_schedule(AFTER_THE_YEAR, 0)[[*KEYS, "scheduled_arrival_at"]]
+    schedule = read_schedule(BEGINNING, AFTER_THE_YEAR, 0)[[*KEYS, "scheduled_arrival_at"]]
     closed = outcomes[outcomes["status"] != "landed"].merge(schedule, on=list(KEYS))
     assert len(closed) == 9_430
     assert (closed["known_at"] - closed["scheduled_arrival_at"] == timedelta(days=1)).all()
 
 
 def test_weather_is_known_an_hour_late_and_once_an_hour_even_when_clocks_go_back() -> None:
-    weather = read_weather(AFTER_THE_YEAR, 0)
+    weather = read_weather(BEGINNING, AFTER_THE_YEAR, 0)
     assert len(weather) == 26_115
     assert not weather.duplicated(["origin", "known_at"]).any()
     assert weather["known_at"].min() == pd.Timestamp("2013-01-01T07:00Z")
@@ -107,7 +109,7 @@ def test_weather_is_known_an_hour_late_and_once_an_hour_even_when_clocks_go_back
 
 
 def test_the_timetable_reaches_a_week_ahead_in_whole_hours() -> None:
-    schedule = read_schedule(datetime(2013, 3, 1, 12, 30, tzinfo=UTC), 0)
+    schedule = read_schedule(BEGINNING, datetime(2013, 3, 1, 12, 30, tzinfo=UTC), 0)
     assert schedule["time_hour"].max() == pd.Timestamp("2013-03-08T11:00Z")
     assert "tailnum" not in schedule
     assert "arr_delay" not in schedule
@@ -118,7 +120,7 @@ def test_the_timetable_reaches_a_week_ahead_in_whole_hours() -> None:
 def test_columns_and_types_are_those_declared_at_every_instant(
     source: Source, as_of: datetime
 ) -> None:
-    frame = READERS[source.name](as_of, 0)
+    frame = READERS[source.name](BEGINNING, as_of, 0)
     types = {
         "TIMESTAMP": "datetime64[ns, UTC]",
         "STRING": "object",
@@ -135,30 +137,85 @@ def test_columns_and_types_are_those_declared_at_every_instant(
 def test_rows_known_once_are_the_same_ever_after(source: Source) -> None:
     keys = list(source.primary_keys)
     read = READERS[source.name]
-    later = read(datetime(2013, 3, 15, 7, 13, tzinfo=UTC), 0)
+    later = read(BEGINNING, datetime(2013, 3, 15, 7, 13, tzinfo=UTC), 0)
     for as_of in INSTANTS[1:]:
-        earlier = read(as_of, 0)
+        earlier = read(BEGINNING, as_of, 0)
         found = earlier[keys].merge(later, on=keys, how="left", validate="one_to_one")
         assert len(earlier) > 0
         pd.testing.assert_frame_equal(found, earlier)
 
 
 @pytest.mark.parametrize(
-    ("source", "column"),
-    [("flights", "decision_at"), ("outcomes", "known_at"), ("weather", "known_at")],
+    ("source", "column", "ahead"),
+    [("flights", "decision_at", 24), ("outcomes", "known_at", 0), ("weather", "known_at", 0)],
 )
-def test_as_of_itself_is_excluded(source: str, column: str) -> None:
+def test_since_is_included_and_as_of_is_not(source: str, column: str, ahead: int) -> None:
     read = READERS[source]
-    instant = read(datetime(2013, 2, 1, tzinfo=UTC), 0)[column].max()
-    before = read(instant.to_pydatetime(), 0)
-    after = read(instant.to_pydatetime() + timedelta(minutes=1), 0)
+    instant = read(BEGINNING, datetime(2013, 2, 1, tzinfo=UTC), 0)[column].max()
+    known_at = instant.to_pydatetime() - timedelta(hours=ahead)
+    before = read(BEGINNING, known_at, 0)
+    after = read(known_at, known_at + timedelta(minutes=1), 0)
     assert before[column].max() < instant
-    assert after[column].max() == instant
+    assert after[column].min() == after[column].max() == instant
+
+
+@EACH_SOURCE
+@pytest.mark.parametrize(
+    ("shift_days", "end"),
+    [(0, "2013-02-01T00:00"), pytest.param(13 * 364, "2014-02-01T00:00", marks=pytest.mark.slow)],
+)
+def test_spans_add_up_to_the_one_they_divide(source: Source, shift_days: int, end: str) -> None:
+    ends = ["2013-01-01T00:00", "2013-01-01T12:30", "2013-01-01T12:31", "2013-01-09T07:00", end]
+    shift = timedelta(days=shift_days)
+    instants = [BEGINNING, *(datetime.fromisoformat(f"{each}Z") + shift for each in ends)]
+    spans = [read_moved(source, *span, shift_days) for span in pairwise(instants)]
+    found = pd.concat(spans, ignore_index=True)
+    if source.name == "planes":
+        # The register is read whole each time.
+        found = found.drop_duplicates()
+    whole = read_moved(source, BEGINNING, instants[-1], shift_days)
+    keys = list(source.primary_keys)
+    pd.testing.assert_frame_equal(
+        found.sort_values(keys, ignore_index=True), whole.sort_values(keys, ignore_index=True)
+    )
+    assert len(found) > 2_000
+
+
+@EACH_SOURCE
+def test_rows_that_are_read_again_are_the_same(source: Source) -> None:
+    keys = list(source.primary_keys)
+    since, until = datetime(2013, 3, 9, 7, 13, tzinfo=UTC), datetime(2013, 3, 11, tzinfo=UTC)
+    again = READERS[source.name](since - timedelta(hours=24), until, 0)
+    once = READERS[source.name](since, until, 0)
+    found = once[keys].merge(again, on=keys, how="left", validate="one_to_one")
+    assert 0 < len(once) <= len(again)
+    pd.testing.assert_frame_equal(found, once)
+
+
+@EACH_SOURCE
+def test_a_span_without_rows_has_the_declared_types(source: Source, spark: SparkSession) -> None:
+    at = datetime(2013, 6, 1, tzinfo=UTC)
+    rows = source.read(spark, at, at - timedelta(days=200), 0)
+    assert {column: kind.upper() for column, kind in rows.dtypes} == dict(source.columns)
+    assert source.check(rows).count() == 0 or source.name == "planes"
+
+
+def test_flights_have_their_aircraft_a_day_ahead() -> None:
+    as_of = datetime(2013, 3, 1, 12, 30, tzinfo=UTC)
+    flights = read_flights(BEGINNING, as_of, 0)
+    latest = flights["decision_at"].max()
+    assert as_of + timedelta(hours=23) < latest < as_of + timedelta(hours=24)
+    assert flights["tailnum"].tail(100).notna().any()
+
+
+def test_a_flight_is_named_by_its_scheduled_hour_carrier_number_and_origin() -> None:
+    flights = read_flights(BEGINNING, datetime(2013, 1, 1, tzinfo=UTC), 0).set_index("flight")
+    assert flights["flight_id"][1545] == "2013-01-01T10Z-UA-1545-EWR"
 
 
 def test_planes_are_registered_no_earlier_than_the_year_they_were_built() -> None:
-    assert read_planes(datetime(2012, 12, 31, tzinfo=UTC), 0)["year_built"].max() == 2012
-    assert len(read_planes(AFTER_THE_YEAR, 0)) == 3_322
+    assert read_planes(BEGINNING, datetime(2012, 12, 31, tzinfo=UTC), 0)["year_built"].max() == 2012
+    assert len(read_planes(BEGINNING, AFTER_THE_YEAR, 0)) == 3_322
 
 
 @EACH_SOURCE
@@ -166,18 +223,24 @@ def test_a_shift_moves_all_dates_and_nothing_else(source: Source) -> None:
     shift = timedelta(days=13 * 364)
     as_of = datetime(2013, 2, 1, tzinfo=UTC)
     read = READERS[source.name]
-    plain, shifted = read(as_of, 0), read(as_of + shift, shift.days)
+    plain = read(BEGINNING, as_of, 0)
+    shifted = read(BEGINNING, as_of + shift, shift.days)
     instants = plain.select_dtypes("datetimetz")
     moved = {str(column): instants[column] + shift for column in instants}
+    if "flight_id" in plain:
+        hours = moved["time_hour"].dt.strftime("%Y-%m-%dT%H")
+        moved["flight_id"] = hours + plain["flight_id"].str.slice(len("2013-01-01T00"))
     if source.name == "planes":
         moved = {"year_built": plain["year_built"] + 13}
     assert moved
     pd.testing.assert_frame_equal(shifted, plain.assign(**moved))
 
 
-def read_moved(source: Source, as_of: datetime) -> pd.DataFrame:
-    at = next((key for key in source.primary_keys if source.columns[key] == "TIMESTAMP"), None)
-    return read_years(source.name, at, as_of, 13 * 364)
+def read_moved(
+    source: Source, since: datetime, as_of: datetime, shift_days: int = 13 * 364
+) -> pd.DataFrame:
+    at = next((column for column in ("time_hour", "known_at") if column in source.columns), None)
+    return read_years(source.name, at, since, as_of, shift_days)
 
 
 @pytest.mark.slow
@@ -185,7 +248,8 @@ def read_moved(source: Source, as_of: datetime) -> pd.DataFrame:
 def test_where_dates_are_moved_rows_never_end_and_those_known_stay(source: Source) -> None:
     keys = list(source.primary_keys)
     as_of = datetime(2026, 12, 20, tzinfo=UTC)
-    known, later = read_moved(source, as_of), read_moved(source, as_of + timedelta(days=30))
+    known = read_moved(source, BEGINNING, as_of)
+    later = read_moved(source, BEGINNING, as_of + timedelta(days=30))
     found = known[keys].merge(later, on=keys, how="left", validate="one_to_one")
     pd.testing.assert_frame_equal(found, known)
     if source.dated_by is not None:
@@ -195,9 +259,9 @@ def test_where_dates_are_moved_rows_never_end_and_those_known_stay(source: Sourc
 
 @pytest.mark.slow
 def test_a_year_that_begins_again_follows_the_one_before_at_once() -> None:
-    recorded = read_flights(AFTER_THE_YEAR, 0)
+    recorded = read_flights(BEGINNING, AFTER_THE_YEAR, 0)
     (flights,) = (source for source in SOURCES if source.name == "flights")
-    known = read_moved(flights, datetime(2028, 1, 5, tzinfo=UTC))
+    known = read_moved(flights, BEGINNING, datetime(2028, 1, 5, tzinfo=UTC))
     usual, found = (
         frame["time_hour"].dt.tz_convert("Etc/GMT+5").dt.date.value_counts().sort_index()
         for frame in (recorded, known)
@@ -210,10 +274,12 @@ def test_a_year_that_begins_again_follows_the_one_before_at_once() -> None:
 @pytest.mark.parametrize("days", [-364, 1, 7, 182, 365])
 def test_a_shift_that_would_change_weekdays_or_go_back_is_refused(days: int) -> None:
     with pytest.raises(ShiftError, match=rf"multiple of 364.* got {days}\b.*Use 0"):
-        read_flights(AFTER_THE_YEAR, days)
+        read_flights(BEGINNING, AFTER_THE_YEAR, days)
 
 
 @EACH_SOURCE
 def test_an_instant_without_a_zone_is_refused(source: Source) -> None:
-    with pytest.raises(InstantWithoutZoneError, match=r"time zone, got .*2013.* Pass it"):
-        READERS[source.name](datetime(2013, 1, 1), 0)
+    read, naive = READERS[source.name], datetime(2013, 1, 1)
+    for since, as_of in ((BEGINNING, naive), (naive, AFTER_THE_YEAR)):
+        with pytest.raises(InstantWithoutZoneError, match=r"time zone, got .*2013.* Pass it"):
+            read(since, as_of, 0)

@@ -82,9 +82,10 @@ wheel: $(UV) ## Build the wheel of what is committed, into dist/.
 	    "$$uv" version --frozen --quiet "$$("$$uv" version --short)+g$(COMMIT)"; \
 	    "$$uv" build --wheel --quiet --out-dir ../dist )
 
+# MINUTES=40 leaves a run that is not over by then; RESUME=1 waits for it, and starts the rest.
 integration: setup ## Run the deployed jobs of TARGET and check what they leave.
 	@$(RUN) pytest -s --tb=short tests/integration --target=$(call required,TARGET) \
-	    --junit-xml=reports/junit.xml
+	    $(if $(MINUTES),--minutes=$(MINUTES)) $(if $(RESUME),--resume) --junit-xml=reports/junit.xml
 
 plan: setup ## Show what a release to TARGET would change, and keep it in plan/.
 	@$(RUN) python -m delivery plan $(call required,TARGET)

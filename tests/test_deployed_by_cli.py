@@ -21,6 +21,7 @@ from flight_delays.lakehouse.endpoint import name_endpoint
 
 from tests import declared
 from tests.declared import ROOT, branch_of, catalog_of
+from tests.integration.runs import read_runs, write_runs
 
 pytestmark = pytest.mark.slow
 
@@ -72,6 +73,10 @@ class Deployer:
         """Run the integration tests as `make integration` does."""
         command = [sys.executable, "-m", "pytest", "tests/integration", "--target=test"]
         return self.execute(*command, "--junit-xml=reports/junit.xml", *flags)
+
+    def report(self) -> str:
+        """Return the report of the last call of the integration tests."""
+        return (self.root / "reports" / "integration.md").read_text()
 
     def failures(self) -> list[str]:
         """Return which tests of what stands fail."""
@@ -135,7 +140,12 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
 def integrated(deployer: Deployer) -> Deployer:
     """A pull request's own copy, its integration tests passed, and a second version trained."""
     deployer.succeed("bundle", "deploy", "-t", "test")
-    passed = deployer.integrate()
+    # As on an agent that ends early: the first call leaves a run that goes on, the second waits.
+    left = deployer.integrate("--minutes=0")
+    assert left.returncode == 0, left.stdout + left.stderr
+    assert " passed" not in left.stdout
+    assert deployer.report().startswith("## Integration on `test`: not over yet")
+    passed = deployer.integrate("--resume")
     assert passed.returncode == 0, passed.stdout + passed.stderr
     deployer.succeed("bundle", "run", "model_training", "-t", "test")
     return deployer
@@ -151,13 +161,35 @@ def test_a_job_that_fails_says_why_and_ends_with_an_exit_code(deployer: Deployer
 
 
 def test_integration_passes_on_the_laptop_and_reports(integrated: Deployer) -> None:
-    report = (integrated.root / "reports" / "integration.md").read_text()
+    report = integrated.report()
     checks = 17 if ASKED_FOR else 15
     assert report.startswith(f"## Integration on `test`: all {checks} passed")
     assert "| Champion | version 1 |" in report
     assert re.search(r"\| `[a-z_]*auc` \| 0\.[6-8]\d+ \|", report)
     assert 'failures="0"' in (integrated.root / "reports" / "junit.xml").read_text()
     assert integrated.failures() == []
+
+
+def test_integration_that_is_resumed_starts_no_job_twice(integrated: Deployer) -> None:
+    (refresh,) = integrated.workspace.jobs.list(name="pr_17_feature_refresh")
+    runs = list(integrated.workspace.jobs.list_runs(job_id=refresh.job_id))
+    kept = read_runs(integrated.root / "reports" / "runs.json", "test")
+    assert [run.run_id for run in runs] == [kept["feature_refresh"]]
+
+
+def test_integration_that_is_resumed_says_why_a_run_failed(integrated: Deployer) -> None:
+    jobs = integrated.workspace.jobs
+    (training,) = jobs.list(name="pr_17_model_training")
+    assert training.job_id is not None
+    early = {"as_of": "2012-02-01"}
+    run = jobs.run_now(training.job_id, job_parameters=early).run_id
+    file = integrated.root / "reports" / "runs.json"
+    kept = file.read_text()
+    write_runs(file, "test", {"model_training": run})
+    failed = integrated.integrate("--resume", "-k", "trained")
+    file.write_text(kept)
+    assert failed.returncode == 1
+    assert re.search(rf"Run {run} did not succeed: http.*\n.*train: ", failed.stdout)
 
 
 def move_champion(workspace: WorkspaceClient, version: int) -> None:

@@ -11,12 +11,15 @@ from databricks.sdk.service.sql import StatementState
 
 from flight_delays.lifecycle import CHAMPION
 
+from .runs import Runs, read_runs
 from delivery.databricks import PROJECT, open_workspace, read_bundle
 
 WAREHOUSE_SECONDS = 600
 WAITING = (StatementState.PENDING, StatementState.RUNNING)
 REPORT = PROJECT / "reports" / "integration.md"
+RUNS = PROJECT / "reports" / "runs.json"
 FIGURES = pytest.StashKey[dict[str, str]]()
+STARTED = pytest.StashKey[float]()
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,15 @@ class Deployment:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--target", required=True, help="a target of databricks.yml, deployed")
+    parser.addoption("--minutes", type=float, help="leave a run that goes on after so long")
+    parser.addoption(
+        "--resume", action="store_true", help="wait for the runs left by an earlier call"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = {}
+    config.stash[STARTED] = time.monotonic()
 
 
 @pytest.fixture(scope="session")
@@ -101,19 +109,40 @@ def deployment(pytestconfig: pytest.Config) -> Deployment:
     )
 
 
+@pytest.fixture(scope="session")
+def runs(pytestconfig: pytest.Config, deployment: Deployment) -> Runs:
+    """The runs of the jobs: new ones, or those of an earlier call."""
+    minutes = pytestconfig.getoption("--minutes")
+    until = None if minutes is None else pytestconfig.stash[STARTED] + 60 * minutes
+    started = read_runs(RUNS, deployment.target) if pytestconfig.getoption("--resume") else {}
+    return Runs(deployment.workspace, deployment.target, deployment.jobs, RUNS, until, started)
+
+
+@pytest.fixture(autouse=True)
+def look_only_at_what_is_over(runs: Runs) -> None:
+    """Skip every check once a run was left that goes on."""
+    if runs.going_on:
+        pytest.skip(runs.going_on)
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Write the report: each check and what came of it, then the figures."""
     checks = [
         (report.nodeid.rpartition("::test_")[2].replace("_", " "), outcome)
-        for outcome in ("failed", "error", "passed")
+        for outcome in ("failed", "error", "skipped", "passed")
         for report in terminalreporter.stats.get(outcome, [])
     ]
-    failed = sum(outcome != "passed" for _, outcome in checks)
-    verdict = f"{failed} of {len(checks)} failed" if failed else f"all {len(checks)} passed"
+    failed = sum(outcome in ("failed", "error") for _, outcome in checks)
     if not checks:
         verdict = "nothing was checked"
+    elif failed:
+        verdict = f"{failed} of {len(checks)} failed"
+    elif any(outcome == "skipped" for _, outcome in checks):
+        verdict = "not over yet"
+    else:
+        verdict = f"all {len(checks)} passed"
     lines = [
         f"## Integration on `{config.getoption('--target')}`: {verdict}",
         "",

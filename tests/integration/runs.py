@@ -1,0 +1,103 @@
+"""Runs of the deployed jobs, kept in a file so that a later session can wait for the same ones."""
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors.base import DatabricksError
+from databricks.sdk.service.jobs import Run, RunLifeCycleState, RunResultState
+
+ENDED = (
+    RunLifeCycleState.TERMINATED,
+    RunLifeCycleState.SKIPPED,
+    RunLifeCycleState.INTERNAL_ERROR,
+)
+POLL_SECONDS = 2
+
+
+@dataclass
+class Runs:
+    """The runs of one integration.
+
+    Attributes:
+        file: Where the runs are kept.
+        until: When to stop waiting, on the monotonic clock; None waits to the end.
+        started: The run of each job that was started.
+        going_on: What a stopped session left running; empty where nothing is.
+    """
+
+    workspace: WorkspaceClient
+    target: str
+    jobs: dict[str, int]
+    file: Path
+    until: float | None
+    started: dict[str, int] = field(default_factory=dict)
+    going_on: str = ""
+
+    def finish(self, job: str) -> Run | None:
+        """Return a job's run once it has ended; start it if no session did.
+
+        Returns:
+            None if the time was over before the run was; the run goes on.
+        """
+        if job not in self.started:
+            self.started[job] = self.workspace.jobs.run_now(self.jobs[job]).run_id
+            write_runs(self.file, self.target, self.started)
+        number = self.started[job]
+        shown = ""
+        while True:
+            run = self.workspace.jobs.get_run(number)
+            if not shown:
+                print(f"\n{job}: run {number}, {run.run_page_url}", flush=True)
+            if (now := describe_progress(run)) != shown:
+                shown = now
+                print(f"  {shown}", flush=True)
+            if run.state and run.state.life_cycle_state in ENDED:
+                assert run.state.result_state == RunResultState.SUCCESS, self.explain(run)
+                return run
+            if self.until is not None and time.monotonic() > self.until:
+                self.going_on = f"run {number} of {job} goes on; RESUME=1 waits for it"
+                return None
+            time.sleep(POLL_SECONDS)
+
+    def explain(self, run: Run) -> str:
+        """Return why a run failed, task by task."""
+        lines = [f"Run {run.run_id} did not succeed: {run.run_page_url}"]
+        for task in run.tasks or []:
+            if task.state is None or task.state.result_state != RunResultState.FAILED:
+                continue
+            lines.append(f"{task.task_key}: {task.state.state_message}")
+            # Not every type of task has an output.
+            with suppress(DatabricksError):
+                lines.append(self.workspace.jobs.get_run_output(task.run_id or 0).error or "")
+        return "\n".join(lines)
+
+
+def write_runs(file: Path, target: str, runs: dict[str, int]) -> None:
+    """Keep the run of each job."""
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps({"target": target, "runs": runs}))
+
+
+def read_runs(file: Path, target: str) -> dict[str, int]:
+    """Return the run of each job that an earlier session started."""
+    again = f"Start anew: make integration TARGET={target}"
+    assert file.exists(), f"Nothing to resume: {file} is missing. {again}"
+    kept = json.loads(file.read_text())
+    assert kept["target"] == target, f"{file} is of target {kept['target']}. {again}"
+    runs: dict[str, int] = kept["runs"]
+    return runs
+
+
+def describe_progress(run: Run) -> str:
+    """Return the state of a run and of its tasks."""
+    states = {task.task_key: task.state for task in run.tasks or []}
+    tasks = (
+        f"{key} {(state.result_state or state.life_cycle_state or RunLifeCycleState.PENDING).value}"
+        for key, state in states.items()
+        if state
+    )
+    return ", ".join(tasks)

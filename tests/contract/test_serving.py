@@ -5,7 +5,12 @@ from pydantic import ValidationError
 
 from flight_delays.contract import Serving
 
-SOUND = {"endpoint": True, "workload_size": "Small", "scale_to_zero": True}
+SOUND = {
+    "endpoint": True,
+    "workload_size": "Small",
+    "scale_to_zero": True,
+    "latency_limit_ms": 1000,
+}
 
 
 @pytest.mark.parametrize(
@@ -15,6 +20,7 @@ SOUND = {"endpoint": True, "workload_size": "Small", "scale_to_zero": True}
         ({"endpoint": None}, "endpoint"),
         ({"workload_size": "Tiny"}, "'Small', 'Medium' or 'Large'"),
         ({"scale_to_zero": 1}, "scale_to_zero"),
+        ({"latency_limit_ms": 0}, "latency_limit_ms"),
         ({"size": "Small"}, r"size\s+Extra inputs"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from ..lifecycle import Section
 from .configuration import load_configuration
 
@@ -13,13 +15,16 @@ class Serving(Section):
         endpoint: Whether there is one.
         workload_size: How much the endpoint answers at once.
         scale_to_zero: Whether it may stop while no one asks.
+        latency_limit_ms: How long a version may take for a request of one row, in milliseconds,
+            to be promoted.
     """
 
     endpoint: bool
     workload_size: Literal["Small", "Medium", "Large"]
     scale_to_zero: bool
+    latency_limit_ms: int = Field(gt=0)
 
 
 def load_serving() -> Serving:
-    """Reads conf/serving.yml."""
+    """Read conf/serving.yml."""
     return load_configuration("serving", Serving)

@@ -88,3 +88,19 @@ class PublicationError(LakehouseError):
             f"Online table {online} was not brought up to date: {why}. Requests find what was "
             "published before. Look at its pipeline, then run feature_refresh again."
         )
+
+
+class CleanUpError(LakehouseError):
+    """Something failed, and so did putting back what was there before."""
+
+    def __init__(self, first: Exception, second: Exception) -> None:
+        super().__init__(
+            f"{first} And what was there before could not be put back: {second} Run deploy again."
+        )
+
+
+class NotPublishedError(LakehouseError):
+    """What the online store shows is not known, or not enough to ask an endpoint."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why}. Run feature_refresh, then run deploy again.")

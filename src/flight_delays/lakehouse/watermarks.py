@@ -18,10 +18,12 @@ def read_watermarks(spark: "SparkSession", table: str, step: str) -> Mapping[str
 
     Args:
         spark: The session.
-        table: Full name of the table of watermarks, which is made where it is missing.
+        table: Full name of the table of watermarks; it need not exist.
         step: `INGESTED`, `COMPUTED` or `PUBLISHED`.
     """
-    create_table(spark, table, COLUMNS)
+    # It is not made here: who reads another deployment's may write nothing there.
+    if not spark.catalog.tableExists(table):
+        return {}
     rows = spark.sql(
         f"SELECT table_name, unix_micros(as_of) AS micros FROM {table} WHERE step = :step",
         args={"step": step},
@@ -43,6 +45,7 @@ def advance_watermarks(
     """
     if not names:
         return
+    create_table(spark, table, COLUMNS)
     listed = ", ".join(f"('{name}')" for name in names)
     spark.sql(
         f"MERGE INTO {table} old USING (SELECT '{step}' AS step, col1 AS table_name, "

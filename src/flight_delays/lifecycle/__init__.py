@@ -5,7 +5,7 @@ from .comparison import Comparison, compare
 from .contrasts import Contrast, SliceContrast, contrast_metrics, contrast_slices
 from .decisions import Decision, Failed, Keep, Passed, Promote, Reject, Verdict
 from .errors import InstantWithoutZoneError, UnusableInputError, WindowError
-from .gate import Evidence, judge
+from .gate import TOLERANCE, Evidence, judge
 from .importance import Importance, Predict, measure_importance
 from .intake import Intake, Limits, find_objections
 from .kinds import BINARY, Kind, Loss, Metric, number
@@ -22,6 +22,7 @@ __all__ = [
     "BINARY",
     "CHALLENGER",
     "CHAMPION",
+    "TOLERANCE",
     "Bounds",
     "Candidate",
     "Check",

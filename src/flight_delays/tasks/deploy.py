@@ -1,14 +1,15 @@
-"""Task: promote the Challenger if it is better than the Champion: endpoint first, then alias."""
+"""Task: promote the Challenger if it is better than the Champion, and serves as it was judged."""
 
+from collections.abc import Callable
 from functools import partial
 
 import pandas as pd
 
 from ..contract import load_policy, load_serving, select_labelled_rows
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.endpoint import ask_endpoint, bring_endpoint
+from ..lakehouse.endpoint import Size
 from ..lakehouse.errors import LakehouseError
-from ..lakehouse.online import require_online_store
+from ..lakehouse.online import require_online, require_online_store
 from ..lakehouse.registry import (
     ModelVersion,
     move_alias,
@@ -17,6 +18,7 @@ from ..lakehouse.registry import (
     read_version,
     tag_version,
 )
+from ..lakehouse.rollout import roll_out
 from ..lakehouse.scoring import score
 from ..lifecycle import (
     CHAMPION,
@@ -32,8 +34,8 @@ from ..lifecycle import (
 from ..problem import PROBLEM
 from .opponents import as_candidate, compare_with
 from .parameters import Parameters, SchemaName, Text, in_schema
+from .served_checks import check_served
 
-SMOKE_ROWS = 5
 PREVIOUS_TAG = "previous_champion"
 
 
@@ -60,14 +62,15 @@ class DeployParameters(Parameters):
 def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
     """Decide, then bring the endpoint, where there is one, and the alias to the same version.
 
+    A version that does not answer as it was judged leaves both as they were.
+
     Killed anywhere, the task can run again: it decides alike and completes what stands.
 
     Raises:
         PromotionRefusedError: The decision is to reject.
     """
     policy = load_policy(parameters.policy, PROBLEM.kind)
-    if load_serving().endpoint:
-        require_online_store(lakehouse.feature_store, parameters.online_store)
+    require_look_ups(parameters, lakehouse)
     model, number = parse_model_uri(parameters.model_uri)
     challenger = read_version(lakehouse.registry, model, number)
     champion_number = read_aliases(lakehouse.registry, model).get(CHAMPION)
@@ -90,11 +93,11 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
         )
     match decision:
         case Promote():
-            promote(challenger, champion, held_out, lakehouse)
+            promote(challenger, champion, held_out, parameters.source, lakehouse)
         case Keep():
             # A killed promotion may have left the endpoint ahead of the alias.
             standing = champion or challenger
-            serve(standing, held_out, lakehouse)
+            serve(standing, standing, held_out, parameters.source, lakehouse, lambda: None)
             lakehouse.set_task_value("champion", standing.version)
         case Reject():
             raise PromotionRefusedError(decision.reason)
@@ -128,17 +131,41 @@ def promote(
     challenger: ModelVersion,
     champion: ModelVersion | None,
     held_out: pd.DataFrame,
+    source: str,
     lakehouse: Lakehouse,
 ) -> None:
-    """Bring the endpoint to the challenger, ask it, and only then move the alias.
+    """Have the endpoint, where there is one, serve the challenger, and make it the Champion.
 
     Raises:
-        LakehouseError: Champion was moved by another meanwhile; it is left where it is.
+        LakehouseError: The challenger does not serve as it was judged, or Champion was moved by
+            another meanwhile; endpoint and alias are as they were.
     """
     previous = champion.version if champion else None
     tags = {PREVIOUS_TAG: str(previous) if previous else "none"}
     tag_version(lakehouse.registry, challenger, **tags)
-    serve(challenger, held_out, lakehouse)
+    commit = partial(make_champion, challenger, previous, lakehouse)
+    try:
+        serve(challenger, champion, held_out, source, lakehouse, commit)
+    except Exception as error:
+        if read_aliases(lakehouse.registry, challenger.model).get(CHAMPION) != challenger.version:
+            decision = Reject(f"It was not deployed: {error}")
+            tag_version(
+                lakehouse.registry,
+                challenger,
+                decision=decision.label,
+                decision_reason=decision.reason,
+            )
+        raise
+    lakehouse.set_task_value("champion", challenger.version)
+    print(f"Version {challenger.version} of {challenger.model} is {CHAMPION}.")
+
+
+def make_champion(challenger: ModelVersion, previous: int | None, lakehouse: Lakehouse) -> None:
+    """Move the alias Champion from the version that was compared with.
+
+    Raises:
+        LakehouseError: It was moved by another meanwhile; it is left where it is.
+    """
     standing = read_aliases(lakehouse.registry, challenger.model).get(CHAMPION)
     if standing != previous:
         raise LakehouseError(
@@ -146,26 +173,54 @@ def promote(
             "another writer moved it. Run the job again."
         )
     move_alias(lakehouse.registry, challenger, CHAMPION)
-    lakehouse.set_task_value("champion", challenger.version)
-    print(f"Version {challenger.version} of {challenger.model} is {CHAMPION}.")
 
 
-def serve(version: ModelVersion, held_out: pd.DataFrame, lakehouse: Lakehouse) -> None:
-    """Bring the endpoint, where there is one, to a version and have it predict a few rows."""
+def serve(
+    version: ModelVersion,
+    champion: ModelVersion | None,
+    held_out: pd.DataFrame,
+    source: str,
+    lakehouse: Lakehouse,
+    commit: Callable[[], None],
+) -> None:
+    """Bring the endpoint, where there is one, to a version that serves as it was judged.
+
+    Args:
+        version: What to serve.
+        champion: The Champion, if any.
+        held_out: Rows by which it was judged.
+        source: Schema of the feature tables, with its catalog.
+        lakehouse: The platform's clients.
+        commit: Makes the version the Champion, once the endpoint serves it.
+    """
     serving = load_serving()
     if not serving.endpoint:
         print("conf/serving.yml asks for no endpoint: none is touched.")
+        commit()
         return
-    endpoint = bring_endpoint(
+    endpoint = roll_out(
         lakehouse.workspace,
         version,
-        serving.workload_size,
-        scale_to_zero=serving.scale_to_zero,
+        champion,
+        Size(serving.workload_size, serving.scale_to_zero),
+        partial(check_served, lakehouse, version, held_out, source, serving.latency_limit_ms),
+        commit,
     )
-    questions = held_out[list(PROBLEM.columns)].tail(SMOKE_ROWS)
-    answers = ask_endpoint(lakehouse.workspace, endpoint, version, questions, PROBLEM.kind)
-    print(f"Endpoint {endpoint} serves version {version.version}: {answers}")
+    print(f"Endpoint {endpoint} serves version {version.version}.")
     lakehouse.set_task_value("endpoint", endpoint)
+
+
+def require_look_ups(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
+    """Refuse to go on without what an endpoint, where there is one, looks features up in.
+
+    Raises:
+        OnlineStoreMissingError: There is no online store.
+        PublicationError: A feature table is not online.
+    """
+    if load_serving().endpoint:
+        require_online_store(lakehouse.feature_store, parameters.online_store)
+        tables = [in_schema(parameters.source, table.name) for table in PROBLEM.feature_tables]
+        require_online(lakehouse.workspace, tables)
 
 
 def select_held_out(

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.endpoint import delete_endpoint, name_endpoint
+from ..lakehouse.endpoint import delete_endpoint, name_endpoint, name_trial
 from ..lakehouse.online import withdraw_features
 from ..lakehouse.tables import delete_tables
 from ..problem import PROBLEM
@@ -28,6 +28,7 @@ def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
     """Delete endpoint, online tables and tables, in this order: no one asks for what is gone."""
     workspace = lakehouse.workspace
     endpoint = name_endpoint(parameters.model)
+    delete_endpoint(workspace, name_trial(endpoint))
     delete_endpoint(workspace, endpoint)
     print(f"endpoint {endpoint} is gone")
     for table in PROBLEM.feature_tables:

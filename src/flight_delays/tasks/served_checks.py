@@ -1,0 +1,201 @@
+"""What a served version has to answer before it may have traffic."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from time import sleep
+
+import pandas as pd
+
+from ..contract import FEATURES_AT, WATERMARKS
+from ..lakehouse.asking import ServedVersion
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.errors import EndpointError, NotPublishedError
+from ..lakehouse.registry import ModelVersion
+from ..lakehouse.scoring import read_inputs, score
+from ..lakehouse.watermarks import COMPUTED, PUBLISHED, read_watermarks
+from ..lifecycle import TOLERANCE, largest_difference
+from ..problem import PROBLEM
+from .parameters import in_schema
+
+ROWS = 100
+FEW = 5
+TIMED_REQUESTS = 9
+# A publication that is under way ends within this many pauses.
+ATTEMPTS, PAUSE = 20, 15.0
+UNSEEN = "never seen before"
+LOOKED_UP = [feature for table in PROBLEM.feature_tables for feature in table.features]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What the online store shows.
+
+    Attributes:
+        as_of: The instant as of which look-ups with a time find features; None without such.
+        complete_until: What was known before then can be looked up in every table.
+        pending: Whether newer features wait for their publication.
+    """
+
+    as_of: datetime | None
+    complete_until: datetime | None
+    pending: bool
+
+
+def check_served(
+    lakehouse: Lakehouse,
+    version: ModelVersion,
+    held_out: pd.DataFrame,
+    source: str,
+    latency_limit_ms: int,
+    endpoint: str,
+    entity: str,
+) -> None:
+    """Have a served version predict what it was judged by, and what it will find difficult.
+
+    Args:
+        lakehouse: The platform's clients.
+        version: The version that is served.
+        held_out: Rows held out from training.
+        source: Schema of the feature tables, with its catalog.
+        latency_limit_ms: How long a request of one row may take.
+        endpoint: The endpoint.
+        entity: The served entity's name.
+
+    Raises:
+        EndpointError: An answer is missing, late, impossible or another than batch's.
+        NotPublishedError: A feature table is not recorded as published.
+    """
+    served = ServedVersion(lakehouse.workspace, endpoint, entity, PROBLEM.kind)
+    required = set(read_inputs(version.uri)) or set(PROBLEM.columns)
+    keys = [column for column in PROBLEM.columns if column in required]
+    scored = compare_with_batch(served, keys, version, held_out, source, lakehouse)
+    check_latency(served, scored[keys].tail(1), latency_limit_ms)
+    check_gaps(served, keys, scored)
+
+
+def compare_with_batch(
+    served: ServedVersion,
+    keys: list[str],
+    version: ModelVersion,
+    held_out: pd.DataFrame,
+    source: str,
+    lakehouse: Lakehouse,
+    wait: Callable[[float], None] = sleep,
+) -> pd.DataFrame:
+    """Compare answers by key alone, and with features given, with batch at the same instant.
+
+    Where features are published meanwhile, the comparison is made again.
+
+    Returns:
+        The rows with their features and the prediction of batch.
+
+    Raises:
+        EndpointError: They differ.
+    """
+    for _ in range(ATTEMPTS):
+        shown = read_publication(source, lakehouse)
+        rows = choose_rows(held_out, shown)
+        by_key = served.ask(rows[keys], "rows by key alone")
+        spark_rows = lakehouse.spark.createDataFrame(rows)
+        # In the order of batch, so that answers can be compared row by row.
+        scored = score(lakehouse.feature_store, version.uri, spark_rows)
+        scored = rows[list(PROBLEM.keys)].merge(scored, on=list(PROBLEM.keys), validate="1:1")
+        given = served.ask(scored[[*keys, *LOOKED_UP]], "the same rows with their features")
+        differences = {
+            "by key alone and with the features given": largest_difference(by_key, given),
+            "by key alone and by batch": largest_difference(by_key, scored["prediction"]),
+        }
+        if all(difference <= TOLERANCE for difference in differences.values()):
+            print(
+                f"{served.entity} answers {len(rows)} rows by key alone as with features given "
+                f"and as batch does, as of {shown.as_of}: {differences}"
+            )
+            return scored
+        if not shown.pending and read_publication(source, lakehouse) == shown:
+            break
+        wait(PAUSE)
+    which = ", ".join(f"{what} {difference:g}" for what, difference in differences.items())
+    raise EndpointError(
+        f"{served.entity} of endpoint {served.endpoint} predicts the same {len(rows)} rows "
+        f"differently, by up to: {which}; features as of {shown.as_of}. Compare the online tables "
+        f"with the feature tables in {source}, then run deploy again."
+    )
+
+
+def check_latency(served: ServedVersion, row: pd.DataFrame, limit_ms: int) -> None:
+    """Refuse a version that takes too long for one row.
+
+    Raises:
+        EndpointError: The median of some requests is over the limit.
+    """
+    taken_ms = 1000 * served.measure(row, TIMED_REQUESTS)
+    if taken_ms > limit_ms:
+        raise EndpointError(
+            f"{served.entity} of endpoint {served.endpoint} takes {taken_ms:.0f} ms for one row "
+            f"(median of {TIMED_REQUESTS}), limit {limit_ms} ms. Make the model or its look-ups "
+            "faster, or change latency_limit_ms in conf/serving.yml."
+        )
+    print(f"{served.entity} takes {taken_ms:.0f} ms for one row (median of {TIMED_REQUESTS}).")
+
+
+def check_gaps(served: ServedVersion, keys: list[str], scored: pd.DataFrame) -> None:
+    """Have a version predict without features, and with categories it has never seen.
+
+    Raises:
+        EndpointError: It fails, or an answer is no possible prediction.
+    """
+    rows = scored[[*keys, *LOOKED_UP]].tail(FEW)
+    empty = rows.assign(**dict.fromkeys(LOOKED_UP))
+    # Alone, a column has no value in the whole request; beside others it has gaps.
+    served.ask(empty, "rows whose features are all missing")
+    served.ask(pd.concat([rows.astype(object), empty]), "some rows whose features are missing")
+    served.ask(rows.assign(**dict.fromkeys(PROBLEM.texts, UNSEEN)), "rows of unseen categories")
+    known = [column for column in PROBLEM.texts if column in keys]
+    served.ask(rows[keys].assign(**dict.fromkeys(known, UNSEEN)), "unseen categories by key alone")
+
+
+def choose_rows(held_out: pd.DataFrame, shown: Publication) -> pd.DataFrame:
+    """Return some rows all of whose features can be looked up, to be decided when they were shown.
+
+    Raises:
+        NotPublishedError: There is none.
+    """
+    rows = held_out[list(PROBLEM.columns)]
+    if shown.complete_until is not None:
+        rows = rows[rows[PROBLEM.spine.decision_at] < without_zone(shown.complete_until)]
+    if rows.empty:
+        raise NotPublishedError(
+            f"No held-out row was decided before {shown.complete_until}, up to when all feature "
+            "tables are published"
+        )
+    rows = rows.sample(min(ROWS, len(rows)), random_state=0).sort_values(list(PROBLEM.keys))
+    if shown.as_of is not None:
+        rows = rows.assign(**{FEATURES_AT: without_zone(shown.as_of)})
+    return rows.reset_index(drop=True)
+
+
+def read_publication(source: str, lakehouse: Lakehouse) -> Publication:
+    """Return what the online store shows, as feature_refresh has recorded it.
+
+    Raises:
+        NotPublishedError: A table is not recorded as published.
+    """
+    read = partial(read_watermarks, lakehouse.spark, in_schema(source, WATERMARKS))
+    published, computed = read(PUBLISHED), read(COMPUTED)
+    names = [table.name for table in PROBLEM.feature_tables]
+    if missing := [name for name in names if name not in published]:
+        raise NotPublishedError(f"Not recorded as published in {source}: {', '.join(missing)}")
+    timed = [table.name for table in PROBLEM.feature_tables if table.timeseries_column]
+    instants = {published[name] for name in timed}
+    return Publication(
+        as_of=min(instants, default=None),
+        complete_until=min((published[name] for name in names), default=None),
+        pending=len(instants) > 1 or any(computed[name] > published[name] for name in timed),
+    )
+
+
+def without_zone(instant: datetime) -> pd.Timestamp:
+    """Return an instant as rows have theirs: UTC, without a zone."""
+    return pd.Timestamp(instant.astimezone(UTC).replace(tzinfo=None))

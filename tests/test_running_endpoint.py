@@ -19,7 +19,7 @@ ASK = """
 import json
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.runtime import spark
-from flight_delays.lakehouse.endpoint import as_records
+from flight_delays.lakehouse.asking import as_records
 from flight_delays.problem import PROBLEM
 
 spine = PROBLEM.spine

@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 from flight_delays.contract import FEATURES_AT, WATERMARKS, select_rows
 from flight_delays.lakehouse.context import Lakehouse
-from flight_delays.lakehouse.endpoint import as_records
+from flight_delays.lakehouse.asking import as_records
 from flight_delays.lakehouse.watermarks import PUBLISHED, read_watermarks
 from flight_delays.lifecycle import BEGINNING, Interval
 from flight_delays.problem import PROBLEM

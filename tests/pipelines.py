@@ -53,7 +53,13 @@ ORDER = {
 }
 # The occasion that a push to a branch is.
 PUSHED = {MAIN: "push", RELEASE: "release"}
-COMMANDS = {command for commands in ORDER.values() for command in commands}
+# The two calls of one command where agents end before what it waits for: the second waits on.
+PARTS = {
+    f"make integration TARGET={target} {part}": f"make integration TARGET={target}"
+    for target in ("test", "staging")
+    for part in ("MINUTES=40", "RESUME=1")
+}
+COMMANDS = {command for commands in ORDER.values() for command in commands} | {*PARTS}
 # The occasions that a term of a condition lets by; terms narrow each other.
 TERMS = {
     f"github.ref == 'refs/heads/{MAIN}'": {"push", "nightly"},
@@ -83,6 +89,7 @@ class Job:
 
     Attributes:
         after: The jobs it waits for; None where it waits for all earlier stages.
+        minutes: After which the platform ends it.
         lock: What keeps two runs of it apart, and cancels neither.
         filters: The paths of which one must have changed, for each event that starts it.
         files: The files and folders that it keeps, fetches or knows its cache by.
@@ -96,7 +103,7 @@ class Job:
     environment: str | None
     identity: bool
     cached: bool
-    timeout: Any
+    minutes: int
     lock: str | None
     filters: tuple[tuple[str, ...], ...]
     files: tuple[str, ...]
@@ -108,6 +115,12 @@ class Job:
 
 def as_names(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def read_minutes(timeout: object) -> int:
+    """Return the minutes of a time-out, written as a number or as `3 hours`; 0 where none is."""
+    number, _, unit = str(timeout or 0).partition(" ")
+    return int(number) * {"": 1, "minutes": 1, "hours": 60}[unit]
 
 
 def strip_prefix(name: str) -> str:
@@ -159,7 +172,7 @@ def read_github() -> Iterator[Job]:
                 environment=name_environment(job),
                 identity=job["permissions"].get("id-token") == "write",
                 cached=any(step.get("with", {}).get("enable-cache") for step in job["steps"]),
-                timeout=job.get("timeout-minutes"),
+                minutes=read_minutes(job.get("timeout-minutes")),
                 lock=None if held.get("cancel-in-progress") else held.get("group"),
                 filters=tuple(tuple(event.get("paths", ())) for event in events),
                 files=tuple(
@@ -179,37 +192,48 @@ def read_azure() -> Iterator[Job]:
     triggers |= {PUSHED[branch] for branch in pipeline["trigger"]["branches"]["include"]}
     triggers |= {"nightly"} if nightly else set()
     for stage in pipeline["stages"]:
-        (job,) = stage["jobs"]
-        deployed = job.get("strategy", {}).get("runOnce", {}).get("deploy")
-        written = (deployed or job)["steps"]
-        steps = tuple(
-            Step(
-                command=step.get("script", ""),
-                folder=step.get("workingDirectory", "."),
-                always=step.get("condition") == "always()",
-                variables={**pipeline["variables"], **step.get("env", {})},
-            )
-            for step in written
+        for job in stage["jobs"]:
+            yield read_azure_job(pipeline, triggers, stage, job)
+
+
+def read_azure_job(
+    pipeline: Mapping[str, Any],
+    triggers: set[str],
+    stage: Mapping[str, Any],
+    job: Mapping[str, Any],
+) -> Job:
+    deployed = job.get("strategy", {}).get("runOnce", {}).get("deploy")
+    written = (deployed or job)["steps"]
+    # A later job of a stage does not start after a failure, unless it says so itself.
+    starts = "dependsOn" not in job or job.get("condition") == "always()"
+    steps = tuple(
+        Step(
+            command=step.get("script", ""),
+            folder=step.get("workingDirectory", "."),
+            always=starts and step.get("condition") == "always()",
+            variables={**pipeline["variables"], **step.get("env", {})},
         )
-        sequential = deployed and stage.get("lockBehavior") == "sequential"
-        yield Job(
-            dialect="azure",
-            name=stage["stage"],
-            after=as_names(stage.get("dependsOn")),
-            condition=stage["condition"],
-            occasions=frozenset(triggers & narrow(stage["condition"])),
-            environment=name_environment(job),
-            identity=any("SYSTEM_ACCESSTOKEN" in step.variables for step in steps),
-            cached=any(step.get("task", "").startswith("Cache@") for step in written),
-            timeout=job.get("timeoutInMinutes"),
-            lock=job.get("environment") if sequential else None,
-            filters=tuple(
-                tuple(pipeline[event].get("paths", {}).get("include", ()))
-                for event in ("trigger", "pr")
-            ),
-            files=tuple(path for step in written for path in list_azure_files(step)),
-            steps=steps,
-        )
+        for step in written
+    )
+    sequential = deployed and stage.get("lockBehavior") == "sequential"
+    return Job(
+        dialect="azure",
+        name=job.get("job") or job["deployment"],
+        after=as_names(job["dependsOn"] if "dependsOn" in job else stage.get("dependsOn")),
+        condition=stage["condition"],
+        occasions=frozenset(triggers & narrow(stage["condition"])),
+        environment=name_environment(job),
+        identity=any("SYSTEM_ACCESSTOKEN" in step.variables for step in steps),
+        cached=any(step.get("task", "").startswith("Cache@") for step in written),
+        minutes=read_minutes(job.get("timeoutInMinutes")),
+        lock=job.get("environment") if sequential else None,
+        filters=tuple(
+            tuple(pipeline[event].get("paths", {}).get("include", ()))
+            for event in ("trigger", "pr")
+        ),
+        files=tuple(path for step in written for path in list_azure_files(step)),
+        steps=steps,
+    )
 
 
 def list_azure_files(step: Mapping[str, Any]) -> Iterator[str]:
@@ -246,7 +270,7 @@ def read_gitlab() -> Iterator[Job]:
             environment=name_environment(job),
             identity="id_tokens" in job,
             cached="cache" in job,
-            timeout=job.get("timeout"),
+            minutes=read_minutes(job.get("timeout")),
             lock=job.get("resource_group"),
             filters=(tuple(rule.get("changes", ())),),
             files=(

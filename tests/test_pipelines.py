@@ -13,6 +13,7 @@ from tests.pipelines import (
     MONOREPO,
     NAME,
     ORDER,
+    PARTS,
     PREFIX,
     READERS,
     RELEASE,
@@ -44,6 +45,10 @@ NOT_FROM_A_FORK = {
     "azure": "ne(variables['System.PullRequest.IsFork'], 'True')",
     "gitlab": "$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_MERGE_REQUEST_PROJECT_ID",
 }
+# What a platform's own agents give a job at most, where they are paid for.
+MOST_MINUTES = {"github": 360, "azure": 360, "gitlab": 180}
+# Free agents of Azure for private projects; and what the jobs of a first endpoint may take.
+AGENT_MINUTES, ENDPOINT_MINUTES = 60, 150
 AUTH = {"github": "github-oidc", "azure": "azure-devops-oidc", "gitlab": "env-oidc"}
 
 each_job = pytest.mark.parametrize("job", JOBS, ids=lambda job: f"{job.dialect}-{job.name}")
@@ -59,7 +64,8 @@ def select(dialect: str, occasion: str) -> list[Job]:
 @pytest.mark.parametrize("occasion", ORDER)
 def test_an_occasion_runs_its_commands_in_their_order(dialect: str, occasion: str) -> None:
     jobs = [job for job in select(dialect, occasion) if job.commands()]
-    assert tuple(command for job in jobs for command in job.commands()) == ORDER[occasion]
+    commands = [PARTS.get(command, command) for job in jobs for command in job.commands()]
+    assert tuple(command for command, _ in itertools.groupby(commands)) == ORDER[occasion]
     for before, job in itertools.pairwise(jobs):
         assert job.after is None or before.name in job.after
 
@@ -98,7 +104,30 @@ def test_no_lock_holds_up_another_project(job: Job) -> None:
 
 @each_job
 def test_every_job_ends_in_time(job: Job) -> None:
-    assert job.timeout
+    assert 0 < job.minutes <= MOST_MINUTES[job.dialect]
+
+
+@each_dialect
+@pytest.mark.parametrize("occasion", ["pull request", "push", "nightly"])
+def test_integration_has_the_time_that_an_endpoint_takes(dialect: str, occasion: str) -> None:
+    (first, called), *rest = [
+        (job, command)
+        for job in select(dialect, occasion)
+        for command in job.commands()
+        if command.startswith("make integration")
+    ]
+    if not rest:
+        assert first.minutes >= ENDPOINT_MINUTES
+        return
+    # The first job ends by itself, before the shortest-lived agent does; the second waits on.
+    ((second, resumed),) = rest
+    assert called.endswith(" MINUTES=40")
+    assert first.minutes == AGENT_MINUTES
+    assert resumed.endswith(" RESUME=1")
+    assert second.after == (first.name,)
+    assert second.minutes >= ENDPOINT_MINUTES
+    assert any(path.endswith("reports") for path in first.files)
+    assert FOLDER in second.files
 
 
 @each_job

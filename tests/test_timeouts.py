@@ -1,0 +1,27 @@
+"""Time-outs of model_training fit each other, and the endpoint."""
+
+from typing import Any
+
+import yaml
+
+from flight_delays.contract import load_serving
+
+from tests.declared import ROOT
+
+UPDATES, SECONDS = 3, 90 * 60
+
+
+def read_job() -> dict[str, Any]:
+    declared = yaml.safe_load((ROOT / "resources" / "model_training.job.yml").read_text())
+    job: dict[str, Any] = declared["resources"]["jobs"]["model_training"]
+    return job
+
+
+def test_the_job_has_time_for_its_tasks_one_after_another() -> None:
+    job = read_job()
+    assert job["timeout_seconds"] >= sum(task["timeout_seconds"] for task in job["tasks"])
+
+
+def test_deploy_has_time_for_each_update_of_the_endpoint() -> None:
+    (deploy,) = (task for task in read_job()["tasks"] if task["task_key"] == "deploy")
+    assert deploy["timeout_seconds"] >= (UPDATES * SECONDS if load_serving().endpoint else 0)

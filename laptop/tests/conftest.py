@@ -247,8 +247,9 @@ def toy(folder: Path) -> Iterator[Toy]:
     """A bundle whose workspace is up, and whose jobs have been built once."""
     toy = write_toy(folder / "shared")
     with pytest.MonkeyPatch.context() as patch:
-        # As anyone starts it, so that a test can see that telemetry is off all the same.
+        # What the shell says of MLflow's telemetry and of Databricks must not reach a task.
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
+        patch.setenv("IS_SERVERLESS", "TRUE")
         patch.delenv("PYTEST_CURRENT_TEST", raising=False)
         toy.open()
     yield toy

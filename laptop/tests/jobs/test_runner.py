@@ -377,7 +377,7 @@ def test_a_task_has_the_runtime_and_the_workspace_and_its_own_random_numbers(job
         "assert WorkspaceClient().current_user.me().display_name == 'laptop'\n"
         "assert mlflow.get_tracking_uri().startswith('laptop://')\n"
         "assert mlflow.get_registry_uri() == mlflow.get_tracking_uri()\n"
-        "assert 'DATABRICKS_RUNTIME_VERSION' not in os.environ\n"
+        "assert not {'DATABRICKS_RUNTIME_VERSION', 'IS_SERVERLESS'} & set(os.environ)\n"
         "set = dbutils.jobs.taskValues.set\n"
         "set('python', random.random()); set('numpy', numpy.random.rand())"
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 from ..telemetry import TELEMETRY_OFF
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
+# Variables of the shell by which a task would reach, or take itself for, another runtime.
+FOREIGN = ("DATABRICKS_", "IS_SERVERLESS", "SAIL_")
 TASK_HOME = "LAPTOP_HOME"
 TASK_SPARK = "LAPTOP_SPARK"
 TASK_VALUES = "LAPTOP_TASK_VALUES"
@@ -43,7 +45,7 @@ class Surroundings:
     def task_environment(self) -> dict[str, str]:
         """Return a task's whole environment, with the runtime first on Python's path."""
         return {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("DATABRICKS_", "SAIL_"))},
+            **{k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)},
             **self.mlflow_environment(),
             "DATABRICKS_HOST": self.address,
             "DATABRICKS_TOKEN": self.token,

@@ -162,7 +162,7 @@ def test_predictions_of_an_older_version_of_the_project_are_refused_and_kept(
     trained.sql(f"DROP TABLE {aside}")
     assert done.returncode == 1
     printed = done.stdout + done.stderr
-    assert f"Table {predictions} needs {PROBLEM.spine.decision_at} timestamp, features_at" in printed
+    assert f"Table {predictions} needs {PROBLEM.spine.decision_at} timestamp" in printed
     assert "then run batch_inference: it makes the table anew" in printed
     assert before == after
 

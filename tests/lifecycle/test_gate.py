@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from flight_delays.lifecycle import (
     BINARY,
+    Availability,
     Evidence,
     Failed,
+    Missing,
     Passed,
     UnusableInputError,
     ValidationPolicy,
@@ -43,6 +45,7 @@ SOUND = Evidence(
     predictions=CHANCE,
     slices={"carrier": CARRIER, "origin": np.repeat(["JFK", "EWR"], ROWS // 2)},
     served_difference=0.0,
+    availability=Availability(250, 230),
     signature_inputs=True,
     signature_outputs=True,
     description="Chance that a flight arrives late.",
@@ -80,6 +83,7 @@ def test_a_sound_version_passes_and_every_check_is_listed() -> None:
         "impossible_predictions",
         "prediction_spread",
         "served_difference",
+        "availability",
         "signature_inputs",
         "signature_outputs",
         "description_length",
@@ -97,7 +101,7 @@ def test_a_sound_version_passes_and_every_check_is_listed() -> None:
         "min_auc[origin=EWR]",
         "min_auc[origin=JFK]",
     ]
-    assert verdict.reason == "all 23 checks hold"
+    assert verdict.reason == "all 24 checks hold"
     assert [check.detail for check in verdict.checks if "(" in check.detail] == []
 
 
@@ -105,6 +109,7 @@ MEASURED = {"min_auc", "max_auc", "max_log_loss", "max_calibration_error"}
 SLICED = {"slices[carrier]", "slices[origin]"}
 MIXED_UP = CHANCE.copy()
 MIXED_UP[CARRIER == "AA"] = RANDOM.permutation(CHANCE[CARRIER == "AA"])
+LEAKING = Availability(250, 230, [Missing("landed_at", 1.0, 0.02)])
 ONE_CLASS = np.where(CARRIER == "AA", 0, LABELS)
 
 
@@ -140,6 +145,7 @@ ONE_CLASS = np.where(CARRIER == "AA", 0, LABELS)
         ({"served_difference": 2e-6}, {"served_difference"}),
         ({"served_difference": nan}, {"served_difference"}),
         ({"served_difference": None}, {"served_difference"}),
+        ({"availability": LEAKING}, {"availability"}),
         ({"signature_inputs": False}, {"signature_inputs"}),
         ({"signature_outputs": False}, {"signature_outputs"}),
         ({"signature_outputs": None}, {"signature_outputs"}),
@@ -167,6 +173,21 @@ def test_a_version_that_knows_the_answer_is_too_good_to_be_true() -> None:
     verdict = judge(replace(SOUND, predictions=leaked), lenient)
     assert failures(verdict) == {"max_auc"}
     assert "too good to be true" in verdict.reason
+
+
+def test_input_that_comes_with_the_label_is_named_with_its_shares() -> None:
+    verdict = judge(replace(SOUND, availability=LEAKING), policy())
+    assert verdict.reason == (
+        "1 of 24 checks failed: availability: of 230 rows without a known label landed_at is "
+        "missing on 100%, else on 2%"
+    )
+
+
+def test_too_few_rows_without_a_label_pass_and_are_counted() -> None:
+    verdict = judge(replace(SOUND, availability=Availability(7, 0)), policy())
+    assert isinstance(verdict, Passed)
+    (check,) = (check for check in verdict.checks if check.name == "availability")
+    assert "nothing could be compared: 7 rows have no known label" in check.detail
 
 
 def test_shuffled_labels_fail() -> None:
@@ -241,7 +262,7 @@ def test_rows_without_a_slice_value_are_a_slice_of_their_own(missing: Any) -> No
 
 def test_the_reason_of_a_failure_says_what_was_found_and_asked() -> None:
     verdict = judge(SOUND, policy(min_rows=ROWS + 1))
-    assert verdict.reason == "1 of 23 checks failed: rows: 6,000, at least 6,001 is asked"
+    assert verdict.reason == "1 of 24 checks failed: rows: 6,000, at least 6,001 is asked"
 
 
 def test_a_long_list_of_failures_still_fits_into_a_tag() -> None:
@@ -249,7 +270,7 @@ def test_a_long_list_of_failures_still_fits_into_a_tag() -> None:
     verdict = judge(SOUND, policy(slices={"columns": columns}))
     assert len(failures(verdict)) == 60
     assert len(verdict.reason) == 1000
-    assert verdict.reason.startswith("60 of 76 checks failed: slices[column_0]: no such column")
+    assert verdict.reason.startswith("60 of 77 checks failed: slices[column_0]: no such column")
 
 
 MINUTES: NDArray[np.float64] = RANDOM.gamma(2, 30, ROWS)
@@ -270,7 +291,7 @@ def test_a_sound_model_of_numbers_passes_by_checks_of_its_own() -> None:
     verdict = judge(NUMBERS, errors())
     assert isinstance(verdict, Passed)
     names = [check.name for check in verdict.checks]
-    assert names[12:] == [
+    assert names[13:] == [
         "min_rmse",
         "max_rmse",
         "min_r2",

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,6 +13,7 @@ from flight_delays.lifecycle import (
     BINARY,
     Check,
     Failed,
+    Freshness,
     Kind,
     Passed,
     Verdict,
@@ -29,6 +30,13 @@ CHECKS = (
     Check(name="signature_inputs", ok=True, detail="present"),
 )
 PASSED = Passed("all 2 checks hold", (CHECKS[0], CHECKS[2]))
+FRESHNESS = Freshness(
+    loss="squared_error",
+    unit="points²",
+    greatest_age=timedelta(minutes=75),
+    judged={"squared_error": 0.25, "r2": None},
+    fresh={"squared_error": 0.125, "r2": None},
+)
 FAILED = Failed("1 of 3 checks failed: min_auc <script>alert(1)</script>", CHECKS)
 
 
@@ -98,6 +106,7 @@ def make_report(verdict: Verdict, kind: Kind = BINARY) -> Report:
         predictions=predictions,
         slices={"half": np.where(np.arange(500) < 250, "<first>", "second")},
         opponent=Opponent(name="the Champion, version 3", comparison=comparison, asked=0.0),
+        freshness=FRESHNESS,
         results="dev.zoo.validation_results",
     )
 
@@ -169,6 +178,23 @@ def test_plots_suit_the_kind_of_outcome(kind: Kind, plots: list[str]) -> None:
 def test_confusion_counts_every_row() -> None:
     rows = [row for row in read(make_report(PASSED)).rows if row[0] in {"Alarm", "No alarm"}]
     assert sum(int(cell) for row in rows for cell in row[1:]) == 500
+
+
+def test_page_says_what_fresher_features_would_bring() -> None:
+    report = make_report(PASSED)
+    page = read(report)
+    assert "What fresher features would bring" in page.headings
+    words = " ".join(page.words)
+    assert "computed up to 1.25 hours before the decision" in words
+    assert "squared_error 0.125 points² instead of 0.25 points²" in words
+    assert "refreshing more often would bring at most 0.125 points²." in words
+    assert ["squared_error", "0.25", "0.125"] in page.rows
+    assert ["r2", "not measured", "not measured"] in page.rows
+    worse = replace(FRESHNESS, fresh={"squared_error": 0.5, "r2": None})
+    words = " ".join(read(replace(report, freshness=worse)).words)
+    assert "refreshing more often would bring nothing." in words
+    unmeasured = read(replace(report, freshness=None))
+    assert "What fresher features would bring" not in unmeasured.headings
 
 
 def test_what_cannot_be_plotted_or_compared_is_said() -> None:

@@ -38,7 +38,7 @@ def advance_watermarks(
 
     Args:
         spark: The session.
-        table: Full name of the table of watermarks.
+        table: Full name of the table of watermarks, which is made where it is missing.
         step: `INGESTED`, `COMPUTED` or `PUBLISHED`.
         names: The tables, without their schema.
         as_of: The instant, UTC.

@@ -1,10 +1,12 @@
 """What is decided about a model, from plain facts alone."""
 
+from .availability import Availability, Missing, compare_availability
 from .checks import Check, show
 from .comparison import Comparison, compare
 from .contrasts import Contrast, SliceContrast, contrast_metrics, contrast_slices
 from .decisions import Decision, Failed, Keep, Passed, Promote, Reject, Verdict
 from .errors import InstantWithoutZoneError, UnusableInputError, WindowError
+from .freshness import Freshness, measure_figures
 from .gate import TOLERANCE, Evidence, judge
 from .importance import Importance, Predict, measure_importance
 from .intake import Intake, Limits, find_objections
@@ -23,6 +25,7 @@ __all__ = [
     "CHALLENGER",
     "CHAMPION",
     "TOLERANCE",
+    "Availability",
     "Bounds",
     "Candidate",
     "Check",
@@ -32,6 +35,7 @@ __all__ = [
     "Evidence",
     "Explanation",
     "Failed",
+    "Freshness",
     "Importance",
     "InstantWithoutZoneError",
     "Intake",
@@ -41,6 +45,7 @@ __all__ = [
     "Limits",
     "Loss",
     "Metric",
+    "Missing",
     "Passed",
     "Policy",
     "Predict",
@@ -61,6 +66,7 @@ __all__ = [
     "WindowError",
     "Windows",
     "compare",
+    "compare_availability",
     "contrast_metrics",
     "contrast_slices",
     "decide",
@@ -70,6 +76,7 @@ __all__ = [
     "foresee",
     "judge",
     "largest_difference",
+    "measure_figures",
     "measure_importance",
     "number",
     "reach_batch",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from .availability import MIN_ROWS, Availability
 from .checks import Check, at_least, at_most
 from .decisions import Failed, Passed, Verdict
 from .errors import UnusableInputError
@@ -32,6 +33,7 @@ class Evidence:
         slices: Column to its values for the same rows.
         served_difference: Largest difference between these predictions and those made in the form
             that is served (see `largest_difference`); None where it was not tried.
+        availability: Whether the inputs are there before the label is.
         signature_inputs: Whether the signature names inputs.
         signature_outputs: Whether the signature names outputs.
         description: The version's description.
@@ -43,6 +45,7 @@ class Evidence:
     predictions: ArrayLike
     slices: Mapping[str, ArrayLike]
     served_difference: float | None
+    availability: Availability
     signature_inputs: bool
     signature_outputs: bool
     description: str | None
@@ -60,6 +63,7 @@ def judge(evidence: Evidence, policy: ValidationPolicy) -> Verdict:
     observed = _observe(evidence)
     checks = (
         *_check_observations(evidence, policy),
+        _check_availability(evidence.availability),
         *_check_metadata(evidence, policy),
         *_check_metrics(evidence.kind, observed, policy),
         *_check_slices(evidence, policy.slices, observed),
@@ -118,6 +122,28 @@ def _check_observations(evidence: Evidence, policy: ValidationPolicy) -> Iterato
         evidence.served_difference,
         TOLERANCE,
         why="served and direct predictions must agree",
+    )
+
+
+def _check_availability(found: Availability) -> Check:
+    detail = f"each input is there as often on {found.compared:,} rows without a known label"
+    if not found.compared:
+        detail = (
+            f"nothing could be compared: {found.rows:,} rows have no known label, {MIN_ROWS} that "
+            "were decided at hours of labelled ones are needed"
+        )
+    if found.missing:
+        shares = "; ".join(
+            f"{each.column} is missing on {each.open_share:.0%}, else on {each.labelled_share:.0%}"
+            for each in found.missing
+        )
+        detail = f"of {found.compared:,} rows without a known label {shares}"
+    return Check(
+        name="availability",
+        ok=not found.missing,
+        value=len(found.missing),
+        threshold=0,
+        detail=detail,
     )
 
 

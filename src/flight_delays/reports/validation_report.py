@@ -8,10 +8,21 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..lifecycle import Check, Comparison, Failed, Kind, Policy, UnusableInputError, Verdict, show
+from ..lifecycle import (
+    Check,
+    Comparison,
+    Failed,
+    Freshness,
+    Kind,
+    Policy,
+    UnusableInputError,
+    Verdict,
+    show,
+)
 from ..lifecycle.curves import SliceFigure, measure_slices
 from ..lifecycle.observations import FloatArray
 from .charts import Bar, draw_bars, draw_interval, draw_meter, show_figure
+from .freshness import write_freshness
 from .outcomes import draw_outcomes
 from .page import write_page, write_paragraph, write_plots, write_section, write_table
 
@@ -25,6 +36,8 @@ ADVICE = (
     ("predictions", "Check what the model's predict returns, row by row."),
     ("missing_predictions", "Check what the model's predict returns where features are missing."),
     ("impossible_predictions", "Check that predict returns what the kind of outcome allows."),
+    ("availability", "The input is known only once the label is, or its source has stopped: "
+     "correct the time of its rows in problem/, or leave it out."),
     ("signature", "Log the model by the train task, which infers a signature."),
     ("description", "Describe the model in problem/, then train again."),
     ("tag", "Train by the job model_training, which sets the tag."),
@@ -71,6 +84,7 @@ class Report:
         predictions: What it predicted.
         slices: Column to its values for the same rows.
         opponent: What it was compared with.
+        freshness: What fresher features would bring; None where that was not measured.
         results: Full name of the table that has the checks.
     """
 
@@ -86,6 +100,7 @@ class Report:
     predictions: ArrayLike
     slices: Mapping[str, ArrayLike]
     opponent: Opponent
+    freshness: Freshness | None
     results: str
 
 
@@ -103,6 +118,9 @@ def write_report(report: Report) -> str:
         write_section("Checks", write_checks(report.verdict.checks)),
         write_section(f"Compared with {report.opponent.name}", *write_opponent(report.opponent)),
     ]
+    if report.freshness is not None:
+        heading = "What fresher features would bring"
+        parts.append(write_section(heading, *write_freshness(report.freshness)))
     try:
         labels, predictions = report.kind.read(report.labels, report.predictions)
     except UnusableInputError as error:

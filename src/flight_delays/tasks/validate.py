@@ -1,13 +1,11 @@
 """Task: judge a registered version; let it challenge, or fail with the reasons."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ..contract import load_policy, select_labelled_rows
+from ..contract import load_policy
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.registry import (
     STATUS_TAG,
@@ -20,27 +18,26 @@ from ..lakehouse.registry import (
     take_alias,
 )
 from ..lakehouse.results import RESULTS, Result, write_results
-from ..lakehouse.scoring import has_signature, predict_as_served, score
+from ..lakehouse.scoring import has_signature, predict_as_served
 from ..lifecycle import (
     CHALLENGER,
     CHAMPION,
     Evidence,
     Failed,
-    Interval,
+    Freshness,
     Policy,
     UnusableInputError,
     Verdict,
+    compare_availability,
     judge,
     largest_difference,
-    split,
+    measure_figures,
 )
 from ..problem import PROBLEM
 from ..reports import Opponent, Report, write_report
+from .held_out import HeldOut, hold_out
 from .opponents import compare_with
 from .parameters import Name, Parameters, SchemaName, Text, in_schema
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 REPORT = "validation.html"
 
@@ -65,21 +62,6 @@ class ValidateParameters(Parameters):
     target: SchemaName
     policy: Text
     job_run: Name
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class HeldOut:
-    """The rows a version is judged by.
-
-    Attributes:
-        interval: When they were decided.
-        rows: The rows with their labels.
-        scored: The same with their features and what the version predicts.
-    """
-
-    interval: Interval
-    rows: "DataFrame"
-    scored: pd.DataFrame
 
 
 def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
@@ -127,6 +109,7 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
         predictions=evidence.predictions,
         slices=evidence.slices,
         opponent=meet_opponent(version, policy, held_out, lakehouse),
+        freshness=compare_freshness(policy, held_out),
         results=results,
     )
     record(report, version, lakehouse)
@@ -137,16 +120,6 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
         )
     move_alias(lakehouse.registry, version, CHALLENGER)
     print(f"Version {version.version} of {version.model} passed and is {CHALLENGER}.")
-
-
-def hold_out(version: ModelVersion, policy: Policy, source: str, lakehouse: Lakehouse) -> HeldOut:
-    """Return the rows held out from a version, and what it predicts of them."""
-    as_of = version.require_as_of()
-    interval = split(as_of, policy.windows).holdout
-    qualify = partial(in_schema, source)
-    rows = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, interval, as_of)
-    scored = score(lakehouse.feature_store, version.uri, rows)
-    return HeldOut(interval=interval, rows=rows, scored=scored)
 
 
 def gather_evidence(version: ModelVersion, policy: Policy, held_out: HeldOut) -> Evidence:
@@ -165,6 +138,12 @@ def gather_evidence(version: ModelVersion, policy: Policy, held_out: HeldOut) ->
         predictions=scored["prediction"],
         slices={c: scored[c] for c in policy.validation.slices.columns if c in scored},
         served_difference=difference,
+        availability=compare_availability(
+            held_out.open_rows,
+            held_out.closed_rows,
+            PROBLEM.inputs,
+            PROBLEM.spine.decision_at,
+        ),
         signature_inputs=inputs,
         signature_outputs=outputs,
         description=version.description,
@@ -191,6 +170,30 @@ def meet_opponent(
         # Deploy refuses what cannot be compared; the report says why.
         return Opponent(name=name, comparison=None, why=str(error), asked=asked)
     return Opponent(name=name, comparison=comparison, asked=asked)
+
+
+def compare_freshness(policy: Policy, held_out: HeldOut) -> Freshness | None:
+    """Measure the version also with features as fresh as the decision, where it can be measured."""
+
+    def measure(rows: pd.DataFrame) -> Mapping[str, float | None]:
+        return measure_figures(
+            rows[PROBLEM.label.column],
+            rows["prediction"],
+            kind=PROBLEM.kind,
+            loss=policy.comparison.loss,
+            metrics=policy.validation.metrics,
+        )
+
+    try:
+        return Freshness(
+            loss=policy.comparison.loss,
+            unit=PROBLEM.kind.require_loss(policy.comparison.loss).unit,
+            greatest_age=PROBLEM.refresh.greatest_age,
+            judged=measure(held_out.scored),
+            fresh=measure(held_out.fresh),
+        )
+    except UnusableInputError:
+        return None
 
 
 def print_checks(verdict: Verdict) -> None:

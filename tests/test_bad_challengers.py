@@ -147,7 +147,8 @@ class Outcome:
 def outcome(trained: Laptop) -> Outcome:
     before = read_standing(trained)
     printed = trained.execute(PLANT)
-    return Outcome(*json.loads(printed.splitlines()[-1]), before, read_standing(trained))
+    said, answered_by, faults = json.loads(printed.splitlines()[-1])
+    return Outcome(said, answered_by, faults, before, read_standing(trained))
 
 
 def read_standing(laptop: Laptop) -> tuple[Any, Any]:

@@ -84,12 +84,15 @@ def test_endpoint_of_another_size_is_brought_to_the_configured_one(trained: Lapt
     trained.execute(
         """
 from databricks.sdk import WorkspaceClient
-from flight_delays.lakehouse.endpoint import bring_endpoint
+from flight_delays.lakehouse.endpoint import (
+    Size, describe_entity, name_endpoint, send_configuration, serve_alone,
+)
 from flight_delays.lakehouse.registry import read_version
 import mlflow
 
 version = read_version(mlflow.MlflowClient(), MODEL, 1)
-bring_endpoint(WorkspaceClient(), version, "Large", scale_to_zero=False)
+large = serve_alone(describe_entity(version, Size("Large", scale_to_zero=False)))
+send_configuration(WorkspaceClient(), name_endpoint(MODEL), large)
 """.replace("MODEL", repr(MODEL))
     )
     assert read_size(trained) == [("Large", False)]

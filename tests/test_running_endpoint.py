@@ -20,11 +20,14 @@ import json
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.runtime import spark
 from flight_delays.lakehouse.asking import as_records
+from flight_delays.contract import FEATURES_AT
 from flight_delays.problem import PROBLEM
 
 spine = PROBLEM.spine
+columns = [column for column in PROBLEM.columns if column != FEATURES_AT]
 rows = spark.sql(
-    f"SELECT {{', '.join(PROBLEM.columns)}} FROM {schema}.{{spine.source}} "
+    f"SELECT {{', '.join(columns)}}, {{spine.decision_at}} AS {{FEATURES_AT}} "
+    f"FROM {schema}.{{spine.source}} "
     f"ORDER BY {{spine.decision_at}} DESC LIMIT 20"
 )
 records = as_records(rows.toPandas())

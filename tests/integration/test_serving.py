@@ -8,6 +8,7 @@ from typing import Any
 
 from databricks.sdk.service.serving import EndpointStateConfigUpdate, EndpointStateReady
 
+from flight_delays.contract import FEATURES_AT
 from flight_delays.lakehouse.endpoint import name_endpoint, served_versions
 from flight_delays.problem import PROBLEM
 
@@ -32,7 +33,10 @@ JSON_TYPES: dict[str, Callable[[str], object]] = {
 
 def as_json_row(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row whose values came as text, as JSON has its types."""
-    types = PROBLEM.require_source(PROBLEM.spine.source).columns
+    types = {
+        **PROBLEM.require_source(PROBLEM.spine.source).columns,
+        FEATURES_AT: "TIMESTAMP",
+    }
     return {
         name: value if value is None else JSON_TYPES.get(types[name], str)(value)
         for name, value in row.items()
@@ -55,8 +59,10 @@ def test_champion_is_what_the_endpoint_serves(deployment: Deployment) -> None:
 def test_endpoint_answers_a_small_load(deployment: Deployment, figures: dict[str, str]) -> None:
     spine = PROBLEM.spine
     latest = ", ".join((f"{spine.decision_at} DESC", *PROBLEM.keys))
+    columns = [column for column in PROBLEM.columns if column != FEATURES_AT]
     rows = deployment.sql(
-        f"SELECT {', '.join(PROBLEM.columns)} FROM {deployment.source}.{spine.source} "
+        f"SELECT {', '.join(columns)}, {spine.decision_at} AS {FEATURES_AT} "
+        f"FROM {deployment.source}.{spine.source} "
         f"ORDER BY {latest} LIMIT {REQUESTS}"
     )
     endpoint = name_endpoint(deployment.model)

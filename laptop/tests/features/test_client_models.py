@@ -273,7 +273,7 @@ class TestOnline:
         store = OnlineStore(workspace.home)
         table = store.find(weather, ["temp"])
         assert published.online_table_name == table.name == "dev.shop.weather_online"
-        assert store.lookup(table, [("EWR",)], ["temp"]).to_pylist() == [{"temp": 30.0}]
+        assert store.lookup(table, [("EWR",)], ["temp"]) == [{"temp": 30.0}]
         store.close()
 
     @pytest.mark.parametrize(

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from laptop.features.errors import FeatureError
-from laptop.features.online import FILE, OnlineStore, key_text
+from laptop.features.online import FILE, OnlineStore
 from laptop.features.tables import FeatureTable
 from laptop.home import Home
 
@@ -62,10 +61,7 @@ def publish(store: OnlineStore, *rows: tuple[str, int, float | None]) -> int:
 
 def temps(store: OnlineStore, *origins: Any) -> list[float | None]:
     table = store.find(NAME, ["temp"])
-    found: list[float | None] = (
-        store.lookup(table, [(origin,) for origin in origins], ["temp"]).column(0).to_pylist()
-    )
-    return found
+    return [row["temp"] for row in store.lookup(table, [(each,) for each in origins], ["temp"])]
 
 
 def test_the_latest_row_of_each_key_is_online(store: OnlineStore) -> None:
@@ -193,57 +189,27 @@ def test_features_come_back_in_their_types(store: OnlineStore) -> None:
 
     found = store.lookup(store.find(NAME, list(types)), [(7,)], list(types))
 
-    (row,) = found.to_pylist()
+    (row,) = found
     assert np.isnan(row.pop("nan"))
     assert row == {name: value for name, (_, value) in values.items() if name != "nan"}
 
 
-@pytest.mark.parametrize(
-    ("kind", "forms"),
-    [
-        ("bigint", [5, 5.0, "5", np.int32(5)]),
-        ("string", ["5", 5]),
-        (
-            "timestamp",
-            [
-                "2013-11-01T10:00:00Z",
-                "2013-11-01T10:00:00",
-                "2013-11-01 06:00:00-04:00",
-                at(10),
-                at(10).replace(tzinfo=None),
-                np.datetime64("2013-11-01T10:00:00.000000000"),
-                pd.Timestamp("2013-11-01T10:00:00.000000999Z"),
-            ],
-        ),
-        ("date", ["2013-11-01", date(2013, 11, 1), np.datetime64("2013-11-01")]),
-        ("boolean", [True, np.bool_(True)]),
-        ("double", [0.5, np.float64(0.5), "0.5"]),
-    ],
-)
-def test_all_forms_of_a_key_are_one(kind: str, forms: list[Any]) -> None:
-    assert len({key_text((form,), [kind]) for form in forms}) == 1
+def test_a_new_key_of_the_same_rows_is_the_one_to_look_up_by(store: OnlineStore) -> None:
+    rows = pa.table({"a": ["x", "y"], "b": ["1", "2"]})
+    table = replace(
+        WEATHER,
+        primary_keys=["a"],
+        timestamp_keys=[],
+        features=["a", "b"],
+        types={"a": "string", "b": "string"},
+    )
+    store.publish(table, rows, store="s", online_table="c.s.o")
+    store.publish(replace(table, primary_keys=["b"]), rows, store="s", online_table="c.s.o")
 
-
-@pytest.mark.parametrize("part", [None, float("nan"), pd.NaT, np.datetime64("NaT", "us")])
-def test_a_null_is_no_key(part: Any) -> None:
-    assert key_text(("EWR", part), ["string", "timestamp"]) is None
-
-
-@pytest.mark.parametrize(
-    ("kind", "part"),
-    [
-        ("bigint", "five"),
-        ("bigint", 5.5),
-        ("bigint", True),
-        ("timestamp", "noon"),
-        ("boolean", "true"),
-        ("string", 0.5),
-        ("array<int>", [1]),
-    ],
-)
-def test_what_is_no_key_of_the_type_is_refused(kind: str, part: Any) -> None:
-    with pytest.raises(FeatureError, match=f"is no key of type {kind}"):
-        key_text((part,), [kind])
+    assert store.lookup(store.find(NAME, ["a"]), [("2",), ("x",)], ["a"]) == [
+        {"a": "y"},
+        {"a": None},
+    ]
 
 
 def test_a_store_is_created_once_and_listed(store: OnlineStore) -> None:

@@ -63,10 +63,7 @@ def publish(fe: FeatureEngineeringClient, name: str) -> str:
 
 def temps(store: OnlineStore, name: str, *origins: str) -> list[float | None]:
     table = store.find(name, ["temp"])
-    found: list[float | None] = (
-        store.lookup(table, [(origin,) for origin in origins], ["temp"]).column(0).to_pylist()
-    )
-    return found
+    return [row["temp"] for row in store.lookup(table, [(each,) for each in origins], ["temp"])]
 
 
 def test_states_tell_of_a_first_publication_and_of_a_later_one(

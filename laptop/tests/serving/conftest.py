@@ -46,6 +46,7 @@ from mlflow.types import ColSpec, Schema
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 MODEL = "dev.shop.delay"
 WEATHER = "dev.shop.weather"
@@ -80,8 +81,10 @@ def reader(intercept: float) -> Pipeline:
     """Return a model that gives `intercept + distance + 10 temp + 100 wind`; no temp is -1."""
     rows = pd.DataFrame(np.eye(4, 3), columns=["distance", "temp", "wind"])
     wanted = intercept + rows.to_numpy() @ np.array([1.0, 10.0, 100.0])
+    # A feature that no row has a value of comes as None.
+    numbers = FunctionTransformer(np.asarray, kw_args={"dtype": float})
     imputer = SimpleImputer(strategy="constant", fill_value=-1.0)
-    return make_pipeline(imputer, LinearRegression()).fit(rows, wanted)
+    return make_pipeline(numbers, imputer, LinearRegression()).fit(rows, wanted)
 
 
 def weather(temp: float, wind: int) -> pa.Table:

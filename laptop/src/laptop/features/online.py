@@ -11,19 +11,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from .errors import FeatureError
-from .types import arrow_type
+from .online_keys import wanted_keys
+from .online_rows import digest_rows, keep_latest, texts_of, value_of
 
 if TYPE_CHECKING:
     from .tables import FeatureTable
@@ -42,8 +39,6 @@ CREATE TABLE IF NOT EXISTS online_row (
 ) WITHOUT ROWID;
 """
 _KEYS_A_QUERY = 500
-INSTANT = "%Y-%m-%dT%H:%M:%S+00:00"
-_INTEGERS = frozenset({"tinyint", "smallint", "int", "bigint"})
 
 
 @dataclass(frozen=True)
@@ -126,10 +121,11 @@ class OnlineStore:
         """
         latest = keep_latest(rows, table.primary_keys, table.timeseries_column)
         digests = digest_rows(latest)
-        meta = (table.name, store, time.time(), json.dumps(table.primary_keys))
+        shape = (json.dumps(table.primary_keys), json.dumps(dict(table.types)))
         with self._transaction():
             known = self._db.execute(
-                "SELECT source FROM online_table WHERE name = ?", (online_table,)
+                "SELECT source, primary_keys, types FROM online_table WHERE name = ?",
+                (online_table,),
             ).fetchone()
             if known and known[0] != table.name:
                 raise FeatureError(
@@ -138,8 +134,11 @@ class OnlineStore:
                 )
             self._db.execute(
                 "INSERT OR REPLACE INTO online_table VALUES (?, ?, ?, ?, ?, ?)",
-                (online_table, *meta, json.dumps(dict(table.types))),
+                (online_table, table.name, store, time.time(), *shape),
             )
+            if known and known[1:] != shape:
+                # Rows that are the same are stored under another key, or with other columns.
+                self._db.execute("DELETE FROM online_row WHERE online_table = ?", (online_table,))
             there = self._db.execute(
                 "SELECT key, digest FROM online_row WHERE online_table = ?", (online_table,)
             ).fetchall()
@@ -198,32 +197,28 @@ class OnlineStore:
 
     def lookup(
         self, table: OnlineTable, keys: Sequence[Sequence[Any]], features: Sequence[str]
-    ) -> pa.Table:
-        """Return features by key, one row for each key; nulls where a key is not online.
+    ) -> list[dict[str, Any]]:
+        """Return features by key, one dictionary for each key; None where a key matches no row.
 
         Args:
             table: Where to look.
-            keys: Values in the order of the table's primary keys, in any form JSON has for them.
+            keys: Values in the order of the table's primary keys, as a request's DataFrame holds
+                them.
             features: Columns to return.
 
         Raises:
-            FeatureError: A key is no value of the column's type.
+            FeatureError: The query fails, as on Databricks for values of another type.
         """
-        kinds = [table.types[key] for key in table.primary_keys]
-        wanted = [key_text(key, kinds) for key in keys]
+        wanted = wanted_keys(keys, [table.types[key] for key in table.primary_keys])
         rows = self._rows(table.name, list({text for text in wanted if text is not None}))
-        columns = {}
-        for name in features:
-            kind = table.types[name]
-            if name in table.primary_keys:
-                values = [
-                    key[table.primary_keys.index(name)] if text in rows else None
-                    for key, text in zip(keys, wanted, strict=True)
-                ]
-            else:
-                values = [rows[text][name] if text in rows else None for text in wanted]
-            columns[name] = pa.array([_value(value, kind) for value in values], arrow_type(kind))
-        return pa.table(columns)
+        found = []
+        for key, text in zip(keys, wanted, strict=True):
+            # Keys are equal to what the request sent, or the row would not be found.
+            row = (
+                rows[text] | dict(zip(table.primary_keys, key, strict=True)) if text in rows else {}
+            )
+            found.append({name: value_of(row.get(name), table.types[name]) for name in features})
+        return found
 
     def close(self) -> None:
         """Close the file."""
@@ -254,110 +249,3 @@ class OnlineStore:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
-
-
-def keep_latest(rows: pa.Table, keys: Sequence[str], timeseries_column: str | None) -> pa.Table:
-    """Return the latest row of each key.
-
-    Raises:
-        FeatureError: Two rows have one key, and time, so that it is open which is the latest.
-    """
-    known = [*keys, *filter(None, [timeseries_column])]
-    repeated = int(rows.select(known).to_pandas().duplicated().sum())
-    if repeated:
-        raise FeatureError(
-            f"{repeated} rows repeat the key {known} of another row, so it is open which one goes "
-            "online. Remove them from the table."
-        )
-    if timeseries_column is None:
-        return rows
-    ordered = rows.sort_by(timeseries_column)
-    superseded = ordered.select(list(keys)).to_pandas().duplicated(keep="last").to_numpy()
-    return ordered.filter(pa.array(~superseded))
-
-
-def digest_rows(rows: pa.Table) -> npt.NDArray[np.int64]:
-    """Return a number a row by which an unchanged row is known again."""
-    frame = rows.to_pandas()
-    for field in rows.schema:
-        if pa.types.is_nested(field.type):
-            frame[field.name] = [
-                json.dumps(value, default=_plain) for value in rows.column(field.name).to_pylist()
-            ]
-    hashed = pd.util.hash_pandas_object(frame, index=False)
-    return hashed.to_numpy().view(np.int64)
-
-
-def texts_of(rows: pa.Table, table: "FeatureTable") -> Iterator[tuple[str | None, str]]:
-    """Return each row's key and features as text."""
-    columns = []
-    for name in table.primary_keys:
-        column, kind = rows.column(name), table.types[name]
-        if kind == "timestamp":
-            # A key a row through pandas would take most of a publication's time.
-            column = pc.strftime(column.cast(pa.timestamp("us", "UTC")), format=INSTANT)
-            columns.append(column.to_pylist())
-        else:
-            columns.append([_canonical(part, kind) for part in column.to_pylist()])
-    values = [name for name in table.features if name not in table.primary_keys]
-    for *key, row in zip(*columns, rows.select(values).to_pylist(), strict=True):
-        yield json.dumps(key), json.dumps(row, default=_plain)
-
-
-def key_text(key: Sequence[Any], kinds: Sequence[str]) -> str | None:
-    """Return one text for all forms of a key, None when a part of it is null.
-
-    Raises:
-        FeatureError: A part is no value of its column's type.
-    """
-    if any(part is None or part is pd.NaT or part != part for part in key):
-        return None
-    return json.dumps([_canonical(part, kind) for part, kind in zip(key, kinds, strict=True)])
-
-
-def _canonical(part: Any, kind: str) -> str | int | bool:
-    if isinstance(part, np.generic) and not isinstance(part, np.datetime64):
-        part = part.item()
-    try:
-        if kind in _INTEGERS:
-            if isinstance(part, bool) or int(part) != float(part):
-                raise ValueError(f"{part!r} is no whole number")
-            return int(part)
-        if kind == "timestamp":
-            instant = pd.Timestamp(part)
-            instant = instant.tz_localize(UTC) if instant.tz is None else instant.tz_convert(UTC)
-            return str(instant.floor("us").isoformat(timespec="microseconds"))
-        if kind == "date":
-            return str(pd.Timestamp(part).date())
-        if kind == "boolean" and isinstance(part, bool):
-            return part
-        if kind in ("float", "double"):
-            return repr(float(part))
-        if kind == "string" and isinstance(part, str | int):
-            return str(part)
-    except (ValueError, TypeError) as error:
-        raise FeatureError(f"{part!r} is no key of type {kind}: {error}.") from error
-    raise FeatureError(f"{part!r} ({type(part).__name__}) is no key of type {kind}.")
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return str(value)
-    raise FeatureError(
-        f"A feature of type {type(value).__name__} cannot be published on the laptop. "
-        "Allowed: numbers, booleans, strings, dates, timestamps, arrays of these."
-    )
-
-
-def _value(value: Any, kind: str) -> Any:
-    if isinstance(value, list):
-        return [_value(item, kind.removeprefix("array<").removesuffix(">")) for item in value]
-    if not isinstance(value, str):
-        return value
-    if kind.startswith("decimal"):
-        return Decimal(value)
-    if kind == "timestamp":
-        return datetime.fromisoformat(value)
-    return date.fromisoformat(value) if kind == "date" else value

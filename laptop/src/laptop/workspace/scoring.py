@@ -1,22 +1,19 @@
 """Scoring of one served model version, by MLflow's own scoring server."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
-import pyarrow as pa
 from mlflow.models import Model, ModelSignature
 from mlflow.pyfunc import PyFuncModel
 from mlflow.pyfunc.scoring_server import CONTENT_TYPE_JSON, invocations
 
-from ..features.joins import augment
 from ..features.models import FeatureModel, load_model
 from ..features.online import OnlineStore
 from ..features.spec import MODEL_DATA, SPEC_FILE, Lookup
-from ..features.types import arrow_type
 from .errors import ApiError
 
 # Asks for an answer in another shape than the one there is.
@@ -93,7 +90,11 @@ def load(name: str, version: str, store: OnlineStore) -> ServedModel:
 
 
 class FeatureLookup:
-    """What stands between MLflow and a model with features: looks up those a request lacks.
+    """What MLflow takes for a model with features: looks them up, as the client on Databricks does.
+
+    Every feature is looked up; a column that the request brings then replaces it in all rows, its
+    nulls included. The plain model is given what pandas makes of the values: a column without a
+    value is None of dtype object, integers with a gap are floats.
 
     Args:
         model: The model and the specification of its features.
@@ -106,31 +107,34 @@ class FeatureLookup:
     def __init__(self, model: FeatureModel, store: OnlineStore) -> None:
         self._model = model
         self._store = store
-        self._names = {
-            lookup: [name for name, _ in lookup.features] for lookup in model.spec.lookups()
-        }
+        self._lookups = model.spec.lookups()
         self._tables = {
-            lookup: store.find(lookup.table_name, names) for lookup, names in self._names.items()
+            lookup: store.find(lookup.table_name, [name for name, _ in lookup.features])
+            for lookup in self._lookups
+        }
+        self._defaults = {
+            feature.name: feature.default
+            for feature in model.spec.features
+            if feature.default is not None
         }
 
     def predict(self, frame: pd.DataFrame, params: Mapping[str, Any] | None = None) -> Any:
         """Return predictions for rows that MLflow has held against the signature."""
-        columns = {
-            column.name: column_of(frame[column.name], column.data_type)
-            for column in self._model.spec.columns
-            if column.name in frame
-        }
-        rows = augment(pa.table(columns), self._model.spec, self._find)
-        return self._model.predict(rows, params)
+        rows = frame.to_dict(orient="records")
+        for lookup in self._lookups:
+            found = self._find(lookup, rows)
+            rows = [{**features, **row} for features, row in zip(found, rows, strict=True)]
+        inputs = pd.DataFrame(rows, columns=self._model.spec.model_columns)
+        return self._model.raw.predict(inputs, params=None if params is None else dict(params))
 
-    def _find(self, lookup: Lookup, spine: pa.Table) -> pa.Table:
-        columns = (spine.column(key).to_pylist() for key in lookup.lookup_key)
-        keys = list(zip(*columns, strict=True))
-        found = self._store.lookup(self._tables[lookup], keys, self._names[lookup])
-        return found.rename_columns([output for _, output in lookup.features])
-
-
-def column_of(values: "pd.Series[Any]", kind: str) -> pa.Array:
-    """Return values as Arrow has them; a time is taken for UTC, and to the microsecond."""
-    array = pa.Array.from_pandas(values)
-    return array.cast(arrow_type(kind), safe=kind != "timestamp")
+    def _find(self, lookup: Lookup, rows: list[dict[Hashable, Any]]) -> list[dict[Hashable, Any]]:
+        keys = [[row[key] for key in lookup.lookup_key] for row in rows]
+        names = [name for name, _ in lookup.features]
+        found = self._store.lookup(self._tables[lookup], keys, names)
+        return [
+            {
+                output: self._defaults.get(output) if row[name] is None else row[name]
+                for name, output in lookup.features
+            }
+            for row in found
+        ]

@@ -135,6 +135,9 @@ class SyncedTables:
         self._closing.set()
         for sync in self._syncs:
             sync.join(_PATIENCE_SECONDS)
+        if "_session" in self.__dict__:
+            # At exit it would ask the engine, which is gone by then, again and again.
+            self._session.stop()
 
     @cached_property
     def _store(self) -> "OnlineStore":

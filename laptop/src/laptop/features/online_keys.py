@@ -1,0 +1,142 @@
+"""Keys of online tables, compared as the look-up client of a Databricks endpoint compares them.
+
+That client asks PostgreSQL for the rows and then matches them to the request by equality of
+Python values. So a naive time never equals the zoned one that the store returns, a FLOAT equals
+what PostgreSQL prints of it, and a value that PostgreSQL cannot compare fails the request.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .errors import FeatureError
+
+INTEGERS = frozenset({"tinyint", "smallint", "int", "bigint"})
+_FLOATS = frozenset({"float", "double"})
+_INSTANT = "%Y-%m-%dT%H:%M:%S+00:00"
+
+
+def stored_keys(column: pa.ChunkedArray, kind: str) -> list[Any]:
+    """Return a key column in the form in which its values are compared.
+
+    Raises:
+        FeatureError: Columns of this type cannot be keys.
+    """
+    if kind == "timestamp":
+        # Value by value through Python would take most of a publication's time.
+        column = pc.strftime(column.cast(pa.timestamp("us", "UTC")), format=_INSTANT)
+    elif kind == "date":
+        column = column.cast(pa.string())
+    elif kind in _FLOATS:
+        return [_number(value) for value in returned_floats(column).to_pylist()]
+    elif kind.startswith("decimal"):
+        return [_decimal(value) for value in column.to_pylist()]
+    elif kind not in INTEGERS and kind not in ("string", "boolean"):
+        raise FeatureError(f"A key of type {kind} cannot be published. Use BIGINT or STRING.")
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+def returned_floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return floating point numbers as the driver reads them: from their shortest text."""
+    if pa.types.is_float32(column.type):
+        return column.cast(pa.string()).cast(pa.float64())
+    return column
+
+
+def key_text(parts: Sequence[Any]) -> str:
+    """Return the text under which a key is stored, of parts in comparable form."""
+    return json.dumps(parts)
+
+
+def wanted_keys(keys: Sequence[Sequence[Any]], kinds: Sequence[str]) -> list[str | None]:
+    """Return the text of each key of a request, None for one that matches no row.
+
+    Args:
+        keys: Values in the order of the primary keys, as the request's DataFrame holds them.
+        kinds: Spark simple type names of the primary keys.
+
+    Raises:
+        FeatureError: The query for these keys fails.
+    """
+    columns = []
+    for position, kind in enumerate(kinds):
+        values = [key[position] for key in keys]
+        if len(values) == 1:
+            _check_one(values[0], kind)
+        else:
+            _check_array(values, kind)
+        columns.append([_comparable(value, kind) for value in values])
+    return [None if None in parts else key_text(parts) for parts in zip(*columns, strict=True)]
+
+
+def _comparable(value: Any, kind: str) -> str | int | bool | None:
+    """Return a value in the form of `stored_keys`, None for one that equals none of them."""
+    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if kind in INTEGERS:
+        return int(value) if isinstance(value, int | float) and value == int(value) else None
+    if kind in _FLOATS:
+        return _number(float(value)) if isinstance(value, int | float) else None
+    if kind.startswith("decimal"):
+        exact = Decimal(value) if isinstance(value, int | float | Decimal) else None
+        return None if exact is None else _decimal(exact)
+    if kind == "timestamp":
+        zoned = isinstance(value, datetime) and value.tzinfo is not None
+        # The text of `pc.strftime`, whose seconds have six digits.
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+00:00") if zoned else None
+    if kind == "date":
+        day = isinstance(value, date) and not isinstance(value, datetime)
+        return value.isoformat() if day else None
+    return value if isinstance(value, bool if kind == "boolean" else str) else None
+
+
+def _check_one(value: Any, kind: str) -> None:
+    """Refuse what PostgreSQL cannot compare with the column."""
+    is_bool = isinstance(value, bool)
+    number = isinstance(value, int | float) and not is_bool
+    if (number and kind in ("string", "boolean")) or (is_bool and kind != "boolean"):
+        raise FeatureError(
+            f"The look-up by {value!r} fails: operator does not exist, a key of type "
+            f"{kind.upper()} cannot be compared with {_shown(value)}."
+        )
+
+
+def _check_array(values: Sequence[Any], kind: str) -> None:
+    """Refuse what the driver cannot send as one array, or PostgreSQL cannot cast."""
+    types = {_shown(value) for value in values if value is not None}
+    if len(types) > 1:
+        raise FeatureError(
+            f"The look-up of a key of type {kind.upper()} fails: cannot dump lists of mixed "
+            f"types; got: {', '.join(sorted(types))}. A missing value is a float: send null."
+        )
+    if pd.NaT in values:
+        raise FeatureError(
+            f"The look-up of a key of type {kind.upper()} fails: invalid input syntax for type "
+            'timestamp: "NaT". Send a time in every row.'
+        )
+    if kind in INTEGERS and any(isinstance(v, float) and not math.isfinite(v) for v in values):
+        raise FeatureError(f"The look-up of a key of type {kind.upper()} fails: out of range.")
+
+
+def _shown(value: Any) -> str:
+    return "datetime" if value is pd.NaT or isinstance(value, datetime) else type(value).__name__
+
+
+def _number(value: float | None) -> str | None:
+    # Zero and minus zero are equal.
+    return None if value is None else repr(value + 0.0)
+
+
+def _decimal(value: Decimal | None) -> str | None:
+    if value is None:
+        return None
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

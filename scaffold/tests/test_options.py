@@ -40,6 +40,7 @@ SERVING = {
     "demo.sh",
     "docs/architecture.md",
     "docs/cicd.md",
+    "docs/features.md",
     "docs/first-deploy.md",
     "docs/first-steps.md",
     "docs/with_job_clusters.yml",

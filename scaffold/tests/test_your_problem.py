@@ -32,7 +32,7 @@ from databricks.sdk import WorkspaceClient
 
 patient = {{
     "patient_id": 400, "sex": "one", "age": 50.0, "bmi": 32.0, "bp": 101.0,
-    "visited_at": "2012-03-11T09:00:00",
+    "visited_at": "2012-03-11T09:00:00", "features_at": "2012-03-11T09:00:00",
 }}
 heavier = {{**patient, "bmi": 42.0}}
 answer = WorkspaceClient().serving_endpoints.query(

@@ -54,7 +54,7 @@ KEYS: dict[str, tuple[str, Any]] = {
 }
 
 
-class Shown(BaseEstimator):
+class Shown(BaseEstimator):  # type: ignore[misc]
     """Predicts what it is given: for each row the dtype and the value of each column, as JSON."""
 
     def predict(self, frame: pd.DataFrame) -> Any:

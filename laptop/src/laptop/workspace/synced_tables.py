@@ -194,28 +194,42 @@ class SyncedTables:
     def _sync(self, table: Document) -> None:
         source = self._describe(table["source"])
         started = time.time()
-        version, rows = self._read(source)
+        content = self._content(source)
+        last = table.get("last_sync") or {}
+        unchanged = {key: last.get(key) for key in content} == content
+        rows = None if unchanged else self._read(source, content["version"])
         with self._writing:
             if not self._is_current(table):
                 return
-            count = self._store.publish(
-                source, rows, store=table["store"], online_table=table["name"]
-            )
-            position = {"start": started, "end": time.time(), **version}
-            message = f"Synced {count} rows of {source.name}."
+            message = f"Nothing has changed in {source.name}."
+            if rows is not None:
+                count = self._store.publish(
+                    source, rows, store=table["store"], online_table=table["name"]
+                )
+                message = f"Synced {count} rows of {source.name}."
+            position = {"start": started, "end": time.time(), **content}
             self._settle(table, {"state": ONLINE, "message": message, "last_sync": position})
 
-    def _read(self, source: "FeatureTable") -> tuple[Document, "pa.Table"]:
-        from ..features.tables import quote_table
-
+    def _content(self, source: "FeatureTable") -> Document:
+        """Return what the rows to publish, and the form they are stored in, depend on."""
         commits = self._state.get(COMMITS, source.table_id) or {"commits": [], "latest": 0}
         latest = int(commits["latest"])
         made = [c["timestamp"] for c in commits["commits"] if c["version"] == latest]
         committed = made[0] if made else source.creation_timestamp
-        rows = self._session.sql(
-            f"SELECT * FROM {quote_table(source.name)} VERSION AS OF {latest}"
+        return {
+            "table_id": source.table_id,
+            "version": latest,
+            "committed": (committed or 0) / 1000,
+            "keys": source.key_columns,
+            "types": dict(source.types),
+        }
+
+    def _read(self, source: "FeatureTable", version: int) -> "pa.Table":
+        from ..features.tables import quote_table
+
+        return self._session.sql(
+            f"SELECT * FROM {quote_table(source.name)} VERSION AS OF {version}"
         ).toArrow()
-        return {"version": latest, "committed": (committed or 0) / 1000}, rows
 
     def _is_current(self, table: Document) -> bool:
         current = self._state.get(SYNCED, table["name"])

@@ -1,0 +1,57 @@
+import json
+import os
+import signal
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.catalog import PrimaryKeyConstraint, TableConstraint
+from databricks.sdk.service.database import SyncedTableState
+from databricks.sdk.service.ml import PublishSpec, PublishSpecPublishMode
+from laptop import connection
+from laptop.workspace.publishing import FILE
+
+from ..conftest import Toy, alive, until
+
+SOURCE, ONLINE = "dev.shop.f", "dev.shop.f_online"
+
+
+def open_client(toy: Toy) -> WorkspaceClient:
+    there = toy.open()
+    return WorkspaceClient(host=there.address, token=there.token)
+
+
+def state(client: WorkspaceClient) -> SyncedTableState | None:
+    status = client.database.get_synced_database_table(ONLINE).data_synchronization_status
+    return status.detailed_state if status else None
+
+
+def publish(client: WorkspaceClient) -> None:
+    spec = PublishSpec("s", ONLINE, PublishSpecPublishMode.TRIGGERED)
+    client.feature_store.publish_table(SOURCE, spec)
+
+
+def test_a_sync_that_a_killed_workspace_leaves_is_taken_up_by_the_next(lonely: Toy) -> None:
+    client = open_client(lonely)
+    client.schemas.create("shop", "dev")
+    for statement in (
+        f"CREATE TABLE {SOURCE} (id BIGINT NOT NULL, x DOUBLE) USING DELTA",
+        f"INSERT INTO {SOURCE} VALUES (9007199254740993, 1.5)",
+    ):
+        client.statement_execution.execute_statement(statement, "laptop")
+    key = PrimaryKeyConstraint("pk", ["id"])
+    client.table_constraints.create(SOURCE, TableConstraint(primary_key_constraint=key))
+    (lonely.home.path / FILE).write_text(json.dumps({"delay_seconds": 3600}))
+    publish(client)
+    running = connection.find(lonely.home)
+    assert running
+    os.kill(running.pid, signal.SIGKILL)
+    until(lambda: not alive(running.pid))
+    (lonely.home.path / FILE).unlink()
+
+    client = open_client(lonely)
+
+    until(lambda: state(client) == SyncedTableState.SYNCED_TABLE_ONLINE_NO_PENDING_UPDATE)
+    publish(client)
+    until(lambda: state(client) == SyncedTableState.SYNCED_TABLE_ONLINE_NO_PENDING_UPDATE)
+    status = client.database.get_synced_database_table(ONLINE).data_synchronization_status
+    assert status
+    assert status.message == f"Nothing has changed in {SOURCE}."

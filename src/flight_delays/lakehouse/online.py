@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PATIENCE = timedelta(minutes=50)
 GRACE = timedelta(minutes=2)
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 15.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 15.0
 ATTEMPTS = 3
 SETTLED = (
     SyncedTableState.SYNCED_TABLE_ONLINE,
@@ -153,16 +153,15 @@ def await_publication(
 
 
 def watch(online: str, wait: Callable[[float], None]) -> Iterator[timedelta]:
-    """Yield how long an online table was watched, after ever longer pauses.
+    """Yield how long an online table was watched, after pauses of a fifth of that time.
 
     Raises:
         PublicationError: It has taken too long.
     """
-    start, pause = monotonic(), FIRST_PAUSE
+    start = monotonic()
     while (waited := timedelta(seconds=monotonic() - start)) < PATIENCE:
         yield waited
-        wait(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
+        wait(min(max(SHORTEST_PAUSE, waited.total_seconds() / 5), LONGEST_PAUSE))
     raise PublicationError(online, f"it was still under way after {PATIENCE}")
 
 

@@ -172,7 +172,12 @@ def make_champion(challenger: ModelVersion, previous: int | None, lakehouse: Lak
             f"{CHAMPION} of {challenger.model} was version {previous} and is {standing} now: "
             "another writer moved it. Run the job again."
         )
-    move_alias(lakehouse.registry, challenger, CHAMPION)
+    try:
+        move_alias(lakehouse.registry, challenger, CHAMPION)
+    except Exception:
+        # An answer that was lost does not undo what the registry has done.
+        if read_aliases(lakehouse.registry, challenger.model).get(CHAMPION) != challenger.version:
+            raise
 
 
 def serve(

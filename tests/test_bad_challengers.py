@@ -38,7 +38,7 @@ from sklearn.base import BaseEstimator
 from flight_delays.contract import load_policy, select_labelled_rows
 from flight_delays.lakehouse.asking import as_records
 from flight_delays.lakehouse.context import Lakehouse
-from flight_delays.lakehouse.errors import EndpointError
+from flight_delays.lakehouse.errors import LakehouseError
 from flight_delays.lakehouse.logging import log_model
 from flight_delays.lakehouse.registry import read_version
 from flight_delays.lakehouse.scoring import RAW_MODEL
@@ -100,7 +100,8 @@ def ask_as_users():
             faults.append(str(error))
 
 mlflow.set_experiment("planted")
-users = threading.Thread(target=ask_as_users)
+# A daemon, so that an error below ends the process.
+users = threading.Thread(target=ask_as_users, daemon=True)
 users.start()
 said = {{}}
 for kind in (Strings, Slow, Forgetful, Strict):
@@ -114,10 +115,10 @@ for kind in (Strings, Slow, Forgetful, Strict):
     try:
         deploy.promote(challenger, champion, held_out, SCHEMA, lakehouse)
         message = "promoted"
-    except EndpointError as error:
+    except LakehouseError as error:
         message = str(error)
     tags = read_version(lakehouse.registry, MODEL, number).tags
-    said[kind.__name__] = [message, tags["decision"], tags["decision_reason"]]
+    said[kind.__name__] = [message, tags.get("decision"), tags.get("decision_reason")]
 done.set()
 users.join()
 print(json.dumps([said, answered_by, faults]))

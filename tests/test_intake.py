@@ -154,7 +154,7 @@ def intake(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Intake:
     laptop.execute(
         "from databricks.sdk import WorkspaceClient; "
         f"[WorkspaceClient().schemas.create(name, {catalog!r}) for name in "
-        f"({schema!r}, 'late', 'killed', 'changed')]"
+        f"({schema!r}, 'late', 'killed_before_orders', 'killed_before_watermarks', 'changed')]"
     )
     return Intake(laptop, tmp_path_factory.mktemp("intake") / "rows.json")
 
@@ -270,12 +270,13 @@ def test_spans_bring_the_rows_that_one_would_and_those_late_by_less_than_is_read
     assert [found for _, found in left] == expected
 
 
-def test_killed_before_the_watermark_it_reads_the_span_again(intake: Intake) -> None:
-    killed = in_schema(intake, "killed")
+@pytest.mark.parametrize("cut", ["orders", "watermarks"])
+def test_killed_before_the_watermark_it_reads_the_span_again(intake: Intake, cut: str) -> None:
+    killed = in_schema(intake, f"killed_before_{cut}")
     first, second = order(1, at="2024-05-01 09:00:00"), order(2, at="2024-05-01 10:30:00")
     meanwhile = order(3, at="2024-05-01 10:15:00")
     killed.run_spans(step("2024-05-01T10:00:00", [first]))
-    printed, left = killed.run_spans(step("2024-05-01T11:00:00", [first, second]), cut="watermarks")
+    printed, left = killed.run_spans(step("2024-05-01T11:00:00", [first, second]), cut=cut)
     assert printed.endswith("CUT\n")
     assert left == []
     _, ((ids, marks),) = killed.run_spans(step("2024-05-01T11:30:00", [first, second, meanwhile]))

@@ -76,14 +76,15 @@ def test_metrics_that_are_listed_are_those_there_are(kind: Kind) -> None:
 
 @pytest.mark.slow
 def test_commands_of_the_documents_run_in_their_order(tmp_path: Path) -> None:
-    readme, steps = (
+    readme, features, steps = (
         [line for line in commands_of(document) if not ELSEWHERE.match(line)]
-        for document in ("README.md", "docs/first-steps.md")
+        for document in ("README.md", "docs/features.md", "docs/first-steps.md")
     )
     # The steps start where the demo ends: November known, and scored.
     lines = [
         "uv run laptop run feature_refresh --params as_of=2013-12-01",
         *readme,
+        *features,
         "uv run laptop run batch_inference --params as_of=2013-12-01",
         *steps,
     ]
@@ -106,5 +107,6 @@ def test_commands_of_the_documents_run_in_their_order(tmp_path: Path) -> None:
     )
     connection.stop(Home(tmp_path / "home"))
     assert len(readme) >= 4
+    assert len(features) >= 4
     assert len(steps) >= 4
     assert done.returncode == 0, done.stdout + done.stderr

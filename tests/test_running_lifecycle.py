@@ -195,13 +195,15 @@ import json
 import mlflow
 from databricks.sdk.runtime import spark
 from databricks.feature_engineering import FeatureEngineeringClient
+from flight_delays.contract import FEATURES_AT
 from flight_delays.lakehouse.scoring import predict_as_served
 from flight_delays.problem import PROBLEM
 
 model = {model!r}
 spine = PROBLEM.spine
 rows = spark.sql(
-    f"SELECT * FROM {schema}.{{spine.source}} ORDER BY {{spine.decision_at}} DESC LIMIT 20"
+    f"SELECT *, {{spine.decision_at}} AS {{FEATURES_AT}} FROM {schema}.{{spine.source}} "
+    f"ORDER BY {{spine.decision_at}} DESC LIMIT 20"
 )
 batch = FeatureEngineeringClient().score_batch(model_uri=f"models:/{{model}}@Champion", df=rows)
 batch = batch.toPandas()
@@ -219,7 +221,8 @@ def test_batch_and_raw_model_return_one_double_a_row(trained: Laptop) -> None:
     assert len(batch) == 20
     assert all(isinstance(value, float) and PROBLEM.kind.allows(value) for value in batch)
     assert [output["type"] for output in outputs] == ["double"]
-    assert inputs == sorted(PROBLEM.columns)
+    # Features are looked up as of an instant of their own: the decision's is of no use to it.
+    assert set(inputs) == set(PROBLEM.columns) - {PROBLEM.spine.decision_at}
 
 
 def test_dbutils_whose_task_values_reach_nobody_is_refused(trained: Laptop) -> None:

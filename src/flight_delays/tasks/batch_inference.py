@@ -71,6 +71,11 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
     require_columns(lakehouse.spark, table, COLUMNS, REMEDY)
     decided = select_rows(lakehouse.spark, PROBLEM, qualify, window, known_by=parameters.as_of)
     rows = leave_out_scored(decided, lakehouse.spark, table, parameters.model, champion)
+    lakehouse.set_task_value("model_version", champion)
+    if rows.isEmpty():
+        print(f"{table}: version {champion} has scored all rows decided {window}")
+        lakehouse.set_task_value("rows_added", 0)
+        return
     scored = lakehouse.feature_store.score_batch(
         model_uri=f"models:/{parameters.model}@{CHAMPION}", df=rows, result_type="double"
     )
@@ -82,7 +87,6 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
     added = add_new_rows(lakehouse.spark, table, predictions, IDENTITY)
     print(f"{table}: {added:,} predictions by version {champion} added, for rows decided {window}")
     lakehouse.set_task_value("rows_added", added)
-    lakehouse.set_task_value("model_version", champion)
 
 
 def leave_out_scored(

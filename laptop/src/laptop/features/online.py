@@ -8,6 +8,7 @@ import json
 import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,24 +20,26 @@ import numpy as np
 import pyarrow as pa
 
 from .errors import FeatureError
-from .online_keys import wanted_keys
-from .online_rows import digest_rows, keep_latest, texts_of, value_of
+from .online_keys import Key, wanted_keys
+from .online_rows import digest_rows, keep_latest, stored_columns, value_of
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from .tables import FeatureTable
 
 FILE = "online.db"
 
+# Rows of a published table are in an SQL table of their own, which `rows` names.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS store (name TEXT PRIMARY KEY, capacity TEXT, created_at TEXT);
-CREATE TABLE IF NOT EXISTS online_table (
+CREATE TABLE IF NOT EXISTS published (
     name TEXT PRIMARY KEY, source TEXT NOT NULL, store TEXT NOT NULL, published_at REAL NOT NULL,
-    primary_keys TEXT NOT NULL, types TEXT NOT NULL
+    primary_keys TEXT NOT NULL, types TEXT NOT NULL, rows TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS online_row (
-    online_table TEXT, key TEXT, features TEXT NOT NULL, digest INTEGER NOT NULL,
-    PRIMARY KEY (online_table, key)
-) WITHOUT ROWID;
+CREATE TEMPORARY TABLE gone (digest INTEGER PRIMARY KEY);
+DROP TABLE IF EXISTS online_table;
+DROP TABLE IF EXISTS online_row;
 """
 _KEYS_A_QUERY = 500
 
@@ -124,7 +127,7 @@ class OnlineStore:
         shape = (json.dumps(table.primary_keys), json.dumps(dict(table.types)))
         with self._transaction():
             known = self._db.execute(
-                "SELECT source, primary_keys, types FROM online_table WHERE name = ?",
+                "SELECT source, rows, primary_keys, types FROM published WHERE name = ?",
                 (online_table,),
             ).fetchone()
             if known and known[0] != table.name:
@@ -132,40 +135,24 @@ class OnlineStore:
                     f"Online table {online_table} shows {known[0]}, and cannot show {table.name} "
                     "too. Publish under another online_table_name."
                 )
+            if known and known[2:] == shape:
+                into = known[1]
+            else:
+                # Other keys or columns: rows that are the same are stored in another form.
+                self._drop_rows(online_table)
+                into = self._create_rows(table)
             self._db.execute(
-                "INSERT OR REPLACE INTO online_table VALUES (?, ?, ?, ?, ?, ?)",
-                (online_table, table.name, store, time.time(), *shape),
+                "INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (online_table, table.name, store, time.time(), *shape, into),
             )
-            if known and known[1:] != shape:
-                # Rows that are the same are stored under another key, or with other columns.
-                self._db.execute("DELETE FROM online_row WHERE online_table = ?", (online_table,))
-            there = self._db.execute(
-                "SELECT key, digest FROM online_row WHERE online_table = ?", (online_table,)
-            ).fetchall()
-            stale = ~np.isin(digests, [digest for _, digest in there])
-            gone = ~np.isin([digest for _, digest in there], digests)
-            self._db.executemany(
-                "DELETE FROM online_row WHERE online_table = ? AND key = ?",
-                ((online_table, there[position][0]) for position in np.flatnonzero(gone)),
-            )
-            self._db.executemany(
-                "INSERT OR REPLACE INTO online_row VALUES (?, ?, ?, ?)",
-                (
-                    (online_table, key, text, digest)
-                    for (key, text), digest in zip(
-                        texts_of(latest.filter(pa.array(stale)), table),
-                        digests[stale].tolist(),
-                        strict=True,
-                    )
-                ),
-            )
+            self._replace(into, table, latest, digests)
         return int(latest.num_rows)
 
     def withdraw(self, online_table: str) -> bool:
         """Remove an online table with its rows; return whether there was one."""
         with self._transaction():
-            self._db.execute("DELETE FROM online_row WHERE online_table = ?", (online_table,))
-            gone = self._db.execute("DELETE FROM online_table WHERE name = ?", (online_table,))
+            self._drop_rows(online_table)
+            gone = self._db.execute("DELETE FROM published WHERE name = ?", (online_table,))
         return gone.rowcount > 0
 
     def find(self, source: str, features: Sequence[str]) -> OnlineTable:
@@ -176,11 +163,11 @@ class OnlineStore:
         """
         with self._lock:
             row = self._db.execute(
-                "SELECT name, source, primary_keys, types FROM online_table WHERE source = ? "
+                "SELECT name, source, primary_keys, types FROM published WHERE source = ? "
                 "ORDER BY published_at DESC LIMIT 1",
                 (source,),
             ).fetchone()
-            published = self._db.execute("SELECT DISTINCT source FROM online_table").fetchall()
+            published = self._db.execute("SELECT DISTINCT source FROM published").fetchall()
         if row is None:
             there = ", ".join(sorted(name for (name,) in published)) or "none"
             raise FeatureError(
@@ -210,42 +197,85 @@ class OnlineStore:
             FeatureError: The query fails, as on Databricks for values of another type.
         """
         wanted = wanted_keys(keys, [table.types[key] for key in table.primary_keys])
-        rows = self._rows(table.name, list({text for text in wanted if text is not None}))
-        found = []
-        for key, text in zip(keys, wanted, strict=True):
-            # Keys are equal to what the request sent, or the row would not be found.
-            row = (
-                rows[text] | dict(zip(table.primary_keys, key, strict=True)) if text in rows else {}
-            )
-            found.append({name: value_of(row.get(name), table.types[name]) for name in features})
-        return found
+        rows = self._rows(table, list({key for key in wanted if key is not None}), features)
+        nothing = dict.fromkeys(features)
+        return [dict(rows[key]) if key in rows else dict(nothing) for key in wanted]
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
 
-    def _rows(self, online_table: str, keys: list[str]) -> dict[str | None, dict[str, Any]]:
-        rows: dict[str | None, dict[str, Any]] = {}
-        for start in range(0, len(keys), _KEYS_A_QUERY):
-            some = keys[start : start + _KEYS_A_QUERY]
-            marks = ", ".join("?" * len(some))
-            with self._lock:
+    def _rows(
+        self, table: OnlineTable, keys: list[Key], features: Sequence[str]
+    ) -> dict[Key | None, dict[str, Any]]:
+        by = [_quote(f"key {name}") for name in table.primary_keys]
+        columns = ", ".join([*by, *(_quote(name) for name in features)])
+        kinds = [table.types[name] for name in features]
+        rows: dict[Key | None, dict[str, Any]] = {}
+        # In one transaction, so that all rows are of one publication.
+        with self._transaction("DEFERRED"):
+            known = self._db.execute("SELECT rows FROM published WHERE name = ?", (table.name,))
+            name = known.fetchone()
+            if name is None:
+                raise FeatureError(
+                    f"Online Table '{table.name}' does not exist in the Online Store."
+                )
+            for start in range(0, len(keys), _KEYS_A_QUERY):
+                some = keys[start : start + _KEYS_A_QUERY]
+                marks = ", ".join([f"({', '.join('?' * len(by))})"] * len(some))
                 found = self._db.execute(
-                    "SELECT key, features FROM online_row "
-                    f"WHERE online_table = ? AND key IN ({marks})",
-                    (online_table, *some),
-                ).fetchall()
-            rows.update((key, json.loads(text)) for key, text in found)
+                    f"SELECT {columns} FROM {name[0]} WHERE ({', '.join(by)}) IN (VALUES {marks})",
+                    [part for key in some for part in key],
+                )
+                for row in found:
+                    values = map(value_of, row[len(by) :], kinds)
+                    rows[row[: len(by)]] = dict(zip(features, values, strict=True))
         return rows
 
+    def _create_rows(self, table: "FeatureTable") -> str:
+        name = f"rows_{uuid.uuid4().hex}"
+        keys = [_quote(f"key {key}") for key in table.primary_keys]
+        columns = [*keys, *(_quote(feature) for feature in table.features), "digest"]
+        self._db.execute(
+            f"CREATE TABLE {name} ({', '.join(columns)}, PRIMARY KEY ({', '.join(keys)})) "
+            "WITHOUT ROWID"
+        )
+        return name
+
+    def _drop_rows(self, online_table: str) -> None:
+        known = self._db.execute("SELECT rows FROM published WHERE name = ?", (online_table,))
+        for (name,) in known.fetchall():
+            self._db.execute(f"DROP TABLE {name}")
+
+    def _replace(
+        self, into: str, table: "FeatureTable", latest: pa.Table, digests: "npt.NDArray[np.int64]"
+    ) -> None:
+        """Bring the rows of an SQL table to the given ones."""
+        there = np.array([d for (d,) in self._db.execute(f"SELECT digest FROM {into}")], np.int64)
+        gone = there[~np.isin(there, digests)].tolist()
+        self._db.execute("DELETE FROM temp.gone")
+        self._db.executemany("INSERT OR IGNORE INTO temp.gone VALUES (?)", zip(gone, strict=True))
+        if gone:
+            self._db.execute(f"DELETE FROM {into} WHERE digest IN (SELECT digest FROM temp.gone)")
+        new = ~np.isin(digests, there)
+        columns = [*stored_columns(latest.filter(pa.array(new)), table), digests[new].tolist()]
+        marks = ", ".join("?" * len(columns))
+        self._db.executemany(
+            f"INSERT OR REPLACE INTO {into} VALUES ({marks})", zip(*columns, strict=True)
+        )
+
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(f"BEGIN {kind}")
             try:
                 yield
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

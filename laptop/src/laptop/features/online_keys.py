@@ -5,7 +5,6 @@ Python values. So a naive time never equals the zoned one that the store returns
 what PostgreSQL prints of it, and a value that PostgreSQL cannot compare fails the request.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -20,18 +19,21 @@ from .errors import FeatureError
 
 INTEGERS = frozenset({"tinyint", "smallint", "int", "bigint"})
 _FLOATS = frozenset({"float", "double"})
-_INSTANT = "%Y-%m-%dT%H:%M:%S+00:00"
+Key = tuple[str | int | bool, ...]
+"""A key in the form in which it is stored and compared."""
+
+INSTANT = "%Y-%m-%dT%H:%M:%S+00:00"
 
 
 def stored_keys(column: pa.ChunkedArray, kind: str) -> list[Any]:
-    """Return a key column in the form in which its values are compared.
+    """Return a key column in the form in which its values are stored and compared.
 
     Raises:
         FeatureError: Columns of this type cannot be keys.
     """
     if kind == "timestamp":
         # Value by value through Python would take most of a publication's time.
-        column = pc.strftime(column.cast(pa.timestamp("us", "UTC")), format=_INSTANT)
+        column = pc.strftime(column.cast(pa.timestamp("us", "UTC")), format=INSTANT)
     elif kind == "date":
         column = column.cast(pa.string())
     elif kind in _FLOATS:
@@ -51,13 +53,8 @@ def returned_floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
-def key_text(parts: Sequence[Any]) -> str:
-    """Return the text under which a key is stored, of parts in comparable form."""
-    return json.dumps(parts)
-
-
-def wanted_keys(keys: Sequence[Sequence[Any]], kinds: Sequence[str]) -> list[str | None]:
-    """Return the text of each key of a request, None for one that matches no row.
+def wanted_keys(keys: Sequence[Sequence[Any]], kinds: Sequence[str]) -> list[Key | None]:
+    """Return each key of a request as it is stored, None for one that matches no row.
 
     Args:
         keys: Values in the order of the primary keys, as the request's DataFrame holds them.
@@ -74,7 +71,11 @@ def wanted_keys(keys: Sequence[Sequence[Any]], kinds: Sequence[str]) -> list[str
         else:
             _check_array(values, kind)
         columns.append([_comparable(value, kind) for value in values])
-    return [None if None in parts else key_text(parts) for parts in zip(*columns, strict=True)]
+    wanted: list[Key | None] = []
+    for parts in zip(*columns, strict=True):
+        known = tuple(part for part in parts if part is not None)
+        wanted.append(known if len(known) == len(parts) else None)
+    return wanted
 
 
 def _comparable(value: Any, kind: str) -> str | int | bool | None:

@@ -1,7 +1,7 @@
 """Rows of online tables: which of a feature table's go online, and how they are stored."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .errors import FeatureError
-from .online_keys import key_text, returned_floats, stored_keys
+from .online_keys import INSTANT, returned_floats, stored_keys
+from .types import arrow_type
 
 if TYPE_CHECKING:
     from .tables import FeatureTable
@@ -22,8 +24,15 @@ def keep_latest(rows: pa.Table, keys: Sequence[str], timeseries_column: str | No
     """Return the latest row of each key.
 
     Raises:
-        FeatureError: Two rows have one key, and time, so that it is open which is the latest.
+        FeatureError: A row has no key, or two rows have one key, and time, so that it is open
+            which is the latest.
     """
+    for name in keys:
+        if missing := rows.column(name).null_count:
+            raise FeatureError(
+                f"{missing} rows have no value of {name}, which is a key. Remove them from the "
+                "table."
+            )
     known = [*keys, *filter(None, [timeseries_column])]
     repeated = int(rows.select(known).to_pandas().duplicated().sum())
     if repeated:
@@ -50,33 +59,57 @@ def digest_rows(rows: pa.Table) -> npt.NDArray[np.int64]:
     return hashed.to_numpy().view(np.int64)
 
 
-def texts_of(rows: pa.Table, table: "FeatureTable") -> Iterator[tuple[str, str]]:
-    """Return each row's key and features as text."""
+def stored_columns(rows: pa.Table, table: "FeatureTable") -> list[list[Any]]:
+    """Return the columns of the SQL table that holds rows: keys, then all columns.
+
+    Raises:
+        FeatureError: A column has a type that is not published.
+    """
     keys = [stored_keys(rows.column(name), table.types[name]) for name in table.primary_keys]
-    names = [name for name in table.features if name not in table.primary_keys]
-    values = rows.select(names)
-    for position, field in enumerate(values.schema):
-        if pa.types.is_float32(field.type):
-            values = values.set_column(position, field.name, returned_floats(values[field.name]))
-    for *key, row in zip(*keys, values.to_pylist(), strict=True):
-        yield key_text(key), json.dumps(row, default=_plain)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return str(value)
-    raise FeatureError(
-        f"A feature of type {type(value).__name__} cannot be published on the laptop. "
-        "Allowed: numbers, booleans, strings, dates, timestamps, arrays of these."
-    )
+    return [*keys, *(_stored(rows.column(name), table.types[name]) for name in table.features)]
 
 
 def value_of(value: Any, kind: str) -> Any:
     """Return a stored feature as the look-up client receives it."""
+    if value is None:
+        return None
+    if kind.startswith("array<"):
+        return _items(json.loads(value), kind)
+    if kind in ("float", "double"):
+        return float(value)
+    return bool(value) if kind == "boolean" else _parsed(value, kind)
+
+
+def _stored(column: pa.ChunkedArray, kind: str) -> list[Any]:
+    arrow_type(kind)
+    if kind.startswith("array<"):
+        values = column.to_pylist()
+        return [None if each is None else json.dumps(each, default=_plain) for each in values]
+    if kind in ("float", "double"):
+        column = returned_floats(column)
+        values = column.to_pylist()
+        # SQLite would take NaN for NULL.
+        nan = pc.any(pc.is_nan(column)).as_py()
+        return ["nan" if each != each else each for each in values] if nan else values
+    if kind == "timestamp":
+        column = pc.strftime(column.cast(pa.timestamp("us", "UTC")), format=INSTANT)
+    elif kind == "date" or kind.startswith("decimal"):
+        column = column.cast(pa.string())
+    return list(column.to_pylist())
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _items(value: Any, kind: str) -> Any:
     if isinstance(value, list):
-        return [value_of(item, kind.removeprefix("array<").removesuffix(">")) for item in value]
+        inner = kind.removeprefix("array<").removesuffix(">")
+        return [_items(item, inner) for item in value]
+    return _parsed(value, kind)
+
+
+def _parsed(value: Any, kind: str) -> Any:
     if not isinstance(value, str):
         return value
     if kind.startswith("decimal"):

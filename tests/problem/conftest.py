@@ -71,7 +71,8 @@ def read_sources(as_of: datetime, shift_days: int = 0) -> Tables:
 def look_up(flights: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     """Join to each flight the features that a request at its decision finds, in their order."""
     refresh = PROBLEM.refresh
-    features_at = (flights["decision_at"] - refresh.delay).dt.floor(refresh.every)
+    every = f"{refresh.every.total_seconds():.0f}s"
+    features_at = (flights["decision_at"] - refresh.delay).dt.floor(every)
     found = flights.assign(features_at=features_at).reset_index(names="position")
     for table in FEATURE_TABLES:
         keys, rows = list(table.lookup_key), tables[table.name]
@@ -84,7 +85,7 @@ def look_up(flights: pd.DataFrame, tables: Tables) -> pd.DataFrame:
             left_on="features_at",
             right_on="known_at",
             by=keys,
-            tolerance=pd.Timedelta(table.lookback),
+            tolerance=None if table.lookback is None else pd.Timedelta(table.lookback),
         ).drop(columns="known_at")
     return found.sort_values("position", ignore_index=True).drop(columns="position")
 

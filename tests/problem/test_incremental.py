@@ -117,7 +117,8 @@ def test_tables_computed_in_steps_are_those_computed_at_once(
 
 def leave_out_nulls(rows: pd.DataFrame) -> pd.DataFrame:
     """Leave out what `expire` adds: in the sample all else is known at a full minute."""
-    return rows.loc[rows["known_at"].dt.second == 0]
+    kept: pd.DataFrame = rows.loc[rows["known_at"].dt.second == 0]
+    return kept
 
 
 def find(table: FeatureTable, rows: pd.DataFrame, at: datetime) -> pd.DataFrame:

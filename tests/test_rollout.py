@@ -229,7 +229,12 @@ def has_old(body: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def refusing(environment: dict[str, str], refused: Refused) -> Iterator[WorkspaceClient]:
+def refusing(
+    environment: dict[str, str],
+    refused: Refused,
+    status: int = 400,
+    code: str = "INVALID_PARAMETER_VALUE",
+) -> Iterator[WorkspaceClient]:
     """Return the workspace behind a proxy that refuses some updates of endpoints."""
     host = environment["DATABRICKS_HOST"]
 
@@ -237,8 +242,8 @@ def refusing(environment: dict[str, str], refused: Refused) -> Iterator[Workspac
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.command == "PUT" and refused(json.loads(body)):
-                text = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": REFUSAL})
-                self.reply(400, text.encode())
+                text = json.dumps({"error_code": code, "message": REFUSAL})
+                self.reply(status, text.encode())
                 return
             headers = {
                 name: self.headers[name]
@@ -315,6 +320,17 @@ def test_where_0_is_refused_a_lost_alias_puts_the_old_version_back(
     with refusing(environment, has_zero) as strict, pytest.raises(EndpointError):
         roll(strict, NEW, OLD, commit=fail)
     assert shares(serving_old) == {"1": 100}
+
+
+def test_update_is_sent_again_where_another_began_meanwhile(
+    environment: dict[str, str], serving_old: WorkspaceClient
+) -> None:
+    conflicts, pauses = iter([True]), list[float]()
+    wanted = serve_alone(describe_entity(NEW, SIZE))
+    with refusing(environment, lambda _: next(conflicts, False), 409, "RESOURCE_CONFLICT") as busy:
+        send_configuration(busy, ENDPOINT, wanted, pauses.append)
+    assert len(pauses) == 1
+    assert shares(serving_old) == {"2": 100}
 
 
 def test_failed_restoration_is_reported_beside_the_first_error(

@@ -47,6 +47,7 @@ class Workspace:
     home: Path
     url: str
     remote: str
+    synced: SyncedTables
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +79,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         patch.setenv("LAPTOP_HOME", str(home))
         patch.setenv("MLFLOW_TRACKING_URI", f"laptop://{home}")
         patch.setenv("MLFLOW_REGISTRY_URI", f"laptop://{home}")
-        yield Workspace(home, url, remote)
+        yield Workspace(home, url, remote, synced)
     server.should_exit = True
     thread.join()
     synced.close()

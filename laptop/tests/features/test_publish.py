@@ -14,6 +14,7 @@ from laptop.features.online import OnlineStore
 from laptop.workspace.publishing import FILE
 from pyspark.sql.connect.session import SparkSession
 
+from ..conftest import until
 from .conftest import Workspace, finish_sync, status, sync_state
 
 pytestmark = pytest.mark.usefixtures("spark")
@@ -231,6 +232,9 @@ def test_an_online_table_that_is_deleted_while_it_syncs_is_gone(
     with pytest.raises(NotFound, match=f"Online table '{online}' does not exist"):
         sdk.feature_store.delete_online_table(online)
     tell(workspace)
+    until(lambda: not workspace.synced.busy)
+    with pytest.raises(ValueError, match="not published online"):
+        store.find(name, ["temp"])
     publish(fe, name)
     finish_sync(sdk, online)
     assert temps(store, name, "EWR") == [1.0]

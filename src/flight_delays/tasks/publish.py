@@ -6,6 +6,7 @@ from functools import partial
 
 from ..contract import WATERMARKS, FeatureTable, Qualify
 from ..lakehouse.context import Lakehouse
+from ..lakehouse.errors import LakehouseError
 from ..lakehouse.online import name_online, publish_features, read_sync
 from ..lakehouse.tables import require_table
 from ..lakehouse.watermarks import COMPUTED, PUBLISHED, advance_watermarks, read_watermarks
@@ -26,11 +27,20 @@ class PublishParameters(Parameters):
 
 
 def run(parameters: PublishParameters, lakehouse: Lakehouse) -> None:
-    """Publish what the tables hold as of their watermarks: the latest row of each key."""
+    """Publish what the tables hold as of their watermarks: the latest row of each key.
+
+    Raises:
+        LakehouseError: A table has no watermark, so that it cannot be said what is published.
+    """
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     for table in PROBLEM.feature_tables:
         require_table(spark, qualify(table.name), "Run the task features first.")
     computed = read_watermarks(spark, qualify(WATERMARKS), COMPUTED)
+    if missing := [table.name for table in PROBLEM.feature_tables if table.name not in computed]:
+        raise LakehouseError(
+            f"{qualify(WATERMARKS)} does not say as of when {', '.join(missing)} was computed. "
+            "Run feature_refresh."
+        )
     published = read_watermarks(spark, qualify(WATERMARKS), PUBLISHED)
     due = [
         table

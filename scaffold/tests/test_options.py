@@ -29,7 +29,11 @@ ENDPOINT = {
     "examples/ask_endpoint.py",
     "src/zoo/tasks/publish.py",
     "tests/integration/test_serving.py",
+    "tests/test_bad_challengers.py",
+    "tests/test_rollout.py",
     "tests/test_running_endpoint.py",
+    "tests/test_served_as_judged.py",
+    "tests/test_served_checks.py",
 }
 CI = {RECORD, "Makefile", "docs/cicd.md"}
 SERVING = {

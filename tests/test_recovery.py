@@ -7,7 +7,7 @@ import pytest
 from laptop import connection
 from laptop.home import Home
 
-from flight_delays.contract import QUARANTINE, load_serving
+from flight_delays.contract import QUARANTINE, WATERMARKS, load_serving
 from flight_delays.lakehouse.endpoint import name_endpoint
 from flight_delays.lakehouse.results import RESULTS
 from flight_delays.problem import PROBLEM
@@ -177,7 +177,7 @@ def test_refresh_repeated_or_for_an_earlier_as_of_changes_nothing(promoted: Lapt
     assert fingerprint(promoted) == before
     kept = {source.name for source in PROBLEM.sources}
     kept |= {table.name for table in PROBLEM.feature_tables}
-    assert {name.rpartition(".")[2] for name in before} == kept | {QUARANTINE, RESULTS}
+    assert {name.rpartition(".")[2] for name in before} == kept | {QUARANTINE, RESULTS, WATERMARKS}
 
 
 def test_same_data_trains_the_same_model(promoted: Laptop) -> None:

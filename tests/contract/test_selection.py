@@ -8,7 +8,11 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from flight_delays.contract import select_labelled_rows, select_open_rows, select_rows
+from flight_delays.contract import (
+    select_labelled_rows,
+    select_open_rows,
+    select_rows,
+)
 from flight_delays.lifecycle import Interval
 
 from tests.contract.orders import ORDERS_PROBLEM

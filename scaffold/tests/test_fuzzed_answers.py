@@ -41,7 +41,8 @@ def test_there_are_enough_answer_files_of_each_kind(
 ) -> None:
     assert len(files) == 500
     assert 200 <= len(accepted) <= 400
-    assert len({answers["project_name"] for answers in accepted}) > 50
+    # Hypothesis repeats constants of the modules that are loaded: how many depends on what ran before.
+    assert len({answers["project_name"] for answers in accepted}) > 25
 
 
 def test_what_is_accepted_makes_a_sound_project(

@@ -41,7 +41,7 @@ def test_there_are_enough_answer_files_of_each_kind(
 ) -> None:
     assert len(files) == 500
     assert 200 <= len(accepted) <= 400
-    # Hypothesis repeats constants of the modules that are loaded: how many depends on what ran before.
+    # Hypothesis repeats constants of loaded modules: how many depends on what ran before.
     assert len({answers["project_name"] for answers in accepted}) > 25
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -125,8 +126,9 @@ def test_endpoint_and_online_tables_stand_if_they_are_asked_for(trained: Laptop)
 def test_batch_inference_scores_every_row_once_and_only_once(trained: Laptop) -> None:
     trained.succeed("batch_inference", FIRST)
     spine = PROBLEM.spine
-    window = reach_batch(read_instant(FIRST), load_policy("policy_small", PROBLEM.kind).windows)
-    assert window.end > read_instant(FIRST)
+    windows = load_policy("policy_small", PROBLEM.kind).windows
+    window = reach_batch(read_instant(FIRST), windows)
+    assert window.end == read_instant(FIRST) + timedelta(hours=windows.ahead_hours)
     (found,) = trained.sql(
         f"SELECT count(*) AS rows, count(DISTINCT {', '.join(PROBLEM.keys)}) AS keys, "
         "min(prediction) AS lowest, max(prediction) AS highest, max(model_version) AS version, "

@@ -73,7 +73,7 @@ def test_all_tests_of_a_project_of_two_choices_are_found(
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     done = run(command, project, {**surroundings, "PYTHONPATH": "src"})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^\d{3} tests collected in", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^\d{3,} tests collected in", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_every_pair_of_choices_is_among_those_that_are_tried() -> None:

@@ -193,7 +193,7 @@ def serve(
     Args:
         version: What to serve.
         champion: The Champion, if any.
-        held_out: Rows by which it was judged.
+        held_out: Rows held out from the version's training, with labels.
         source: Schema of the feature tables, with its catalog.
         lakehouse: The platform's clients.
         commit: Makes the version the Champion, once the endpoint serves it.

@@ -26,14 +26,20 @@ from laptop import connection
 from laptop.home import Home
 
 from benchmarks.refreshes import Refreshed, count_syncs, read_refreshed
-from flight_delays.contract import FEATURES_AT, FeatureTable, load_configuration
+from flight_delays.config.loading import load_configuration
 from flight_delays.problem import PROBLEM
+from flight_delays.spec.problem import FEATURES_AT
+from flight_delays.spec.tables import FeatureTable
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).parent / "results" / "freshness.md"
 BAR = 0.01
 MONTHS = tuple(pd.Timestamp(2013, month, 1) for month in (6, 7, 10, 11, 12))
-DECIDED, LABEL, INPUTS = PROBLEM.spine.decision_at, PROBLEM.label.column, list(PROBLEM.inputs)
+DECIDED, LABEL, INPUTS = (
+    PROBLEM.spine.decision_at,
+    PROBLEM.label.column,
+    list(PROBLEM.feature_columns),
+)
 TIMED = tuple(table for table in PROBLEM.feature_tables if table.timeseries_column)
 EVERY, DELAY = (pd.Timedelta(each) for each in (PROBLEM.refresh.every, PROBLEM.refresh.delay))
 HOUR = pd.Timedelta(hours=1)
@@ -85,7 +91,7 @@ def measure(folder: Path) -> Figures:
     tables = {each.name: pd.read_parquet(folder / f"{each.name}.parquet") for each in TIMED}
     check_look_ups(judged, tables)
     hyperparameters = load_configuration("model", PROBLEM.hyperparameters)
-    loss = PROBLEM.kind.losses["log_loss"].of
+    loss = PROBLEM.model_type.losses["log_loss"].of
     figures: dict[str, dict[pd.Timestamp, float]] = {}
     for month in MONTHS:
         before = judged[DECIDED] < month
@@ -104,7 +110,7 @@ def measure(folder: Path) -> Figures:
         predicted[AGED] = predicted[JUDGED]
         predicted[YOUNG] = young.predict(rows[INPUTS])
         for name, predictions in predicted.items():
-            mean = float(loss(*PROBLEM.kind.read(labels, predictions)).mean())
+            mean = float(loss(*PROBLEM.model_type.read(labels, predictions)).mean())
             figures.setdefault(name, {})[month] = mean
     return figures
 

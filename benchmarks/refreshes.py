@@ -21,10 +21,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.connect.client.core import SparkConnectClient
 
-from flight_delays.contract import FEATURES_AT, Qualify, load_intake, select_labelled_rows
+from flight_delays.config.data_quality import load_data_quality
+from flight_delays.config.policy import BEGINNING
 from flight_delays.lakehouse.context import Lakehouse
-from flight_delays.lifecycle import BEGINNING, Interval
 from flight_delays.problem import PROBLEM
+from flight_delays.spec.problem import FEATURES_AT
+from flight_delays.spec.selection import select_labelled_rows
+from flight_delays.spec.tables import Qualify
+from flight_delays.spec.windows import Interval
 from flight_delays.tasks import features, ingest, publish
 from flight_delays.tasks.parameters import in_schema, read_instant
 
@@ -102,7 +106,7 @@ def count_computed(before: datetime | None, as_of: datetime, lakehouse: Lakehous
 
 def read_since(before: datetime | None) -> datetime:
     """Return the instant from which on rows are read after a run as of `before`."""
-    return load_intake([source.name for source in PROBLEM.sources]).read_from(before)
+    return load_data_quality([source.name for source in PROBLEM.sources]).read_from(before)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def main() -> int:
                 done = project.run(*step)
                 seconds = time.perf_counter() - start
                 failed |= done.returncode != 0
-                lines.append(f"| {shape} | `{' '.join(step)}` | {judge(done)} | {seconds:.0f} |")
+                lines.append(f"| {shape} | `{' '.join(step)}` | {validate(done)} | {seconds:.0f} |")
                 print(lines[-1], flush=True)
                 if done.returncode:
                     print(done.stdout, file=sys.stderr)
@@ -52,7 +52,7 @@ def main() -> int:
     return int(failed)
 
 
-def judge(done: subprocess.CompletedProcess[str]) -> str:
+def validate(done: subprocess.CompletedProcess[str]) -> str:
     """Return whether a command passed, and the tests that it counted."""
     counted = re.findall(r"^\d+ passed.* in .*$|^\d+ failed.* in .*$", done.stdout, re.MULTILINE)
     return ": ".join(["failed" if done.returncode else "passed", *counted])

@@ -20,7 +20,7 @@ from tests.declared import ROOT, catalog_of
 from tests.problem.instants import BROUGHT, FIRST
 
 SCHEMA = f"{catalog_of('dev')}.dev_laptop_{declared.SCHEMA}"
-MODEL = f"{SCHEMA}.dev_laptop_delay"
+MODEL = f"{SCHEMA}.dev_laptop_model"
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from flight_delays.lakehouse.endpoint import name_endpoint
+from flight_delays.lakehouse.endpoint import endpoint_name
 
 from tests.conftest import MODEL, SCHEMA, Laptop
 
 pytestmark = pytest.mark.slow
 
-ENDPOINT = name_endpoint(MODEL)
+ENDPOINT = endpoint_name(MODEL)
 
 # What each answers, and what deploy says of it.
 KINDS = {
@@ -35,20 +35,21 @@ import numpy as np
 from databricks.sdk import WorkspaceClient
 from sklearn.base import BaseEstimator
 
-from flight_delays.contract import load_policy, select_labelled_rows
-from flight_delays.lakehouse.asking import as_records
+from flight_delays.config.policy import load_policy
+from flight_delays.spec.selection import select_labelled_rows
+from flight_delays.lakehouse.served_version import as_records
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.lakehouse.errors import LakehouseError
-from flight_delays.lakehouse.logging import log_model
+from flight_delays.lakehouse.model_logging import log_model
 from flight_delays.lakehouse.registry import read_version
 from flight_delays.lakehouse.scoring import RAW_MODEL
-from flight_delays.lifecycle import split
+from flight_delays.spec.windows import split_windows
 from flight_delays.problem import PROBLEM
 from flight_delays.tasks import deploy
 from flight_delays.tasks.parameters import in_schema
 
 MODEL, SCHEMA, ENDPOINT = {MODEL!r}, {SCHEMA!r}, {ENDPOINT!r}
-NUMBERS, TEXTS = list(PROBLEM.numbers), list(PROBLEM.texts)
+NUMBERS, TEXTS = list(PROBLEM.numerical_columns), list(PROBLEM.categorical_columns)
 
 class Faulty(BaseEstimator):
     def __init__(self, model):
@@ -75,7 +76,7 @@ class Strict(Faulty):
 
 lakehouse = Lakehouse()
 champion = read_version(lakehouse.registry, MODEL, 1)
-policy = load_policy("policy_small", PROBLEM.kind)
+policy = load_policy("policy_small", PROBLEM.model_type)
 held_out = deploy.select_held_out(champion, policy, SCHEMA, lakehouse)
 folder = mlflow.artifacts.download_artifacts(champion.uri)
 sound = mlflow.sklearn.load_model(f"{{folder}}/{{RAW_MODEL}}")
@@ -84,7 +85,7 @@ label = PROBLEM.label.column
 training_set = lakehouse.feature_store.create_training_set(
     df=lakehouse.spark.createDataFrame(held_out.head(10)),
     feature_lookups=PROBLEM.look_ups(qualify), label=label,
-    exclude_columns=list(PROBLEM.excluded),
+    exclude_columns=list(PROBLEM.metadata_columns),
 )
 
 answered_by, faults, done = Counter(), [], threading.Event()
@@ -107,7 +108,7 @@ said = {{}}
 for kind in (Strings, Slow, Forgetful, Strict):
     with mlflow.start_run():
         uri = log_model(
-            lakehouse.feature_store, kind(sound), training_set, PROBLEM.by_value,
+            lakehouse.feature_store, kind(sound), training_set, PROBLEM.pickle_by_value_modules,
             PROBLEM.requirements,
         )
     number = int(mlflow.register_model(uri, MODEL).version)

@@ -16,8 +16,8 @@ from databricks.sdk.service.serving import Route, ServedEntityInput, TrafficConf
 from laptop import connection
 from laptop.home import Home
 
-from flight_delays.contract import load_serving
-from flight_delays.lakehouse.endpoint import name_endpoint
+from flight_delays.config.serving import load_serving
+from flight_delays.lakehouse.endpoint import endpoint_name
 
 from tests import declared
 from tests.declared import ROOT, branch_of, catalog_of
@@ -26,8 +26,8 @@ from tests.integration.runs import read_runs, write_runs
 pytestmark = pytest.mark.slow
 
 SCHEMA = f"{catalog_of('test')}.pr_17{declared.SCHEMA}"
-MODEL = f"{SCHEMA}.pr_17delay"
-ENDPOINT = name_endpoint(MODEL)
+MODEL = f"{SCHEMA}.pr_17model"
+ENDPOINT = endpoint_name(MODEL)
 # Whether there is an endpoint, as the project has it.
 ASKED_FOR = load_serving().endpoint
 

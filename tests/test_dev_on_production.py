@@ -11,10 +11,10 @@ import pytest
 from laptop import connection
 from laptop.home import Home
 
-from flight_delays.contract import load_serving
-from flight_delays.lakehouse.endpoint import name_endpoint
-from flight_delays.lifecycle import CHALLENGER
+from flight_delays.config.serving import load_serving
+from flight_delays.lakehouse.endpoint import endpoint_name
 from flight_delays.problem import PROBLEM
+from flight_delays.promotion.decide import CHALLENGER
 
 from tests import declared
 from tests.conftest import MODEL, SCHEMA, Laptop
@@ -24,7 +24,7 @@ from tests.problem.instants import FIRST, LATER
 pytestmark = pytest.mark.slow
 
 THERE = f"{catalog_of('prod')}.{declared.SCHEMA}"
-CHAMPION_OF = f"{THERE}.delay"
+CHAMPION_OF = f"{THERE}.model"
 CATALOG, SCHEMA_THERE = THERE.split(".")
 SOURCE = f"source_catalog={CATALOG},source_schema={SCHEMA_THERE}"
 FIRST_SMALL, LATER_SMALL = (f"as_of={as_of},policy=policy_small" for as_of in (FIRST, LATER))
@@ -57,7 +57,7 @@ print(json.dumps([
 
 def look(production: Laptop) -> tuple[Any, list[tuple[str, int, int]]]:
     """Return all that stands of production: what the platform says, and its tables' files."""
-    code = LOOK.format(model=CHAMPION_OF, schema=THERE, endpoint=name_endpoint(CHAMPION_OF))
+    code = LOOK.format(model=CHAMPION_OF, schema=THERE, endpoint=endpoint_name(CHAMPION_OF))
     said = json.loads(production.execute(code).splitlines()[-1])
     folders = [Path(location.removeprefix("file://")) for _, _, _, location, _ in said[2]]
     files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
@@ -134,7 +134,7 @@ def test_a_model_of_dev_learns_from_production_and_is_dev_s_own(developed: Lapto
     assert list_own(developed) == [f"{SCHEMA}.validation_results"]
     endpoints = {endpoint["name"] for endpoint in developed.status()["endpoints"]}
     asked = load_serving().endpoint
-    assert endpoints == ({name_endpoint(MODEL), name_endpoint(CHAMPION_OF)} if asked else set())
+    assert endpoints == ({endpoint_name(MODEL), endpoint_name(CHAMPION_OF)} if asked else set())
 
 
 def test_the_comparison_shows_both_on_the_held_out_rows_and_what_the_gate_would_decide(
@@ -142,7 +142,7 @@ def test_the_comparison_shows_both_on_the_held_out_rows_and_what_the_gate_would_
 ) -> None:
     assert f"version 2 of {MODEL}, trained as of {LATER} 00:00 UTC" in compared
     assert f"version 1 of {CHAMPION_OF}, trained as of {FIRST} 00:00 UTC" in compared
-    for metric in PROBLEM.kind.metrics:
+    for metric in PROBLEM.model_type.metrics:
         assert f"│ {metric}" in compared
     assert f"As version 2 of {CHAMPION_OF} the gate would " in compared
     assert f"rows of {THERE} decided from " in compared
@@ -210,7 +210,7 @@ client.create_registered_model("dev.other.untrained")
 mlflow.set_experiment("planted")
 with mlflow.start_run():
     plant("{catalog}.{schema}.seats", "seats", git_commit="abc123")
-    plant("{catalog}.{schema}.ranked", "seats", outcome_kind="ranking")
+    plant("{catalog}.{schema}.ranked", "seats", model_type="ranking")
 said = []
 for change in json.loads({changes!r}):
     try:

@@ -11,7 +11,7 @@ import pytest
 from laptop import connection
 from laptop.home import Home
 
-from flight_delays.lifecycle import BINARY, Kind, number
+from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
@@ -68,10 +68,12 @@ def test_messages_that_are_explained_are_those_of_the_code() -> None:
             assert fragment.strip(" ;:,") in code, message
 
 
-@pytest.mark.parametrize("kind", [BINARY, number("EUR")], ids=lambda kind: kind.name)
-def test_metrics_that_are_listed_are_those_there_are(kind: Kind) -> None:
-    metrics = rows_of("first_min_gain: 0.0\n```")[kind.name]
-    assert re.findall(r"`(\w+)`", metrics) == list(kind.metrics)
+@pytest.mark.parametrize(
+    "model_type", [BINARY_CLASSIFICATION, regression("EUR")], ids=lambda model_type: model_type.name
+)
+def test_metrics_that_are_listed_are_those_there_are(model_type: ModelType) -> None:
+    metrics = rows_of("first_min_gain: 0.0\n```")[model_type.name]
+    assert re.findall(r"`(\w+)`", metrics) == list(model_type.metrics)
 
 
 @pytest.mark.slow

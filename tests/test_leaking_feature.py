@@ -16,7 +16,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from flight_delays.contract import FeatureTable
+from flight_delays.spec.tables import FeatureTable
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.problem import PROBLEM
 from flight_delays.tasks import features, train, validate
@@ -30,8 +30,8 @@ leak = FeatureTable(
     timeseries_column="told_at",
     fresh_within=timedelta(days=2),
     lookback=None,
-    texts=(),
-    numbers=("told",),
+    categorical=(),
+    numerical=("told",),
     description="What happened, told too early.",
     sql=(
         f"SELECT {{', '.join(f's.{{key}}' for key in keys)}}, "

@@ -9,9 +9,9 @@ import nbclient
 import nbformat
 import pytest
 
-from flight_delays.contract import load_policy
-from flight_delays.lifecycle import split
+from flight_delays.config.policy import load_policy
 from flight_delays.problem import PROBLEM
+from flight_delays.spec.windows import split_windows
 from flight_delays.tasks.parameters import read_instant
 
 from tests.conftest import SCHEMA, Laptop
@@ -20,8 +20,8 @@ from tests.problem.instants import FIRST
 
 NOTEBOOK = ROOT / "notebooks" / "exploration.ipynb"
 ADVICE = "Run `make format`, which takes off what running a notebook has left in it."
-POLICY = load_policy("policy_small", PROBLEM.kind)
-WINDOWS = split(read_instant(FIRST), POLICY.windows)
+POLICY = load_policy("policy_small", PROBLEM.model_type)
+WINDOWS = split_windows(read_instant(FIRST), POLICY.windows)
 LABEL, SPINE = PROBLEM.label, PROBLEM.spine
 SETTINGS = {'POLICY = "policy"': 'POLICY = "policy_small"', "AS_OF = None": f'AS_OF = "{FIRST}"'}
 

@@ -7,17 +7,18 @@ import pytest
 from laptop import connection
 from laptop.home import Home
 
-from flight_delays.contract import QUARANTINE, WATERMARKS, load_serving
-from flight_delays.lakehouse.endpoint import name_endpoint
-from flight_delays.lakehouse.results import RESULTS
+from flight_delays.config.serving import load_serving
+from flight_delays.lakehouse.endpoint import endpoint_name
+from flight_delays.lakehouse.validation_results import RESULTS
 from flight_delays.problem import PROBLEM
+from flight_delays.spec.tables import QUARANTINE, WATERMARKS
 
 from tests.conftest import MODEL, SCHEMA, Laptop
 from tests.problem.instants import EARLIER, FIRST, LATER
 
 pytestmark = pytest.mark.slow
 
-ENDPOINT = name_endpoint(MODEL)
+ENDPOINT = endpoint_name(MODEL)
 
 TASK = f"""
 import os
@@ -28,7 +29,7 @@ from flight_delays.tasks import deploy, validate
 MODEL, SCHEMA, FIRST = {MODEL!r}, {SCHEMA!r}, {FIRST!r}
 COMMON = ["--source=" + SCHEMA, "--policy=policy_small"]
 
-def judge(version):
+def validate(version):
     arguments = [f"--model_uri=models:/{{MODEL}}/{{version}}", "--target=" + SCHEMA, "--job_run=1"]
     validate.run(validate.ValidateParameters.parse([*arguments, *COMMON]), Lakehouse())
 
@@ -53,23 +54,24 @@ lakehouse.registry = Registry()
 # A candidate that knows nothing: what it learned from had its labels shuffled.
 PLANT = """
 from functools import partial
-from flight_delays.lakehouse.logging import log_model
+from flight_delays.lakehouse.model_logging import log_model
 from flight_delays.lakehouse.registry import read_version, tag_version
-from flight_delays.contract import load_configuration, load_policy
-from flight_delays.contract import select_labelled_rows
-from flight_delays.lifecycle import split
+from flight_delays.config.loading import load_configuration
+from flight_delays.config.policy import load_policy
+from flight_delays.spec.selection import select_labelled_rows
+from flight_delays.spec.windows import split_windows
 from flight_delays.problem import PROBLEM
 from flight_delays.tasks.parameters import in_schema, read_instant
 
 lakehouse = Lakehouse()
 as_of = read_instant(FIRST)
 qualify = partial(in_schema, SCHEMA)
-window = split(as_of, load_policy("policy_small", PROBLEM.kind).windows).training
+window = split_windows(as_of, load_policy("policy_small", PROBLEM.model_type).windows).training
 labelled = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, window, as_of)
 label = PROBLEM.label.column
 training_set = lakehouse.feature_store.create_training_set(
     df=labelled, feature_lookups=PROBLEM.look_ups(qualify), label=label,
-    exclude_columns=list(PROBLEM.excluded),
+    exclude_columns=list(PROBLEM.metadata_columns),
 )
 rows = training_set.load_df().toPandas()
 labels = rows[label].sample(frac=1, random_state=1).to_numpy()
@@ -78,7 +80,8 @@ model.fit(rows.drop(columns=label), labels)
 mlflow.set_experiment("planted")
 with mlflow.start_run():
     uri = log_model(
-        lakehouse.feature_store, model, training_set, PROBLEM.by_value, PROBLEM.requirements
+        lakehouse.feature_store, model, training_set,
+        PROBLEM.pickle_by_value_modules, PROBLEM.requirements,
     )
 number = int(mlflow.register_model(uri, MODEL).version)
 tag_version(
@@ -87,7 +90,7 @@ tag_version(
 )
 lakehouse.registry.update_model_version(MODEL, str(number), "Learned from shuffled labels. " * 3)
 try:
-    judge(number)
+    validate(number)
 except validate.ValidationFailedError as error:
     print(error)
 try:
@@ -106,7 +109,7 @@ def challenged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     laptop.succeed("feature_refresh", FIRST)
     done = laptop.run("model_training", FIRST, "--only", "train")
     assert done.returncode == 0, done.stdout + done.stderr
-    laptop.execute(TASK + "judge(1)")
+    laptop.execute(TASK + "validate(1)")
     yield laptop
     connection.stop(home)
 
@@ -191,7 +194,7 @@ for number in (1, numbers[-1]):
     print(sorted(run.data.metrics.items()))
 """
     first, second = promoted.execute(TASK + code).splitlines()[-2:]
-    assert all(f"holdout_{name}" in first for name in PROBLEM.kind.metrics)
+    assert all(f"holdout_{name}" in first for name in PROBLEM.model_type.metrics)
     assert first == second
 
 

@@ -16,16 +16,16 @@ from flight_delays.lakehouse.endpoint import (
     Size,
     delete_endpoint,
     describe_entity,
-    name_endpoint,
-    name_trial,
+    endpoint_name,
     read_configuration,
     read_settled,
     send_configuration,
     serve_alone,
+    trial_name,
 )
 from flight_delays.lakehouse.errors import CleanUpError, EndpointError
-from flight_delays.lakehouse.registry import ModelVersion
 from flight_delays.lakehouse.rollout import roll_out
+from flight_delays.promotion.model_version import ModelVersion
 
 from tests.conftest import MODEL, Laptop
 
@@ -33,10 +33,17 @@ pytestmark = pytest.mark.slow
 
 # A registered model of its own, so that the Champion's endpoint is left to other tests.
 ROLLED = f"{MODEL.rpartition('.')[0]}.rolled_out"
-ENDPOINT = name_endpoint(ROLLED)
-TRIAL = name_trial(ENDPOINT)
+ENDPOINT = endpoint_name(ROLLED)
+TRIAL = trial_name(ENDPOINT)
 SIZE = Size("Small", scale_to_zero=True)
-OLD, NEW, OTHER = (ModelVersion(ROLLED, number, frozenset(), {}, "", "") for number in (1, 2, 3))
+
+
+def version_of(number: int) -> ModelVersion:
+    """Return a version as the registry would."""
+    return ModelVersion(model=ROLLED, version=number, aliases=frozenset(), tags={})
+
+
+OLD, NEW, OTHER = (version_of(number) for number in (1, 2, 3))
 
 REGISTER = f"""
 import mlflow
@@ -207,7 +214,7 @@ def test_killed_first_rollout_is_completed_or_undone_by_the_next(
 
 
 def test_version_that_cannot_be_loaded_leaves_the_old_one(serving_old: WorkspaceClient) -> None:
-    missing = ModelVersion(ROLLED, 99, frozenset(), {}, "", "")
+    missing = version_of(99)
     with pytest.raises(EndpointError, match=r"Version 99 of .* could not be loaded"):
         roll(serving_old, missing, OLD)
     assert shares(serving_old) == {"1": 100}

@@ -5,22 +5,22 @@ import json
 import pytest
 from databricks.sdk import WorkspaceClient
 
-from flight_delays.contract import load_serving
-from flight_delays.lakehouse.endpoint import name_endpoint
+from flight_delays.config.serving import load_serving
+from flight_delays.lakehouse.endpoint import endpoint_name
 from flight_delays.problem import PROBLEM
 
 from tests.conftest import MODEL, SCHEMA, Laptop
 
 pytestmark = pytest.mark.slow
 
-ENDPOINT = name_endpoint(MODEL)
+ENDPOINT = endpoint_name(MODEL)
 
 ASK = """
 import json
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.runtime import spark
-from flight_delays.lakehouse.asking import as_records
-from flight_delays.contract import FEATURES_AT
+from flight_delays.lakehouse.served_version import as_records
+from flight_delays.spec.problem import FEATURES_AT
 from flight_delays.problem import PROBLEM
 
 spine = PROBLEM.spine
@@ -76,7 +76,7 @@ def test_endpoint_returns_one_prediction_a_row(trained: Laptop) -> None:
     printed = trained.execute(ASK.format(endpoint=ENDPOINT, schema=SCHEMA))
     served = json.loads(printed.splitlines()[-1])
     assert len(served) == 20
-    assert all(isinstance(value, float) and PROBLEM.kind.allows(value) for value in served)
+    assert all(isinstance(value, float) and PROBLEM.model_type.allows(value) for value in served)
     assert len(set(served)) > 1
 
 
@@ -88,14 +88,14 @@ def test_endpoint_of_another_size_is_brought_to_the_configured_one(trained: Lapt
         """
 from databricks.sdk import WorkspaceClient
 from flight_delays.lakehouse.endpoint import (
-    Size, describe_entity, name_endpoint, send_configuration, serve_alone,
+    Size, describe_entity, endpoint_name, send_configuration, serve_alone,
 )
 from flight_delays.lakehouse.registry import read_version
 import mlflow
 
 version = read_version(mlflow.MlflowClient(), MODEL, 1)
 large = serve_alone(describe_entity(version, Size("Large", scale_to_zero=False)))
-send_configuration(WorkspaceClient(), name_endpoint(MODEL), large)
+send_configuration(WorkspaceClient(), endpoint_name(MODEL), large)
 """.replace("MODEL", repr(MODEL))
     )
     assert read_size(trained) == [("Large", False)]

@@ -10,10 +10,12 @@ import pytest
 from laptop.features.errors import FeatureError
 from laptop.features.online import OnlineStore
 
-from flight_delays.contract import FEATURES_AT, load_policy, load_serving
-from flight_delays.lakehouse.endpoint import name_endpoint
-from flight_delays.lifecycle import reach_batch
+from flight_delays.config.policy import load_policy
+from flight_delays.config.serving import load_serving
+from flight_delays.lakehouse.endpoint import endpoint_name
 from flight_delays.problem import PROBLEM
+from flight_delays.spec.problem import FEATURES_AT
+from flight_delays.spec.windows import reach_batch
 from flight_delays.tasks.parameters import read_instant
 
 from tests.conftest import MODEL, SCHEMA, Laptop
@@ -22,7 +24,7 @@ from tests.problem.instants import FIRST
 
 pytestmark = pytest.mark.slow
 
-ENDPOINT = name_endpoint(MODEL)
+ENDPOINT = endpoint_name(MODEL)
 
 
 def version_of(laptop: Laptop, number: int) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def test_first_model_is_validated_and_promoted(trained: Laptop) -> None:
 
 
 def test_every_check_of_a_validation_can_be_asked_by_sql(trained: Laptop) -> None:
-    policy = load_policy("policy_small", PROBLEM.kind).validation
+    policy = load_policy("policy_small", PROBLEM.model_type).validation
     (found,) = trained.sql(
         "SELECT count(*) AS rows, count(DISTINCT check_name) AS checks, "
         "count_if(ok) AS holding, min(as_of) AS as_of, count(DISTINCT job_run) AS runs "
@@ -79,7 +81,7 @@ print(mlflow.artifacts.load_text(version.tags["validation_report"]))
 def test_report_of_a_validation_lies_where_the_version_says(trained: Laptop) -> None:
     page = trained.execute(REPORT.format(model=MODEL))
     assert f"Validation of {MODEL}, version 1" in page
-    assert "Compared with the rule of thumb" in page
+    assert "Compared with the heuristic baseline" in page
     assert "Not compared" not in page
 
 
@@ -87,7 +89,7 @@ AGAIN = """
 from datetime import UTC, datetime
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.lakehouse.registry import read_version
-from flight_delays.lakehouse.results import Result, write_results
+from flight_delays.lakehouse.validation_results import Result, write_results
 
 lakehouse = Lakehouse()
 version = read_version(lakehouse.registry, {model!r}, 1)
@@ -126,7 +128,7 @@ def test_endpoint_and_online_tables_stand_if_they_are_asked_for(trained: Laptop)
 def test_batch_inference_scores_every_row_once_and_only_once(trained: Laptop) -> None:
     trained.succeed("batch_inference", FIRST)
     spine = PROBLEM.spine
-    windows = load_policy("policy_small", PROBLEM.kind).windows
+    windows = load_policy("policy_small", PROBLEM.model_type).windows
     window = reach_batch(read_instant(FIRST), windows)
     assert window.end == read_instant(FIRST) + timedelta(hours=windows.ahead_hours)
     (found,) = trained.sql(
@@ -141,8 +143,8 @@ def test_batch_inference_scores_every_row_once_and_only_once(trained: Laptop) ->
     assert int(found["rows"]) == int(found["keys"]) == int(found["known"]) > 0
     lowest, highest = float(found["lowest"]), float(found["highest"])
     assert lowest < highest
-    assert PROBLEM.kind.allows(lowest)
-    assert PROBLEM.kind.allows(highest)
+    assert PROBLEM.model_type.allows(lowest)
+    assert PROBLEM.model_type.allows(highest)
     assert found["version"] == "1"
     # Rows that are yet to be decided look features up as of `as_of`.
     assert int(found["dated"]) == int(found["rows"])
@@ -197,7 +199,7 @@ import json
 import mlflow
 from databricks.sdk.runtime import spark
 from databricks.feature_engineering import FeatureEngineeringClient
-from flight_delays.contract import FEATURES_AT
+from flight_delays.spec.problem import FEATURES_AT
 from flight_delays.lakehouse.scoring import predict_as_served
 from flight_delays.problem import PROBLEM
 
@@ -209,7 +211,7 @@ rows = spark.sql(
 )
 batch = FeatureEngineeringClient().score_batch(model_uri=f"models:/{{model}}@Champion", df=rows)
 batch = batch.toPandas()
-raw = predict_as_served(f"models:/{{model}}/1", batch[list(PROBLEM.inputs)])
+raw = predict_as_served(f"models:/{{model}}/1", batch[list(PROBLEM.feature_columns)])
 signature = mlflow.models.get_model_info(f"models:/{{model}}/1").signature
 print(json.dumps([batch["prediction"].tolist(), raw.tolist(),
                   signature.outputs.to_dict(), sorted(signature.inputs.required_input_names())]))
@@ -221,7 +223,7 @@ def test_batch_and_raw_model_return_one_double_a_row(trained: Laptop) -> None:
     batch, raw, outputs, inputs = json.loads(printed.splitlines()[-1])
     assert raw == pytest.approx(batch, abs=1e-12)
     assert len(batch) == 20
-    assert all(isinstance(value, float) and PROBLEM.kind.allows(value) for value in batch)
+    assert all(isinstance(value, float) and PROBLEM.model_type.allows(value) for value in batch)
     assert [output["type"] for output in outputs] == ["double"]
     # Features are looked up as of an instant of their own: the decision's is of no use to it.
     assert set(inputs) == set(PROBLEM.columns) - {PROBLEM.spine.decision_at}

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from flight_delays.contract import WATERMARKS
 from flight_delays.problem import PROBLEM
+from flight_delays.spec.tables import WATERMARKS
 
 from tests.conftest import Laptop
 from tests.declared import catalog_of
@@ -20,7 +20,7 @@ STEPS = (EARLIER, f"{EARLIER}T17:23:00", f"{EARLIER}T20:00:00", FIRST)
 CODE = f"""
 import json
 from databricks.sdk import WorkspaceClient
-from flight_delays.contract import DeclarationError
+from flight_delays.spec.errors import DeclarationError
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.lakehouse.errors import SchemaChangedError
 from flight_delays.lakehouse.watermarks import COMPUTED, read_watermarks

@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from flight_delays.baselines import build_baselines
-from flight_delays.contract import (
-    load_configuration,
-    load_policy,
-    load_training,
-    load_tuning,
-)
-from flight_delays.lifecycle import show, split
+from flight_delays.config.loading import load_configuration
+from flight_delays.config.policy import load_policy
+from flight_delays.config.training import load_training
+from flight_delays.config.tuning import load_tuning
+from flight_delays.evaluation.baselines import build_baselines
 from flight_delays.problem import PROBLEM
+from flight_delays.promotion.checks import show
+from flight_delays.spec.windows import split_windows
 from flight_delays.tasks.parameters import read_instant
 
 from tests.conftest import MODEL, SCHEMA, Laptop
@@ -26,11 +25,14 @@ from tests.problem.instants import FIRST
 pytestmark = pytest.mark.slow
 
 REVIEWED = load_configuration("model", PROBLEM.hyperparameters)
-WINDOWS = split(read_instant(FIRST), load_policy("policy_small", PROBLEM.kind).windows)
+WINDOWS = split_windows(
+    read_instant(FIRST), load_policy("policy_small", PROBLEM.model_type).windows
+)
 
 TRIALS = 3
 FEW = f"""
-from flight_delays.contract import load_configuration, load_tuning
+from flight_delays.config.loading import load_configuration
+from flight_delays.config.tuning import load_tuning
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.problem import PROBLEM
 
@@ -117,8 +119,8 @@ def read_hyperparameters(run: Mapping[str, Any]) -> Any:
 
 def test_candidates_and_trials_are_runs_inside_the_training(tuned: Left) -> None:
     candidates = [name for name in tuned.inside if name not in tuned.trials]
-    baselines = list(build_baselines(PROBLEM))
-    assert sorted(candidates) == sorted(["the model", "rule of thumb", *baselines])
+    baselines = list(build_baselines(PROBLEM.model_type, (), ()))
+    assert sorted(candidates) == sorted(["the model", "heuristic baseline", *baselines])
     assert list(tuned.trials) == [f"trial {number}" for number in range(TRIALS)]
     assert {run["status"] for run in tuned.inside.values()} == {"FINISHED"}
 
@@ -127,11 +129,13 @@ def test_neither_candidates_nor_trials_see_a_row_that_is_held_out(tuned: Left) -
     rows = int(tuned.run["params"]["training_rows"])
     for run in tuned.inside.values():
         params = run["params"]
-        first, last = params["rehearsal_tested_from"], params["rehearsal_tested_until"]
+        first, last = params["backtest_validation_from"], params["backtest_validation_until"]
         assert first <= last < WINDOWS.training.end.strftime("%Y-%m-%dT%H:%M:%S")
-        learned, tested = (int(params[f"rehearsal_{what}_rows"]) for what in ("learned", "tested"))
-        assert learned + tested == rows
-        assert tested == pytest.approx(load_training().rehearsal.share * rows, rel=0.2)
+        train, validation = (
+            int(params[f"backtest_{what}_rows"]) for what in ("train", "validation")
+        )
+        assert train + validation == rows
+        assert validation == pytest.approx(load_training().backtest.share * rows, rel=0.2)
 
 
 def test_reviewed_hyperparameters_are_tried_first_and_are_those_trained_with(tuned: Left) -> None:
@@ -145,7 +149,7 @@ def test_reviewed_hyperparameters_are_tried_first_and_are_those_trained_with(tun
 def test_the_best_trial_is_offered_as_the_file_that_a_reviewer_can_commit(tuned: Left) -> None:
     offered = tuned.texts["tuning/model.yml"]
     best = tuned.run["tags"]["tuning_best_trial"]
-    losses = {name: run["metrics"]["rehearsal_loss"] for name, run in tuned.trials.items()}
+    losses = {name: run["metrics"]["backtest_loss"] for name, run in tuned.trials.items()}
     assert losses[f"trial {best}"] == min(losses.values())
     wanted = PROBLEM.hyperparameters.model_validate(yaml.safe_load(offered))
     assert {name: str(value) for name, value in wanted.model_dump().items()} == (
@@ -160,7 +164,7 @@ def test_the_best_trial_is_offered_as_the_file_that_a_reviewer_can_commit(tuned:
 
 def test_figures_of_the_card_are_those_that_are_logged(tuned: Left) -> None:
     card = tuned.texts["model_card.md"]
-    for name, metric in PROBLEM.kind.metrics.items():
+    for name, metric in PROBLEM.model_type.metrics.items():
         written = show(tuned.run["metrics"][f"holdout_{name}"], metric.unit)
         assert f"| {name} | {written} |" in card
         assert f"{name} {written}" in tuned.description
@@ -168,7 +172,7 @@ def test_figures_of_the_card_are_those_that_are_logged(tuned: Left) -> None:
         metrics = tuned.inside[name]["metrics"]
         figures = [
             show(metrics[f"rehearsal_{each}"], metric.unit)
-            for each, metric in PROBLEM.kind.metrics.items()
+            for each, metric in PROBLEM.model_type.metrics.items()
             if f"rehearsal_{each}" in metrics
         ]
         (row,) = (line for line in card.splitlines() if line.startswith(f"| {name} |"))
@@ -181,7 +185,7 @@ def test_figures_of_the_card_are_those_that_are_logged(tuned: Left) -> None:
 def test_every_input_has_an_importance_and_the_page_shows_the_first(tuned: Left) -> None:
     heads, *lines = tuned.texts["importance.csv"].splitlines()
     assert heads == "column,rise,spread"
-    assert sorted(line.partition(",")[0] for line in lines) == sorted(PROBLEM.inputs)
+    assert sorted(line.partition(",")[0] for line in lines) == sorted(PROBLEM.feature_columns)
     assert f">{lines[0].partition(',')[0][:20]}" in tuned.texts["training.html"]
     assert tuned.texts["candidates.csv"].count("\n") == 1 + len(tuned.inside) - len(tuned.trials)
 
@@ -190,18 +194,19 @@ TUNE = f"""
 import json
 import os
 import mlflow
-from flight_delays.contract import load_policy, load_training
-from flight_delays.lifecycle import split
+from flight_delays.config.policy import load_policy
+from flight_delays.config.training import load_training
+from flight_delays.spec.windows import split_windows
 from flight_delays.tasks.parameters import read_instant
-from flight_delays.tasks.rehearsal import set_stage
-from flight_delays.tasks.training_rows import read_rows
+from flight_delays.tasks.backtest import make_time_split
+from flight_delays.tasks.datasets import read_rows
 from flight_delays.tasks.tuning import tune
 {FEW}
 as_of = read_instant({FIRST!r})
-policy = load_policy("policy_small", PROBLEM.kind)
-window = split(as_of, policy.windows).training
+policy = load_policy("policy_small", PROBLEM.model_type)
+window = split_windows(as_of, policy.windows).training
 rows = read_rows("training", window, as_of, {SCHEMA!r}, "", Lakehouse())
-stage = set_stage("trials", rows.frame, load_training().rehearsal, policy.comparison.loss)
+stage = make_time_split("trials", rows.frame, load_training().backtest, policy.comparison.loss)
 built = []
 
 def build(hyperparameters):
@@ -221,6 +226,6 @@ print(json.dumps([trial.candidate.loss for trial in found.trials]))
 def test_tuning_killed_half_way_and_run_again_tries_the_same(trained: Laptop, tuned: Left) -> None:
     assert trained.execute(f"CUT = 2\n{TUNE}").endswith("cut\n")
     again = json.loads(trained.execute(f"CUT = None\n{TUNE}").splitlines()[-1])
-    losses = [tuned.trials[f"trial {n}"]["metrics"]["rehearsal_loss"] for n in range(TRIALS)]
+    losses = [tuned.trials[f"trial {n}"]["metrics"]["backtest_loss"] for n in range(TRIALS)]
     assert again == pytest.approx(losses, rel=1e-9)
     assert len(set(losses)) == TRIALS

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from flight_delays.lakehouse.endpoint import name_endpoint
+from flight_delays.lakehouse.endpoint import endpoint_name
 
 from tests.conftest import MODEL, SCHEMA, Laptop
 
@@ -16,11 +16,14 @@ import json
 from functools import partial
 
 import numpy as np
-from flight_delays.contract import FEATURES_AT, WATERMARKS, select_rows
+from flight_delays.spec.problem import FEATURES_AT
+from flight_delays.spec.tables import WATERMARKS
+from flight_delays.spec.selection import select_rows
 from flight_delays.lakehouse.context import Lakehouse
-from flight_delays.lakehouse.asking import as_records
+from flight_delays.lakehouse.served_version import as_records
 from flight_delays.lakehouse.watermarks import PUBLISHED, read_watermarks
-from flight_delays.lifecycle import BEGINNING, Interval
+from flight_delays.config.policy import BEGINNING
+from flight_delays.spec.windows import Interval
 from flight_delays.problem import PROBLEM
 from flight_delays.tasks.parameters import in_schema
 from pyspark.sql import functions as F
@@ -43,7 +46,7 @@ print(json.dumps({{"rows": len(batch), "spread": float(np.ptp(batch["prediction"
 
 def test_endpoint_agrees_with_batch_as_of_the_publication(trained: Laptop) -> None:
     code = COMPARE.format(
-        schema=SCHEMA, uri=f"models:/{MODEL}@Champion", endpoint=name_endpoint(MODEL)
+        schema=SCHEMA, uri=f"models:/{MODEL}@Champion", endpoint=endpoint_name(MODEL)
     )
     found = json.loads(trained.execute(code).splitlines()[-1])
     assert found["rows"] > 100

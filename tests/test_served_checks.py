@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from flight_delays.lakehouse.endpoint import name_endpoint
+from flight_delays.lakehouse.endpoint import endpoint_name
 
 from tests.conftest import MODEL, SCHEMA, Laptop
 from tests.problem.instants import EARLIER, FIRST
@@ -15,10 +15,11 @@ pytestmark = pytest.mark.slow
 COMPARE = f"""
 import json
 
-from flight_delays.contract import WATERMARKS, load_policy
-from flight_delays.lakehouse.asking import ServedVersion
+from flight_delays.spec.tables import WATERMARKS
+from flight_delays.config.policy import load_policy
+from flight_delays.lakehouse.served_version import ServedVersion
 from flight_delays.lakehouse.context import Lakehouse
-from flight_delays.lakehouse.endpoint import name_entity
+from flight_delays.lakehouse.endpoint import entity_name
 from flight_delays.lakehouse.errors import EndpointError
 from flight_delays.lakehouse.registry import read_version
 from flight_delays.lakehouse.watermarks import COMPUTED, PUBLISHED
@@ -28,10 +29,10 @@ from flight_delays.tasks.served_checks import compare_with_batch
 
 lakehouse = Lakehouse()
 version = read_version(lakehouse.registry, {MODEL!r}, 1)
-policy = load_policy("policy_small", PROBLEM.kind)
+policy = load_policy("policy_small", PROBLEM.model_type)
 held_out = deploy.select_held_out(version, policy, {SCHEMA!r}, lakehouse)
 served = ServedVersion(
-    lakehouse.workspace, {name_endpoint(MODEL)!r}, name_entity(version), PROBLEM.kind
+    lakehouse.workspace, {endpoint_name(MODEL)!r}, entity_name(version), PROBLEM.model_type
 )
 
 def record(step, as_of):

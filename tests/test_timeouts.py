@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from flight_delays.contract import load_serving
+from flight_delays.config.serving import load_serving
 
 from tests.declared import ROOT
 

@@ -206,7 +206,7 @@ def test_what_a_deploy_made_and_does_not_know_is_refused_until_it_is_bound(
     experiments = staging.workspace.read_state()["experiments"]
     key, identifier = {
         CREATE_SCHEMA: ("flight_delays", "staging.flight_delays"),
-        CREATE_MODEL: ("delay", "staging.flight_delays.delay"),
+        CREATE_MODEL: ("model", "staging.flight_delays.model"),
         CREATE_EXPERIMENT: ("training", next(iter(experiments), "")),
     }[call]
     elsewhere("deployment", "bind", key, identifier, "--auto-approve").succeed()

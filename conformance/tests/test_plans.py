@@ -112,7 +112,7 @@ def test_a_plan_names_the_wheel_and_knows_nothing_of_its_bytes(prod: Deployment)
 
 def test_what_a_training_leaves_on_the_model_changes_no_action(prod: Deployment) -> None:
     before = json.loads(read_plan(prod))["plan"]
-    path = "/api/2.1/unity-catalog/models/prod.flight_delays.delay"
+    path = "/api/2.1/unity-catalog/models/prod.flight_delays.model"
     prod.workspace.ask("PATCH", path, {"owner": "someone@example.com"})
     after = json.loads(read_plan(prod))["plan"]
     assert after != before

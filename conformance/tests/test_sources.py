@@ -11,7 +11,7 @@ from conformance.tests.test_resolution import describe, find_differences
 SOURCE = {"source_catalog": "prod", "source_schema": "flight_delays", "as_of": ""}
 FLAG = ",".join(f"{name}={value}" for name, value in SOURCE.items())
 OWN = "${resources.schemas.flight_delays.id}"
-MODEL = "${resources.registered_models.delay.id}"
+MODEL = "${resources.registered_models.model.id}"
 
 
 @pytest.fixture(scope="module")
@@ -61,4 +61,4 @@ def test_what_dev_deploys_then_reads_there_and_writes_to_its_own(deployment: Dep
     assert {names["model"] for names in told if "model" in names} == {model}
     (comparison,) = (job for job in jobs if job["name"].endswith("model_comparison"))
     defaults = {each["name"]: each["default"] for each in comparison["parameters"]}
-    assert defaults["champion_of"] == "prod.flight_delays.delay"
+    assert defaults["champion_of"] == "prod.flight_delays.model"

@@ -17,7 +17,7 @@ from conformance.tests.deployments import (
 RESOURCES = {
     "experiments": ["training"],
     "jobs": ["batch_inference", "feature_refresh", "model_training"],
-    "registered_models": ["delay"],
+    "registered_models": ["model"],
     "schemas": ["flight_delays"],
 }
 
@@ -100,7 +100,7 @@ def test_a_destroy_of_what_is_kept_is_refused_and_changes_nothing(
     before = deployment.workspace.read_state()
     result = deployment("destroy", "--auto-approve")
     assert result.code == 1
-    for resource in ("registered_models.delay", "schemas.flight_delays"):
+    for resource in ("registered_models.model", "schemas.flight_delays"):
         assert f"resources.{resource} has lifecycle.prevent_destroy set" in result.err
     assert deployment.workspace.read_state() == before
 
@@ -120,4 +120,4 @@ def test_what_a_pull_request_deploys_carries_its_number(open_target: Open) -> No
     )
     assert all(name.startswith("pr_17_") for name in names)
     assert list(state["schemas"]) == ["staging.pr_17flight_delays"]
-    assert list(state["registered_models"]) == ["staging.pr_17flight_delays.pr_17delay"]
+    assert list(state["registered_models"]) == ["staging.pr_17flight_delays.pr_17model"]

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 NAME = "afternoon"
 PAGE = Path("docs", "your-problem.md")
 MAY_CHANGE = (f"src/{NAME}/problem/", f"src/{NAME}/conf/", "tests/problem/")
-MODEL = f"dev.dev_laptop_{NAME}.dev_laptop_delay"
+MODEL = f"dev.dev_laptop_{NAME}.dev_laptop_model"
 # A file of the page under its path in bold, or a block of commands.
 STEP = re.compile(r"\*\*`([^`]+)`\*\*\n\n```[a-z]+\n(.*?)```|```sh\n(.*?)```", re.DOTALL)
 FOREIGN = (

@@ -9,7 +9,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.sql import StatementState
 
-from flight_delays.lifecycle import CHAMPION
+from flight_delays.promotion.decide import CHAMPION
 
 from .runs import Runs, read_runs
 from delivery.databricks import PROJECT, open_workspace, read_bundle

@@ -2,9 +2,11 @@
 
 import pytest
 
-from flight_delays.contract import FeatureTable, Source, load_policy
-from flight_delays.lifecycle import CHALLENGER, reach_batch
+from flight_delays.config.policy import load_policy
 from flight_delays.problem import PROBLEM
+from flight_delays.promotion.decide import CHALLENGER
+from flight_delays.spec.tables import FeatureTable, Source
+from flight_delays.spec.windows import reach_batch
 from flight_delays.tasks.batch_inference import PREDICTIONS
 from flight_delays.tasks.parameters import read_instant
 
@@ -44,7 +46,7 @@ def test_champion_has_scored_each_of_the_latest_rows_once(
 ) -> None:
     champion = deployment.champion()
     figures["Champion"] = f"version {champion}"
-    policy = load_policy(deployment.parameters["policy"], PROBLEM.kind)
+    policy = load_policy(deployment.parameters["policy"], PROBLEM.model_type)
     window = reach_batch(read_instant(deployment.parameters["as_of"]), policy.windows)
     at = PROBLEM.spine.decision_at
     within = f"{at} >= '{window.start.isoformat()}' AND {at} < '{window.end.isoformat()}'"
@@ -58,7 +60,7 @@ def test_champion_has_scored_each_of_the_latest_rows_once(
     )
     assert int(found["rows"]) == int(found["keys"]) == int(found["known"]) > 0
     lowest, highest = float(found["lowest"]), float(found["highest"])
-    assert PROBLEM.kind.allows(lowest)
-    assert PROBLEM.kind.allows(highest)
+    assert PROBLEM.model_type.allows(lowest)
+    assert PROBLEM.model_type.allows(highest)
     assert lowest < highest
     figures["rows scored by the Champion"] = f"{int(found['rows']):,}"

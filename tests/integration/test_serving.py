@@ -8,9 +8,9 @@ from typing import Any
 
 from databricks.sdk.service.serving import EndpointStateConfigUpdate, EndpointStateReady
 
-from flight_delays.contract import FEATURES_AT
-from flight_delays.lakehouse.endpoint import name_endpoint, served_versions
+from flight_delays.lakehouse.endpoint import endpoint_name, served_versions
 from flight_delays.problem import PROBLEM
+from flight_delays.spec.problem import FEATURES_AT
 
 from .conftest import Deployment
 
@@ -45,7 +45,7 @@ def as_json_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def test_champion_is_what_the_endpoint_serves(deployment: Deployment) -> None:
     champion = deployment.champion()
-    endpoint = deployment.workspace.serving_endpoints.get(name_endpoint(deployment.model))
+    endpoint = deployment.workspace.serving_endpoints.get(endpoint_name(deployment.model))
     assert served_versions(endpoint) == [(deployment.model, str(champion))]
     assert endpoint.state is not None
     assert endpoint.state.ready == EndpointStateReady.READY
@@ -65,7 +65,7 @@ def test_endpoint_answers_a_small_load(deployment: Deployment, figures: dict[str
         f"FROM {deployment.source}.{spine.source} "
         f"ORDER BY {latest} LIMIT {REQUESTS}"
     )
-    endpoint = name_endpoint(deployment.model)
+    endpoint = endpoint_name(deployment.model)
 
     def ask(row: dict[str, Any]) -> tuple[float, list[Any]]:
         start = time.perf_counter()
@@ -76,7 +76,7 @@ def test_endpoint_answers_a_small_load(deployment: Deployment, figures: dict[str
     with ThreadPoolExecutor(CLIENTS) as clients:
         answers = list(clients.map(ask, rows))
     assert len(answers) == REQUESTS
-    assert [p for _, p in answers if len(p) != 1 or not PROBLEM.kind.allows(p[0])] == []
+    assert [p for _, p in answers if len(p) != 1 or not PROBLEM.model_type.allows(p[0])] == []
     assert len({p[0] for _, p in answers}) > 1, "every row got the same answer"
     percentiles = quantiles([seconds for seconds, _ in answers], n=100)
     for percent in (50, 95):

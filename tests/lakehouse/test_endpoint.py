@@ -4,33 +4,33 @@ import math
 import pandas as pd
 import pytest
 
-from flight_delays.lakehouse.asking import as_records
-from flight_delays.lakehouse.endpoint import name_endpoint, name_entity, name_trial
-from flight_delays.lakehouse.registry import ModelVersion
+from flight_delays.lakehouse.endpoint import endpoint_name, entity_name, trial_name
+from flight_delays.lakehouse.served_version import as_records
+from flight_delays.promotion.model_version import ModelVersion
 
 LONG = f"prod.{'s' * 40}.{'m' * 40}"
 
 
 def test_endpoint_has_the_models_name() -> None:
-    assert name_endpoint("prod.flights.delay") == "prod-flights-delay"
+    assert endpoint_name("prod.flights.model") == "prod-flights-model"
 
 
 def test_long_names_are_cut_to_63_characters_and_stay_apart() -> None:
-    names = {name_endpoint(f"{LONG}{number}") for number in range(50)}
+    names = {endpoint_name(f"{LONG}{number}") for number in range(50)}
     assert len(names) == 50
     assert {len(name) for name in names} == {63}
 
 
 def test_trial_of_a_long_name_is_another_name_of_63_characters() -> None:
-    endpoint = name_endpoint(LONG)
-    assert len(name_trial(endpoint)) <= 63
-    assert name_trial(endpoint) != endpoint
-    assert name_trial("prod-flights-delay") == "prod-flights-delay-trial"
+    endpoint = endpoint_name(LONG)
+    assert len(trial_name(endpoint)) <= 63
+    assert trial_name(endpoint) != endpoint
+    assert trial_name("prod-flights-model") == "prod-flights-model-trial"
 
 
-@pytest.mark.parametrize("model", ["prod.flights.delay", LONG])
+@pytest.mark.parametrize("model", ["prod.flights.model", LONG])
 def test_served_entity_names_the_version(model: str) -> None:
-    name = name_entity(ModelVersion(model, 12, frozenset(), {}, "", ""))
+    name = entity_name(ModelVersion(model=model, version=12, aliases=frozenset(), tags={}))
     assert name.endswith("-12")
     assert len(name) <= 63
 

@@ -2,16 +2,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flight_delays.lakehouse.errors import ModelUriError, TagMissingError
-from flight_delays.lakehouse.registry import ModelVersion, parse_model_uri
+from flight_delays.evaluation.errors import UnusableInputError
+from flight_delays.lakehouse.errors import ModelUriError
+from flight_delays.lakehouse.registry import parse_model_uri
+from flight_delays.promotion.model_version import ModelVersion
 
 
 def version(**tags: str) -> ModelVersion:
-    return ModelVersion("prod.flights.delay", 3, frozenset(), tags, "", "run")
+    return ModelVersion(model="prod.flights.model", version=3, aliases=frozenset(), tags=tags)
 
 
 def test_model_uri_names_model_and_version() -> None:
-    assert parse_model_uri("models:/prod.flights.delay/12") == ("prod.flights.delay", 12)
+    assert parse_model_uri("models:/prod.flights.model/12") == ("prod.flights.model", 12)
 
 
 @pytest.mark.parametrize(
@@ -19,12 +21,12 @@ def test_model_uri_names_model_and_version() -> None:
     [
         "",
         "{{tasks.train.values.model_uri}}",
-        "models:/prod.flights.delay@Champion",
-        "models:/prod.flights.delay",
-        "models:/prod.flights.delay/latest",
-        "models:/prod.flights.delay/0",
+        "models:/prod.flights.model@Champion",
+        "models:/prod.flights.model",
+        "models:/prod.flights.model/latest",
+        "models:/prod.flights.model/0",
         "models:/delay/1",
-        "models:/prod.flights.delay/1 ",
+        "models:/prod.flights.model/1 ",
         "runs:/abc/model",
     ],
 )
@@ -40,5 +42,10 @@ def test_as_of_is_read_from_its_tag() -> None:
 
 
 def test_missing_as_of_is_refused_naming_the_tags_there_are() -> None:
-    with pytest.raises(TagMissingError, match="no tag 'as_of'; its tags are: git_commit"):
+    with pytest.raises(UnusableInputError, match="no tag 'as_of'; its tags are: git_commit"):
         version(git_commit="abc").require_as_of()
+
+
+def test_as_of_without_a_zone_is_refused() -> None:
+    with pytest.raises(UnusableInputError, match="as_of of version 3: got 2013-11-01T00:00:00;"):
+        version(as_of="2013-11-01T00:00:00").require_as_of()

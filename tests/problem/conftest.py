@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from flight_delays.lifecycle import BEGINNING
+from flight_delays.config.policy import BEGINNING
 from flight_delays.problem import PROBLEM
 from flight_delays.problem.features import FEATURE_TABLES
 from flight_delays.problem.sources import READERS, SOURCES

@@ -10,16 +10,13 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from flight_delays.contract import FeatureTable
-from flight_delays.lifecycle import BEGINNING, InstantWithoutZoneError
+from flight_delays.config.policy import BEGINNING
+from flight_delays.evaluation.errors import InstantWithoutZoneError
 from flight_delays.problem import PROBLEM
-from flight_delays.problem.features import (
-    AIRCRAFT_FEATURES,
-    FEATURE_TABLES,
-    ORIGIN_DELAY_FEATURES,
-)
+from flight_delays.problem.features import AIRCRAFT_FEATURES, FEATURE_TABLES, ORIGIN_DELAY_FEATURES
 from flight_delays.problem.model import CATEGORIES, NUMBERS, SPINE_FEATURES
 from flight_delays.problem.sources import KEYS, NO_AIRCRAFT
+from flight_delays.spec.tables import FeatureTable
 
 from tests.problem.conftest import look_up, read_sources
 from tests.problem.oracle import expected_features, found_at
@@ -52,8 +49,8 @@ def test_rows_are_told_apart_by_keys_without_nulls(table: FeatureTable, tables: 
 def test_numbers_are_doubles_and_the_rest_text(table: FeatureTable, tables: Tables) -> None:
     rows = tables[table.name]
     assert list(rows.columns) == [*table.primary_keys, *table.features]
-    assert {str(rows[number].dtype) for number in table.numbers} <= {"float64"}
-    assert {str(rows[text].dtype) for text in table.texts} <= {"object"}
+    assert {str(rows[number].dtype) for number in table.numerical} <= {"float64"}
+    assert {str(rows[text].dtype) for text in table.categorical} <= {"object"}
 
 
 @EACH_TABLE
@@ -187,8 +184,8 @@ def test_the_model_sees_what_it_knows_and_no_key_that_names_a_flight() -> None:
     assert PROBLEM.columns == (
         "flight_id", "carrier", "origin", "dest", "tailnum", "decision_at", "features_at",
     )  # fmt: skip
-    assert PROBLEM.excluded == ("flight_id", "tailnum", "decision_at", "features_at")
-    assert sorted(PROBLEM.inputs) == sorted([*CATEGORIES, *NUMBERS])
+    assert PROBLEM.metadata_columns == ("flight_id", "tailnum", "decision_at", "features_at")
+    assert sorted(PROBLEM.feature_columns) == sorted([*CATEGORIES, *NUMBERS])
 
 
 @dataclass
@@ -258,5 +255,5 @@ def test_features_agree_with_an_independent_account_of_what_was_known(
     for column in NUMBERS:
         account = expected[column].astype("float64")
         pd.testing.assert_series_equal(found[column], account, rtol=1e-12)
-    for column in AIRCRAFT_FEATURES.texts:
+    for column in AIRCRAFT_FEATURES.categorical:
         assert found[column].fillna("").tolist() == expected[column].fillna("").tolist()

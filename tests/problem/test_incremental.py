@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from flight_delays.contract import FeatureTable
-from flight_delays.lifecycle import BEGINNING
+from flight_delays.config.policy import BEGINNING
 from flight_delays.problem import PROBLEM
 from flight_delays.problem.features import FEATURE_TABLES
 from flight_delays.problem.sources import PUBLISHED_AHEAD, SOURCES
+from flight_delays.spec.tables import FeatureTable
 
 from tests.problem.conftest import Tables, localize, read_sources
 

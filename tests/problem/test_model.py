@@ -1,4 +1,4 @@
-"""The model, as it is fitted, asked, pickled and compared to the rule of thumb."""
+"""The model, as it is fitted, asked, pickled and compared to the heuristic baseline."""
 
 import json
 import pickle
@@ -14,14 +14,14 @@ from pydantic import ValidationError
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.pipeline import Pipeline
 
-from flight_delays.contract import load_configuration
+from flight_delays.config.loading import load_configuration
 from flight_delays.problem import probability
 from flight_delays.problem.model import (
     CATEGORIES,
     NUMBERS,
     Hyperparameters,
     build_model,
-    estimate_by_rule_of_thumb,
+    heuristic_baseline,
 )
 from flight_delays.problem.probability import TypedColumns
 
@@ -58,8 +58,8 @@ def test_predictions_are_one_probability_a_row_that_ranks_flights_and_beats_the_
     assert predictions.dtype == np.float64
     assert ((predictions > 0) & (predictions < 1)).all()
     assert 0.65 < roc_auc_score(held_out["late"], predictions) < 0.8
-    rule_of_thumb = estimate_by_rule_of_thumb(held_out)
-    assert log_loss(held_out["late"], predictions) < log_loss(held_out["late"], rule_of_thumb)
+    baseline = heuristic_baseline(held_out)
+    assert log_loss(held_out["late"], predictions) < log_loss(held_out["late"], baseline)
 
 
 def test_the_same_rows_and_hyperparameters_give_the_same_model(
@@ -188,7 +188,7 @@ print(*model.predict(pickle.loads((folder / "rows.pkl").read_bytes())).tolist())
 def test_the_rule_of_thumb_leans_on_the_route_then_the_origin_then_the_usual_share(
     known: dict[str, float | None], expected: float
 ) -> None:
-    assert estimate_by_rule_of_thumb(pd.DataFrame([known])) == pytest.approx([expected])
+    assert heuristic_baseline(pd.DataFrame([known])) == pytest.approx([expected])
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from pyspark.sql import SparkSession
 
-from flight_delays.contract import Source
-from flight_delays.lifecycle import BEGINNING
+from flight_delays.config.policy import BEGINNING
 from flight_delays.problem.sources import SOURCES
+from flight_delays.spec.tables import Source
 
 AFTER_THE_YEAR = datetime(2014, 1, 3, tzinfo=UTC)
 BAD = {

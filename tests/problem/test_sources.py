@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from flight_delays.contract import Source, load_intake
-from flight_delays.lifecycle import BEGINNING, InstantWithoutZoneError
-from flight_delays.problem.archive import ZONES_NOT_IN_THE_ARCHIVE, load_flights
+from flight_delays.config.data_quality import load_data_quality
+from flight_delays.config.policy import BEGINNING
+from flight_delays.evaluation.errors import InstantWithoutZoneError
 from flight_delays.problem.errors import ShiftError
+from flight_delays.problem.nycflights import ZONES_NOT_IN_THE_ARCHIVE, load_flights
 from flight_delays.problem.sources import (
     KEYS,
     READERS,
@@ -22,6 +23,7 @@ from flight_delays.problem.sources import (
     read_weather,
     read_years,
 )
+from flight_delays.spec.tables import Source
 
 AFTER_THE_YEAR = datetime(2014, 1, 3, tzinfo=UTC)
 EACH_SOURCE = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
@@ -253,7 +255,7 @@ def test_where_dates_are_moved_rows_never_end_and_those_known_stay(source: Sourc
     found = known[keys].merge(later, on=keys, how="left", validate="one_to_one")
     pd.testing.assert_frame_equal(found, known)
     if source.dated_by is not None:
-        allowed = load_intake([]).of(source.name).max_age_hours
+        allowed = load_data_quality([]).of(source.name).max_age_hours
         assert as_of - known[source.dated_by].max() < timedelta(hours=allowed)
 
 

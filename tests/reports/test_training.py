@@ -7,15 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flight_delays.lifecycle import BINARY, Importance, Kind, explain, number
-from flight_delays.lifecycle.curves import SliceFigure
-from flight_delays.reports import (
-    Card,
-    Score,
-    TrainingPage,
-    write_card,
-    write_training_page,
-)
+from flight_delays.evaluation.curves import SliceFigure
+from flight_delays.evaluation.importance import Importance
+from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
+from flight_delays.evaluation.shapley import explain
+from flight_delays.reports import Card, Score, TrainingPage, write_card, write_training_page
 from flight_delays.reports.charts import Dot, Swarm, draw_swarms
 from flight_delays.reports.training_page import colour
 
@@ -39,7 +35,7 @@ CARD = Card(
     slice_metric="auc",
     slice_rows=50,
     loss="log_loss",
-    rehearsed=(9_000, 2_000),
+    backtest_rows=(9_000, 2_000),
     candidates={
         "the model": [Score("auc", 0.7, ""), Score("log_loss", 0.51, "nats")],
         "mean of all": [Score("log_loss", 0.6, "nats")],
@@ -110,20 +106,20 @@ def test_a_card_owns_up_to_what_is_not_known() -> None:
     assert "of code that is in no commit" in sections["How to reproduce"]
 
 
-def make_page(kind: Kind) -> TrainingPage:
+def make_page(model_type: ModelType) -> TrainingPage:
     generator = np.random.default_rng(1)
     predictions = generator.uniform(size=200)
     labels = (generator.uniform(size=200) < predictions).astype(float)
     values = pd.DataFrame({"<i>shop": ["a", "b"] * 30, "orders": np.arange(60.0)})
-    (loss, *_) = kind.losses
+    (loss, *_) = model_type.losses
     return TrainingPage(
         model="dev.shop.returns",
         as_of="2026-02-01",
-        kind=kind,
+        model_type=model_type,
         loss=loss,
-        rehearsed=(9_000, 2_000),
+        backtest_rows=(9_000, 2_000),
         candidates={"mean of all": 0.5, "the model": 0.6},
-        figures={"mean of all": {}, "the model": dict.fromkeys(kind.metrics, 0.25)},
+        figures={"mean of all": {}, "the model": dict.fromkeys(model_type.metrics, 0.25)},
         labels=labels,
         predictions=predictions,
         importance=[Importance("orders", 0.0875, 0.01), Importance("<i>shop", 0.0, 0.0)],
@@ -132,11 +128,13 @@ def make_page(kind: Kind) -> TrainingPage:
     )
 
 
-@pytest.mark.parametrize("kind", [BINARY, number("EUR")], ids=["binary", "number"])
-def test_a_page_has_candidates_reasons_and_calibration_of_each_kind(kind: Kind) -> None:
-    page = write_training_page(make_page(kind))
+@pytest.mark.parametrize(
+    "model_type", [BINARY_CLASSIFICATION, regression("EUR")], ids=["binary", "number"]
+)
+def test_a_page_has_candidates_reasons_and_calibration_of_each_kind(model_type: ModelType) -> None:
+    page = write_training_page(make_page(model_type))
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
-    assert captions[0].startswith(f"Mean {next(iter(kind.losses))}")
+    assert captions[0].startswith(f"Mean {next(iter(model_type.losses))}")
     assert captions[2] == "What inputs add to predictions"
     assert any(caption.startswith("Calibration") for caption in captions)
     assert page.index("mean of all") < page.index(">the model<")

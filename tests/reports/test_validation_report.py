@@ -8,20 +8,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from flight_delays.contract import load_policy
-from flight_delays.lifecycle import (
-    BINARY,
-    Check,
-    Failed,
-    Freshness,
-    Kind,
-    Passed,
-    Verdict,
-    compare,
-    number,
-)
+from flight_delays.config.policy import load_policy
+from flight_delays.evaluation.bootstrap import compare
+from flight_delays.evaluation.freshness import Freshness
+from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
 from flight_delays.problem import PROBLEM
-from flight_delays.reports import Opponent, Report, write_report
+from flight_delays.promotion.checks import Check
+from flight_delays.promotion.decisions import Failed, Passed, Verdict
+from flight_delays.reports import Incumbent, Report, write_report
 
 INSTANT = datetime(2026, 2, 1, tzinfo=UTC)
 CHECKS = (
@@ -80,32 +74,32 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def make_report(verdict: Verdict, kind: Kind = BINARY) -> Report:
+def make_report(verdict: Verdict, model_type: ModelType = BINARY_CLASSIFICATION) -> Report:
     generator = np.random.default_rng(7)
     predictions = generator.uniform(size=500)
     labels = (generator.uniform(size=500) < predictions).astype(float)
-    policy = load_policy("policy_small", PROBLEM.kind)
+    policy = load_policy("policy_small", PROBLEM.model_type)
     slices = policy.validation.slices.model_copy(
-        update={"min_rows": 100, "metric": next(iter(kind.metrics)), "columns": ["half"]}
+        update={"min_rows": 100, "metric": next(iter(model_type.metrics)), "columns": ["half"]}
     )
     validation = policy.validation.model_copy(update={"slices": slices})
     comparison = compare(
-        labels, predictions, np.full(500, 0.5), kind=kind, loss="squared_error",
+        labels, predictions, np.full(500, 0.5), model_type=model_type, loss="squared_error",
         resamples=100, confidence=0.95, seed=1,
     )  # fmt: skip
     return Report(
-        model="dev.zoo.delay",
+        model="dev.zoo.model",
         version=4,
         as_of=INSTANT,
         judged_at=INSTANT,
         holdout="before 2026-02-01 00:00 UTC",
         verdict=verdict,
         policy=policy.model_copy(update={"validation": validation}),
-        kind=kind,
+        model_type=model_type,
         labels=labels,
         predictions=predictions,
         slices={"half": np.where(np.arange(500) < 250, "<first>", "second")},
-        opponent=Opponent(name="the Champion, version 3", comparison=comparison, asked=0.0),
+        incumbent=Incumbent(name="the Champion, version 3", comparison=comparison, asked=0.0),
         freshness=FRESHNESS,
         results="dev.zoo.validation_results",
     )
@@ -137,7 +131,7 @@ def test_verdict_stands_above_all_sections_with_what_to_do_next(
 )
 def test_what_deploy_is_to_decide_is_foreseen(asked: float, foreseen: str) -> None:
     report = make_report(PASSED)
-    page = read(replace(report, opponent=replace(report.opponent, asked=asked)))
+    page = read(replace(report, incumbent=replace(report.incumbent, asked=asked)))
     assert any(foreseen in word for word in page.words)
 
 
@@ -160,17 +154,20 @@ def test_text_is_escaped_and_nothing_is_fetched_or_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "plots"),
+    ("model_type", "plots"),
     [
-        (BINARY, ["Calibration", "Alarm at a threshold", "How predictions spread", "auc by half"]),
         (
-            number("points"),
+            BINARY_CLASSIFICATION,
+            ["Calibration", "Alarm at a threshold", "How predictions spread", "auc by half"],
+        ),
+        (
+            regression("points"),
             ["Predicted and actual", "Residuals by prediction", "How residuals", "mae by half"],
         ),
     ],
 )
-def test_plots_suit_the_kind_of_outcome(kind: Kind, plots: list[str]) -> None:
-    drawn = read(make_report(PASSED, kind)).plots
+def test_plots_suit_the_model_type_of_outcome(model_type: ModelType, plots: list[str]) -> None:
+    drawn = read(make_report(PASSED, model_type)).plots
     for plot in [*plots, "Gain in squared_error"]:
         assert sum(title.startswith(plot) for title in drawn) == 1, plot
 
@@ -202,7 +199,7 @@ def test_what_cannot_be_plotted_or_compared_is_said() -> None:
     broken = replace(
         report,
         predictions=np.full(500, np.nan),
-        opponent=Opponent(name="the Champion", comparison=None, why="too few rows", asked=0.0),
+        incumbent=Incumbent(name="the Champion", comparison=None, why="too few rows", asked=0.0),
     )
     words = " ".join(read(broken).words)
     assert "Not compared: too few rows" in words

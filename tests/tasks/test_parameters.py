@@ -6,13 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from flight_delays.tasks.parameters import (
-    Instant,
-    ParameterError,
-    Parameters,
-    SchemaName,
-    Switch,
-)
+from flight_delays.tasks.parameters import Instant, ParameterError, Parameters, SchemaName, Switch
 
 from tests.declared import ROOT
 

@@ -17,7 +17,7 @@ from tests.tasks.test_parameters import list_wheel_tasks
 OWN_SCHEMA = "${resources.schemas.flight_delays.id}"
 # What a task is told, but for values and settings: where each is to be.
 PLACES = {
-    "model": "${resources.registered_models.delay.id}",
+    "model": "${resources.registered_models.model.id}",
     "target": OWN_SCHEMA,
     "experiment": "${resources.experiments.training.name}",
     "source": "${var.source_catalog}.${var.source_schema}",
@@ -55,9 +55,9 @@ def test_tasks_that_write_tables_of_sources_and_features_know_no_source() -> Non
 
 
 def test_one_s_own_tables_are_to_be_filled_and_another_s_to_be_looked_up() -> None:
-    own = advise("dev.mine", "dev.mine.delay")
+    own = advise("dev.mine", "dev.mine.model")
     assert own == "Run the job feature_refresh first, with the same as_of."
-    others = advise("prod.zoo", "dev.mine.delay")
+    others = advise("prod.zoo", "dev.mine.model")
     assert "feature_refresh" not in others
     assert "source_catalog and source_schema name prod.zoo" in others
     assert "USE CATALOG on prod, and USE SCHEMA and SELECT on zoo" in others
@@ -65,7 +65,7 @@ def test_one_s_own_tables_are_to_be_filled_and_another_s_to_be_looked_up() -> No
 
 def test_a_source_that_is_not_there_is_refused_with_its_first_table(spark: SparkSession) -> None:
     with pytest.raises(TableMissingError, match=r"Table nowhere\.at_all\.\w+ does not exist. The"):
-        require_source(spark, "nowhere.at_all", "dev.mine.delay")
+        require_source(spark, "nowhere.at_all", "dev.mine.model")
 
 
 def test_a_table_that_cannot_be_read_is_refused_with_the_reason(

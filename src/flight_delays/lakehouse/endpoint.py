@@ -24,8 +24,8 @@ from databricks.sdk.service.serving import (
     TrafficConfig,
 )
 
+from ..promotion.model_version import ModelVersion
 from .errors import EndpointError
-from .registry import ModelVersion
 
 LONGEST_NAME = 63
 READY_WITHIN = timedelta(minutes=90)
@@ -69,7 +69,7 @@ class Part:
 Configuration = tuple[Part, ...]
 
 
-def name_endpoint(model: str) -> str:
+def endpoint_name(model: str) -> str:
     """Return the endpoint's name for a registered model: its own, as far as names allow.
 
     Dots become hyphens; a name over 63 characters is cut and ends in a hash of the whole.
@@ -77,7 +77,7 @@ def name_endpoint(model: str) -> str:
     return fit_name(model.replace(".", "-"), model)
 
 
-def name_trial(endpoint: str) -> str:
+def trial_name(endpoint: str) -> str:
     """Return the name of the temporary endpoint on which a version can be asked beside another."""
     return fit_name(f"{endpoint}-{TRIAL}", f"{endpoint}-{TRIAL}")
 
@@ -90,7 +90,7 @@ def fit_name(name: str, whole: str) -> str:
     return f"{name[: LONGEST_NAME - 9]}-{digest}"
 
 
-def name_entity(version: ModelVersion) -> str:
+def entity_name(version: ModelVersion) -> str:
     """Return the name under which an endpoint serves a version."""
     suffix = f"-{version.version}"
     return version.model.rpartition(".")[2][: LONGEST_NAME - len(suffix)] + suffix
@@ -99,7 +99,7 @@ def name_entity(version: ModelVersion) -> str:
 def describe_entity(version: ModelVersion, size: Size) -> ServedEntityInput:
     """Return a version as an endpoint is asked to serve it."""
     return ServedEntityInput(
-        name=name_entity(version),
+        name=entity_name(version),
         entity_name=version.model,
         entity_version=str(version.version),
         workload_size=size.workload,

@@ -1,7 +1,5 @@
 """What the platform refuses, lacks or answers wrongly."""
 
-from collections.abc import Iterable
-
 
 class LakehouseError(Exception):
     """Anything an edge to the platform raises by itself."""
@@ -52,16 +50,6 @@ class ModelUriError(LakehouseError):
         super().__init__(
             f"model_uri must be models:/<catalog>.<schema>.<model>/<version>, got {got!r}. It "
             "comes from the task value model_uri that train sets: run train in the same run."
-        )
-
-
-class TagMissingError(LakehouseError):
-    """A model version lacks a tag that train writes."""
-
-    def __init__(self, model: str, version: int, tag: str, there: Iterable[str]) -> None:
-        tags = ", ".join(sorted(there)) or "none"
-        super().__init__(
-            f"Version {version} of {model} has no tag '{tag}'; its tags are: {tags}. Train it anew."
         )
 
 

@@ -1,67 +1,18 @@
 """The model registry: versions, their tags and aliases."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 
 import mlflow
 from databricks.sdk import WorkspaceClient
 from mlflow.exceptions import MlflowException
 
-from .errors import ModelUnreadableError, ModelUriError, TagMissingError
+from ..promotion.model_version import ModelVersion
+from .errors import ModelUnreadableError, ModelUriError
 
 MODEL_URI = re.compile(r"^models:/([^/@{}\s.]+\.[^/@{}\s.]+\.[^/@{}\s.]+)/([1-9]\d*)$")
 
-STATUS_TAG = "model_validation_status"
-PENDING = "PENDING"
-AS_OF_TAG = "as_of"
-KIND_TAG = "outcome_kind"
-
 # What the registry answers where a model is not there, or is not shown.
 HIDDEN = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "PERMISSION_DENIED"}
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """A version of a registered model, as read at one moment.
-
-    Attributes:
-        model: Full name of the registered model.
-        version: Its number.
-        aliases: All aliases it carries.
-        tags: Its tags.
-        description: Its description.
-        run_id: The run that logged it.
-    """
-
-    model: str
-    version: int
-    aliases: frozenset[str]
-    tags: Mapping[str, str]
-    description: str
-    run_id: str
-
-    @property
-    def uri(self) -> str:
-        """Its model URI."""
-        return f"models:/{self.model}/{self.version}"
-
-    @property
-    def as_of(self) -> datetime | None:
-        """The instant before which it was trained; None where that is not recorded."""
-        value = self.tags.get(AS_OF_TAG)
-        return datetime.fromisoformat(value) if value else None
-
-    def require_as_of(self) -> datetime:
-        """Return the instant before which it was trained.
-
-        Raises:
-            TagMissingError: It is not recorded.
-        """
-        if self.as_of is None:
-            raise TagMissingError(self.model, self.version, AS_OF_TAG, self.tags)
-        return self.as_of
 
 
 def parse_model_uri(uri: str) -> tuple[str, int]:
@@ -130,12 +81,12 @@ def tag_version(registry: mlflow.MlflowClient, version: ModelVersion, **tags: st
         registry.set_model_version_tag(version.model, str(version.version), key, value)
 
 
-def move_alias(registry: mlflow.MlflowClient, version: ModelVersion, alias: str) -> None:
+def set_alias(registry: mlflow.MlflowClient, version: ModelVersion, alias: str) -> None:
     """Let an alias point to a version."""
     registry.set_registered_model_alias(version.model, alias, str(version.version))
 
 
-def take_alias(registry: mlflow.MlflowClient, version: ModelVersion, alias: str) -> None:
+def remove_alias(registry: mlflow.MlflowClient, version: ModelVersion, alias: str) -> None:
     """Remove an alias if it points to this version."""
     if read_aliases(registry, version.model).get(alias) == version.version:
         registry.delete_registered_model_alias(version.model, alias)

@@ -9,22 +9,22 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest
 from databricks.sdk.service.serving import ServedEntityInput
 
+from ..promotion.model_version import ModelVersion
 from .endpoint import (
     Configuration,
     Part,
     Size,
     delete_endpoint,
     describe_entity,
-    name_endpoint,
-    name_trial,
+    endpoint_name,
     read_configuration,
     read_settled,
     send_configuration,
     serve_alone,
+    trial_name,
     write_configuration,
 )
 from .errors import CleanUpError
-from .registry import ModelVersion
 
 # Asks a served entity of an endpoint, both by name, and raises where it must not have traffic.
 Check: TypeAlias = Callable[[str, str], None]
@@ -59,9 +59,9 @@ def roll_out(
         EndpointError: The endpoint did not come to serve what it was told to.
         CleanUpError: Something failed, and what served before could not be put back.
     """
-    name = name_endpoint(version.model)
+    name = endpoint_name(version.model)
     # A killed call may have left it.
-    delete_endpoint(workspace, name_trial(name))
+    delete_endpoint(workspace, trial_name(name))
     wanted = describe_entity(version, size)
     standing = read_configuration(read_settled(workspace, name))
     former = find_former(standing, wanted, describe_entity(champion, size) if champion else None)
@@ -139,7 +139,7 @@ def check_apart(
     workspace: WorkspaceClient, name: str, wanted: ServedEntityInput, check: Check
 ) -> None:
     """Check a version on a temporary endpoint, which is deleted in any case."""
-    trial = name_trial(name)
+    trial = trial_name(name)
     alone = serve_alone(wanted)
     try:
         send_configuration(workspace, trial, alone)

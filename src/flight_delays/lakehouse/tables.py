@@ -8,12 +8,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 
 from .context import Lakehouse
-from .errors import (
-    LakehouseError,
-    SchemaChangedError,
-    TableMissingError,
-    TableUnreadableError,
-)
+from .errors import LakehouseError, SchemaChangedError, TableMissingError, TableUnreadableError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

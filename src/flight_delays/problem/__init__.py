@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 
-from ..contract import Label, Problem, Refresh, Spine
-from ..lifecycle import BINARY
+from ..spec import BINARY_CLASSIFICATION, Label, Problem, Refresh, Spine
 from . import probability
 from .features import FEATURE_TABLES
-from .model import SPINE_FEATURES, Hyperparameters, build_model, estimate_by_rule_of_thumb
+from .model import SPINE_FEATURES, Hyperparameters, build_model, heuristic_baseline
 from .sources import SOURCES
 
 PROBLEM = Problem(
@@ -24,7 +23,7 @@ PROBLEM = Problem(
         "it. Weather is what was observed, not forecast, and not that at the destination. Not for "
         "decisions on safety or on crews."
     ),
-    kind=BINARY,
+    model_type=BINARY_CLASSIFICATION,
     sources=SOURCES,
     feature_tables=FEATURE_TABLES,
     # The schedule of feature_refresh, and the time its three tasks and the sync take.
@@ -39,7 +38,7 @@ PROBLEM = Problem(
     label=Label(source="outcomes", column="late", known_at="known_at", where="status = 'landed'"),
     hyperparameters=Hyperparameters,
     build_model=build_model,
-    rule_of_thumb=estimate_by_rule_of_thumb,
-    by_value=(probability,),
+    heuristic_baseline=heuristic_baseline,
+    pickle_by_value_modules=(probability,),
     requirements=("mlflow", "cloudpickle", "numpy", "pandas", "scikit-learn"),
 )

@@ -8,7 +8,7 @@ far back as the rows that became known since `:since` need.
 
 from datetime import timedelta
 
-from ..contract import FeatureTable
+from ..spec import FeatureTable
 from .sources import KEYS, PUBLISHED_AHEAD
 
 HOURLY = timedelta(hours=2)
@@ -20,8 +20,8 @@ WEATHER_FEATURES = FeatureTable(
     timeseries_column="known_at",
     fresh_within=HOURLY,
     lookback=timedelta(hours=6),
-    texts=(),
-    numbers=(
+    categorical=(),
+    numerical=(
         "temperature",
         "dew_point",
         "humidity",
@@ -66,8 +66,8 @@ ROUTE_DELAY_FEATURES = FeatureTable(
     timeseries_column="known_at",
     fresh_within=HOURLY,
     lookback=timedelta(days=14),
-    texts=(),
-    numbers=("route_late_share_14d", "route_landed_14d"),
+    categorical=(),
+    numerical=("route_late_share_14d", "route_landed_14d"),
     description=(
         "A carrier on a route, at each landing: how many of its flights landed in the 14 days up "
         "to and including that instant, and the share of them that was late."
@@ -108,8 +108,8 @@ ORIGIN_DELAY_FEATURES = FeatureTable(
     timeseries_column="known_at",
     fresh_within=HOURLY,
     lookback=timedelta(hours=2),
-    texts=(),
-    numbers=("origin_late_share_3h", "origin_mean_delay_3h", "origin_landed_3h"),
+    categorical=(),
+    numerical=("origin_late_share_3h", "origin_mean_delay_3h", "origin_landed_3h"),
     description=(
         "An origin, at each full hour: its flights that landed in the three hours before (from "
         "the first instant on, without the last), the share of them that was late, and their "
@@ -147,8 +147,8 @@ AIRCRAFT_FEATURES = FeatureTable(
     timeseries_column=None,
     fresh_within=DAILY,
     lookback=None,
-    texts=("manufacturer", "engine"),
-    numbers=("year_built", "seats"),
+    categorical=("manufacturer", "engine"),
+    numerical=("year_built", "seats"),
     description="An aircraft of the register.",
     sql="""
 SELECT
@@ -174,8 +174,8 @@ SCHEDULE_FEATURES = FeatureTable(
     timeseries_column=None,
     fresh_within=DAILY,
     lookback=None,
-    texts=(),
-    numbers=(
+    categorical=(),
+    numerical=(
         "departure_minute",
         "arrival_minute",
         "day_of_week",

@@ -1,4 +1,4 @@
-"""The model of the sample problem, and the rule of thumb it has to beat."""
+"""The model of the sample problem, and the heuristic baseline it has to beat."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,8 @@ from .features import FEATURE_TABLES
 from .probability import Probability, TypedColumns
 
 SPINE_FEATURES = ("carrier", "origin", "dest")
-CATEGORIES = SPINE_FEATURES + tuple(text for table in FEATURE_TABLES for text in table.texts)
-NUMBERS = tuple(number for table in FEATURE_TABLES for number in table.numbers)
+CATEGORIES = SPINE_FEATURES + tuple(text for table in FEATURE_TABLES for text in table.categorical)
+NUMBERS = tuple(number for table in FEATURE_TABLES for number in table.numerical)
 USUAL_LATE_SHARE = 0.24
 FLIGHTS_THE_USUAL_COUNTS_FOR = 10.0
 
@@ -52,7 +52,7 @@ def build_model(hyperparameters: Hyperparameters) -> Pipeline:
     )
 
 
-def estimate_by_rule_of_thumb(features: pd.DataFrame) -> npt.NDArray[np.float64]:
+def heuristic_baseline(features: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Gives the P(late) that a dispatcher would, without learning.
 
     It is the late share of the carrier on the route over two weeks; where few of its flights

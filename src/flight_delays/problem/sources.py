@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
-from ..contract import Rule, Source
-from .archive import load_flights, load_planes, load_weather
+from ..spec import ColumnRule, Source
+from .nycflights import load_flights, load_planes, load_weather
 from .span import YEAR_DAYS, Span
 
 if TYPE_CHECKING:
@@ -80,48 +80,48 @@ PLANE_COLUMNS = {
     "seats": "DOUBLE",
     "engine": "STRING",
 }
-REQUIRED = Rule(required=True)
-ORIGIN = Rule(required=True, allowed=("EWR", "JFK", "LGA"))
+REQUIRED = ColumnRule(required=True)
+ORIGIN = ColumnRule(required=True, allowed=("EWR", "JFK", "LGA"))
 NUMBERED = {
     "time_hour": REQUIRED,
     "carrier": REQUIRED,
-    "flight": Rule(required=True, lowest=1, highest=9999),
+    "flight": ColumnRule(required=True, min=1, max=9999),
     "origin": ORIGIN,
     "dest": REQUIRED,
 }
 FLIGHT_RULES = NUMBERED | {"decision_at": REQUIRED}
 SCHEDULE_RULES = FLIGHT_RULES | {
     "scheduled_arrival_at": REQUIRED,
-    "departure_minute": Rule(required=True, lowest=0, highest=1440),
-    "arrival_minute": Rule(required=True, lowest=0, highest=1440),
-    "day_of_week": Rule(required=True, lowest=1, highest=7),
+    "departure_minute": ColumnRule(required=True, min=0, max=1440),
+    "arrival_minute": ColumnRule(required=True, min=0, max=1440),
+    "day_of_week": ColumnRule(required=True, min=1, max=7),
     # Miles; Newark and LaGuardia are 17 apart, New York and Honolulu 4,983.
-    "distance": Rule(required=True, lowest=10, highest=6000),
+    "distance": ColumnRule(required=True, min=10, max=6000),
 }
 OUTCOME_RULES = NUMBERED | {
-    "status": Rule(required=True, allowed=("landed", "cancelled", "diverted")),
+    "status": ColumnRule(required=True, allowed=("landed", "cancelled", "diverted")),
     "known_at": REQUIRED,
     # Minutes: two hours early, two days late.
-    "arr_delay": Rule(lowest=-120, highest=2880),
-    "late": Rule(lowest=0, highest=1),
+    "arr_delay": ColumnRule(min=-120, max=2880),
+    "late": ColumnRule(min=0, max=1),
 }
 # In each case beyond what was ever observed in the region, so that only errors are out of range.
 WEATHER_RULES = {
     "origin": ORIGIN,
-    "temp": Rule(lowest=-40, highest=120),
-    "dewp": Rule(lowest=-60, highest=100),
-    "humid": Rule(lowest=0, highest=100),
-    "wind_dir": Rule(lowest=0, highest=360),
-    "wind_speed": Rule(lowest=0, highest=150),
-    "wind_gust": Rule(lowest=0, highest=200),
-    "precip": Rule(lowest=0, highest=10),
-    "pressure": Rule(lowest=900, highest=1100),
-    "visib": Rule(lowest=0, highest=100),
+    "temp": ColumnRule(min=-40, max=120),
+    "dewp": ColumnRule(min=-60, max=100),
+    "humid": ColumnRule(min=0, max=100),
+    "wind_dir": ColumnRule(min=0, max=360),
+    "wind_speed": ColumnRule(min=0, max=150),
+    "wind_gust": ColumnRule(min=0, max=200),
+    "precip": ColumnRule(min=0, max=10),
+    "pressure": ColumnRule(min=900, max=1100),
+    "visib": ColumnRule(min=0, max=100),
 }
 PLANE_RULES = {
-    "year_built": Rule(lowest=1930),
+    "year_built": ColumnRule(min=1930),
     "manufacturer": REQUIRED,
-    "seats": Rule(required=True, lowest=1, highest=900),
+    "seats": ColumnRule(required=True, min=1, max=900),
     "engine": REQUIRED,
 }
 
@@ -246,7 +246,7 @@ def declare(
     primary_keys: tuple[str, ...],
     columns: Mapping[str, str],
     description: str,
-    rules: Mapping[str, Rule],
+    rules: Mapping[str, ColumnRule],
     dated_by: str | None = None,
     fill: Mapping[str, str] | None = None,
 ) -> Source:

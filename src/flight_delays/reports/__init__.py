@@ -1,21 +1,26 @@
 """What people read: pages of plots that need nothing from elsewhere, and model cards."""
 
-from .contest import Contest, Rival, write_contest, write_contest_page
+from .comparison_report import (
+    ComparedVersion,
+    ComparisonReport,
+    write_comparison,
+    write_comparison_page,
+)
 from .model_card import Card, Score, write_card
 from .training_page import TrainingPage, write_training_page
-from .validation_report import Opponent, Report, write_report
+from .validation_report import Incumbent, Report, write_report
 
 __all__ = [
     "Card",
-    "Contest",
-    "Opponent",
+    "ComparisonReport",
+    "Incumbent",
     "Report",
-    "Rival",
+    "ComparedVersion",
     "Score",
     "TrainingPage",
     "write_card",
-    "write_contest",
-    "write_contest_page",
+    "write_comparison",
+    "write_comparison_page",
     "write_report",
     "write_training_page",
 ]

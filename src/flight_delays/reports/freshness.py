@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from ..lifecycle import Freshness, show
+from ..evaluation.freshness import Freshness
+from ..promotion.checks import show
 from .charts import show_figure
 from .page import write_paragraph, write_table
 

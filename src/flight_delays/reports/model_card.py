@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..lifecycle import Importance, show
-from ..lifecycle.curves import SliceFigure
+from ..evaluation.curves import SliceFigure
+from ..evaluation.importance import Importance
+from ..promotion.checks import show
 
 # Inputs that the card names; the page has more of them.
 FIRST_INPUTS = 10
@@ -40,7 +41,7 @@ class Card:
         slice_metric: That metric.
         slice_rows: Rows from which on a slice is listed.
         loss: The loss that ranks candidates and inputs.
-        rehearsed: Rows that candidates learned from, and were tested on.
+        backtest_rows: Rows that candidates were fitted to, and validated on.
         candidates: Metrics of each candidate, the best first.
         importance: What it leans on, most first.
         importance_unit: The unit of that.
@@ -62,7 +63,7 @@ class Card:
     slice_metric: str
     slice_rows: int
     loss: str
-    rehearsed: tuple[int, int]
+    backtest_rows: tuple[int, int]
     candidates: Mapping[str, Sequence[Score]]
     importance: Sequence[Importance]
     importance_unit: str
@@ -70,7 +71,7 @@ class Card:
 
 def write_card(card: Card) -> str:
     """Return the card as Markdown."""
-    earlier, later = card.rehearsed
+    earlier, later = card.backtest_rows
     sections = {
         "Intended use": [card.intended_use],
         "Limits": [card.limits],

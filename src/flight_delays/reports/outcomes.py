@@ -1,16 +1,16 @@
-"""How predictions lie to what happened: the plots that suit each kind of outcome."""
+"""How predictions lie to what happened: the plots that suit each model type."""
 
 import numpy as np
 
-from ..lifecycle import BINARY, Kind
-from ..lifecycle.curves import (
+from ..evaluation.curves import (
     balance_alarms,
     bin_predictions,
     count_confusion,
     count_in_bins,
     sweep_thresholds,
 )
-from ..lifecycle.observations import FloatArray
+from ..evaluation.model_types import BINARY_CLASSIFICATION, ModelType
+from ..evaluation.observations import FloatArray
 from .charts import Role, Series, draw_plot, show_figure
 from .page import write_paragraph, write_plots, write_table
 
@@ -20,9 +20,9 @@ CLOUD = 400
 FEW = 30
 
 
-def draw_outcomes(kind: Kind, labels: FloatArray, predictions: FloatArray) -> list[str]:
-    """Return the plots of a kind of outcome, as HTML."""
-    if kind.labels == BINARY.labels:
+def draw_outcomes(model_type: ModelType, labels: FloatArray, predictions: FloatArray) -> list[str]:
+    """Return the plots of a model type, as HTML."""
+    if model_type.labels == BINARY_CLASSIFICATION.labels:
         return _draw_probabilities(labels, predictions)
     return _draw_numbers(labels, predictions)
 

@@ -1,4 +1,4 @@
-"""The page of plots of a training: candidates, predictions of the rehearsal, what it leans on."""
+"""The page of plots of a training: candidates, predictions of the backtest, what it leans on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,11 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from ..lifecycle import Explanation, Importance, Kind, show
-from ..lifecycle.observations import FloatArray
+from ..evaluation.importance import Importance
+from ..evaluation.model_types import ModelType
+from ..evaluation.observations import FloatArray
+from ..evaluation.shapley import Explanation
+from ..promotion.checks import show
 from .charts import Bar, Dot, Role, Swarm, draw_bars, draw_swarms, show_figure
 from .outcomes import draw_outcomes
 from .page import write_page, write_paragraph, write_plots, write_section, write_table
@@ -30,13 +33,13 @@ class TrainingPage:
     Attributes:
         model: Full name of the registered model.
         as_of: The instant before which it was trained.
-        kind: The kind of outcome.
+        model_type: The model type.
         loss: The loss that ranks candidates and inputs.
-        rehearsed: Rows that candidates learned from, and were tested on.
+        backtest_rows: Rows that candidates were fitted to, and validated on.
         candidates: Mean loss of each, the best first.
         figures: Metrics of each.
         labels: What happened to the tested rows.
-        predictions: What the model predicted of them in the rehearsal.
+        predictions: What the model predicted of them in the backtest.
         importance: What the model leans on, most first.
         explanation: Single predictions, taken apart.
         numbers: The inputs that are numbers.
@@ -44,9 +47,9 @@ class TrainingPage:
 
     model: str
     as_of: str
-    kind: Kind
+    model_type: ModelType
     loss: str
-    rehearsed: tuple[int, int]
+    backtest_rows: tuple[int, int]
     candidates: Mapping[str, float]
     figures: Mapping[str, Mapping[str, float]]
     labels: FloatArray
@@ -59,8 +62,8 @@ class TrainingPage:
 def write_training_page(page: TrainingPage) -> str:
     """Return the page as HTML that needs nothing from elsewhere."""
     short = page.model.rpartition(".")[2]
-    earlier, later = page.rehearsed
-    unit = page.kind.require_loss(page.loss).unit
+    earlier, later = page.backtest_rows
+    unit = page.model_type.require_loss(page.loss).unit
     of_unit = f", {unit}" if unit else ""
     bars = [Bar(name, loss) for name, loss in page.candidates.items()]
     leaned_on = [Bar(each.column, each.rise) for each in page.importance[:INPUTS]]
@@ -93,12 +96,12 @@ def write_training_page(page: TrainingPage) -> str:
             ),
         ),
         write_section(
-            "Predictions of the rehearsal",
+            "Predictions of the backtest",
             write_paragraph(
-                "By the model of the rehearsal, which learned from fewer rows than the registered "
+                "By the model of the backtest, which was fitted to fewer rows than the registered "
                 "one. The plots of the registered one are in validation.html."
             ),
-            *draw_outcomes(page.kind, page.labels, page.predictions),
+            *draw_outcomes(page.model_type, page.labels, page.predictions),
         ),
     ]
     return write_page(f"Training of {page.model}", parts)
@@ -107,7 +110,7 @@ def write_training_page(page: TrainingPage) -> str:
 def write_candidates(page: TrainingPage) -> str:
     """Return the metrics of each candidate as a table."""
     names = list(dict.fromkeys(name for figures in page.figures.values() for name in figures))
-    units = {name: page.kind.metrics[name].unit for name in names}
+    units = {name: page.model_type.metrics[name].unit for name in names}
     return write_table(
         ("Candidate", *names),
         [

@@ -8,19 +8,15 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..lifecycle import (
-    Check,
-    Comparison,
-    Failed,
-    Freshness,
-    Kind,
-    Policy,
-    UnusableInputError,
-    Verdict,
-    show,
-)
-from ..lifecycle.curves import SliceFigure, measure_slices
-from ..lifecycle.observations import FloatArray
+from ..config.policy import Policy
+from ..evaluation.bootstrap import Comparison
+from ..evaluation.curves import SliceFigure, measure_slices
+from ..evaluation.errors import UnusableInputError
+from ..evaluation.freshness import Freshness
+from ..evaluation.model_types import ModelType
+from ..evaluation.observations import FloatArray
+from ..promotion.checks import Check, show
+from ..promotion.decisions import Failed, Verdict
 from .charts import Bar, draw_bars, draw_interval, draw_meter, show_figure
 from .freshness import write_freshness
 from .outcomes import draw_outcomes
@@ -35,7 +31,7 @@ ADVICE = (
     ("prediction_spread", "The model says the same of every row: see whether its features arrive."),
     ("predictions", "Check what the model's predict returns, row by row."),
     ("missing_predictions", "Check what the model's predict returns where features are missing."),
-    ("impossible_predictions", "Check that predict returns what the kind of outcome allows."),
+    ("impossible_predictions", "Check that predict returns what the model type allows."),
     ("availability", "The input is known only once the label is, or its source has stopped: "
      "correct the time of its rows in problem/, or leave it out."),
     ("signature", "Log the model by the train task, which infers a signature."),
@@ -51,7 +47,7 @@ OTHERWISE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opponent:
+class Incumbent:
     """What the version was compared with on the same rows.
 
     Attributes:
@@ -79,11 +75,11 @@ class Report:
         holdout: The held-out window, in words.
         verdict: The verdict with every check.
         policy: What it was held to.
-        kind: The kind of outcome.
+        model_type: The model type.
         labels: What happened on the held-out rows.
         predictions: What it predicted.
         slices: Column to its values for the same rows.
-        opponent: What it was compared with.
+        incumbent: What it was compared with.
         freshness: What fresher features would bring; None where that was not measured.
         results: Full name of the table that has the checks.
     """
@@ -95,11 +91,11 @@ class Report:
     holdout: str
     verdict: Verdict
     policy: Policy
-    kind: Kind
+    model_type: ModelType
     labels: ArrayLike
     predictions: ArrayLike
     slices: Mapping[str, ArrayLike]
-    opponent: Opponent
+    incumbent: Incumbent
     freshness: Freshness | None
     results: str
 
@@ -116,18 +112,18 @@ def write_report(report: Report) -> str:
         write_verdict(report),
         write_section("What to do next", *write_advice(report)),
         write_section("Checks", write_checks(report.verdict.checks)),
-        write_section(f"Compared with {report.opponent.name}", *write_opponent(report.opponent)),
+        write_section(f"Compared with {report.incumbent.name}", *write_incumbent(report.incumbent)),
     ]
     if report.freshness is not None:
         heading = "What fresher features would bring"
         parts.append(write_section(heading, *write_freshness(report.freshness)))
     try:
-        labels, predictions = report.kind.read(report.labels, report.predictions)
+        labels, predictions = report.model_type.read(report.labels, report.predictions)
     except UnusableInputError as error:
         parts.append(write_section("Held-out rows", write_paragraph(f"No plots: {error}")))
     else:
         parts.append(
-            write_section("Held-out rows", *draw_outcomes(report.kind, labels, predictions))
+            write_section("Held-out rows", *draw_outcomes(report.model_type, labels, predictions))
         )
         parts.append(write_section("Slices", *write_slices(report, labels, predictions)))
     return write_page(title, parts)
@@ -138,21 +134,21 @@ def write_verdict(report: Report) -> str:
     failed = " failed" if isinstance(report.verdict, Failed) else ""
     return (
         f'<div class="verdict{failed}"><strong>{report.verdict.status}</strong>'
-        f"<p>{escape(report.verdict.reason)}</p><p>{escape(foresee(report))}</p></div>"
+        f"<p>{escape(report.verdict.reason)}</p><p>{escape(simulate_decision(report))}</p></div>"
     )
 
 
-def foresee(report: Report) -> str:
+def simulate_decision(report: Report) -> str:
     """Return what becomes of the version where nothing moves until deploy decides."""
     if isinstance(report.verdict, Failed):
         return "The job stopped here; Champion and endpoint are as they were."
-    opponent = report.opponent
-    if opponent.comparison is None:
+    incumbent = report.incumbent
+    if incumbent.comparison is None:
         return "It is Challenger, and was not compared, for the reason below; deploy decides."
-    if opponent.comparison.low > opponent.asked:
-        return f"It is Challenger and surely better than {opponent.name}: deploy is to promote it."
+    if incumbent.comparison.low > incumbent.asked:
+        return f"It is Challenger and surely better than {incumbent.name}: deploy is to promote it."
     return (
-        f"It is Challenger, but not surely better than {opponent.name}: "
+        f"It is Challenger, but not surely better than {incumbent.name}: "
         "deploy is not to promote it."
     )
 
@@ -166,7 +162,7 @@ def write_advice(report: Report) -> list[str]:
             if not check.ok
         ]
     else:
-        steps = [escape(advise_challenger(report.opponent))]
+        steps = [escape(advise_challenger(report.incumbent))]
     query = (
         f"SELECT check_name, ok, value, threshold, detail FROM {report.results}\n"
         f"WHERE model_name = '{report.model}' AND model_version = {report.version}"
@@ -178,11 +174,11 @@ def write_advice(report: Report) -> list[str]:
     ]
 
 
-def advise_challenger(opponent: Opponent) -> str:
+def advise_challenger(incumbent: Incumbent) -> str:
     """Return what to do about a version that passed."""
-    if opponent.comparison is None:
+    if incumbent.comparison is None:
         return "Read why it was not compared; then see what the task deploy said."
-    if opponent.comparison.low > opponent.asked:
+    if incumbent.comparison.low > incumbent.asked:
         return "Nothing, unless a figure below surprises you; the tag decision says how it ended."
     return (
         "Nothing has to be done, what is in use stays. To surpass it, give more rows to learn "
@@ -222,20 +218,20 @@ def _write_check(check: Check) -> str:
     )
 
 
-def write_opponent(opponent: Opponent) -> list[str]:
-    """Return the gain over the opponent, with how sure it is."""
-    found = opponent.comparison
+def write_incumbent(incumbent: Incumbent) -> list[str]:
+    """Return the gain over the incumbent, with how sure it is."""
+    found = incumbent.comparison
     if found is None:
-        return [write_paragraph(f"Not compared: {opponent.why}")]
+        return [write_paragraph(f"Not compared: {incumbent.why}")]
     words = (
         f"Mean {found.loss} {show(found.challenger_loss, found.unit)} against "
         f"{show(found.incumbent_loss, found.unit)}: a gain of {show(found.gain, found.unit)}, "
         f"between {show(found.low)} and {show(found.high)} with {found.confidence:.0%} confidence, "
         f"on {found.rows:,} rows in {found.blocks:,} blocks. The lower bound must exceed "
-        f"{opponent.asked:g}."
+        f"{incumbent.asked:g}."
     )
     title = f"Gain in {found.loss}, to the right is better"
-    plot = draw_interval(title, found.low, found.gain, found.high, opponent.asked)
+    plot = draw_interval(title, found.low, found.gain, found.high, incumbent.asked)
     return [write_paragraph(words), write_plots(plot)]
 
 
@@ -243,7 +239,7 @@ def write_slices(report: Report, labels: FloatArray, predictions: FloatArray) ->
     """Return the policy's metric within each slice, plotted and listed."""
     policy = report.policy.validation.slices
     sound = {c: v for c, v in report.slices.items() if np.shape(v) == labels.shape}
-    metric = report.kind.require_metric(policy.metric)
+    metric = report.model_type.require_metric(policy.metric)
     found = measure_slices(labels, predictions, sound, metric=metric, min_rows=policy.min_rows)
     if not found:
         return [write_paragraph(f"No slice has {policy.min_rows:,} rows or more.")]

@@ -4,13 +4,16 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..contract import FEATURES_AT, load_policy, select_rows
+from ..config.policy import load_policy
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import LakehouseError
 from ..lakehouse.registry import read_aliases
 from ..lakehouse.tables import add_new_rows, create_table, require_columns, require_readable
-from ..lifecycle import CHAMPION, reach_batch
 from ..problem import PROBLEM
+from ..promotion.decide import CHAMPION
+from ..spec.problem import FEATURES_AT
+from ..spec.selection import select_rows
+from ..spec.windows import reach_batch
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
 from .sources import advise
 
@@ -32,7 +35,7 @@ REMEDY = "Rename or delete the table, then run batch_inference: it makes the tab
 
 
 class BatchParameters(Parameters):
-    """What the task is told.
+    """Parameters of the batch_inference task.
 
     Attributes:
         model: Full name of the registered model.
@@ -62,7 +65,9 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
         print(f"{parameters.model} has no {CHAMPION} yet: nothing is scored. Run model_training.")
         lakehouse.set_task_value("rows_added", 0)
         return
-    window = reach_batch(parameters.as_of, load_policy(parameters.policy, PROBLEM.kind).windows)
+    window = reach_batch(
+        parameters.as_of, load_policy(parameters.policy, PROBLEM.model_type).windows
+    )
     qualify = partial(in_schema, parameters.source)
     source = qualify(PROBLEM.spine.source)
     require_readable(lakehouse.spark, source, advise(parameters.source, parameters.model))

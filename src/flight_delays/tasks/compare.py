@@ -9,24 +9,21 @@ import mlflow
 import pandas as pd
 from pydantic import BeforeValidator
 
-from ..contract import load_policy, select_labelled_rows
+from ..config.policy import Policy, load_policy
+from ..evaluation.errors import UnusableInputError
+from ..evaluation.side_by_side import compare_metrics, compare_slices
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.registry import MODEL_URI, ModelVersion, find_newest
+from ..lakehouse.registry import MODEL_URI, find_newest
 from ..lakehouse.scoring import score
-from ..lifecycle import (
-    Interval,
-    Policy,
-    UnusableInputError,
-    contrast_metrics,
-    contrast_slices,
-    foresee,
-    split,
-)
 from ..problem import PROBLEM
-from ..reports import Contest, Rival, write_contest, write_contest_page
-from .opponents import as_candidate, compare_predictions, predict_incumbent
+from ..promotion.decide import simulate_decision
+from ..promotion.model_version import ModelVersion
+from ..reports import ComparedVersion, ComparisonReport, write_comparison, write_comparison_page
+from ..spec.selection import select_labelled_rows
+from ..spec.windows import Interval, split_windows
+from .comparison import compare_predictions, predict_incumbent
+from .model_selection import ComparisonRefusedError, find_champion, find_version, require_alike
 from .parameters import FullName, Parameters, SchemaName, Text, in_schema
-from .rivals import ComparisonRefusedError, find_champion, find_version, require_alike
 from .sources import advise, require_source
 
 PAGE = "comparison.html"
@@ -47,7 +44,7 @@ def read_uri(value: object) -> str:
 
 
 class CompareParameters(Parameters):
-    """What the task is told.
+    """Parameters of the compare task.
 
     Attributes:
         model: Full name of this deployment's registered model.
@@ -89,7 +86,7 @@ def run(parameters: CompareParameters, lakehouse: Lakehouse) -> None:
     Raises:
         ComparisonRefusedError: There is nothing to compare, or the two cannot be compared.
     """
-    policy = load_policy(parameters.policy, PROBLEM.kind)
+    policy = load_policy(parameters.policy, PROBLEM.model_type)
     champion = find_champion(parameters.champion_of, parameters.model, lakehouse)
     version = find_version(
         parameters.model_uri, parameters.model, parameters.champion_of, lakehouse
@@ -99,9 +96,9 @@ def run(parameters: CompareParameters, lakehouse: Lakehouse) -> None:
         require_alike(each)
     scored = score_both(version, champion, policy, parameters, lakehouse)
     newest = find_newest(lakehouse.workspace, champion.model) or champion.version
-    contest = hold_contest(version, champion, scored, policy, parameters, number=newest + 1)
-    print(write_contest(contest))
-    record(contest, version, champion, parameters, lakehouse)
+    report = compare_versions(version, champion, scored, policy, parameters, number=newest + 1)
+    print(write_comparison(report))
+    record(report, version, champion, parameters, lakehouse)
 
 
 def score_both(
@@ -113,7 +110,7 @@ def score_both(
 ) -> Scored:
     """Have both predict the rows held out from the version, each with the features it looks up."""
     as_of = version.require_as_of()
-    interval = split(as_of, policy.windows).holdout
+    interval = split_windows(as_of, policy.windows).holdout
     qualify = partial(in_schema, parameters.source)
     rows = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, interval, as_of)
     scored = score(lakehouse.feature_store, version.uri, rows)
@@ -126,7 +123,7 @@ def score_both(
     incumbent = predict_incumbent(scored, rows, champion, lakehouse)
     for each, predictions in ((version, scored["prediction"]), (champion, incumbent)):
         try:
-            PROBLEM.kind.read(scored[PROBLEM.label.column], predictions)
+            PROBLEM.model_type.read(scored[PROBLEM.label.column], predictions)
         except UnusableInputError as error:
             raise ComparisonRefusedError(
                 f"Version {each.version} of {each.model} cannot be compared. {error}"
@@ -134,7 +131,7 @@ def score_both(
     return Scored(interval=interval, rows=scored, incumbent=incumbent)
 
 
-def hold_contest(
+def compare_versions(
     version: ModelVersion,
     champion: ModelVersion,
     scored: Scored,
@@ -142,7 +139,7 @@ def hold_contest(
     parameters: CompareParameters,
     *,
     number: int,
-) -> Contest:
+) -> ComparisonReport:
     """Compare by all there is to compare by; by the policy's loss alone it is decided.
 
     Args:
@@ -150,38 +147,38 @@ def hold_contest(
         champion: The Champion.
         scored: What both say of the held-out rows.
         policy: How to compare.
-        parameters: What the task is told.
+        parameters: Parameters of the task.
         number: The number that the version would have beside the Champion.
     """
     rows, incumbent = scored.rows, scored.incumbent
-    labels, predictions = PROBLEM.kind.read(rows[PROBLEM.label.column], rows["prediction"])
-    _, others = PROBLEM.kind.read(labels, incumbent)
+    labels, predictions = PROBLEM.model_type.read(rows[PROBLEM.label.column], rows["prediction"])
+    _, others = PROBLEM.model_type.read(labels, incumbent)
     by = policy.comparison.loss
-    losses = [by, *(loss for loss in PROBLEM.kind.losses if loss != by)]
+    losses = [by, *(loss for loss in PROBLEM.model_type.losses if loss != by)]
     comparisons = [compare_predictions(rows, incumbent, loss, policy) for loss in losses]
     slices = policy.validation.slices
-    return Contest(
-        challenger=Rival(version.model, version.version, version.as_of),
-        champion=Rival(champion.model, champion.version, champion.as_of),
+    return ComparisonReport(
+        challenger=ComparedVersion(version.model, version.version, version.as_of),
+        champion=ComparedVersion(champion.model, champion.version, champion.as_of),
         compared_at=datetime.now(UTC),
         rows=f"{len(rows):,} rows of {parameters.source} decided {scored.interval}",
         number=number,
-        decision=foresee(
-            as_candidate(version),
-            as_candidate(champion),
+        decision=simulate_decision(
+            version,
+            champion,
             comparisons[0],
             number=number,
             min_gain=policy.comparison.min_gain,
         ),
         asked=policy.comparison.min_gain,
         comparisons=tuple(comparisons),
-        metrics=contrast_metrics(PROBLEM.kind, labels, predictions, others),
-        slices=contrast_slices(
+        metrics=compare_metrics(PROBLEM.model_type, labels, predictions, others),
+        slices=compare_slices(
             labels,
             predictions,
             others,
             {column: rows[column] for column in slices.columns if column in rows},
-            metric=PROBLEM.kind.require_metric(slices.metric),
+            metric=PROBLEM.model_type.require_metric(slices.metric),
             min_rows=slices.min_rows,
         ),
         labels=labels,
@@ -191,20 +188,20 @@ def hold_contest(
 
 
 def record(
-    contest: Contest,
+    report: ComparisonReport,
     version: ModelVersion,
     champion: ModelVersion,
     parameters: CompareParameters,
     lakehouse: Lakehouse,
 ) -> None:
     """Write the page and the figures to a run of this deployment's experiment."""
-    found = contest.comparisons[0]
+    found = report.comparisons[0]
     mlflow.set_experiment(parameters.experiment)
     tags = {
         "model_uri": version.uri,
         "champion_uri": champion.uri,
-        "decision": contest.decision.label,
-        "decision_reason": contest.decision.reason,
+        "decision": report.decision.label,
+        "decision_reason": report.decision.reason,
         "policy": parameters.policy,
         "job_run_id": parameters.job_run,
     }
@@ -216,11 +213,11 @@ def record(
                 f"gain_{found.loss}_high": found.high,
             }
         )
-        mlflow.log_text(write_contest_page(contest), PAGE)
+        mlflow.log_text(write_comparison_page(report), PAGE)
     page = f"runs:/{run.info.run_id}/{PAGE}"
     print(f"The page: {page}")
-    lakehouse.set_task_value("decision", contest.decision.label)
-    lakehouse.set_task_value("reason", contest.decision.reason)
+    lakehouse.set_task_value("decision", report.decision.label)
+    lakehouse.set_task_value("reason", report.decision.reason)
     lakehouse.set_task_value("page", page)
 
 

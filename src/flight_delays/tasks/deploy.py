@@ -5,34 +5,22 @@ from functools import partial
 
 import pandas as pd
 
-from ..contract import load_policy, load_serving, select_labelled_rows
+from ..config.policy import Policy, load_policy
+from ..config.serving import load_serving
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.endpoint import Size
 from ..lakehouse.errors import LakehouseError
-from ..lakehouse.online import require_online, require_online_store
-from ..lakehouse.registry import (
-    ModelVersion,
-    move_alias,
-    parse_model_uri,
-    read_aliases,
-    read_version,
-    tag_version,
-)
+from ..lakehouse.online_store import require_online, require_online_store
+from ..lakehouse.registry import parse_model_uri, read_aliases, read_version, set_alias, tag_version
 from ..lakehouse.rollout import roll_out
 from ..lakehouse.scoring import score
-from ..lifecycle import (
-    CHAMPION,
-    Decision,
-    Keep,
-    Policy,
-    Promote,
-    Reject,
-    decide,
-    screen,
-    split,
-)
 from ..problem import PROBLEM
-from .opponents import as_candidate, compare_with
+from ..promotion.decide import CHAMPION, decide, precheck
+from ..promotion.decisions import Decision, Keep, Promote, Reject
+from ..promotion.model_version import ModelVersion
+from ..spec.selection import select_labelled_rows
+from ..spec.windows import split_windows
+from .comparison import compare_with
 from .parameters import Parameters, SchemaName, Text, in_schema
 from .served_checks import check_served
 
@@ -44,7 +32,7 @@ class PromotionRefusedError(Exception):
 
 
 class DeployParameters(Parameters):
-    """What the task is told.
+    """Parameters of the deploy task.
 
     Attributes:
         model_uri: The version that validate let challenge.
@@ -69,7 +57,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
     Raises:
         PromotionRefusedError: The decision is to reject.
     """
-    policy = load_policy(parameters.policy, PROBLEM.kind)
+    policy = load_policy(parameters.policy, PROBLEM.model_type)
     require_look_ups(parameters, lakehouse)
     model, number = parse_model_uri(parameters.model_uri)
     challenger = read_version(lakehouse.registry, model, number)
@@ -111,9 +99,9 @@ def decide_on(
     lakehouse: Lakehouse,
 ) -> Decision:
     """Compare on the held-out rows what has to be compared, and decide."""
-    candidate = as_candidate(challenger)
-    incumbent = as_candidate(champion) if champion else None
-    settled = screen(candidate, incumbent)
+    candidate = challenger
+    incumbent = champion if champion else None
+    settled = precheck(candidate, incumbent)
     if settled is not None:
         return settled
     rows = lakehouse.spark.createDataFrame(held_out)
@@ -173,7 +161,7 @@ def make_champion(challenger: ModelVersion, previous: int | None, lakehouse: Lak
             "another writer moved it. Run the job again."
         )
     try:
-        move_alias(lakehouse.registry, challenger, CHAMPION)
+        set_alias(lakehouse.registry, challenger, CHAMPION)
     except Exception:
         # An answer that was lost does not undo what the registry has done.
         if read_aliases(lakehouse.registry, challenger.model).get(CHAMPION) != challenger.version:
@@ -233,7 +221,7 @@ def select_held_out(
 ) -> pd.DataFrame:
     """Return the rows held out from the challenger, with their labels, in order."""
     as_of = challenger.require_as_of()
-    holdout = split(as_of, policy.windows).holdout
+    holdout = split_windows(as_of, policy.windows).holdout
     qualify = partial(in_schema, source)
     rows = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, holdout, as_of)
     return rows.toPandas().sort_values(list(PROBLEM.columns), ignore_index=True)

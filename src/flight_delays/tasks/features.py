@@ -3,11 +3,12 @@
 from datetime import datetime
 from functools import partial
 
-from ..contract import WATERMARKS, FeatureTable, Qualify, load_intake
+from ..config.data_quality import load_data_quality
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.tables import ensure_feature_table, merge_features, require_table
 from ..lakehouse.watermarks import COMPUTED, advance_watermarks, read_watermarks
 from ..problem import PROBLEM
+from ..spec.tables import WATERMARKS, FeatureTable, Qualify
 from .parameters import Instant, Parameters, SchemaName, Text, in_schema
 
 REMEDY = (
@@ -41,7 +42,7 @@ def run(parameters: FeatureParameters, lakehouse: Lakehouse) -> None:
     for source in PROBLEM.sources:
         require_table(spark, qualify(source.name), "Run the task ingest first.")
     watermarks = read_watermarks(spark, qualify(WATERMARKS), COMPUTED)
-    limits = load_intake([source.name for source in PROBLEM.sources])
+    limits = load_data_quality([source.name for source in PROBLEM.sources])
     added = 0
     for table in PROBLEM.feature_tables:
         there = spark.catalog.tableExists(qualify(table.name))

@@ -1,4 +1,4 @@
-"""Task: bring the source tables up to what is known before `as_of`; what is bad is kept apart."""
+"""Task: add new rows to the source tables, up to `as_of`; invalid rows go to quarantine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..contract import QUARANTINE, WATERMARKS, IntakePolicy, Qualify, Source, load_intake
+from ..config.data_quality import DataQualityPolicy, SourceStats, find_violations, load_data_quality
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.quarantine import (
     LEFT_OUT,
@@ -19,8 +19,8 @@ from ..lakehouse.quarantine import (
 )
 from ..lakehouse.tables import add_new_rows, count_rows, create_table, require_columns
 from ..lakehouse.watermarks import INGESTED, advance_watermarks, read_watermarks
-from ..lifecycle import Intake, find_objections
 from ..problem import PROBLEM
+from ..spec.tables import QUARANTINE, WATERMARKS, Qualify, Source
 from .parameters import Instant, Parameters, SchemaName, in_schema
 
 if TYPE_CHECKING:
@@ -30,21 +30,21 @@ REASONS_SHOWN = 5
 REMEDY = "Delete or rename the table, then run feature_refresh: it reads the source from the start."
 
 
-class IntakeRefusedError(Exception):
-    """Rows are too bad or too old for any to be written."""
+class DataQualityError(Exception):
+    """A source has too many invalid rows, or none that is recent: no rows were written."""
 
-    def __init__(self, objections: Sequence[str], quarantine: str) -> None:
-        listed = "\n".join(f"- {objection}" for objection in objections)
+    def __init__(self, violations: Sequence[str], quarantine: str) -> None:
+        listed = "\n".join(f"- {violation}" for violation in violations)
         super().__init__(
-            f"no row was let in.\n{listed}\n"
-            f"The bad rows stand in {quarantine}, outcome '{REFUSED}'; the rules in "
-            "problem/sources.py, the limits in conf/intake.yml. Correct the rows where they come "
-            "from, or have a changed rule or limit reviewed; then run feature_refresh again."
+            f"No rows were written.\n{listed}\n"
+            f"See {quarantine}, outcome '{REFUSED}', for the rows, problem/sources.py for the "
+            "rules and conf/data_quality.yml for the limits. Correct the rows at their source, or "
+            "have a changed rule or limit reviewed; then run feature_refresh again."
         )
 
 
 class IngestParameters(Parameters):
-    """What ingest is told.
+    """Parameters of the ingest task.
 
     Attributes:
         target: Schema that takes the tables, with its catalog.
@@ -63,7 +63,7 @@ class Inspected:
 
     source: Source
     rows: "DataFrame"
-    intake: Intake
+    stats: SourceStats
     reasons: Mapping[str, tuple[int, str]]
 
 
@@ -71,16 +71,16 @@ def run(
     parameters: IngestParameters,
     lakehouse: Lakehouse,
     sources: Sequence[Source] = PROBLEM.sources,
-    policy: IntakePolicy | None = None,
+    policy: DataQualityPolicy | None = None,
 ) -> None:
-    """Check what every source brings; then let in what is new and sound, or nothing at all.
+    """Check the rows of every source; then write the new valid ones of all, or none.
 
     Raises:
-        IntakeRefusedError: A source brings too many bad rows, or none that is recent.
+        DataQualityError: A source has too many invalid rows, or none that is recent.
     """
     spark, as_of = lakehouse.spark, parameters.as_of
     qualify = partial(in_schema, parameters.target)
-    limits = policy or load_intake([source.name for source in sources])
+    limits = policy or load_data_quality([source.name for source in sources])
     lakehouse.set_task_value("as_of", as_of.isoformat())
     create_quarantine(spark, qualify(QUARANTINE))
     watermarks = read_watermarks(spark, qualify(WATERMARKS), INGESTED)
@@ -95,15 +95,15 @@ def run(
         since = limits.read_from(watermarks.get(source.name) if there else None)
         known = source.read(spark, since, as_of, parameters.shift_days)
         inspected.append(inspect(spark, source, known, qualify, as_of))
-    objections = [
-        describe(objection, found.reasons)
+    violations = [
+        explain_violation(violation, found.reasons)
         for found in inspected
-        for objection in find_objections(found.intake, limits.of(found.source.name), as_of)
+        for violation in find_violations(found.stats, limits.of(found.source.name), as_of)
     ]
-    if objections:
+    if violations:
         for found in inspected:
             keep_bad(spark, found, REFUSED, qualify, as_of)
-        raise IntakeRefusedError(objections, qualify(QUARANTINE))
+        raise DataQualityError(violations, qualify(QUARANTINE))
     print(f"{'source':<12}{'rows':>12}{'new':>12}{'repeated':>12}{'quarantined':>12}  newest")
     added = sum(write(spark, found, qualify, as_of) for found in inspected)
     names = [source.name for source in sources]
@@ -114,18 +114,18 @@ def run(
 def inspect(
     spark: "SparkSession", source: Source, known: "DataFrame", qualify: Qualify, as_of: datetime
 ) -> Inspected:
-    """Check a source's rows against its rules and against what stands."""
+    """Check a source's rows against its rules and against its table."""
     keys = list(source.primary_keys)
     checked = source.check(known)
-    stands = spark.table(qualify(source.name)).selectExpr(*keys, "TRUE AS _stands")
+    stored = spark.table(qualify(source.name)).selectExpr(*keys, "TRUE AS _exists")
     at = f"unix_timestamp({source.dated_by})" if source.dated_by else "CAST(NULL AS BIGINT)"
     (found,) = (
-        checked.join(stands, on=keys, how="left")
+        checked.join(stored, on=keys, how="left")
         .selectExpr(
             "coalesce(sum(_times), 0) AS read",
             "coalesce(sum(_times - 1), 0) AS repeated",
-            "count_if(_reason = '' AND _stands IS NULL) AS good",
-            "count_if(_reason <> '') AS bad",
+            "count_if(_reason = '' AND _exists IS NULL) AS valid",
+            "count_if(_reason <> '') AS invalid",
             f"max(CASE WHEN _reason = '' THEN {at} END) AS newest",
         )
         .collect()
@@ -133,20 +133,20 @@ def inspect(
     # Rows that were refused, or corrected since, are judged anew; those left out already are not.
     newest = found.newest
     if newest is None and source.dated_by:
-        (stored,) = spark.sql(f"SELECT max({at}) AS newest FROM {qualify(source.name)}").collect()
-        newest = stored.newest
+        (latest,) = spark.sql(f"SELECT max({at}) AS newest FROM {qualify(source.name)}").collect()
+        newest = latest.newest
     bad = describe_bad_rows(checked, source.name, LEFT_OUT, as_of, datetime.now(UTC))
     new_bad = leave_out_known(spark, qualify(QUARANTINE), bad)
-    reasons = count_reasons(new_bad) if found.bad else {}
+    reasons = count_reasons(new_bad) if found.invalid else {}
     return Inspected(
         source,
         checked,
-        Intake(
+        SourceStats(
             source=source.name,
             read=found.read,
             repeated=found.repeated,
-            good=found.good,
-            bad=sum(rows for rows, _ in reasons.values()),
+            valid=found.valid,
+            invalid=sum(rows for rows, _ in reasons.values()),
             dated=source.dated_by is not None,
             newest=None if newest is None else datetime.fromtimestamp(newest, UTC),
         ),
@@ -154,18 +154,18 @@ def inspect(
     )
 
 
-def describe(objection: str, reasons: Mapping[str, tuple[int, str]]) -> str:
-    """Say what speaks against a source, with its commonest reasons and an example of each."""
+def explain_violation(violation: str, reasons: Mapping[str, tuple[int, str]]) -> str:
+    """Return a violation with its commonest reasons and an example of each."""
     shown = list(reasons.items())[:REASONS_SHOWN]
     listed = (f"\n    {rows:,} x {reason}, as {key}" for reason, (rows, key) in shown)
-    return objection + "".join(listed)
+    return violation + "".join(listed)
 
 
 def keep_bad(
     spark: "SparkSession", found: Inspected, outcome: str, qualify: Qualify, as_of: datetime
 ) -> int:
     """Keep the bad rows apart, and return how many of them are new there."""
-    if not found.intake.bad:
+    if not found.stats.invalid:
         return 0
     bad = describe_bad_rows(found.rows, found.source.name, outcome, as_of, datetime.now(UTC))
     return keep_bad_rows(spark, qualify(QUARANTINE), bad)
@@ -173,16 +173,16 @@ def keep_bad(
 
 def write(spark: "SparkSession", found: Inspected, qualify: Qualify, as_of: datetime) -> int:
     """Keep the bad rows apart, add the new sound ones, and return how many those were."""
-    source, intake = found.source, found.intake
+    source, stats = found.source, found.stats
     table = qualify(source.name)
     kept = keep_bad(spark, found, LEFT_OUT, qualify, as_of)
     new = 0
-    if intake.good:
+    if stats.valid:
         sound = found.rows.where("_reason = ''").select(*source.columns)
         new = add_new_rows(spark, table, sound, source.primary_keys)
-    newest = "-" if intake.newest is None else f"{intake.newest:%Y-%m-%d %H:%M}"
+    newest = "-" if stats.newest is None else f"{stats.newest:%Y-%m-%d %H:%M}"
     print(
-        f"{source.name:<12}{count_rows(spark, table):>12,}{new:>12,}{intake.repeated:>12,}"
+        f"{source.name:<12}{count_rows(spark, table):>12,}{new:>12,}{stats.repeated:>12,}"
         f"{kept:>12,}  {newest}"
     )
     for reason, (rows, key) in found.reasons.items():

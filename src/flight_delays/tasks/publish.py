@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
-from ..contract import WATERMARKS, FeatureTable, Qualify
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import LakehouseError
-from ..lakehouse.online import name_online, publish_features, read_sync
+from ..lakehouse.online_store import online_name, publish_features, read_sync
 from ..lakehouse.tables import require_table
 from ..lakehouse.watermarks import COMPUTED, PUBLISHED, advance_watermarks, read_watermarks
 from ..problem import PROBLEM
+from ..spec.tables import WATERMARKS, FeatureTable, Qualify
 from .parameters import Parameters, SchemaName, in_schema
 
 
@@ -46,7 +46,7 @@ def run(parameters: PublishParameters, lakehouse: Lakehouse) -> None:
         table
         for table in PROBLEM.feature_tables
         if is_due(table, computed[table.name], published.get(table.name))
-        or read_sync(lakehouse.workspace, name_online(qualify(table.name))) is None
+        or read_sync(lakehouse.workspace, online_name(qualify(table.name))) is None
     ]
     names = [qualify(table.name) for table in due]
     online = publish_features(lakehouse, parameters.online_store, names)

@@ -8,15 +8,17 @@ from time import sleep
 
 import pandas as pd
 
-from ..contract import FEATURES_AT, WATERMARKS
-from ..lakehouse.asking import ServedVersion
+from ..evaluation.metrics import largest_difference
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import EndpointError, NotPublishedError
-from ..lakehouse.registry import ModelVersion
 from ..lakehouse.scoring import read_inputs, score
+from ..lakehouse.served_version import ServedVersion
 from ..lakehouse.watermarks import COMPUTED, PUBLISHED, read_watermarks
-from ..lifecycle import TOLERANCE, largest_difference
 from ..problem import PROBLEM
+from ..promotion.gate import TOLERANCE
+from ..promotion.model_version import ModelVersion
+from ..spec.problem import FEATURES_AT
+from ..spec.tables import WATERMARKS
 from .parameters import in_schema
 
 ROWS = 100
@@ -67,7 +69,7 @@ def check_served(
         EndpointError: An answer is missing, late, impossible or another than batch's.
         NotPublishedError: A feature table is not recorded as published.
     """
-    served = ServedVersion(lakehouse.workspace, endpoint, entity, PROBLEM.kind)
+    served = ServedVersion(lakehouse.workspace, endpoint, entity, PROBLEM.model_type)
     required = set(read_inputs(version.uri)) or set(PROBLEM.columns)
     keys = [column for column in PROBLEM.columns if column in required]
     scored = compare_with_batch(served, keys, version, held_out, source, lakehouse)
@@ -151,8 +153,11 @@ def check_gaps(served: ServedVersion, keys: list[str], scored: pd.DataFrame) -> 
     # Alone, a column has no value in the whole request; beside others it has gaps.
     served.ask(empty, "rows whose features are all missing")
     served.ask(pd.concat([rows.astype(object), empty]), "some rows whose features are missing")
-    served.ask(rows.assign(**dict.fromkeys(PROBLEM.texts, UNSEEN)), "rows of unseen categories")
-    known = [column for column in PROBLEM.texts if column in keys]
+    served.ask(
+        rows.assign(**dict.fromkeys(PROBLEM.categorical_columns, UNSEEN)),
+        "rows of unseen categories",
+    )
+    known = [column for column in PROBLEM.categorical_columns if column in keys]
     served.ask(rows[keys].assign(**dict.fromkeys(known, UNSEEN)), "unseen categories by key alone")
 
 

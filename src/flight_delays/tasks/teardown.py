@@ -3,15 +3,15 @@
 from typing import Literal
 
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.endpoint import delete_endpoint, name_endpoint, name_trial
-from ..lakehouse.online import withdraw_features
+from ..lakehouse.endpoint import delete_endpoint, endpoint_name, trial_name
+from ..lakehouse.online_store import unpublish
 from ..lakehouse.tables import delete_tables
 from ..problem import PROBLEM
 from .parameters import FullName, Parameters, SchemaName, in_schema
 
 
 class TeardownParameters(Parameters):
-    """What the task is told.
+    """Parameters of the teardown task.
 
     Attributes:
         environment: The bundle's target; staging and prod are refused.
@@ -27,12 +27,12 @@ class TeardownParameters(Parameters):
 def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
     """Delete endpoint, online tables and tables, in this order: no one asks for what is gone."""
     workspace = lakehouse.workspace
-    endpoint = name_endpoint(parameters.model)
-    delete_endpoint(workspace, name_trial(endpoint))
+    endpoint = endpoint_name(parameters.model)
+    delete_endpoint(workspace, trial_name(endpoint))
     delete_endpoint(workspace, endpoint)
     print(f"endpoint {endpoint} is gone")
     for table in PROBLEM.feature_tables:
-        online = withdraw_features(workspace, in_schema(parameters.target, table.name))
+        online = unpublish(workspace, in_schema(parameters.target, table.name))
         print(f"online table {online} is gone")
     for name in delete_tables(workspace, parameters.target):
         print(f"table {name} is gone")

@@ -3,30 +3,27 @@
 import mlflow
 from numpy.typing import ArrayLike
 
-from ..contract import load_configuration, load_policy, load_training, load_tuning
+from ..config.loading import load_configuration
+from ..config.policy import load_policy
+from ..config.training import load_training
+from ..config.tuning import TuningPolicy, load_tuning
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.logging import log_datasets, log_model
-from ..lakehouse.registry import (
-    AS_OF_TAG,
-    KIND_TAG,
-    PENDING,
-    STATUS_TAG,
-    read_version,
-    tag_version,
-)
+from ..lakehouse.model_logging import log_datasets, log_model
+from ..lakehouse.registry import read_version, tag_version
 from ..lakehouse.tables import read_versions
-from ..lifecycle import TuningPolicy, split
 from ..problem import PROBLEM
+from ..promotion.model_version import AS_OF_TAG, MODEL_TYPE_TAG, PENDING, STATUS_TAG
+from ..spec.windows import split_windows
+from .backtest import make_time_split, try_candidates, write_figures
+from .datasets import Rows, read_rows, table_names
 from .parameters import FullName, Instant, Parameters, SchemaName, Switch, Text
-from .rehearsal import set_stage, try_candidates, write_figures
 from .sources import advise, require_source
-from .training_record import Training, explain_model, log_record, write_description
-from .training_rows import Rows, name_tables, read_rows
-from .tuning import offer, tune
+from .training_report import Training, explain_model, log_record, write_description
+from .tuning import propose_change, tune
 
 
 class TrainParameters(Parameters):
-    """What the task is told.
+    """Parameters of the train task.
 
     Attributes:
         model: Full name of the registered model.
@@ -50,51 +47,49 @@ class TrainParameters(Parameters):
 
 
 def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy | None) -> None:
-    """Train on what came before the held-out window, measure on it, explain, register.
+    """Train on the training window, measure on the held-out rows, explain, register.
 
     Args:
-        parameters: What the task is told.
+        parameters: Parameters of the task.
         lakehouse: The platform's clients.
         search: Which hyperparameters to try beside the reviewed ones; None where none are.
     """
-    policy = load_policy(parameters.policy, PROBLEM.kind)
+    policy = load_policy(parameters.policy, PROBLEM.model_type)
     extras = load_training()
     hyperparameters = load_configuration("model", PROBLEM.hyperparameters)
-    windows = split(parameters.as_of, policy.windows)
+    windows = split_windows(parameters.as_of, policy.windows)
     loss = policy.comparison.loss
     source, as_of = parameters.source, parameters.as_of
     remedy = advise(source, parameters.model)
     require_source(lakehouse.spark, source, parameters.model)
-    learned = read_rows("training", windows.training, as_of, source, remedy, lakehouse)
+    train = read_rows("training", windows.training, as_of, source, remedy, lakehouse)
     held_out = read_rows("holdout", windows.holdout, as_of, source, remedy, lakehouse)
 
     tags = {
         AS_OF_TAG: as_of.isoformat(),
-        KIND_TAG: PROBLEM.kind.name,
+        MODEL_TYPE_TAG: PROBLEM.model_type.name,
         "git_commit": parameters.git_commit or "uncommitted",
         "job_run_id": parameters.job_run,
         "policy": parameters.policy,
     }
     mlflow.set_experiment(parameters.experiment)
     with mlflow.start_run(run_name=f"train {as_of:%Y-%m-%d}", tags=tags) as active:
-        stage = set_stage("candidates", learned.frame, extras.rehearsal, loss)
-        candidates = try_candidates(stage, PROBLEM.build_model(hyperparameters))
+        split = make_time_split("candidates", train.frame, extras.backtest, loss)
+        candidates = try_candidates(split, PROBLEM.build_model(hyperparameters))
         if search is not None:
-            reach = extras.rehearsal.model_copy(update={"max_rows": search.max_rows})
-            wider = set_stage("trials", learned.frame, reach, loss)
-            offer(tune(wider, PROBLEM.build_model, hyperparameters, search), loss)
+            reach = extras.backtest.model_copy(update={"max_rows": search.max_rows})
+            more = make_time_split("trials", train.frame, reach, loss)
+            propose_change(tune(more, PROBLEM.build_model, hyperparameters, search), loss)
 
         model = PROBLEM.build_model(hyperparameters)
-        model.fit(learned.inputs, learned.labels)
+        model.fit(train.inputs, train.labels)
         predictions = model.predict(held_out.inputs)
         measured = measure(held_out, predictions)
         print(f"held out: {write_figures(measured)}")
         mlflow.log_params(hyperparameters.model_dump())
-        mlflow.log_params(
-            {"training_rows": len(learned.frame), "holdout_rows": len(held_out.frame)}
-        )
+        mlflow.log_params({"training_rows": len(train.frame), "holdout_rows": len(held_out.frame)})
         mlflow.log_metrics({f"holdout_{name}": value for name, value in measured.items()})
-        tables = read_versions(lakehouse.workspace, name_tables(source))
+        tables = read_versions(lakehouse.workspace, table_names(source))
         log_datasets(tables)
         training = Training(
             run_id=active.info.run_id,
@@ -103,19 +98,19 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
             policy=policy,
             tables=tables,
             hyperparameters=hyperparameters,
-            learned=learned,
+            train=train,
             held_out=held_out,
             predictions=predictions,
             measured=measured,
-            stage=stage,
+            split=split,
             candidates=candidates,
         )
-        log_record(training, explain_model(model, learned, held_out, loss, extras.explanations))
+        log_record(training, explain_model(model, train, held_out, loss, extras.explanations))
         model_uri = log_model(
             lakehouse.feature_store,
             model,
-            learned.training_set,
-            PROBLEM.by_value,
+            train.training_set,
+            PROBLEM.pickle_by_value_modules,
             PROBLEM.requirements,
         )
     version = read_version(
@@ -132,7 +127,7 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
 
 def measure(held_out: Rows, predictions: ArrayLike) -> dict[str, float]:
     """Return the metrics that these labels allow; the gate refuses where one is left out."""
-    measured = PROBLEM.kind.measure(held_out.labels, predictions)
+    measured = PROBLEM.model_type.measure(held_out.labels, predictions)
     return {name: value for name, value in measured.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""Tuning: hyperparameters tried on the training window, the best offered for review."""
+"""Tuning: hyperparameters tried on the training window, the best proposed for review."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -9,17 +9,18 @@ import mlflow
 import pandas as pd
 from pydantic import BaseModel
 
-from ..contract import (
+from ..config.loading import read_configuration
+from ..config.tuning import (
     MODEL_FILE,
-    Estimator,
-    read_configuration,
+    Number,
+    TuningPolicy,
     replace_hyperparameters,
     write_hyperparameters,
 )
-from ..lifecycle import TuningPolicy, show
-from ..lifecycle.search import Number
+from ..evaluation.model_types import Estimator
 from ..problem import PROBLEM
-from .rehearsal import Candidate, Stage, log_candidate
+from ..promotion.checks import show
+from .backtest import Candidate, TimeSplit, log_candidate
 
 FOLDER = "tuning"
 
@@ -46,7 +47,7 @@ class Tuning:
 
 
 def tune(
-    stage: Stage,
+    split: TimeSplit,
     build: Callable[[Any], Estimator],
     reviewed: BaseModel,
     policy: TuningPolicy,
@@ -54,7 +55,7 @@ def tune(
     """Try hyperparameters within the budget, each in a run inside the active one.
 
     Args:
-        stage: The rows to try them on.
+        split: The rows to try them on.
         build: Builds the model of hyperparameters.
         reviewed: The hyperparameters of conf/model.yml, which are tried first.
         policy: What to try, and how much of it.
@@ -76,7 +77,7 @@ def tune(
         name = f"trial {trial.number}"
         with mlflow.start_run(run_name=name, nested=True, tags={"trial": str(trial.number)}):
             mlflow.log_params(chosen.model_dump())
-            candidate = log_candidate(stage, stage.run(name, build(chosen)))
+            candidate = log_candidate(split, split.run(name, build(chosen)))
         trials.append(Trial(hyperparameters=chosen, candidate=candidate))
         return candidate.loss
 
@@ -89,14 +90,14 @@ def tune(
     return Tuning(trials)
 
 
-def offer(tuning: Tuning, loss: str) -> None:
-    """Log the best hyperparameters as a file that can be reviewed, and say what to do with it."""
+def propose_change(tuning: Tuning, loss: str) -> None:
+    """Log the best hyperparameters as a file that can be reviewed, and print what to do with it."""
     first, best = tuning.trials[0], tuning.trials[tuning.best]
     table = [{**t.hyperparameters.model_dump(), "loss": t.candidate.loss} for t in tuning.trials]
     mlflow.log_text(pd.DataFrame(table).to_csv(index_label="trial"), f"{FOLDER}/trials.csv")
-    standing = read_configuration("model")
-    offered = write_hyperparameters(standing, best.hyperparameters)
-    mlflow.log_text(offered, f"{FOLDER}/model.yml")
+    current = read_configuration("model")
+    proposed = write_hyperparameters(current, best.hyperparameters)
+    mlflow.log_text(proposed, f"{FOLDER}/model.yml")
     mlflow.set_tag("tuning_best_trial", str(tuning.best))
     if not tuning.best:
         print(
@@ -106,18 +107,18 @@ def offer(tuning: Tuning, loss: str) -> None:
         return
     change = "".join(
         difflib.unified_diff(
-            standing.splitlines(keepends=True),
-            offered.splitlines(keepends=True),
+            current.splitlines(keepends=True),
+            proposed.splitlines(keepends=True),
             f"a/{MODEL_FILE}",
             f"b/{MODEL_FILE}",
         )
     )
     mlflow.log_text(change, f"{FOLDER}/model.diff")
-    unit = PROBLEM.kind.require_loss(loss).unit
+    unit = PROBLEM.model_type.require_loss(loss).unit
     print(
         f"tuning: trial {tuning.best} of {len(tuning.trials)} did best: {loss} "
         f"{show(best.candidate.loss, unit)}, against {show(first.candidate.loss, unit)} of "
         f"{MODEL_FILE} as it stands. This run trains with the file as it stands. The best of many "
-        "flatters itself, so let the gate judge it: put this change into the file, run "
+        "flatters itself, so let the gate validate it: put this change into the file, run "
         f"model_training without tuning, and open a pull request.\n{change}"
     )

@@ -1,42 +1,34 @@
-"""Task: judge a registered version; let it challenge, or fail with the reasons."""
+"""Task: validate a registered version; let it challenge, or fail with the reasons."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pandas as pd
 
-from ..contract import load_policy
+from ..config.policy import Policy, load_policy
+from ..evaluation.availability import compare_availability
+from ..evaluation.errors import UnusableInputError
+from ..evaluation.freshness import Freshness, measure_figures
+from ..evaluation.metrics import largest_difference
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.registry import (
-    STATUS_TAG,
-    ModelVersion,
-    move_alias,
     parse_model_uri,
     read_aliases,
     read_version,
+    remove_alias,
+    set_alias,
     tag_version,
-    take_alias,
 )
-from ..lakehouse.results import RESULTS, Result, write_results
 from ..lakehouse.scoring import has_signature, predict_as_served
-from ..lifecycle import (
-    CHALLENGER,
-    CHAMPION,
-    Evidence,
-    Failed,
-    Freshness,
-    Policy,
-    UnusableInputError,
-    Verdict,
-    compare_availability,
-    judge,
-    largest_difference,
-    measure_figures,
-)
+from ..lakehouse.validation_results import RESULTS, Result, write_results
 from ..problem import PROBLEM
-from ..reports import Opponent, Report, write_report
-from .held_out import HeldOut, hold_out
-from .opponents import compare_with
+from ..promotion.decide import CHALLENGER, CHAMPION
+from ..promotion.decisions import Failed, Verdict
+from ..promotion.gate import Evidence, validate
+from ..promotion.model_version import STATUS_TAG, ModelVersion
+from ..reports import Incumbent, Report, write_report
+from .comparison import compare_with
+from .holdout import Holdout, load_holdout
 from .parameters import Name, Parameters, SchemaName, Text, in_schema
 
 REPORT = "validation.html"
@@ -47,10 +39,10 @@ class ValidationFailedError(Exception):
 
 
 class ValidateParameters(Parameters):
-    """What the task is told.
+    """Parameters of the validate task.
 
     Attributes:
-        model_uri: The version to judge, as train left it.
+        model_uri: The version to validate, as train left it.
         source: Schema of the feature tables, with its catalog.
         target: Schema that takes the table of results, with its catalog.
         policy: Policy file under conf/.
@@ -65,17 +57,17 @@ class ValidateParameters(Parameters):
 
 
 def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
-    """Gather the evidence, judge it, and record the verdict where deploy and people read it.
+    """Gather the evidence, validate it, and record the verdict where deploy and people read it.
 
     Raises:
         ValidationFailedError: The verdict is FAILED.
     """
-    policy = load_policy(parameters.policy, PROBLEM.kind)
+    policy = load_policy(parameters.policy, PROBLEM.model_type)
     model, number = parse_model_uri(parameters.model_uri)
     version = read_version(lakehouse.registry, model, number)
-    held_out = hold_out(version, policy, parameters.source, lakehouse)
+    held_out = load_holdout(version, policy, parameters.source, lakehouse)
     evidence = gather_evidence(version, policy, held_out)
-    verdict = judge(evidence, policy.validation)
+    verdict = validate(evidence, policy.validation)
     print_checks(verdict)
     judged_at = datetime.now(UTC)
     results = in_schema(parameters.target, RESULTS)
@@ -104,36 +96,36 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
         holdout=str(held_out.interval),
         verdict=verdict,
         policy=policy,
-        kind=PROBLEM.kind,
+        model_type=PROBLEM.model_type,
         labels=evidence.labels,
         predictions=evidence.predictions,
         slices=evidence.slices,
-        opponent=meet_opponent(version, policy, held_out, lakehouse),
+        incumbent=compare_with_incumbent(version, policy, held_out, lakehouse),
         freshness=compare_freshness(policy, held_out),
         results=results,
     )
     record(report, version, lakehouse)
     if isinstance(verdict, Failed):
-        take_alias(lakehouse.registry, version, CHALLENGER)
+        remove_alias(lakehouse.registry, version, CHALLENGER)
         raise ValidationFailedError(
             f"Version {version.version} of {version.model} failed validation. {verdict.reason}"
         )
-    move_alias(lakehouse.registry, version, CHALLENGER)
+    set_alias(lakehouse.registry, version, CHALLENGER)
     print(f"Version {version.version} of {version.model} passed and is {CHALLENGER}.")
 
 
-def gather_evidence(version: ModelVersion, policy: Policy, held_out: HeldOut) -> Evidence:
+def gather_evidence(version: ModelVersion, policy: Policy, held_out: Holdout) -> Evidence:
     """Predict the held-out rows also in the served form, and read what the registry has."""
     scored = held_out.scored
     try:
-        served = predict_as_served(version.uri, scored[list(PROBLEM.inputs)])
+        served = predict_as_served(version.uri, scored[list(PROBLEM.feature_columns)])
         difference = largest_difference(scored["prediction"], served)
     except UnusableInputError:
         # The gate lists what is wrong with the predictions; here only the figure is missing.
         difference = None
     inputs, outputs = has_signature(version.uri)
     return Evidence(
-        kind=PROBLEM.kind,
+        model_type=PROBLEM.model_type,
         labels=scored[PROBLEM.label.column],
         predictions=scored["prediction"],
         slices={c: scored[c] for c in policy.validation.slices.columns if c in scored},
@@ -141,7 +133,7 @@ def gather_evidence(version: ModelVersion, policy: Policy, held_out: HeldOut) ->
         availability=compare_availability(
             held_out.open_rows,
             held_out.closed_rows,
-            PROBLEM.inputs,
+            PROBLEM.feature_columns,
             PROBLEM.spine.decision_at,
         ),
         signature_inputs=inputs,
@@ -151,35 +143,35 @@ def gather_evidence(version: ModelVersion, policy: Policy, held_out: HeldOut) ->
     )
 
 
-def meet_opponent(
-    version: ModelVersion, policy: Policy, held_out: HeldOut, lakehouse: Lakehouse
-) -> Opponent:
-    """Compare with the Champion as deploy will; where there is none, with the rule of thumb."""
+def compare_with_incumbent(
+    version: ModelVersion, policy: Policy, held_out: Holdout, lakehouse: Lakehouse
+) -> Incumbent:
+    """Compare with the Champion as deploy will, or with the heuristic baseline."""
     number = read_aliases(lakehouse.registry, version.model).get(CHAMPION)
     champion = None
-    name, asked = "the rule of thumb", policy.comparison.first_min_gain
+    name, asked = "the heuristic baseline", policy.comparison.first_min_gain
     if number is not None:
         champion = read_version(lakehouse.registry, version.model, number)
         name, asked = f"the {CHAMPION}, version {number}", policy.comparison.min_gain
     if number == version.version:
         why = f"it is the {CHAMPION} itself."
-        return Opponent(name=name, comparison=None, why=why, asked=asked)
+        return Incumbent(name=name, comparison=None, why=why, asked=asked)
     try:
         comparison = compare_with(held_out.scored, held_out.rows, champion, policy, lakehouse)
     except UnusableInputError as error:
         # Deploy refuses what cannot be compared; the report says why.
-        return Opponent(name=name, comparison=None, why=str(error), asked=asked)
-    return Opponent(name=name, comparison=comparison, asked=asked)
+        return Incumbent(name=name, comparison=None, why=str(error), asked=asked)
+    return Incumbent(name=name, comparison=comparison, asked=asked)
 
 
-def compare_freshness(policy: Policy, held_out: HeldOut) -> Freshness | None:
+def compare_freshness(policy: Policy, held_out: Holdout) -> Freshness | None:
     """Measure the version also with features as fresh as the decision, where it can be measured."""
 
     def measure(rows: pd.DataFrame) -> Mapping[str, float | None]:
         return measure_figures(
             rows[PROBLEM.label.column],
             rows["prediction"],
-            kind=PROBLEM.kind,
+            model_type=PROBLEM.model_type,
             loss=policy.comparison.loss,
             metrics=policy.validation.metrics,
         )
@@ -187,7 +179,7 @@ def compare_freshness(policy: Policy, held_out: HeldOut) -> Freshness | None:
     try:
         return Freshness(
             loss=policy.comparison.loss,
-            unit=PROBLEM.kind.require_loss(policy.comparison.loss).unit,
+            unit=PROBLEM.model_type.require_loss(policy.comparison.loss).unit,
             greatest_age=PROBLEM.refresh.greatest_age,
             judged=measure(held_out.scored),
             fresh=measure(held_out.fresh),

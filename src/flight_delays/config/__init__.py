@@ -1,0 +1,1 @@
+"""The reviewed files under conf/, one module each: frozen, unknown keys refused."""

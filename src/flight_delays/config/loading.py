@@ -1,0 +1,56 @@
+"""Reading the reviewed files under conf/, which travel inside the package."""
+
+from importlib import resources
+from typing import Annotated, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+ROOT_PACKAGE = __name__.partition(".")[0]
+Count = Annotated[int, Field(ge=1)]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """A file under conf/, or a part of one: unknown keys, other types and changes are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ConfigurationError(Exception):
+    """A file under conf/ is missing, unreadable or says something that is not allowed."""
+
+    def __init__(self, file: str, problem: str, following: str) -> None:
+        self.file = file
+        self.problem = problem
+        self.following = following
+        super().__init__(f"conf/{file}: {problem} {following}")
+
+
+def read_configuration(name: str) -> str:
+    """Return conf/<name>.yml as text.
+
+    Raises:
+        ConfigurationError: There is no such file.
+    """
+    folder = resources.files(ROOT_PACKAGE) / "conf"
+    there = {file.name.removesuffix(".yml"): file for file in folder.iterdir()}
+    if name not in there:
+        raise ConfigurationError(
+            f"{name}.yml", "there is no such file.", f"Use one of: {', '.join(sorted(there))}."
+        )
+    return there[name].read_text(encoding="utf-8")
+
+
+def load_configuration(name: str, model: type[Model]) -> Model:
+    """Return conf/<name>.yml as `model`.
+
+    Raises:
+        ConfigurationError: There is no such file, or it holds what the model does not allow.
+    """
+    try:
+        return model.model_validate(yaml.safe_load(read_configuration(name)))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise ConfigurationError(
+            f"{name}.yml", f"{error}.", f"Allowed at the top: {', '.join(model.model_fields)}."
+        ) from error

@@ -1,0 +1,170 @@
+"""conf/policy.yml: windows, limits of validation, and when a model replaces another."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from ..evaluation.errors import UnusableInputError
+from ..evaluation.model_types import ModelType, Side
+from .loading import ConfigurationError, Count, Section, load_configuration
+
+Text = Annotated[str, Field(min_length=1)]
+
+# What a training window of None reaches back to.
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Window(Section):
+    """A stretch of time: calendar months or days, one of the two."""
+
+    months: Count | None = None
+    days: Count | None = None
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        if (self.months is None) == (self.days is None):
+            raise ValueError("give either months or days, as a whole number from 1")
+        return self
+
+
+class Windows(Section):
+    """Where the parts of the data begin and end.
+
+    Attributes:
+        holdout: The latest rows before `as_of`, which a model is judged by.
+        training: The rows before those, which it learns from; all of them when None.
+        batch: The rows before `as_of` that batch inference scores.
+        ahead_hours: The rows of how many hours after `as_of` it scores, too: a week at most.
+    """
+
+    holdout: Window
+    training: Window | None
+    batch: Window
+    ahead_hours: int = Field(ge=0, le=168)
+
+
+class Bounds(Section):
+    """Between what a figure must lie; one bound may be left out."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        if self.min is not None and self.max is not None and self.min >= self.max:
+            raise ValueError(f"min ({self.min}) must be below max ({self.max})")
+        return self
+
+    @property
+    def sides(self) -> dict[Side, float]:
+        """The bounds there are."""
+        both: dict[Side, float | None] = {"min": self.min, "max": self.max}
+        return {side: bound for side, bound in both.items() if bound is not None}
+
+
+class Slices(Bounds):
+    """What a metric must reach within each value of some columns.
+
+    Attributes:
+        columns: Columns whose every value is judged by itself.
+        min_rows: Held-out rows from which on a value counts; each column needs one that does.
+        metric: The metric that is held to the bounds.
+    """
+
+    columns: list[Text] = Field(min_length=1)
+    min_rows: Count
+    metric: Text
+
+
+class ValidationPolicy(Section):
+    """What a version is held to on the held-out rows.
+
+    Attributes:
+        min_rows: Fewest held-out rows.
+        metrics: Metrics of the problem's model type, each with the bounds it is held to.
+        slices: The same within slices.
+        required_tags: Tags that the version must carry, not blank.
+        min_description: Fewest characters of its description.
+    """
+
+    min_rows: Count
+    metrics: dict[str, Bounds] = Field(min_length=1)
+    slices: Slices
+    required_tags: list[Text] = Field(min_length=1)
+    min_description: Count
+
+
+class ComparisonPolicy(Section):
+    """When a Challenger is better than what it would replace.
+
+    Attributes:
+        loss: The loss of the problem's model type that both are compared by.
+        resamples: Bootstrap resamples of the held-out rows.
+        confidence: Of the interval around the gain in mean loss.
+        seed: Of the resamples.
+        min_gain: What the interval's lower bound must exceed to replace a Champion.
+        first_min_gain: The same for the first Champion, over the heuristic baseline.
+    """
+
+    loss: Text
+    resamples: int = Field(ge=100, le=100_000)
+    confidence: float = Field(gt=0.5, lt=1)
+    seed: int = Field(ge=0)
+    min_gain: float = Field(ge=0)
+    first_min_gain: float = Field(ge=0)
+
+
+class Policy(Section):
+    """A policy as reviewed under conf/."""
+
+    windows: Windows
+    validation: ValidationPolicy
+    comparison: ComparisonPolicy
+
+    def require_model_type(self, model_type: ModelType) -> Self:
+        """Return the policy if a model of this model type can be judged by it.
+
+        Raises:
+            UnusableInputError: It names a metric or a loss that the model type does not have, or
+                has no limit that a bad model fails.
+        """
+        model_type.require_loss(self.comparison.loss)
+        slices = self.validation.slices
+        for section, bounded in (
+            ("metrics", self.validation.metrics),
+            ("slices", {slices.metric: slices}),
+        ):
+            asked = [
+                (name, side)
+                for name, bounds in bounded.items()
+                for side in bounds.sides
+                if not model_type.require_metric(name).is_too_good_beyond(side)
+            ]
+            if not asked:
+                raise UnusableInputError(
+                    f"validation.{section}",
+                    got=", ".join(bounded),
+                    allowed="at least one bound that a bad model does not meet",
+                    remedy="Give min to what is better when higher, max to what is better lower.",
+                )
+        return self
+
+
+def load_policy(name: str, model_type: ModelType) -> Policy:
+    """Return conf/<name>.yml: `policy`, or `policy_small` for a few weeks of data.
+
+    Args:
+        name: The file's name, without its ending.
+        model_type: The model type that is to be validated by it.
+
+    Raises:
+        ConfigurationError: There is no such policy, or it says what is not allowed, such as a
+            metric that this model type does not have.
+    """
+    try:
+        return load_configuration(name, Policy).require_model_type(model_type)
+    except UnusableInputError as error:
+        raise ConfigurationError(f"{name}.yml", f"{error}", "Then run again.") from error

@@ -1,0 +1,155 @@
+"""conf/tuning.yml: which hyperparameters tuning tries, and within which budget."""
+
+import re
+from collections.abc import Mapping
+from typing import Protocol, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from .loading import ROOT_PACKAGE, ConfigurationError, Count, Section, load_configuration
+
+Number = int | float
+FILE = "tuning.yml"
+MODEL_FILE = f"src/{ROOT_PACKAGE}/conf/model.yml"
+Hyperparameters = TypeVar("Hyperparameters", bound=BaseModel)
+
+
+class Suggest(Protocol):
+    """Pick a value of a range for a hyperparameter."""
+
+    def __call__(self, name: str, low: Number, high: Number, *, whole: bool, log: bool) -> Number:
+        """Return a value from `low` to `high`."""
+
+
+class Range(Section):
+    """From where to where a hyperparameter is tried; whole numbers where both ends are.
+
+    Attributes:
+        low: The lowest value.
+        high: The highest value.
+        log: Try orders of magnitude alike, not values.
+    """
+
+    low: Number
+    high: Number
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low ({self.low}) must be above 0 where log is true")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers are tried."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def round_value(self, value: Number) -> Number:
+        """Return a value rounded to three significant digits, within the range."""
+        if self.whole:
+            return int(value)
+        return min(max(float(f"{value:.3g}"), self.low), self.high)
+
+
+class TuningPolicy(Section):
+    """The budget of tuning and what is searched.
+
+    Attributes:
+        trials: Hyperparameters to try at most, the reviewed ones included.
+        seconds: After which no further trial begins.
+        max_rows: Rows of the training window to use at most.
+        seed: Of the search.
+        search: A range for each hyperparameter that is tried; the others stay as reviewed.
+    """
+
+    trials: int = Field(ge=2)
+    seconds: Count
+    max_rows: Count
+    seed: int = Field(ge=0)
+    search: dict[str, Range] = Field(min_length=1)
+
+    def pick(self, suggest: Suggest) -> Mapping[str, Number]:
+        """Pick a value for each hyperparameter that is tried."""
+        return {
+            name: reach.round_value(
+                suggest(name, reach.low, reach.high, whole=reach.whole, log=reach.log)
+            )
+            for name, reach in self.search.items()
+        }
+
+
+def load_tuning(reviewed: BaseModel) -> TuningPolicy:
+    """Return conf/tuning.yml.
+
+    Args:
+        reviewed: The hyperparameters of conf/model.yml, which are tried first.
+
+    Raises:
+        ConfigurationError: It is not sound, or tries what the hyperparameters do not allow.
+    """
+    return require_hyperparameters(load_configuration("tuning", TuningPolicy), reviewed)
+
+
+def require_hyperparameters(policy: TuningPolicy, reviewed: BaseModel) -> TuningPolicy:
+    """Return the policy if all that it tries are hyperparameters, around the reviewed ones.
+
+    Raises:
+        ConfigurationError: A range of what is no hyperparameter, that reaches beyond what is
+            allowed, or that the reviewed value lies outside of.
+    """
+    values = reviewed.model_dump()
+    for name, reach in policy.search.items():
+        if name not in values:
+            problem = f"there is no hyperparameter {name}."
+            raise ConfigurationError(FILE, problem, f"There are: {', '.join(values)}.")
+        for end in (reach.low, reach.high):
+            try:
+                replace_hyperparameters(reviewed, {name: end})
+            except ValidationError as error:
+                raise ConfigurationError(
+                    FILE, f"{name} may not be {end}: {error}.", "Give another range."
+                ) from error
+        if not reach.low <= values[name] <= reach.high:
+            raise ConfigurationError(
+                FILE,
+                f"{name} is tried from {reach.low} to {reach.high}; in conf/model.yml it is "
+                f"{values[name]}.",
+                "Widen the range: the reviewed hyperparameters are the first to be tried.",
+            )
+    return policy
+
+
+def replace_hyperparameters(
+    reviewed: Hyperparameters, values: Mapping[str, object]
+) -> Hyperparameters:
+    """Return hyperparameters with some values replaced, checked like those of a file.
+
+    Raises:
+        pydantic.ValidationError: They are not allowed.
+    """
+    return type(reviewed).model_validate({**reviewed.model_dump(), **values})
+
+
+def write_hyperparameters(text: str, wanted: BaseModel) -> str:
+    """Return the text of conf/model.yml with other values, its comments and order kept.
+
+    Raises:
+        ConfigurationError: The file's form does not let a value be replaced in its line.
+    """
+    current = yaml.safe_load(text)
+    for name, value in wanted.model_dump().items():
+        if name not in current or current[name] != value:
+            written = yaml.safe_dump(value).partition("\n")[0]
+            line = rf"^({re.escape(name)}:[ ]*)[^\s#]+"
+            text = re.sub(line, rf"\g<1>{written}", text, flags=re.MULTILINE)
+    if type(wanted).model_validate(yaml.safe_load(text)) != wanted:
+        raise ConfigurationError(
+            "model.yml",
+            "a hyperparameter has no line of its own as `name: value`.",
+            f"Write in by hand: {wanted}.",
+        )
+    return text

@@ -1,0 +1,99 @@
+"""Two models on the same rows, figure beside figure; what decides is the comparison alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from numpy.typing import ArrayLike
+
+from .curves import measure_slices
+from .model_types import Metric, ModelType
+from .observations import FloatArray
+
+Side: TypeAlias = Literal["challenger", "champion"]
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """A metric of both models.
+
+    Attributes:
+        metric: The metric.
+        challenger: What the challenger reaches; None where it cannot be measured.
+        champion: What the champion reaches; None where it cannot be measured.
+    """
+
+    metric: Metric
+    challenger: float | None
+    champion: float | None
+
+    @property
+    def better(self) -> Side | None:
+        """Whose figure is better, be it by chance; None where neither is, or one is missing."""
+        if self.challenger is None or self.champion is None:
+            return None
+        match self.metric.better:
+            case "higher":
+                ahead = self.challenger - self.champion
+            case "lower":
+                ahead = self.champion - self.challenger
+            case "nearer to 0":
+                ahead = abs(self.champion) - abs(self.challenger)
+            case "neither":
+                return None
+        if ahead == 0:
+            return None
+        return "challenger" if ahead > 0 else "champion"
+
+
+@dataclass(frozen=True)
+class SliceSideBySide:
+    """A metric of both models within one value of a column.
+
+    Attributes:
+        column: The column.
+        value: Its value.
+        rows: How many rows have it.
+        contrast: The metric there.
+    """
+
+    column: str
+    value: str
+    rows: int
+    contrast: SideBySide
+
+
+def compare_metrics(
+    model_type: ModelType, labels: ArrayLike, challenger: ArrayLike, champion: ArrayLike
+) -> list[SideBySide]:
+    """Return every metric of the model type for both models, in the model type's order.
+
+    Raises:
+        UnusableInputError: Labels or predictions that the model type refuses.
+    """
+    ours, theirs = model_type.measure(labels, challenger), model_type.measure(labels, champion)
+    return [
+        SideBySide(metric, ours[name], theirs[name]) for name, metric in model_type.metrics.items()
+    ]
+
+
+def compare_slices(
+    labels: FloatArray,
+    challenger: FloatArray,
+    champion: FloatArray,
+    slices: Mapping[str, ArrayLike],
+    *,
+    metric: Metric,
+    min_rows: int,
+) -> list[SliceSideBySide]:
+    """Return a metric for both models in every slice of `min_rows` rows or more."""
+    ours, theirs = (
+        measure_slices(labels, predictions, slices, metric=metric, min_rows=min_rows)
+        for predictions in (challenger, champion)
+    )
+    return [
+        SliceSideBySide(
+            one.column, one.value, one.rows, SideBySide(metric, one.figure, other.figure)
+        )
+        for one, other in zip(ours, theirs, strict=True)
+    ]

@@ -1,0 +1,203 @@
+"""The online store: features by key, for serving."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound
+from databricks.sdk.service.database import SyncedTableState, SyncedTableStatus
+
+from .context import Lakehouse
+from .errors import OnlineStoreMissingError, PublicationError
+
+if TYPE_CHECKING:
+    from databricks.feature_engineering import FeatureEngineeringClient
+
+PATIENCE = timedelta(minutes=50)
+GRACE = timedelta(minutes=2)
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 15.0
+ATTEMPTS = 3
+SETTLED = (
+    SyncedTableState.SYNCED_TABLE_ONLINE,
+    SyncedTableState.SYNCED_TABLE_ONLINE_NO_PENDING_UPDATE,
+)
+FAILED = (
+    SyncedTableState.SYNCED_TABLE_OFFLINE_FAILED,
+    SyncedTableState.SYNCED_TABLE_ONLINE_PIPELINE_FAILED,
+)
+
+
+def online_name(table: str) -> str:
+    """Return the name of a feature table's online table."""
+    return f"{table}_online"
+
+
+def require_online_store(feature_store: "FeatureEngineeringClient", name: str) -> None:
+    """Refuse to serve without a store to look features up in.
+
+    Raises:
+        OnlineStoreMissingError: None is named, or none of that name is there.
+    """
+    if not name or feature_store.get_online_store(name=name) is None:
+        raise OnlineStoreMissingError(name)
+
+
+def read_sync(workspace: WorkspaceClient, online: str) -> SyncedTableStatus | None:
+    """Return how far an online table follows its source; None where there is no online table."""
+    try:
+        table = workspace.database.get_synced_database_table(online)
+    except NotFound:
+        return None
+    return table.data_synchronization_status or SyncedTableStatus()
+
+
+def publish_features(
+    lakehouse: Lakehouse, store: str, tables: Sequence[str], wait: Callable[[float], None] = sleep
+) -> Mapping[str, str]:
+    """Publish feature tables, and wait until requests find what they hold.
+
+    A publication is a request that returns before anything is copied. Those that are under way
+    are waited for first, since Databricks takes one at a time.
+
+    Args:
+        lakehouse: The platform's clients.
+        store: The online store.
+        tables: Full names of the feature tables.
+        wait: Waits for some seconds.
+
+    Returns:
+        The online table's name by feature table.
+
+    Raises:
+        OnlineStoreMissingError: No store is named, or none of that name is there.
+        PublicationError: A publication failed, or took longer than the task has time for.
+    """
+    require_online_store(lakehouse.feature_store, store)
+    published = {table: online_name(table) for table in tables}
+    before = {
+        online: await_settled(lakehouse.workspace, online, wait) for online in published.values()
+    }
+    for table, online in published.items():
+        request_publication(lakehouse, store, table, online, wait)
+    for online, status in before.items():
+        await_publication(lakehouse.workspace, online, status, wait)
+    return published
+
+
+def request_publication(
+    lakehouse: Lakehouse, store: str, table: str, online: str, wait: Callable[[float], None]
+) -> None:
+    """Ask for a table to be published; where another publication began meanwhile, after that."""
+    for attempt in range(ATTEMPTS):
+        try:
+            lakehouse.feature_store.publish_table(
+                online_store=lakehouse.feature_store.get_online_store(name=store),
+                source_table_name=table,
+                online_table_name=online,
+                publish_mode="TRIGGERED",
+            )
+        except Exception:
+            # The client raises whatever the service says; that it is busy is read from its state.
+            status = read_sync(lakehouse.workspace, online)
+            if status is None or not is_busy(status) or attempt == ATTEMPTS - 1:
+                raise
+            await_settled(lakehouse.workspace, online, wait)
+        else:
+            return
+
+
+def await_settled(
+    workspace: WorkspaceClient, online: str, wait: Callable[[float], None]
+) -> SyncedTableStatus | None:
+    """Wait until no publication of an online table is under way, and return its state, if any."""
+    for _ in watch(online, wait):
+        status = read_sync(workspace, online)
+        if status is None or not is_busy(status):
+            return status
+    raise AssertionError("watching ends with an error")
+
+
+def await_publication(
+    workspace: WorkspaceClient,
+    online: str,
+    before: SyncedTableStatus | None,
+    wait: Callable[[float], None],
+) -> None:
+    """Wait until a publication that was asked for has been made.
+
+    Args:
+        workspace: The workspace.
+        online: The online table.
+        before: Its state before, when no publication was under way.
+        wait: Waits for some seconds.
+
+    Raises:
+        PublicationError: It failed, or did not end in time.
+    """
+    begun = False
+    for waited in watch(online, wait):
+        status = read_sync(workspace, online)
+        if status is None:
+            continue
+        begun = begun or is_busy(status) or started_at(status) != started_at(before)
+        if begun and status.detailed_state in SETTLED:
+            return
+        failed = status.detailed_state in FAILED
+        # A failure that is the one of before says nothing yet of this publication.
+        fresh = begun or before is None or before.detailed_state not in FAILED or waited > GRACE
+        if failed and fresh:
+            raise PublicationError(online, status.message or "the service gives no reason")
+
+
+def watch(online: str, wait: Callable[[float], None]) -> Iterator[timedelta]:
+    """Yield how long an online table was watched, after pauses of a fifth of that time.
+
+    Raises:
+        PublicationError: It has taken too long.
+    """
+    start = monotonic()
+    while (waited := timedelta(seconds=monotonic() - start)) < PATIENCE:
+        yield waited
+        wait(min(max(SHORTEST_PAUSE, waited.total_seconds() / 5), LONGEST_PAUSE))
+    raise PublicationError(online, f"it was still under way after {PATIENCE}")
+
+
+def is_busy(status: SyncedTableStatus) -> bool:
+    """Return whether a publication of an online table is under way."""
+    return status.detailed_state not in (*SETTLED, *FAILED)
+
+
+def started_at(status: SyncedTableStatus | None) -> str | None:
+    """Return when the last publication that succeeded began."""
+    position = status.last_sync if status else None
+    return position.sync_start_timestamp if position else None
+
+
+def unpublish(workspace: WorkspaceClient, table: str) -> str:
+    """Delete a feature table's online table, where there is one, and return its name."""
+    online = online_name(table)
+    with contextlib.suppress(NotFound):
+        workspace.feature_store.delete_online_table(online)
+    return online
+
+
+def require_online(workspace: WorkspaceClient, tables: Sequence[str]) -> None:
+    """Refuse to serve before each feature table can be looked up online.
+
+    Args:
+        workspace: The workspace.
+        tables: Full names of the feature tables.
+
+    Raises:
+        PublicationError: One was never published, or its first publication has not ended well.
+    """
+    for table in tables:
+        online = online_name(table)
+        status = read_sync(workspace, online)
+        state = status.detailed_state if status else None
+        if state is None or not state.value.startswith("SYNCED_TABLE_ONLINE"):
+            why = f"its state is {state.value}" if state else "it does not exist"
+            raise PublicationError(online, why)

@@ -1,0 +1,1 @@
+"""Whether a model version passes and is promoted: decisions, no effects."""

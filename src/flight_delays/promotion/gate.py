@@ -1,0 +1,229 @@
+"""Whether a trained version may become a challenger."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ..config.policy import Bounds, Slices, ValidationPolicy
+from ..evaluation.availability import MIN_ROWS, Availability
+from ..evaluation.errors import UnusableInputError
+from ..evaluation.model_types import Metric, ModelType
+from ..evaluation.observations import FloatArray, as_labels, as_vector
+from .checks import Check, at_least, at_most
+from .decisions import Failed, Passed, Verdict
+
+# Predictions closer than this count as the same: what JSON and a cast or two may change.
+TOLERANCE = 1e-6
+
+UNUSABLE = "labels or predictions cannot be used"
+LEAK = "too good to be true: look for a feature known too late"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """What is known of a version before it is judged.
+
+    Attributes:
+        model_type: Its model type.
+        labels: What happened on the held-out rows.
+        predictions: What it predicts for the same rows.
+        slices: Column to its values for the same rows.
+        served_difference: Largest difference between these predictions and those made in the form
+            that is served (see `largest_difference`); None where it was not tried.
+        availability: Whether the inputs are there before the label is.
+        signature_inputs: Whether the signature names inputs.
+        signature_outputs: Whether the signature names outputs.
+        description: The version's description.
+        tags: The version's tags.
+    """
+
+    model_type: ModelType
+    labels: ArrayLike
+    predictions: ArrayLike
+    slices: Mapping[str, ArrayLike]
+    served_difference: float | None
+    availability: Availability
+    signature_inputs: bool
+    signature_outputs: bool
+    description: str | None
+    tags: Mapping[str, str]
+
+
+def validate(evidence: Evidence, policy: ValidationPolicy) -> Verdict:
+    """Hold the evidence against the policy.
+
+    Every check is made and listed, whatever the others say. What cannot be measured fails.
+
+    Raises:
+        UnusableInputError: The policy names a metric that the model type does not have.
+    """
+    observed = _observe(evidence)
+    checks = (
+        *_check_observations(evidence, policy),
+        _check_availability(evidence.availability),
+        *_check_metadata(evidence, policy),
+        *_check_metrics(evidence.model_type, observed, policy),
+        *_check_slices(evidence, policy.slices, observed),
+    )
+    failures = [f"{check.name}: {check.detail}" for check in checks if not check.ok]
+    if failures:
+        reason = f"{len(failures)} of {len(checks)} checks failed: {'; '.join(failures)}"
+        return Failed(reason, checks)
+    return Passed(f"all {len(checks)} checks hold", checks)
+
+
+def _observe(evidence: Evidence) -> tuple[FloatArray, FloatArray] | None:
+    try:
+        return evidence.model_type.read(evidence.labels, evidence.predictions)
+    except UnusableInputError:
+        return None  # _check_observations lists what is wrong with them
+
+
+def _check_observations(evidence: Evidence, policy: ValidationPolicy) -> Iterator[Check]:
+    model_type = evidence.model_type
+    rows: int | None = None
+    try:
+        rows = as_labels(evidence.labels, model_type.labels).size
+    except UnusableInputError as error:
+        yield Check(name="labels", ok=False, detail=str(error))
+    else:
+        yield Check(name="labels", ok=True, detail=f"each is a label of {model_type.name}")
+    yield at_least("rows", rows, policy.min_rows)
+
+    missing: int | None = None
+    impossible: int | None = None
+    spread: float | None = None
+    try:
+        predictions = as_vector("predictions", evidence.predictions)
+    except UnusableInputError as error:
+        yield Check(name="predictions", ok=False, detail=str(error))
+    else:
+        finite = predictions[np.isfinite(predictions)]
+        missing = predictions.size - finite.size
+        impossible = int(((finite < model_type.lowest) | (finite > model_type.highest)).sum())
+        spread = float(np.ptp(finite)) if finite.size else None
+        labels = "unusable" if rows is None else f"{rows:,}"
+        yield Check(
+            name="predictions",
+            ok=predictions.size == rows,
+            value=predictions.size,
+            threshold=rows,
+            detail=f"{predictions.size:,} predictions for {labels} labels",
+        )
+    yield at_most("missing_predictions", missing, 0, why="NaN or infinite")
+    outside = f"outside {model_type.lowest:g} to {model_type.highest:g}"
+    yield at_most("impossible_predictions", impossible, 0, why=outside)
+    yield at_least("prediction_spread", spread, TOLERANCE, why="predictions are constant")
+    yield at_most(
+        "served_difference",
+        evidence.served_difference,
+        TOLERANCE,
+        why="served and direct predictions must agree",
+    )
+
+
+def _check_availability(found: Availability) -> Check:
+    detail = f"each input is there as often on {found.compared:,} rows without a known label"
+    if not found.compared:
+        detail = (
+            f"nothing could be compared: {found.rows:,} rows have no known label, {MIN_ROWS} that "
+            "were decided at hours of labelled ones are needed"
+        )
+    if found.missing:
+        shares = "; ".join(
+            f"{each.column} is missing on {each.open_share:.0%}, else on {each.labelled_share:.0%}"
+            for each in found.missing
+        )
+        detail = f"of {found.compared:,} rows without a known label {shares}"
+    return Check(
+        name="availability",
+        ok=not found.missing,
+        value=len(found.missing),
+        threshold=0,
+        detail=detail,
+    )
+
+
+def _check_metadata(evidence: Evidence, policy: ValidationPolicy) -> Iterator[Check]:
+    for name, present in (
+        ("signature_inputs", evidence.signature_inputs),
+        ("signature_outputs", evidence.signature_outputs),
+    ):
+        ok = present is True
+        yield Check(name=name, ok=ok, detail="present" if ok else f"missing, got {present!r}")
+    yield at_least(
+        "description_length",
+        len((evidence.description or "").strip()),
+        policy.min_description,
+        why="describe what the model predicts, from what, for whom",
+    )
+    for tag in policy.required_tags:
+        present = bool((evidence.tags.get(tag) or "").strip())
+        yield Check(name=f"tag[{tag}]", ok=present, detail="present" if present else "missing")
+
+
+def _check_metrics(
+    model_type: ModelType, observed: tuple[FloatArray, FloatArray] | None, policy: ValidationPolicy
+) -> Iterator[Check]:
+    for name, bounds in policy.metrics.items():
+        metric = model_type.require_metric(name)
+        figure = metric.of(*observed) if observed else None
+        absent = metric.absent if observed else UNUSABLE
+        yield from _hold(metric, figure, bounds, "" if figure is not None else absent)
+
+
+def _hold(
+    metric: Metric, figure: float | None, bounds: Bounds, why: str, slice_name: str = ""
+) -> Iterator[Check]:
+    """Hold one figure to each bound, by the names `min_auc` and `max_auc[carrier=AA]`."""
+    for side, bound in bounds.sides.items():
+        hold = at_least if side == "min" else at_most
+        reason = why or (LEAK if metric.is_too_good_beyond(side) else "")
+        yield hold(f"{side}_{metric.name}{slice_name}", figure, bound, unit=metric.unit, why=reason)
+
+
+def _check_slices(
+    evidence: Evidence, policy: Slices, observed: tuple[FloatArray, FloatArray] | None
+) -> Iterator[Check]:
+    metric = evidence.model_type.require_metric(policy.metric)
+    for column in policy.columns:
+        values = evidence.slices.get(column)
+        if observed is None:
+            flaw = f"not measured ({UNUSABLE})"
+        elif values is None:
+            flaw = f"no such column; there are: {', '.join(evidence.slices) or 'none'}"
+        elif np.shape(values) != observed[0].shape:
+            flaw = f"values of shape {np.shape(values)} for {observed[0].size:,} rows"
+        else:
+            yield from _check_column(column, values, metric, policy, *observed)
+            continue
+        yield Check(name=f"slices[{column}]", ok=False, detail=flaw)
+
+
+def _check_column(
+    column: str,
+    values: ArrayLike,
+    metric: Metric,
+    policy: Slices,
+    labels: FloatArray,
+    predictions: FloatArray,
+) -> Iterator[Check]:
+    raw = pd.Series(np.asarray(values, dtype=object))
+    names = raw.where(raw.notna(), "missing").astype(str)
+    sizes = names.value_counts().sort_index()
+    judged = sizes[sizes >= policy.min_rows]
+    yield Check(
+        name=f"slices[{column}]",
+        ok=len(judged) > 0,
+        value=len(judged),
+        threshold=1,
+        detail=f"{len(judged)} of {len(sizes)} slices have {policy.min_rows:,} rows or more",
+    )
+    for value in judged.index:
+        rows = (names == value).to_numpy()
+        figure = metric.of(labels[rows], predictions[rows])
+        why = metric.absent if figure is None else f"{rows.sum():,} rows"
+        yield from _hold(metric, figure, policy, why, f"[{column}={value}]")

@@ -1,0 +1,78 @@
+"""A version of a registered model, as decisions see it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..evaluation.errors import UnusableInputError
+
+STATUS_TAG = "model_validation_status"
+PENDING = "PENDING"
+AS_OF_TAG = "as_of"
+MODEL_TYPE_TAG = "model_type"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelVersion:
+    """A version of a registered model, as read at one moment.
+
+    Attributes:
+        model: Full name of the registered model.
+        version: Its number.
+        aliases: All aliases it carries.
+        tags: Its tags.
+        description: Its description.
+        run_id: The run that logged it.
+    """
+
+    model: str
+    version: int
+    aliases: frozenset[str]
+    tags: Mapping[str, str]
+    description: str = ""
+    run_id: str = ""
+
+    @property
+    def uri(self) -> str:
+        """Its model URI."""
+        return f"models:/{self.model}/{self.version}"
+
+    @property
+    def status(self) -> str | None:
+        """Its recorded validation status; None where there is none."""
+        return self.tags.get(STATUS_TAG)
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The instant before which it was trained, with a zone; None where it is not recorded.
+
+        Raises:
+            UnusableInputError: The recorded instant has no zone.
+        """
+        value = self.tags.get(AS_OF_TAG)
+        if not value:
+            return None
+        as_of = datetime.fromisoformat(value)
+        if as_of.utcoffset() is None:
+            raise UnusableInputError(
+                f"as_of of version {self.version}",
+                got=value,
+                allowed="an instant with a zone, such as 2013-11-01T00:00:00+00:00",
+                remedy="Train again: train writes the tag.",
+            )
+        return as_of
+
+    def require_as_of(self) -> datetime:
+        """Return the instant before which it was trained.
+
+        Raises:
+            UnusableInputError: It is not recorded, or has no zone.
+        """
+        if self.as_of is None:
+            raise UnusableInputError(
+                f"version {self.version} of {self.model}",
+                got=f"no tag '{AS_OF_TAG}'; its tags are: {', '.join(sorted(self.tags)) or 'none'}",
+                allowed="a version that train has registered",
+                remedy="Train again.",
+            )
+        return self.as_of

@@ -1,0 +1,20 @@
+"""The types that a problem is declared in: data, features, label, model and words."""
+
+from ..evaluation.model_types import BINARY_CLASSIFICATION, Estimator, regression
+from .column_rules import ColumnRule
+from .problem import Label, Problem, Spine
+from .refresh import Refresh
+from .tables import FeatureTable, Source
+
+__all__ = [
+    "BINARY_CLASSIFICATION",
+    "Estimator",
+    "FeatureTable",
+    "Label",
+    "Problem",
+    "Refresh",
+    "ColumnRule",
+    "Source",
+    "Spine",
+    "regression",
+]

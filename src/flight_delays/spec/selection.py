@@ -1,0 +1,94 @@
+"""Rows to learn from and rows to score: keys, decision times and what else is known at once."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from .problem import FEATURES_AT, Problem
+from .tables import Qualify
+from .windows import Interval
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def select_rows(
+    spark: "SparkSession",
+    problem: Problem,
+    qualify: Qualify,
+    interval: Interval,
+    known_by: datetime | None = None,
+) -> "DataFrame":
+    """Return the rows decided within an interval.
+
+    Args:
+        spark: The session.
+        problem: What a row is.
+        qualify: Turns a source's name into its table's full name.
+        interval: When the rows were decided.
+        known_by: Features are looked up as of no later instant; None where no decision lies
+            beyond what is known.
+
+    Returns:
+        The problem's `columns`.
+    """
+    columns, spine = _write_columns(problem, known_by), qualify(problem.spine.source)
+    return spark.sql(
+        f"SELECT {columns} FROM {spine} s WHERE {_decided(problem)}", args=_write_ends(interval)
+    )
+
+
+def select_labelled_rows(
+    spark: "SparkSession", problem: Problem, qualify: Qualify, interval: Interval, as_of: datetime
+) -> "DataFrame":
+    """Return the rows decided within an interval whose label is known before `as_of`.
+
+    Returns:
+        The problem's `columns` and the label, a double.
+    """
+    label = problem.label
+    columns = _write_columns(problem, None)
+    same = " AND ".join(f"s.{key} = l.{key}" for key in problem.keys)
+    return spark.sql(
+        f"SELECT {columns}, CAST(l.{label.column} AS DOUBLE) AS {label.column} "
+        f"FROM {qualify(problem.spine.source)} s "
+        f"JOIN (SELECT * FROM {qualify(label.source)} WHERE {label.where}) l ON {same} "
+        f"WHERE {_decided(problem)} AND l.{label.known_at} < CAST(:as_of AS TIMESTAMP)",
+        args={**_write_ends(interval), "as_of": as_of.isoformat()},
+    )
+
+
+def select_open_rows(
+    spark: "SparkSession", problem: Problem, qualify: Qualify, interval: Interval, as_of: datetime
+) -> "DataFrame":
+    """Return the rows decided within an interval of whose outcome nothing is known by `as_of`.
+
+    Returns:
+        The problem's `columns`.
+    """
+    label = problem.label
+    columns = _write_columns(problem, as_of)
+    same = " AND ".join(f"s.{key} = l.{key}" for key in problem.keys)
+    return spark.sql(
+        f"SELECT {columns} FROM {qualify(problem.spine.source)} s "
+        f"LEFT ANTI JOIN (SELECT * FROM {qualify(label.source)} "
+        f"WHERE {label.known_at} < CAST(:as_of AS TIMESTAMP)) l ON {same} "
+        f"WHERE {_decided(problem)}",
+        args={**_write_ends(interval), "as_of": as_of.isoformat()},
+    )
+
+
+def _write_columns(problem: Problem, known_by: datetime | None) -> str:
+    features_at = problem.refresh.write_instant(f"s.{problem.spine.decision_at}")
+    if known_by is not None:
+        features_at = f"least({features_at}, TIMESTAMP '{known_by.isoformat()}')"
+    columns = (f"s.{column}" for column in problem.columns if column != FEATURES_AT)
+    return ", ".join((*columns, f"{features_at} AS {FEATURES_AT}"))
+
+
+def _decided(problem: Problem) -> str:
+    at = f"s.{problem.spine.decision_at}"
+    return f"{at} >= CAST(:start AS TIMESTAMP) AND {at} < CAST(:end AS TIMESTAMP)"
+
+
+def _write_ends(interval: Interval) -> dict[str, str]:
+    return {"start": interval.start.isoformat(), "end": interval.end.isoformat()}

@@ -1,0 +1,157 @@
+"""Backtest of candidates on the latest rows of the training window, each in a nested run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import mlflow
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ..config.training import BacktestPolicy
+from ..evaluation.backtest import split_by_time
+from ..evaluation.baselines import build_baselines
+from ..evaluation.model_types import Estimator
+from ..evaluation.observations import FloatArray
+from ..problem import PROBLEM
+from ..promotion.checks import show
+
+MODEL = "the model"
+HEURISTIC = "heuristic baseline"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Candidate:
+    """Figures of a candidate.
+
+    Attributes:
+        name: Its name.
+        loss: Its mean loss, by which candidates are ranked.
+        figures: Its metrics, as far as these labels allow them.
+        predictions: Its predictions for the validation rows.
+    """
+
+    name: str
+    loss: float
+    figures: Mapping[str, float]
+    predictions: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TimeSplit:
+    """The rows of the training window, divided by time.
+
+    Attributes:
+        train: The earlier rows, which candidates are fitted to.
+        validation: The later rows, which they are validated on.
+        loss: Name of the loss that ranks candidates.
+    """
+
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    loss: str
+
+    @cached_property
+    def labels(self) -> FloatArray:
+        """The labels of the validation rows."""
+        return np.asarray(self.validation[PROBLEM.label.column], dtype=np.float64)
+
+    def run(self, name: str, estimator: Estimator) -> Candidate:
+        """Fit a candidate to the earlier rows and validate it on the later ones."""
+        inputs = list(PROBLEM.feature_columns)
+        estimator.fit(self.train[inputs], self.train[PROBLEM.label.column])
+        return self.measure(name, estimator.predict(self.validation[inputs]))
+
+    def measure(self, name: str, predictions: ArrayLike) -> Candidate:
+        """Measure predictions for the validation rows."""
+        # Impossible predictions are refused by the gate; here candidates are only ranked.
+        truth, predicted = PROBLEM.model_type.read(
+            self.labels, PROBLEM.model_type.clip(predictions)
+        )
+        measured = PROBLEM.model_type.measure(truth, predicted)
+        return Candidate(
+            name=name,
+            loss=float(PROBLEM.model_type.require_loss(self.loss).of(truth, predicted).mean()),
+            figures={name: value for name, value in measured.items() if value is not None},
+            predictions=predicted,
+        )
+
+
+def make_time_split(what: str, rows: pd.DataFrame, policy: BacktestPolicy, loss: str) -> TimeSplit:
+    """Divide the rows of the training window into earlier and later ones.
+
+    Args:
+        what: What is tried on them, for messages.
+        rows: The rows of the training window.
+        policy: How to divide them.
+        loss: Name of the loss that ranks candidates.
+    """
+    found = split_by_time(rows[PROBLEM.spine.decision_at], **policy.model_dump())
+    split = TimeSplit(
+        train=rows.iloc[found.train], validation=rows.iloc[found.validation], loss=loss
+    )
+    print(
+        f"{what}: fitted to {len(split.train):,} rows of the training window, validated on "
+        f"{len(split.validation):,} later ones"
+    )
+    return split
+
+
+def try_candidates(split: TimeSplit, model: Estimator) -> Sequence[Candidate]:
+    """Backtest the model, the baselines and the heuristic baseline, each in a nested run.
+
+    Returns:
+        All of them, the best first.
+    """
+    baselines = build_baselines(
+        PROBLEM.model_type, PROBLEM.categorical_columns, PROBLEM.numerical_columns
+    )
+    found = []
+    for name, estimator in {MODEL: model, **baselines}.items():
+        with mlflow.start_run(run_name=name, nested=True, tags={"candidate": name}):
+            found.append(log_candidate(split, split.run(name, estimator)))
+    with mlflow.start_run(run_name=HEURISTIC, nested=True, tags={"candidate": HEURISTIC}):
+        found.append(
+            log_candidate(
+                split, split.measure(HEURISTIC, PROBLEM.heuristic_baseline(split.validation))
+            )
+        )
+    ranked = sorted(found, key=lambda candidate: candidate.loss)
+    best, own = ranked[0], found[0]
+    if best is not own:
+        unit = PROBLEM.model_type.require_loss(split.loss).unit
+        print(
+            f"backtest: '{best.name}' had a lower {split.loss} than the model, {show(best.loss)} "
+            f"against {show(own.loss, unit)}. If that is more than chance, look at features and "
+            "hyperparameters; tune=true searches for better ones."
+        )
+    return ranked
+
+
+def log_candidate(split: TimeSplit, candidate: Candidate) -> Candidate:
+    """Log figures and rows of a candidate to the active run, and print the figures."""
+    decided = split.validation[PROBLEM.spine.decision_at]
+    mlflow.log_params(
+        {
+            "backtest_train_rows": len(split.train),
+            "backtest_validation_rows": len(split.validation),
+            "backtest_validation_from": decided.min().isoformat(),
+            "backtest_validation_until": decided.max().isoformat(),
+        }
+    )
+    figures = {f"backtest_{name}": value for name, value in candidate.figures.items()}
+    mlflow.log_metrics({"backtest_loss": candidate.loss, **figures})
+    print(f"candidate '{candidate.name}': {write_figures(candidate.figures)}")
+    return candidate
+
+
+def write_figures(figures: Mapping[str, float]) -> str:
+    """Write metrics with their units in a line."""
+    units = {name: PROBLEM.model_type.metrics[name].unit for name in figures}
+    return ", ".join(f"{name} {show(value, units[name])}" for name, value in figures.items())
+
+
+def tabulate(candidates: Sequence[Candidate]) -> pd.DataFrame:
+    """Return a row for each candidate: its name, its loss, its metrics."""
+    return pd.DataFrame([{"candidate": c.name, "loss": c.loss, **c.figures} for c in candidates])

@@ -1,0 +1,96 @@
+"""The rows of a window with their features as known then, in one order."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ..lakehouse.context import Lakehouse
+from ..problem import PROBLEM
+from ..spec.selection import select_labelled_rows, select_rows
+from ..spec.windows import Interval
+from .parameters import in_schema
+
+if TYPE_CHECKING:
+    from databricks.feature_engineering.training_set import TrainingSet
+
+
+class TrainingDataError(Exception):
+    """There is nothing to learn from."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rows:
+    """The rows of a window whose label is known.
+
+    Attributes:
+        interval: When they were decided.
+        training_set: What a model that learns from them is logged with.
+        frame: The problem's columns, its inputs and the label, by the time of decision.
+    """
+
+    interval: Interval
+    training_set: "TrainingSet"
+    frame: pd.DataFrame
+
+    @property
+    def inputs(self) -> pd.DataFrame:
+        """What a model sees."""
+        return self.frame[list(PROBLEM.feature_columns)]
+
+    @property
+    def labels(self) -> pd.Series:
+        """What happened."""
+        return self.frame[PROBLEM.label.column]
+
+
+def table_names(source: str) -> list[str]:
+    """Return the feature tables' full names."""
+    return [in_schema(source, table.name) for table in PROBLEM.feature_tables]
+
+
+def read_rows(
+    name: str,
+    interval: Interval,
+    as_of: datetime,
+    source: str,
+    remedy: str,
+    lakehouse: Lakehouse,
+) -> Rows:
+    """Return the rows of a window.
+
+    Args:
+        name: The window, as people call it.
+        interval: When its rows were decided.
+        as_of: Labels known later are not known.
+        source: Schema of the tables, with its catalog.
+        remedy: What brings rows, as a sentence.
+        lakehouse: The platform's clients.
+
+    Raises:
+        TrainingDataError: There is none.
+    """
+    qualify = partial(in_schema, source)
+    labelled = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, interval, as_of)
+    if labelled.isEmpty():
+        raise TrainingDataError(
+            f"No row with a known label was decided {interval}, the {name} window of "
+            f"as_of {as_of}. {remedy} Or give another as_of, or wider windows in the policy "
+            "under conf/."
+        )
+    create = partial(
+        lakehouse.feature_store.create_training_set,
+        df=labelled,
+        feature_lookups=PROBLEM.look_ups(qualify),
+        label=PROBLEM.label.column,
+    )
+    # The model is not to see keys and times, but rows are divided and sliced by them.
+    rows = create(exclude_columns=[]).load_df().toPandas()
+    # Rows come in any order; in one order the same data makes the same model.
+    rows = rows.sort_values([PROBLEM.spine.decision_at, *PROBLEM.keys], ignore_index=True)
+    decided = select_rows(lakehouse.spark, PROBLEM, qualify, interval).count()
+    print(f"{name}: {decided:,} rows decided {interval}, {len(rows):,} with a known label")
+    training_set = create(exclude_columns=list(PROBLEM.metadata_columns))
+    return Rows(interval=interval, training_set=training_set, frame=rows)

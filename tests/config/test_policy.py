@@ -1,0 +1,157 @@
+"""A policy says what it may say, and asks for something that a bad model does not meet."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from flight_delays.config.policy import Policy
+from flight_delays.evaluation.errors import UnusableInputError
+from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
+
+DOCUMENT: dict[str, Any] = {
+    "windows": {"holdout": {"months": 1}, "training": None, "batch": {"days": 7}, "ahead_hours": 2},
+    "validation": {
+        "min_rows": 1000,
+        "metrics": {"auc": {"min": 0.6, "max": 0.9}, "log_loss": {"max": 0.6}},
+        "slices": {"columns": ["carrier"], "min_rows": 100, "metric": "auc", "min": 0.55},
+        "required_tags": ["as_of"],
+        "min_description": 40,
+    },
+    "comparison": {
+        "loss": "log_loss",
+        "resamples": 1000,
+        "confidence": 0.95,
+        "seed": 1,
+        "min_gain": 0.0,
+        "first_min_gain": 0.005,
+    },
+}
+Break = Callable[[dict[str, Any]], None]
+
+
+def change(*path: str, to: object) -> Break:
+    def apply(document: dict[str, Any]) -> None:
+        for part in path[:-1]:
+            document = document[part]
+        document[path[-1]] = to
+
+    return apply
+
+
+def read(broken: Break) -> Policy:
+    document = deepcopy(DOCUMENT)
+    broken(document)
+    return Policy.model_validate(document)
+
+
+METRICS = ("validation", "metrics")
+SLICES = ("validation", "slices")
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (change("valdation", to={}), r"valdation\s+Extra inputs"),
+        (change("validation", "min_auk", to=0.5), r"min_auk\s+Extra inputs"),
+        (change(*METRICS, to={}), r"metrics\s+.* at least 1 item"),
+        (change(*METRICS, to=None), "metrics"),
+        (change(*METRICS, "auc", to={}), "give min, max or both"),
+        (change(*METRICS, "auc", to={"min": None}), "give min, max or both"),
+        (change(*METRICS, "auc", to={"mim": 0.6}), r"mim\s+Extra inputs"),
+        (change(*METRICS, "auc", to=0.6), "auc"),
+        (change(*METRICS, "auc", "min", to=0.95), r"min \(0.95\) must be below max \(0.9\)"),
+        (change(*METRICS, "auc", "min", to="0.6"), "auc.min"),
+        (change(*METRICS, "auc", "min", to=float("nan")), "auc.min"),
+        (change(*METRICS, "log_loss", "max", to=float("inf")), "log_loss.max"),
+        (change(*SLICES, to=None), "slices"),
+        (change(*SLICES, "columns", to=[]), r"columns\s+.* at least 1 item"),
+        (change(*SLICES, "columns", to=[""]), "columns"),
+        (change(*SLICES, "min", to=None), "give min, max or both"),
+        (change(*SLICES, "min_rows", to=0), "min_rows"),
+        (change(*SLICES, "min_rows", to=None), "min_rows"),
+        (change(*SLICES, "metric", to=""), "metric"),
+        (change("validation", "required_tags", to=[]), r"required_tags\s+.* at least 1 item"),
+        (change("validation", "min_rows", to=0), "min_rows"),
+        (change("validation", "min_rows", to="100"), "min_rows"),
+        (change("validation", "min_description", to=0), "min_description"),
+        (change("comparison", "loss", to=None), "loss"),
+        (change("comparison", "confidence", to=1.0), "confidence"),
+        (change("comparison", "resamples", to=5), "resamples"),
+        (change("comparison", "min_gain", to=-0.1), "min_gain"),
+        (change("comparison", "first_min_gain", to=float("nan")), "first_min_gain"),
+        (change("windows", "holdout", to=None), "holdout"),
+        (change("windows", "holdout", to={}), "give either months or days"),
+        (change("windows", "holdout", to={"months": 1, "days": 1}), "give either months or days"),
+        (change("windows", "holdout", to={"weeks": 1}), r"weeks\s+Extra inputs"),
+        (change("windows", "batch", to={"days": 0}), r"batch\.days"),
+        (change("windows", "ahead_hours", to=-1), "ahead_hours"),
+        (change("windows", "ahead_hours", to=169), "ahead_hours"),
+        (change("windows", "ahead_hours", to=1.5), "ahead_hours"),
+    ],
+)
+def test_a_policy_that_says_what_is_not_allowed_is_refused_by_name(
+    broken: Break, message: str
+) -> None:
+    Policy.model_validate(DOCUMENT)
+    with pytest.raises(ValidationError, match=message):
+        read(broken)
+
+
+ERRORS = {"rmse": {"min": 1.0, "max": 60.0}}
+
+
+@pytest.mark.parametrize(
+    ("model_type", "broken", "message"),
+    [
+        (
+            BINARY_CLASSIFICATION,
+            change(*METRICS, "rmse", to={"max": 60.0}),
+            "metric of binary_classification: got 'rmse'; allowed: auc, log_loss, brier, "
+            "calibration_error, base_rate",
+        ),
+        (
+            BINARY_CLASSIFICATION,
+            change(*SLICES, "metric", to="auk"),
+            "metric of binary_classification: got 'auk'; allowed: auc,",
+        ),
+        (
+            BINARY_CLASSIFICATION,
+            change("comparison", "loss", to="logloss"),
+            "loss of binary_classification: got 'logloss'; allowed: log_loss, squared_error",
+        ),
+        (
+            regression("EUR"),
+            change("comparison", "loss", to="squared_error"),
+            "metric of regression: got 'auc'; allowed: mae, rmse, r2, bias",
+        ),
+        (
+            BINARY_CLASSIFICATION,
+            change(*METRICS, to={"auc": {"max": 0.9}, "log_loss": {"min": 0.1}}),
+            "validation.metrics: got auc, log_loss; allowed: at least one bound that a bad model",
+        ),
+        (
+            BINARY_CLASSIFICATION,
+            change(*SLICES, to={**DOCUMENT["validation"]["slices"], "min": None, "max": 0.9}),
+            "validation.slices: got auc; allowed: at least one bound that a bad model",
+        ),
+    ],
+)
+def test_a_policy_by_which_this_model_type_cannot_be_judged_is_refused_with_what_can(
+    model_type: ModelType, broken: Break, message: str
+) -> None:
+    with pytest.raises(UnusableInputError) as refused:
+        read(broken).require_model_type(model_type)
+    assert str(refused.value).startswith(message)
+
+
+def test_a_policy_fits_its_kind() -> None:
+    policy = Policy.model_validate(DOCUMENT)
+    assert policy.require_model_type(BINARY_CLASSIFICATION) is policy
+    figures = deepcopy(DOCUMENT)
+    figures["validation"]["metrics"] = {"rmse": {"max": 60.0}, "bias": {"min": -5, "max": 5.0}}
+    figures["validation"]["slices"] |= {"metric": "mae", "min": None, "max": 50.0}
+    figures["comparison"]["loss"] = "absolute_error"
+    assert Policy.model_validate(figures).require_model_type(regression("EUR"))

@@ -1,0 +1,63 @@
+"""What a model loses when one of its inputs is shuffled."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+from flight_delays.evaluation.errors import UnusableInputError
+from flight_delays.evaluation.importance import Importance, measure_importance
+from flight_delays.evaluation.model_types import regression
+
+EUR = regression("EUR", lowest=0)
+ROWS = pd.DataFrame(
+    {"unused": ["x", None, "y"] * 100, "large": np.arange(300.0), "small": [0.0, 10.0, 20.0] * 100},
+    index=range(500, 800),
+)
+
+
+def add_up(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+    return (rows["large"] + rows["small"]).to_numpy()
+
+
+def measure(labels: npt.ArrayLike, loss: str = "absolute_error", seed: int = 1) -> list[Importance]:
+    return list(
+        measure_importance(add_up, ROWS, labels, model_type=EUR, loss=loss, repeats=3, seed=seed)
+    )
+
+
+def test_inputs_are_ranked_by_how_much_the_mean_loss_rises() -> None:
+    found = measure(add_up(ROWS))
+    assert [each.column for each in found] == ["large", "small", "unused"]
+    large, small, unused = found
+    # The mean distance of two values drawn from 0, 10, 20 is 80 / 9, of 300 in a row about 100.
+    assert large.rise == pytest.approx(100, rel=0.1)
+    assert small.rise == pytest.approx(80 / 9, rel=0.2)
+    assert (unused.rise, unused.spread) == (0, 0)
+    assert large.spread > 0
+
+
+def test_it_is_measured_in_the_loss_that_is_named() -> None:
+    assert measure(add_up(ROWS), "squared_error")[0].rise == pytest.approx(2 * 300**2 / 12, rel=0.2)
+    with pytest.raises(UnusableInputError, match="allowed: squared_error, absolute_error"):
+        measure(add_up(ROWS), "log_loss")
+
+
+def test_the_same_seed_gives_the_same_figures_and_another_others() -> None:
+    labels = add_up(ROWS)
+    assert measure(labels) == measure(labels)
+    assert measure(labels) != measure(labels, seed=2)
+
+
+def test_an_input_that_only_misleads_lowers_the_loss_when_it_is_shuffled() -> None:
+    assert measure(-add_up(ROWS) + 400)[-1].rise < 0
+
+
+def test_what_a_shuffled_row_leads_to_may_be_impossible() -> None:
+    def subtract(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return (rows["large"] - rows["large"].shift(fill_value=0)).to_numpy()
+
+    found = measure_importance(
+        subtract, ROWS, np.ones(300), model_type=EUR, loss="squared_error", repeats=1, seed=1
+    )
+    assert all(np.isfinite(each.rise) for each in found)

@@ -1,5 +1,4 @@
 import http.server
-import json
 import os
 import signal
 import socket
@@ -8,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +74,7 @@ def test_another_process_on_a_former_port_is_no_workspace(
     home = Home(tmp_path)
     with answering(status, body) as port:
         former = Connection(bystander, port, "token", "sc://127.0.0.1:1")
-        home.connection_file.write_text(json.dumps(asdict(former)))
+        connection.announce(home, former)
         assert connection.find(home) is None
         assert not connection.stop(home)
 
@@ -95,7 +93,7 @@ def test_a_port_that_speaks_another_language_is_no_workspace(tmp_path: Path, ans
         thread = threading.Thread(target=reply)
         thread.start()
         former = Connection(os.getpid(), listener.getsockname()[1], "token", "sc://127.0.0.1:1")
-        home.connection_file.write_text(json.dumps(asdict(former)))
+        connection.announce(home, former)
         assert connection.find(home) is None
         thread.join()
 

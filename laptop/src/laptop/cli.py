@@ -21,7 +21,7 @@ from . import connection, overview, run_view
 from .bundle import Bundle, BundleError, Identity, find_root, resolve
 from .deployment import catalogs_of, deploy_job
 from .errors import LaptopError, WorkspaceNotRunning
-from .home import Home, held
+from .home import ARTIFACTS_URI, Home, held
 from .identity import SHORT_NAME, USER_NAME
 from .jobs.surroundings import Surroundings
 from .telemetry import TELEMETRY_OFF
@@ -214,12 +214,13 @@ def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> N
             *("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
             *("--workers", "1"),
             *("--backend-store-uri", f"sqlite:///{home.mlflow_db}"),
-            *("--default-artifact-root", home.artifacts.as_uri()),
+            *("--default-artifact-root", ARTIFACTS_URI),
         ]
         # Its workers for jobs of its own are not needed, and outlive it.
         environment = {
             **os.environ,
             **TELEMETRY_OFF,
+            "LAPTOP_HOME": str(home.path),
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
         os.execve(sys.executable, arguments, environment)

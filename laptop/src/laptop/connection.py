@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.client import HTTPException
 from typing import Any
 
@@ -93,13 +93,27 @@ class Connection:
             raise WorkspaceNotRunning(f"The workspace does not answer: {error}.") from None
 
 
+def announce(home: Home, connection: Connection) -> None:
+    """Write where the workspace answers, for its owner's eyes, in one step."""
+    draft = home.connection_file.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({"home": str(home.path.resolve()), **asdict(connection)}, file)
+    draft.replace(home.connection_file)
+
+
 def find(home: Home) -> Connection | None:
     """Return the workspace that is up for this state folder, or None.
 
-    What a killed workspace left behind is not taken for one, even if its port has a new owner.
+    What a killed workspace left behind is not taken for one, even if its port has a new owner; nor
+    is the workspace of the folder that this one was copied from.
     """
     try:
-        connection = Connection(**json.loads(home.connection_file.read_text()))
+        facts = json.loads(home.connection_file.read_text())
+        if facts.pop("home") != str(home.path.resolve()):
+            return None
+        connection = Connection(**facts)
         user = connection.ask("GET", "/api/2.0/preview/scim/v2/Me", timeout=ANSWER_SECONDS)
         return connection if user["userName"] == USER_NAME else None
     except (OSError, TypeError, ValueError, LookupError, LaptopError):

@@ -173,7 +173,9 @@ def with_wheels(root: Path, environments: list[Any], wheels: Path) -> list[Any]:
                     f"'{dependency}' must match one wheel; it matches {len(files)}: "
                     f"{', '.join(map(str, files)) or 'none'}. Delete dist/ and run again."
                 )
-            dependencies.append(str(upload(files[0], wheels)))
+            # From the state folder on, so that the job runs in a copy of it too.
+            copy = upload(files[0], wheels).relative_to(wheels.parent)
+            dependencies.append(copy.as_posix())
         result.append({**environment, "spec": {**spec, "dependencies": dependencies}})
     return result
 

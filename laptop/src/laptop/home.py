@@ -8,6 +8,9 @@ from pathlib import Path
 
 from .errors import LaptopError
 
+# Says not where the folder is, so that MLflow's records hold in a copy of it.
+ARTIFACTS_URI = "laptop-artifacts:/"
+
 
 @dataclass(frozen=True)
 class Home:

@@ -15,3 +15,14 @@ def open_registry(store_uri: str, tracking_uri: str | None = None) -> Any:  # no
     from .store import RegistryStore
 
     return RegistryStore(store_uri)
+
+
+def open_artifacts(
+    artifact_uri: str,
+    tracking_uri: str | None = None,
+    registry_uri: str | None = None,  # noqa: ARG001
+) -> Any:
+    """Return the artifact repository of a `laptop-artifacts:` URI."""
+    from .store import open_artifacts
+
+    return open_artifacts(artifact_uri, tracking_uri)

@@ -1,7 +1,8 @@
 """MLflow's stores, with the refusals of Unity Catalog.
 
-One URI scheme, `laptop:///path/of/state/folder`, serves tracking and registry; MLflow gets here
-through `plugin.py`.
+One URI scheme, `laptop:///path/of/state/folder`, serves tracking and registry. Artifacts are named
+by another, `laptop-artifacts:/…`, which does not say where the folder is: a copy of it finds its
+own. MLflow gets here through `plugin.py`.
 """
 
 import re
@@ -10,14 +11,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
+import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryBase
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingBase
 
-from .home import Home
+from .home import ARTIFACTS_URI, Home, require_home
 
+SCHEME = "laptop://"
 MOST_TAGS = 50
 LONGEST_TAG = 1000
 TAG_KEY = re.compile(r"[^.,\-=/:\s]{1,256}")
@@ -26,6 +30,23 @@ TAG_KEY = re.compile(r"[^.,\-=/:\s]{1,256}")
 def home_of(uri: str) -> Home:
     """Return the state folder that a `laptop://` URI names."""
     return Home(Path(unquote(urlparse(uri).path)))
+
+
+def open_artifacts(uri: str, tracking_uri: str | None = None) -> LocalArtifactRepository:
+    """Return the artifacts below a `laptop-artifacts:` URI.
+
+    Args:
+        uri: Where they are, from the state folder's `artifacts/` on.
+        tracking_uri: Of the store that named them; the process's own where it is not given.
+
+    Raises:
+        LaptopError: Neither tracking URI nor environment says which state folder is meant.
+    """
+    candidates = (tracking_uri or "", mlflow.get_tracking_uri())
+    homes = [home_of(each) for each in candidates if each.startswith(SCHEME)]
+    home = homes[0] if homes else require_home()
+    folder = home.artifacts / unquote(urlparse(uri).path).lstrip("/")
+    return LocalArtifactRepository(folder.as_uri(), tracking_uri)
 
 
 def refuse(message: str) -> MlflowException:
@@ -37,8 +58,7 @@ class TrackingStore(TrackingBase):
     """Runs, metrics and logged models, in SQLite."""
 
     def __init__(self, store_uri: str, artifact_uri: str | None = None) -> None:
-        home = home_of(store_uri)
-        super().__init__(f"sqlite:///{home.mlflow_db}", artifact_uri or home.artifacts.as_uri())
+        super().__init__(f"sqlite:///{home_of(store_uri).mlflow_db}", artifact_uri or ARTIFACTS_URI)
 
 
 class RegistryStore(RegistryBase):

@@ -36,7 +36,7 @@ class AttemptRecord:
     @property
     def log(self) -> Path:
         """The file that takes what the attempt prints."""
-        return Path(self.document["log"])
+        return self._run.folder / self.document["log"]
 
     @property
     def values_file(self) -> Path:
@@ -87,8 +87,7 @@ class AttemptRecord:
 
     def _add(self, document: Document) -> None:
         number = document["attempt_number"]
-        name = f"{self._stem}.log" if number == 0 else f"{self._stem}.again{number}.log"
-        document["log"] = str(self._run.folder / name)
+        document["log"] = f"{self._stem}.log" if number == 0 else f"{self._stem}.again{number}.log"
         document["run_id"] = self._run.number()
         self._run.save(document)
 
@@ -102,7 +101,7 @@ class RunRecord:
         facts: RunFacts,
         job: Job,
         settings: Mapping[str, Any],
-        logs: Path,
+        home: Path,
         *,
         queued: bool,
         **more: Any,
@@ -112,7 +111,7 @@ class RunRecord:
         self._lock = threading.Lock()
         self._attempts = 0
         self.run_id = facts.run_id
-        self.folder = logs / str(self.run_id)
+        self.folder = folder_of(home, self.run_id)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.document = {
             "run_id": self.run_id,
@@ -186,8 +185,19 @@ def state_of(life_cycle: str, result: str | None = None, message: str = "") -> D
     return state
 
 
+def folder_of(home: Path, run_id: int) -> Path:
+    """Return the folder of a run's logs and task values."""
+    return home / "runs" / str(run_id)
+
+
 def read_attempts(state: State, run_id: int) -> list[Document]:
-    """Return all attempts of a run, in the order they were made."""
+    """Return all attempts of a run, in the order they were made, each with its log's path."""
+    folder = folder_of(state.home, run_id)
+    return [each | {"log": str(folder / each["log"])} for each in stored_attempts(state, run_id)]
+
+
+def stored_attempts(state: State, run_id: int) -> list[Document]:
+    """Return all attempts of a run as they are kept: a log by the name in the run's folder."""
     return state.all(ATTEMPT, f"{run_id:09d}.")
 
 
@@ -202,7 +212,7 @@ def close_interrupted(state: State) -> None:
 def close(state: State, run: Document, result: str, message: str) -> None:
     """Mark a run and those of its tasks that have not ended as ended by the laptop's own fault."""
     closed = {"state": state_of("INTERNAL_ERROR", result, message), "end_time": now()}
-    for attempt in read_attempts(state, run["run_id"]):
+    for attempt in stored_attempts(state, run["run_id"]):
         if attempt["state"]["life_cycle_state"] not in ENDED:
             state.put(ATTEMPT, attempt_name(attempt["run_id"]), attempt | closed)
     # Last: a run that has ended has no task that goes on.

@@ -148,7 +148,7 @@ class Runner:
                 facts,
                 job,
                 settings,
-                self._home / "runs",
+                self._home,
                 queued=not room,
                 job_parameters=[{"name": k, "value": v} for k, v in values.items()],
                 **more,

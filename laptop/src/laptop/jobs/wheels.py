@@ -47,10 +47,10 @@ def unpack(wheel: Path, wheels: Path) -> Path:
     return folder
 
 
-def place(dependency: str, find_file: Callable[[str], Path]) -> Path:
-    """Return the file of a wheel: one that was uploaded, or one on this machine."""
+def place(dependency: str, home: Path, find_file: Callable[[str], Path]) -> Path:
+    """Return the file of a wheel: uploaded, in the state folder, or anywhere on this machine."""
     uploaded = dependency.startswith("/Workspace/")
-    return find_file(dependency) if uploaded else Path(dependency)
+    return find_file(dependency) if uploaded else home / dependency
 
 
 def find_distribution(folders: Iterable[Path], package: str) -> importlib.metadata.Distribution:
@@ -87,7 +87,7 @@ def prepare(job: Job, wheels: Path, find_file: Callable[[str], Path]) -> dict[st
             continue
         wheel = task.work
         files = [d for d in wheel.dependencies if d.endswith(".whl")]
-        folders = [unpack(place(file, find_file), wheels) for file in files]
+        folders = [unpack(place(file, wheels.parent, find_file), wheels) for file in files]
         for requirement in wheel.dependencies:
             if requirement not in files:
                 check_installed(requirement, task.key)

@@ -1,21 +1,19 @@
 """The workspace process: API, engine and serving, until told to leave or left alone."""
 
 import argparse
-import json
 import os
 import secrets
 import signal
 import socket
 import threading
 import time
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from ..connection import Connection
+from ..connection import Connection, announce
 from ..engine import sail
 from ..home import Home, held
 from ..jobs.runner import Runner
@@ -156,16 +154,6 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float, serving_delay: f
         synced.close()
         engine.stop()
         state.close()
-
-
-def announce(home: Home, connection: Connection) -> None:
-    """Write where the workspace answers, for its owner's eyes, in one step."""
-    draft = home.connection_file.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(asdict(connection), file)
-    draft.replace(home.connection_file)
 
 
 def open_session(remote: str) -> "SparkSession":

@@ -38,14 +38,20 @@ def router(state: State) -> APIRouter:
         table = state.get(TABLE, full_name)
         if table is None:
             raise missing("TABLE_DOES_NOT_EXIST", "Table", full_name, siblings(full_name))
-        return table
+        return locate(table)
+
+    def locate(table: Document) -> Document:
+        # Not as it was written: the state folder may be a copy.
+        place = state.home / "tables" / table["table_id"]
+        return table | {"storage_location": place.as_uri()}
 
     def siblings(full_name: str) -> list[str]:
         schema = full_name.rpartition(".")[0]
         return [t["name"] for t in tables_in(schema)]
 
     def tables_in(schema: str) -> list[Document]:
-        return [t for t in state.all(TABLE) if f"{t['catalog_name']}.{t['schema_name']}" == schema]
+        found = [t for t in state.all(TABLE) if schema == t["full_name"].rpartition(".")[0]]
+        return [locate(table) for table in found]
 
     def update(
         kind: str, find: Callable[[str], Document], full_name: str, body: Document

@@ -4,6 +4,7 @@ import shutil
 import signal
 import sys
 import urllib.request
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ def declare(toy: Toy, name: str, *tasks: dict[str, Any], **more: Any) -> None:
 def last_run(there: Connection) -> dict[str, Any]:
     run: dict[str, Any] = there.ask("GET", LAST)["runs"][0]
     return run
+
+
+def test_version_is_that_of_the_distribution(tmp_path: Path) -> None:
+    # No bundle is needed.
+    shown = Toy(tmp_path).call("--version")
+    assert (shown.status, shown.out) == (0, f"laptop {metadata.version('laptop')}\n")
 
 
 def test_a_run_shows_its_tasks_and_what_they_left_and_the_next_step(toy: Toy) -> None:
@@ -372,12 +379,21 @@ def test_two_ups_at_once_give_one_workspace_and_reset_takes_it_away(lonely: Toy)
     assert ours(lonely.root) == []
 
 
+LOG = """
+import mlflow
+from databricks.sdk.runtime import dbutils
+mlflow.set_experiment("/Shared/seen")
+with mlflow.start_run() as run:
+    mlflow.log_text("of 2013", "card.md")
+dbutils.jobs.taskValues.set("run_id", run.info.run_id)
+"""
+
+
 @pytest.mark.slow
 def test_ui_is_mlflows_over_the_same_store(toy: Toy, jobs: Jobs, free_port: int) -> None:
-    code = (
-        "import mlflow; mlflow.set_experiment('/Shared/seen'); mlflow.start_run(); mlflow.end_run()"
-    )
-    assert results(jobs.run(execute("log", code))) == {"log": "SUCCESS"}
+    run = jobs.run(execute("log", LOG))
+    assert results(run) == {"log": "SUCCESS"}
+    run_id = run["tasks"][0]["values"]["run_id"]
     process = toy.start("ui", "--port", str(free_port))
     address = f"http://127.0.0.1:{free_port}"
 
@@ -392,6 +408,7 @@ def test_ui_is_mlflows_over_the_same_store(toy: Toy, jobs: Jobs, free_port: int)
         until(lambda: ask("/"))
         query = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=/Shared/seen"
         assert json.loads(ask(query) or b"{}")["experiment"]["name"] == "/Shared/seen"
+        assert ask(f"/get-artifact?path=card.md&run_uuid={run_id}") == b"of 2013"
     finally:
         process.terminate()
         process.communicate(timeout=120)

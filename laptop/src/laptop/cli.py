@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,11 +66,22 @@ class Place:
         return Home.beside(cls.root())
 
 
+def print_version(asked: bool) -> None:
+    """Print the version and leave."""
+    if asked:
+        print(f"laptop {metadata.version('laptop')}")
+        raise typer.Exit
+
+
 @app.callback()
 def locate(
     directory: Annotated[
         Path, typer.Option("-C", help="Look for databricks.yml from this folder upwards.")
     ] = Path(),
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
+    ] = False,
 ) -> None:
     """Set where to look for the bundle."""
     Place.directory = directory

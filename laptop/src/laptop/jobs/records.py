@@ -36,7 +36,7 @@ class AttemptRecord:
     @property
     def log(self) -> Path:
         """The file that takes what the attempt prints."""
-        return self._run.folder / self.document["log"]
+        return self._run.folder / str(self.document["log"])
 
     @property
     def values_file(self) -> Path:

@@ -1,4 +1,4 @@
-"""A job's tasks forked from the warm process, against a Python process for each.
+"""A job's tasks forked from the fork server, against a Python process for each.
 
 Both sides run the same job on the same small data, in turns, each in a workspace of its own;
 what is timed is the run as the Jobs API reports it.
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from laptop import connection
-from laptop.home import Home
+from laptop.state_dir import StateDir
 from rich.console import Console
 from rich.table import Table
 
@@ -34,7 +34,7 @@ def main() -> None:
     sides = {"a process a task": {"LAPTOP_NO_FORK": "1"}, "forked": {}}
     times: dict[str, list[float]] = {side: [] for side in sides}
     with tempfile.TemporaryDirectory() as folder:
-        homes = {side: Home(Path(folder) / str(number)) for number, side in enumerate(sides)}
+        homes = {side: StateDir(Path(folder) / str(number)) for number, side in enumerate(sides)}
         try:
             for side, home in homes.items():
                 call(home, sides[side], "run", "feature_refresh", "--params", "as_of=2013-02-01")
@@ -54,7 +54,7 @@ def main() -> None:
     console.print(table)
 
 
-def call(home: Home, environment: dict[str, str], *arguments: str) -> None:
+def call(home: StateDir, environment: dict[str, str], *arguments: str) -> None:
     """Run a `laptop` command that must succeed."""
     subprocess.run(
         [sys.executable, "-m", "laptop", *arguments],
@@ -64,7 +64,7 @@ def call(home: Home, environment: dict[str, str], *arguments: str) -> None:
     )
 
 
-def last_run_seconds(home: Home) -> float:
+def last_run_seconds(home: StateDir) -> float:
     """Return how long the newest run took."""
     there = connection.find(home)
     if there is None:

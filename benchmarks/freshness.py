@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from laptop import connection
-from laptop.home import Home
+from laptop.state_dir import StateDir
 
 from benchmarks.refreshes import Refreshed, count_syncs, read_refreshed
 from flight_delays.config.loading import load_configuration
@@ -55,7 +55,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}, too")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder) / "home")
+        home = StateDir(Path(folder) / "home")
         collect(home, Path(folder))
         connection.stop(home)
         figures = measure(Path(folder))
@@ -74,7 +74,7 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def collect(home: Home, folder: Path) -> None:
+def collect(home: StateDir, folder: Path) -> None:
     """Have a task of a workspace of its own compute the tables, and leave what is measured."""
     collector = [sys.executable, "-m", "benchmarks.refreshes", str(folder)]
     subprocess.run(

@@ -25,8 +25,8 @@ import pyarrow.parquet as pq
 from databricks.sdk import WorkspaceClient
 from laptop import connection
 from laptop.engine.session import connect
-from laptop.home import Home
-from laptop.jobs.surroundings import TASK_SPARK, Surroundings
+from laptop.jobs.task_environment import TASK_SPARK, TaskEnvironment
+from laptop.state_dir import StateDir
 from pyspark.sql.connect.session import SparkSession
 from rich.console import Console
 from rich.table import Table
@@ -208,10 +208,10 @@ def peak_of(process: int) -> float:
 @contextmanager
 def workspace(folder: Path) -> Iterator[int]:
     """Give this process and its children a workspace of their own; yields its process id."""
-    home = Home(folder / "home")
+    home = StateDir(folder / "home")
     there = connection.open_workspace(home, ["dev"])
-    facts = Surroundings(home.path, there.address, there.token, there.spark)
-    os.environ.update(facts.task_environment())
+    facts = TaskEnvironment(home.path, there.address, there.token, there.spark)
+    os.environ.update(facts.variables())
     try:
         yield there.pid
     finally:

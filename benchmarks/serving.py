@@ -26,7 +26,7 @@ import pandas as pd
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntityInput
 from laptop import connection
-from laptop.home import Home
+from laptop.state_dir import StateDir
 from laptop.workspace.scoring import ServedModel
 from mlflow.models import infer_signature
 from rich.console import Console
@@ -75,7 +75,7 @@ class Side:
 def main() -> None:
     """Serve one model twice, and print latencies, throughput and their ratios."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder) / "home")
+        home = StateDir(Path(folder) / "home")
         there = connection.open_workspace(home, ["dev"])
         os.environ["MLFLOW_TRACKING_URI"] = os.environ["MLFLOW_REGISTRY_URI"] = (
             f"laptop://{home.path}"

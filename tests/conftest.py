@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from laptop import connection
-from laptop.home import Home
-from laptop.jobs.surroundings import Surroundings
+from laptop.jobs.task_environment import TaskEnvironment
+from laptop.state_dir import StateDir
 from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
 
@@ -27,7 +27,7 @@ MODEL = f"{SCHEMA}.dev_laptop_model"
 class Laptop:
     """The command line over one state folder."""
 
-    home: Home
+    home: StateDir
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a `laptop` command and return what it printed."""
@@ -72,9 +72,7 @@ class Laptop:
         """Return the environment of a task of this workspace."""
         there = connection.find(self.home)
         assert there is not None
-        return Surroundings(
-            self.home.path, there.address, there.token, there.spark
-        ).task_environment()
+        return TaskEnvironment(self.home.path, there.address, there.token, there.spark).variables()
 
     def execute(self, code: str) -> str:
         """Run Python code as a task would run, and return what it printed."""
@@ -107,7 +105,7 @@ def spark() -> Iterator[SparkSession]:
 @pytest.fixture(scope="session")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """An empty workspace."""
-    home = Home(tmp_path_factory.mktemp("workspace"))
+    home = StateDir(tmp_path_factory.mktemp("workspace"))
     laptop = Laptop(home)
     laptop.bring()
     yield laptop

@@ -14,7 +14,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.serving import Route, ServedEntityInput, TrafficConfig
 from laptop import connection
-from laptop.home import Home
+from laptop.state_dir import StateDir
 
 from flight_delays.config.serving import load_serving
 from flight_delays.lakehouse.endpoint import endpoint_name
@@ -118,7 +118,7 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
             pytest.fail(reason)
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("deployed")
-    home = Home(folder / "workspace")
+    home = StateDir(folder / "workspace")
     there = connection.open_workspace(home, [catalog_of(target) for target in ("test", "prod")])
     root = folder / "project"
     root.mkdir()

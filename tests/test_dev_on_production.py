@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from laptop import connection
-from laptop.home import Home
+from laptop.state_dir import StateDir
 
 from flight_delays.config.serving import load_serving
 from flight_delays.lakehouse.endpoint import endpoint_name
@@ -69,7 +69,7 @@ def look(production: Laptop) -> tuple[Any, list[tuple[str, int, int]]]:
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """A workspace in which prod, deployed from a commit of what is here, has a Champion."""
     folder = tmp_path_factory.mktemp("production")
-    laptop = Laptop(Home(folder / "workspace"))
+    laptop = Laptop(StateDir(folder / "workspace"))
     root = folder / "project"
     root.mkdir()
     for name in ("databricks.yml", "Makefile", "pyproject.toml", "README.md"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from laptop import connection
-from laptop.home import Home
+from laptop.state_dir import StateDir
 
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
 
@@ -107,7 +107,7 @@ def test_commands_of_the_documents_run_in_their_order(tmp_path: Path) -> None:
         text=True,
         timeout=900,
     )
-    connection.stop(Home(tmp_path / "home"))
+    connection.stop(StateDir(tmp_path / "home"))
     assert len(readme) >= 4
     assert len(features) >= 4
     assert len(steps) >= 4

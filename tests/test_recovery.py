@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from laptop import connection
-from laptop.home import Home
+from laptop.state_dir import StateDir
 
 from flight_delays.config.serving import load_serving
 from flight_delays.lakehouse.endpoint import endpoint_name
@@ -103,7 +103,7 @@ except deploy.PromotionRefusedError as error:
 @pytest.fixture(scope="module")
 def challenged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """A workspace with a validated Challenger and no Champion."""
-    home = Home(tmp_path_factory.mktemp("challenged"))
+    home = StateDir(tmp_path_factory.mktemp("challenged"))
     laptop = Laptop(home)
     laptop.bring()
     laptop.succeed("feature_refresh", FIRST)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from laptop.bundle import Identity as Resolver
-from laptop.bundle import link, resolve
+from laptop.bundle import resolve, resolve_ids
 
 from conformance.tests.commands import Databricks
 from conformance.tests.deployments import TARGETS, Open, Target, each
@@ -75,7 +75,7 @@ def test_the_laptop_runs_the_jobs_that_the_cli_deploys(open_target: Open, target
         variables=target.variables,
         identity=describe(target.identity),
     )
-    jobs = link(bundle, {}).jobs
+    jobs = resolve_ids(bundle, {}).jobs
     assert {job["name"] for job in jobs.values()} == set(deployed)
     for job in jobs.values():
         uploaded = replace_wheels(strip_additions(deployed[job["name"]]), wheel="./dist/*.whl")

@@ -12,8 +12,8 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from laptop import cli, connection, deployment
 from laptop.connection import Connection
-from laptop.home import Home
 from laptop.jobs.records import ENDED
+from laptop.state_dir import StateDir
 from typer.testing import CliRunner
 
 PYPROJECT = """
@@ -145,8 +145,8 @@ class Toy:
     root: Path
 
     @property
-    def home(self) -> Home:
-        return Home(self.root / ".laptop")
+    def state_dir(self) -> StateDir:
+        return StateDir(self.root / ".laptop")
 
     def call(self, *arguments: str, directory: Path | None = None, typed: str = "") -> Shown:
         """Run a `laptop` command in this process."""
@@ -176,7 +176,7 @@ class Toy:
 
     def open(self) -> Connection:
         """Return the workspace, started if need be."""
-        return connection.open_workspace(self.home, ["dev", "prod"])
+        return connection.open_workspace(self.state_dir, ["dev", "prod"])
 
 
 def write_toy(root: Path) -> Toy:
@@ -253,7 +253,7 @@ def toy(folder: Path) -> Iterator[Toy]:
         patch.delenv("PYTEST_CURRENT_TEST", raising=False)
         toy.open()
     yield toy
-    connection.stop(toy.home)
+    connection.stop(toy.state_dir)
 
 
 @pytest.fixture
@@ -261,12 +261,12 @@ def lonely(folder: Path, request: pytest.FixtureRequest) -> Iterator[Toy]:
     """A bundle with a workspace that the test may kill."""
     toy = write_toy(folder / request.node.name.replace("/", "-")[:80])
     yield toy
-    connection.stop(toy.home)
+    connection.stop(toy.state_dir)
 
 
 @pytest.fixture(scope="session")
-def shared(toy: Toy) -> Home:
-    return toy.home
+def shared(toy: Toy) -> StateDir:
+    return toy.state_dir
 
 
 @pytest.fixture(scope="session")

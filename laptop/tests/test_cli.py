@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from laptop import connection
 from laptop.connection import Connection
-from laptop.overview import run_sql
+from laptop.status import run_sql
 
 from .conftest import TASKS, Jobs, Toy, alive, execute, ours, results, until
 
@@ -60,7 +60,7 @@ def test_a_failed_run_shows_the_end_of_the_log_and_where_it_lies(toy: Toy) -> No
     assert "│ so far so good" in shown.out
     assert "│ RuntimeError: no rows at all" in shown.out
     log = Path(shown.out.rpartition("The whole log: ")[2].strip())
-    assert log.is_relative_to(toy.home.path / "runs")
+    assert log.is_relative_to(toy.state_dir.path / "runs")
     assert "RuntimeError: no rows at all" in log.read_text()
     assert re.search(r"Run \d+ did not succeed\. Failed: first\.", shown.err)
 
@@ -207,8 +207,8 @@ def test_a_build_that_fails_is_shown_and_starts_nothing(toy: Toy, there: Connect
 def test_a_run_has_the_code_of_now_though_the_warm_process_stays(toy: Toy) -> None:
     declare(toy, "asking", execute("who", f"{WHO}; print('limit', getattr(tasks, 'LIMIT', None))"))
     source = toy.root / "src/toy/tasks.py"
-    # One of the same name, where the warm process stands, comes after the wheel.
-    former = toy.home.path / "warm" / "toy"
+    # One of the same name, in the fork server's folder, comes after the wheel.
+    former = toy.state_dir.path / "fork_server" / "toy"
     former.mkdir()
     (former / "tasks.py").write_text(f"{TASKS}\nLIMIT = 'former'\n")
     (former / "__init__.py").touch()
@@ -223,7 +223,7 @@ def test_a_run_has_the_code_of_now_though_the_warm_process_stays(toy: Toy) -> No
     assert parents[0] is not None
     assert parents[1] is not None
     assert parents[0][1] == parents[1][1]
-    assert f"{toy.home.wheels}/toy-" in second.out
+    assert f"{toy.state_dir.wheels}/toy-" in second.out
 
 
 def test_two_runs_started_at_once_both_build_and_run_one_after_the_other(toy: Toy) -> None:
@@ -356,7 +356,7 @@ def test_where_nothing_stands_the_next_step_is_said(lonely: Toy) -> None:
     for _ in range(2):
         assert "No workspace is up" in lonely.call("down").err
     assert "Nothing to delete" in lonely.call("reset").err
-    assert not lonely.home.path.exists()
+    assert not lonely.state_dir.path.exists()
 
 
 @pytest.mark.slow
@@ -366,16 +366,16 @@ def test_two_ups_at_once_give_one_workspace_and_reset_takes_it_away(lonely: Toy)
     assert [process.returncode for process in started] == [0, 0]
     ((out, err),) = shown
     assert err == ""
-    there = connection.find(lonely.home)
+    there = connection.find(lonely.state_dir)
     assert there is not None
     assert there.address in out
     assert len([each for each in ours(lonely.root) if "laptop.workspace.server" in each]) == 1
     refused = lonely.call("reset", typed="n\n")
     assert refused.status == 1
-    assert str(lonely.home.path) in refused.out
-    assert connection.find(lonely.home) == there
+    assert str(lonely.state_dir.path) in refused.out
+    assert connection.find(lonely.state_dir) == there
     assert lonely.call("reset", "--yes").status == 0
-    assert not lonely.home.path.exists()
+    assert not lonely.state_dir.path.exists()
     assert ours(lonely.root) == []
 
 

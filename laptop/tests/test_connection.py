@@ -14,8 +14,8 @@ import pytest
 from laptop import connection
 from laptop.connection import Connection
 from laptop.errors import LaptopError, WorkspaceFailed
-from laptop.home import Home
-from laptop.overview import run_sql
+from laptop.state_dir import StateDir
+from laptop.status import run_sql
 
 from .conftest import Jobs, Toy, alive, execute, ours, results, until
 
@@ -71,17 +71,17 @@ def bystander() -> Iterator[int]:
 def test_another_process_on_a_former_port_is_no_workspace(
     tmp_path: Path, bystander: int, status: int, body: bytes
 ) -> None:
-    home = Home(tmp_path)
+    state_dir = StateDir(tmp_path)
     with answering(status, body) as port:
         former = Connection(bystander, port, "token", "sc://127.0.0.1:1")
-        connection.announce(home, former)
-        assert connection.find(home) is None
-        assert not connection.stop(home)
+        connection.announce(state_dir, former)
+        assert connection.find(state_dir) is None
+        assert not connection.stop(state_dir)
 
 
 @pytest.mark.parametrize("answer", [b"", b"220 mail ready\r\n"])
 def test_a_port_that_speaks_another_language_is_no_workspace(tmp_path: Path, answer: bytes) -> None:
-    home = Home(tmp_path)
+    state_dir = StateDir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def reply() -> None:
@@ -93,25 +93,25 @@ def test_a_port_that_speaks_another_language_is_no_workspace(tmp_path: Path, ans
         thread = threading.Thread(target=reply)
         thread.start()
         former = Connection(os.getpid(), listener.getsockname()[1], "token", "sc://127.0.0.1:1")
-        connection.announce(home, former)
-        assert connection.find(home) is None
+        connection.announce(state_dir, former)
+        assert connection.find(state_dir) is None
         thread.join()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1, "port": 2}'])
 def test_a_connection_file_that_cannot_be_read_is_no_workspace(tmp_path: Path, text: str) -> None:
-    home = Home(tmp_path)
-    home.connection_file.write_text(text)
-    assert connection.find(home) is None
+    state_dir = StateDir(tmp_path)
+    state_dir.connection_file.write_text(text)
+    assert connection.find(state_dir) is None
 
 
 def test_a_workspace_that_cannot_start_says_what_it_printed(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home")
-    home.create()
-    home.catalog_db.write_text("no database at all, and long enough to be one" * 100)
+    state_dir = StateDir(tmp_path / "state_dir")
+    state_dir.create()
+    state_dir.catalog_db.write_text("no database at all, and long enough to be one" * 100)
     with pytest.raises(WorkspaceFailed, match="file is not a database") as caught:
-        connection.start(home, [])
-    assert str(home.log_file) in str(caught.value)
+        connection.start(state_dir, [])
+    assert str(state_dir.log_file) in str(caught.value)
     assert ours(tmp_path) == []
 
 
@@ -119,12 +119,12 @@ def test_a_workspace_that_cannot_start_says_what_it_printed(tmp_path: Path) -> N
 def test_what_stands_is_there_after_a_quick_stop_that_leaves_nothing_running(
     lonely: Toy, wheel: str
 ) -> None:
-    there = connection.open_workspace(lonely.home, ["dev"])
-    assert connection.open_workspace(lonely.home, ["dev", "prod"]) == there
+    there = connection.open_workspace(lonely.state_dir, ["dev"])
+    assert connection.open_workspace(lonely.state_dir, ["dev", "prod"]) == there
     there.ask("POST", "/api/2.1/unity-catalog/schemas", {"catalog_name": "dev", "name": "shop"})
     run_sql(there, "CREATE TABLE dev.shop.t (n BIGINT)")
     run_sql(there, "INSERT INTO dev.shop.t VALUES (1), (2)")
-    other = connection.open_workspace(lonely.home, ["extra"])
+    other = connection.open_workspace(lonely.state_dir, ["extra"])
     assert other.pid != there.pid
     assert not alive(there.pid)
     other.ask("POST", "/api/2.1/unity-catalog/schemas", {"catalog_name": "extra", "name": "s"})
@@ -133,9 +133,9 @@ def test_what_stands_is_there_after_a_quick_stop_that_leaves_nothing_running(
     until(lambda: results(jobs.get(run_id)) == {"slow": "RUNNING"})
     # Asked to end, it ends, and has not to be killed.
     assert connection.end(other.pid, signal.SIGTERM)
-    assert not lonely.home.connection_file.exists()
+    assert not lonely.state_dir.connection_file.exists()
     assert ours(lonely.root) == []
-    again = connection.open_workspace(lonely.home, ["dev"])
+    again = connection.open_workspace(lonely.state_dir, ["dev"])
     assert results(Jobs(again, wheel).get(run_id)) == {"slow": "CANCELED"}
     assert ["extra", None] in run_sql(again, "SHOW CATALOGS")["result"]["data_array"]
     run_sql(again, "CREATE TABLE extra.s.t (n BIGINT)")
@@ -143,7 +143,7 @@ def test_what_stands_is_there_after_a_quick_stop_that_leaves_nothing_running(
     assert answer["result"]["data_array"] == [["3", "0"]]
 
 
-def test_a_run_under_way_is_not_ended_for_a_new_catalog(jobs: Jobs, shared: Home) -> None:
+def test_a_run_under_way_is_not_ended_for_a_new_catalog(jobs: Jobs, shared: StateDir) -> None:
     run_id = jobs.start(jobs.create(execute("slow", SLEEP)))
     with pytest.raises(LaptopError, match="to have the catalog another, and a run is under way"):
         connection.open_workspace(shared, ["dev", "another"])
@@ -154,12 +154,19 @@ def test_a_run_under_way_is_not_ended_for_a_new_catalog(jobs: Jobs, shared: Home
 
 @pytest.mark.slow
 def test_it_leaves_when_left_alone_but_not_while_a_job_runs(lonely: Toy, wheel: str) -> None:
-    lonely.home.create()
+    lonely.state_dir.create()
     process = subprocess.Popen(
-        [sys.executable, "-m", "laptop.workspace.server", "--idle-seconds", "3", lonely.home.path],
+        [
+            sys.executable,
+            "-m",
+            "laptop.workspace.server",
+            "--idle-seconds",
+            "3",
+            lonely.state_dir.path,
+        ],
         stderr=subprocess.DEVNULL,
     )
-    jobs = Jobs(until(lambda: connection.find(lonely.home)), wheel)
+    jobs = Jobs(until(lambda: connection.find(lonely.state_dir)), wheel)
     done = lonely.root / "done"
     job_id = jobs.create(execute("slow", f"import time; time.sleep(5); open({str(done)!r}, 'w')"))
     jobs.start(job_id)

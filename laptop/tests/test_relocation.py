@@ -75,10 +75,10 @@ def test_copied_state_folder_works_without_its_original(lonely: Toy, wheel: str)
     assert results(train) == {"train": "SUCCESS"}
     serve(there)
     assert lonely.call("run", "three").status == 0
-    connection.stop(lonely.home)
+    connection.stop(lonely.state_dir)
     copy = write_toy(lonely.root.with_name("copy"))
-    shutil.copytree(lonely.home.path, copy.home.path)
-    shutil.rmtree(lonely.home.path)
+    shutil.copytree(lonely.state_dir.path, copy.state_dir.path)
+    shutil.rmtree(lonely.state_dir.path)
     there = copy.open()
     try:
         jobs = Jobs(there, wheel)
@@ -90,18 +90,18 @@ def test_copied_state_folder_works_without_its_original(lonely: Toy, wheel: str)
         (three,) = client.jobs.list(name="three")
         assert set(results(jobs.finish(jobs.start(three.job_id or 0))).values()) == {"SUCCESS"}
         former = jobs.get(train["run_id"])["tasks"][0]["log"]
-        assert former == str(copy.home.path / "runs" / str(train["run_id"]) / "train.log")
+        assert former == str(copy.state_dir.path / "runs" / str(train["run_id"]) / "train.log")
         location = client.tables.get("dev.shop.t").storage_location or ""
-        assert location.startswith(copy.home.path.as_uri())
+        assert location.startswith(copy.state_dir.path.as_uri())
     finally:
-        connection.stop(copy.home)
-    assert str(lonely.home.path) not in (copy.home.path / "workspace.log").read_text()
+        connection.stop(copy.state_dir)
+    assert str(lonely.state_dir.path) not in (copy.state_dir.path / "workspace.log").read_text()
 
 
 def test_find_ignores_connection_of_original_folder(toy: Toy, there: Connection) -> None:
-    copy = replace(toy.home, path=toy.root / "copy")
+    copy = replace(toy.state_dir, path=toy.root / "copy")
     copy.create()
-    shutil.copy(toy.home.connection_file, copy.connection_file)
-    assert connection.find(toy.home) == there
+    shutil.copy(toy.state_dir.connection_file, copy.connection_file)
+    assert connection.find(toy.state_dir) == there
     assert connection.find(copy) is None
     assert not connection.stop(copy)

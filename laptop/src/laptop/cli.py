@@ -18,13 +18,14 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from . import connection, overview, run_view
+from . import connection, progress
 from .bundle import Bundle, BundleError, Identity, find_root, resolve
 from .deployment import catalogs_of, deploy_job
 from .errors import LaptopError, WorkspaceNotRunning
-from .home import ARTIFACTS_URI, Home, held
 from .identity import SHORT_NAME, USER_NAME
-from .jobs.surroundings import Surroundings
+from .jobs.task_environment import TaskEnvironment
+from .state_dir import ARTIFACTS_URI, StateDir, file_lock
+from .status import grid, print_status, read_status, run_sql
 from .telemetry import TELEMETRY_OFF
 
 app = typer.Typer(
@@ -61,9 +62,9 @@ class Place:
         return find_root(cls.directory)
 
     @classmethod
-    def home(cls) -> Home:
+    def state_dir(cls) -> StateDir:
         """Return the state folder."""
-        return Home.beside(cls.root())
+        return StateDir.beside(cls.root())
 
 
 def print_version(asked: bool) -> None:
@@ -113,10 +114,10 @@ def run(
     with reporting():
         root = Place.root()
         bundle = resolve_target(root, target, read_pairs("--var", var))
-        there = connection.open_workspace(Place.home(), catalogs_of([bundle]))
+        there = connection.open_workspace(Place.state_dir(), catalogs_of([bundle]))
         # Two at once would make the job twice, and take away each other's wheel.
-        with held(Place.home().path / "deploy.lock"):
-            deployed = deploy_job(bundle, job, there, Place.home())
+        with file_lock(Place.state_dir().path / "deploy.lock"):
+            deployed = deploy_job(bundle, job, there, Place.state_dir())
         body = {
             "job_id": deployed.job_id,
             "job_parameters": read_pairs("--params", params),
@@ -131,12 +132,12 @@ def run(
             return answer
 
         try:
-            ended = run_view.follow(console, get_run, run_id)
+            ended = progress.follow(console, get_run, run_id)
         except KeyboardInterrupt:
             there.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": run_id})
             problems.print(f"Run {run_id} canceled.")
             raise typer.Exit(130) from None
-        run_view.summarize(console, ended)
+        progress.summarize(console, ended)
         said = escape(ended.run["state"].get("state_message", ""))
         if ended.run["state"].get("result_state") not in ("SUCCESS", "SUCCESS_WITH_FAILURES"):
             problems.print(f"\n[red]Run {run_id} did not succeed.[/] {said}")
@@ -150,7 +151,7 @@ def up() -> None:
     """Start the workspace in the background; print how a client reaches it."""
     with reporting():
         root = Place.root()
-        there = connection.open_workspace(Place.home(), catalogs_of(resolve_all(root)))
+        there = connection.open_workspace(Place.state_dir(), catalogs_of(resolve_all(root)))
         print(f"export DATABRICKS_HOST={there.address}")
         print(f"export DATABRICKS_TOKEN={there.token}")
 
@@ -159,12 +160,12 @@ def up() -> None:
 def execute(command: Annotated[list[str], typer.Argument(help="What to run, after --.")]) -> None:
     """Run a command with what a task has: `spark`, `dbutils`, MLflow, the workspace's API."""
     with reporting():
-        home = Place.home()
-        there = connection.open_workspace(home, catalogs_of(resolve_all(Place.root())))
-        surroundings = Surroundings(home.path, there.address, there.token, there.spark)
+        state_dir = Place.state_dir()
+        there = connection.open_workspace(state_dir, catalogs_of(resolve_all(Place.root())))
+        environment = TaskEnvironment(state_dir.path, there.address, there.token, there.spark)
         if shutil.which(command[0]) is None:
             raise LaptopError(f"There is no command '{command[0]}' on the PATH.")
-    running = subprocess.Popen(command, env=surroundings.task_environment())
+    running = subprocess.Popen(command, env=environment.variables())
     # Ctrl-C is for the command, which may ask before it leaves.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
@@ -172,14 +173,14 @@ def execute(command: Annotated[list[str], typer.Argument(help="What to run, afte
             raise typer.Exit(running.wait(AWAKE_SECONDS))
         except subprocess.TimeoutExpired:
             # A workspace that is not asked anything for long leaves.
-            connection.find(home)
+            connection.find(state_dir)
 
 
 @app.command()
 def down() -> None:
     """Stop the workspace; what it holds stays."""
     with reporting():
-        stopped = connection.stop(Place.home())
+        stopped = connection.stop(Place.state_dir())
         problems.print("Stopped." if stopped else "No workspace is up.")
 
 
@@ -187,18 +188,18 @@ def down() -> None:
 def status(output: Format = Output.text) -> None:
     """Show tables, models, endpoints and runs."""
     with reporting():
-        found = overview.read_overview(running_or_started())
+        found = read_status(running_or_started())
         if output is Output.json:
             print(json.dumps(found, indent=2))
         else:
-            overview.print_overview(console, found)
+            print_status(console, found)
 
 
 @app.command()
 def sql(statement: str, output: Format = Output.text) -> None:
     """Run one SQL statement."""
     with reporting():
-        answer = overview.run_sql(running_or_started(), statement)
+        answer = run_sql(running_or_started(), statement)
         if answer["manifest"]["truncated"]:
             problems.print(f"The first {answer['manifest']['total_row_count']:,} rows alone.")
         titles = [column["name"] for column in answer["manifest"]["schema"]["columns"]]
@@ -206,7 +207,7 @@ def sql(statement: str, output: Format = Output.text) -> None:
         if output is Output.json:
             print(json.dumps([dict(zip(titles, row, strict=True)) for row in rows], indent=2))
             return
-        table = overview.grid(*titles)
+        table = grid(*titles)
         for row in rows:
             table.add_row(*("null" if cell is None else escape(cell) for cell in row))
         console.print(table)
@@ -216,8 +217,8 @@ def sql(statement: str, output: Format = Output.text) -> None:
 def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> None:
     """Show MLflow's own pages over the same runs and models."""
     with reporting():
-        home = Place.home()
-        if not home.mlflow_db.exists():
+        state_dir = Place.state_dir()
+        if not state_dir.mlflow_db.exists():
             raise LaptopError("There is nothing to show yet. Next: laptop run JOB")
         console.print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
         sys.stdout.flush()
@@ -225,14 +226,14 @@ def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> N
             sys.executable,
             *("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
             *("--workers", "1"),
-            *("--backend-store-uri", f"sqlite:///{home.mlflow_db}"),
+            *("--backend-store-uri", f"sqlite:///{state_dir.mlflow_db}"),
             *("--default-artifact-root", ARTIFACTS_URI),
         ]
         # Its workers for jobs of its own are not needed, and outlive it.
         environment = {
             **os.environ,
             **TELEMETRY_OFF,
-            "LAPTOP_HOME": str(home.path),
+            "LAPTOP_HOME": str(state_dir.path),
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
         os.execve(sys.executable, arguments, environment)
@@ -244,26 +245,26 @@ def reset(
 ) -> None:
     """Stop the workspace and delete all it holds."""
     with reporting():
-        home = Place.home()
-        if not home.path.exists():
+        state_dir = Place.state_dir()
+        if not state_dir.path.exists():
             problems.print("Nothing to delete.")
             return
         if not yes:
-            typer.confirm(f"Delete every table, model and run in {home.path}?", abort=True)
-        connection.stop(home)
-        shutil.rmtree(home.path)
+            typer.confirm(f"Delete every table, model and run in {state_dir.path}?", abort=True)
+        connection.stop(state_dir)
+        shutil.rmtree(state_dir.path)
         problems.print("Deleted.")
 
 
 def running_or_started() -> connection.Connection:
     """Return the workspace, started where it holds something but is not up."""
-    home = Place.home()
-    there = connection.find(home)
+    state_dir = Place.state_dir()
+    there = connection.find(state_dir)
     if there:
         return there
-    if not home.catalog_db.exists():
+    if not state_dir.catalog_db.exists():
         raise WorkspaceNotRunning("There is no workspace here yet. Next: laptop run JOB")
-    return connection.open_workspace(home, catalogs_of(resolve_all(Place.root())))
+    return connection.open_workspace(state_dir, catalogs_of(resolve_all(Place.root())))
 
 
 def resolve_target(root: Path, target: str | None, variables: dict[str, str]) -> Bundle:

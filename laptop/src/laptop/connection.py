@@ -14,8 +14,8 @@ from http.client import HTTPException
 from typing import Any
 
 from .errors import LaptopError, WorkspaceFailed, WorkspaceNotRunning
-from .home import Home
 from .identity import USER_NAME
+from .state_dir import StateDir
 
 START_SECONDS = 180.0
 STOP_SECONDS = 30.0
@@ -93,25 +93,25 @@ class Connection:
             raise WorkspaceNotRunning(f"The workspace does not answer: {error}.") from None
 
 
-def announce(home: Home, connection: Connection) -> None:
+def announce(state_dir: StateDir, connection: Connection) -> None:
     """Write where the workspace answers, for its owner's eyes, in one step."""
-    draft = home.connection_file.with_suffix(".new")
+    draft = state_dir.connection_file.with_suffix(".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump({"home": str(home.path.resolve()), **asdict(connection)}, file)
-    draft.replace(home.connection_file)
+        json.dump({"state_dir": str(state_dir.path.resolve()), **asdict(connection)}, file)
+    draft.replace(state_dir.connection_file)
 
 
-def find(home: Home) -> Connection | None:
+def find(state_dir: StateDir) -> Connection | None:
     """Return the workspace that is up for this state folder, or None.
 
     What a killed workspace left behind is not taken for one, even if its port has a new owner; nor
     is the workspace of the folder that this one was copied from.
     """
     try:
-        facts = json.loads(home.connection_file.read_text())
-        if facts.pop("home") != str(home.path.resolve()):
+        facts = json.loads(state_dir.connection_file.read_text())
+        if facts.pop("state_dir") != str(state_dir.path.resolve()):
             return None
         connection = Connection(**facts)
         user = connection.ask("GET", "/api/2.0/preview/scim/v2/Me", timeout=ANSWER_SECONDS)
@@ -120,20 +120,20 @@ def find(home: Home) -> Connection | None:
         return None
 
 
-def open_workspace(home: Home, catalogs: Sequence[str]) -> Connection:
+def open_workspace(state_dir: StateDir, catalogs: Sequence[str]) -> Connection:
     """Return the workspace of this state folder, starting it in the background if need be.
 
     Args:
-        home: The state folder.
+        state_dir: The state folder.
         catalogs: Catalogs that must exist.
 
     Raises:
         WorkspaceFailed: It did not start; the message ends with what it printed.
         LaptopError: It would have to start again for a new catalog, and a run is under way.
     """
-    connection = find(home)
+    connection = find(state_dir)
     if connection is None:
-        return start(home, catalogs)
+        return start(state_dir, catalogs)
     there = connection.ask("GET", "/api/2.1/unity-catalog/catalogs")["catalogs"]
     new = sorted(set(catalogs) - {catalog["name"] for catalog in there})
     if not new:
@@ -143,14 +143,14 @@ def open_workspace(home: Home, catalogs: Sequence[str]) -> Connection:
             f"The workspace must start again to have the catalog {', '.join(new)}, and a run is "
             "under way. Wait for its end: laptop status"
         )
-    stop(home)
-    return start(home, new)
+    stop(state_dir)
+    return start(state_dir, new)
 
 
-def start(home: Home, catalogs: Sequence[str]) -> Connection:
+def start(state_dir: StateDir, catalogs: Sequence[str]) -> Connection:
     """Start the workspace process and wait until one answers, this one or another call's."""
-    home.create()
-    command = [sys.executable, "-m", "laptop.workspace.server", str(home.path)]
+    state_dir.create()
+    command = [sys.executable, "-m", "laptop.workspace.server", str(state_dir.path)]
     writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
         sys.executable,
@@ -158,27 +158,29 @@ def start(home: Home, catalogs: Sequence[str]) -> Connection:
         {**os.environ, **{k: f"{LOOPBACK},{os.environ.get(k, '')}" for k in PROXY_EXCEPTIONS}},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(home.log_file), writing, 0o644),
+            (os.POSIX_SPAWN_OPEN, 1, str(state_dir.log_file), writing, 0o644),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
         setsid=True,
     )
     deadline = time.monotonic() + START_SECONDS
     while is_running(pid) and time.monotonic() < deadline:
-        connection = find(home)
+        connection = find(state_dir)
         if connection:
             if connection.pid != pid:
                 end(pid, signal.SIGKILL)
             return connection
         time.sleep(0.05)
     end(pid, signal.SIGKILL)
-    tail = "\n".join(home.log_file.read_text().splitlines()[-15:])
-    raise WorkspaceFailed(f"The workspace did not start. Its log, {home.log_file}, ends:\n{tail}")
+    tail = "\n".join(state_dir.log_file.read_text().splitlines()[-15:])
+    raise WorkspaceFailed(
+        f"The workspace did not start. Its log, {state_dir.log_file}, ends:\n{tail}"
+    )
 
 
-def stop(home: Home) -> bool:
+def stop(state_dir: StateDir) -> bool:
     """End the workspace; return whether there was one."""
-    connection = find(home)
+    connection = find(state_dir)
     if connection is None:
         return False
     if not end(connection.pid, signal.SIGTERM):

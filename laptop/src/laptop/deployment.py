@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from .bundle import Bundle, link
+from .bundle import Bundle, resolve_ids
 from .connection import Connection, RequestRefused
 from .errors import LaptopError
-from .home import Home
+from .state_dir import StateDir
 
 UNITY = "/api/2.1/unity-catalog"
 JOBS = "/api/2.2/jobs"
@@ -40,29 +40,31 @@ class DeployedJob:
 def catalogs_of(bundles: Iterable[Bundle]) -> list[str]:
     """Return the catalogs that bundles put something into."""
     found: dict[str, None] = {}
-    for bundle in map(link_names, bundles):
+    for bundle in map(resolve_names, bundles):
         for settings in [*bundle.schemas.values(), *bundle.registered_models.values()]:
             found[settings["catalog_name"]] = None
     return list(found)
 
 
-def link_names(bundle: Bundle) -> Bundle:
+def resolve_names(bundle: Bundle) -> Bundle:
     """Fill in what resources take of one another's names; ids that are not known yet are blank."""
     blank = {
         "experiments": {key: {"id": ""} for key in bundle.experiments},
         "jobs": {key: {"id": ""} for key in bundle.jobs},
     }
-    return link(bundle, blank)
+    return resolve_ids(bundle, blank)
 
 
-def deploy_job(bundle: Bundle, key: str, connection: Connection, home: Home) -> DeployedJob:
+def deploy_job(
+    bundle: Bundle, key: str, connection: Connection, state_dir: StateDir
+) -> DeployedJob:
     """Make what the bundle declares around a job, the jobs it runs, and the job itself.
 
     Args:
         bundle: The resolved bundle.
         key: The job's key under `resources.jobs`.
         connection: The workspace.
-        home: Its state folder, which takes the wheels.
+        state_dir: Its state folder, which takes the wheels.
 
     Raises:
         LaptopError: No such job, a build that fails, or a request that is refused.
@@ -72,7 +74,7 @@ def deploy_job(bundle: Bundle, key: str, connection: Connection, home: Home) -> 
         raise LaptopError(f"The bundle has no job '{key}'. Its jobs are: {there}.")
     order = order_jobs(bundle, key)
     deployed: dict[str, dict[str, dict[str, str]]] = {"experiments": {}, "jobs": {}}
-    named = link_names(bundle)
+    named = resolve_names(bundle)
     for schema in named.schemas.values():
         create(connection, f"{UNITY}/schemas", schema)
     for model in named.registered_models.values():
@@ -85,9 +87,9 @@ def deploy_job(bundle: Bundle, key: str, connection: Connection, home: Home) -> 
     for name, artifact in bundle.artifacts.items():
         build(bundle.root, name, artifact)
     for name in order:
-        settings = dict(link(bundle, deployed).jobs[name])
+        settings = dict(resolve_ids(bundle, deployed).jobs[name])
         environments = settings.get("environments") or []
-        settings["environments"] = with_wheels(bundle.root, environments, home.wheels)
+        settings["environments"] = with_wheels(bundle.root, environments, state_dir.wheels)
         job_id = save_job(connection, known.get(settings["name"]), settings)
         deployed["jobs"][name] = {"id": job_id}
     return DeployedJob(int(job_id), settings)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
-from laptop.home import Home
+from laptop.state_dir import StateDir
 
 from .conftest import Databricks
 
@@ -41,7 +41,7 @@ def held(client: WorkspaceClient) -> str:
 
 
 def test_a_deploy_makes_what_the_bundle_declares_and_a_destroy_leaves_nothing(
-    databricks: Databricks, client: WorkspaceClient, shared: Home
+    databricks: Databricks, client: WorkspaceClient, shared: StateDir
 ) -> None:
     databricks.succeed("bundle", "deploy")
     assert job_names(client) == JOBS
@@ -88,7 +88,7 @@ def test_what_changed_in_the_bundle_or_in_the_workspace_is_brought_back_in_line(
 
 
 def test_laptop_run_takes_a_deployed_job_over_and_the_next_deploy_takes_it_back(
-    deployed: Databricks, client: WorkspaceClient, shared: Home
+    deployed: Databricks, client: WorkspaceClient, shared: StateDir
 ) -> None:
     (before,) = client.jobs.list(name=JOBS[1])
     process = deployed.toy.start("run", "three", LAPTOP_HOME=str(shared.path))

@@ -17,7 +17,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.database import SyncedTableState, SyncedTableStatus
 from laptop.engine import sail
 from laptop.engine.session import connect
-from laptop.jobs.surroundings import RUNTIME
+from laptop.jobs.task_environment import RUNTIME
 from laptop.workspace import feature_store, unity
 from laptop.workspace.app import create_app
 from laptop.workspace.state import State
@@ -44,7 +44,7 @@ _numbers = itertools.count()
 class Workspace:
     """The catalog and the engine of a workspace, in this process."""
 
-    home: Path
+    state_dir: Path
     url: str
     remote: str
     synced: SyncedTables
@@ -52,8 +52,8 @@ class Workspace:
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    home = tmp_path_factory.mktemp("home")
-    state = State(home)
+    state_dir = tmp_path_factory.mktemp("state_dir")
+    state = State(state_dir)
     state.put(unity.CATALOG, "dev", {"name": "dev"})
     state.put(
         unity.SCHEMA, "dev.shop", {"name": "shop", "catalog_name": "dev", "full_name": "dev.shop"}
@@ -73,13 +73,13 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         while not server.started:
             time.sleep(0.005)
         # Sail shares this environment, and would take a DATABRICKS_HOST for its own.
-        profile = home / "databrickscfg"
+        profile = state_dir / "databrickscfg"
         profile.write_text(f"[DEFAULT]\nhost = {url}\ntoken = token\n")
         patch.setenv("DATABRICKS_CONFIG_FILE", str(profile))
-        patch.setenv("LAPTOP_HOME", str(home))
-        patch.setenv("MLFLOW_TRACKING_URI", f"laptop://{home}")
-        patch.setenv("MLFLOW_REGISTRY_URI", f"laptop://{home}")
-        yield Workspace(home, url, remote, synced)
+        patch.setenv("LAPTOP_HOME", str(state_dir))
+        patch.setenv("MLFLOW_TRACKING_URI", f"laptop://{state_dir}")
+        patch.setenv("MLFLOW_REGISTRY_URI", f"laptop://{state_dir}")
+        yield Workspace(state_dir, url, remote, synced)
     server.should_exit = True
     thread.join()
     synced.close()

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from databricks.feature_engineering import FeatureEngineeringClient
 from laptop.features.errors import FeatureError
-from laptop.jobs.surroundings import RUNTIME
+from laptop.jobs.task_environment import RUNTIME
 from pyspark.errors import PySparkException
 from pyspark.sql.connect.session import SparkSession
 

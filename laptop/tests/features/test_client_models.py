@@ -270,7 +270,7 @@ class TestOnline:
         )
 
         finish_sync(WorkspaceClient(), "dev.shop.weather_online")
-        store = OnlineStore(workspace.home)
+        store = OnlineStore(workspace.state_dir)
         table = store.find(weather, ["temp"])
         assert published.online_table_name == table.name == "dev.shop.weather_online"
         assert store.lookup(table, [("EWR",)], ["temp"]) == [{"temp": 30.0}]

@@ -18,4 +18,4 @@ def test_another_server_of_the_process_has_its_own_catalog(
     assert session.table("aside").count() == 0
     session.stop()
     server.stop()
-    assert not (workspace.home / "aside").exists()
+    assert not (workspace.state_dir / "aside").exists()

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pyarrow as pa
 from laptop.features.frames import to_spark
-from laptop.home import Home
+from laptop.state_dir import StateDir
 from pyspark.sql import SparkSession
 
 from .conftest import Workspace
@@ -14,7 +14,7 @@ from .conftest import Workspace
 def test_what_an_ended_process_handed_over_is_removed_and_what_lives_stays(
     workspace: Workspace, spark: SparkSession
 ) -> None:
-    folder = Home(workspace.home).frames
+    folder = StateDir(workspace.state_dir).frames
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     first = to_spark(spark, pa.table({"a": [1]}))
@@ -35,5 +35,5 @@ def test_more_rows_than_a_message_holds_are_handed_over(
     assert rows.nbytes > 128 * 2**20
 
     assert to_spark(spark, rows).count() == rows.num_rows
-    for file in Home(workspace.home).frames.iterdir():
+    for file in StateDir(workspace.state_dir).frames.iterdir():
         file.unlink()

@@ -15,7 +15,7 @@ from databricks.sdk.errors import NotFound
 from laptop.features.errors import FeatureError
 from laptop.features.online import FILE, OnlineStore
 from laptop.features.tables import FeatureTable
-from laptop.home import Home
+from laptop.state_dir import StateDir
 
 NAME = "c.s.weather"
 
@@ -255,7 +255,9 @@ def test_an_online_table_that_was_withdrawn_is_gone_and_no_other(
     assert temps(store, "EWR", "JFK") == [None, 1.0]
 
 
-def test_an_online_table_is_deleted_through_the_sdk(client: WorkspaceClient, shared: Home) -> None:
+def test_an_online_table_is_deleted_through_the_sdk(
+    client: WorkspaceClient, shared: StateDir
+) -> None:
     store = OnlineStore(shared.path)
     publish(store, ("EWR", 5, 3.0))
 

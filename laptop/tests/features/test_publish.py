@@ -29,7 +29,7 @@ def sdk(workspace: Workspace) -> WorkspaceClient:  # noqa: ARG001
 
 @pytest.fixture
 def store(workspace: Workspace) -> Iterator[OnlineStore]:
-    store = OnlineStore(workspace.home)
+    store = OnlineStore(workspace.state_dir)
     yield store
     store.close()
 
@@ -37,11 +37,11 @@ def store(workspace: Workspace) -> Iterator[OnlineStore]:
 @pytest.fixture(autouse=True)
 def plain(workspace: Workspace) -> Iterator[None]:
     yield
-    (workspace.home / FILE).unlink(missing_ok=True)
+    (workspace.state_dir / FILE).unlink(missing_ok=True)
 
 
 def tell(workspace: Workspace, **settings: Any) -> None:
-    (workspace.home / FILE).write_text(json.dumps(settings))
+    (workspace.state_dir / FILE).write_text(json.dumps(settings))
 
 
 def rows(**temps: float) -> pa.Table:
@@ -248,7 +248,7 @@ def test_settings_that_cannot_be_read_fail_the_publication(
     name: str,
 ) -> None:
     create(fe, spark, name, EWR=1.0)
-    (workspace.home / FILE).write_text("[]")
+    (workspace.state_dir / FILE).write_text("[]")
 
     online = publish(fe, name)
 

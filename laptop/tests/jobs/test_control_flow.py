@@ -516,7 +516,7 @@ def test_runs_that_a_killed_workspace_leaves_tell_the_truth_when_it_is_back(
     )
     file = tmp_path / "pids"
     until(lambda: file.exists() and len(file.read_text().split()) == 2)
-    process = json.loads(lonely.home.connection_file.read_text())["pid"]
+    process = json.loads(lonely.state_dir.connection_file.read_text())["pid"]
     os.kill(process, signal.SIGKILL)
     until(lambda: not any(alive(int(pid)) for pid in (process, *file.read_text().split())))
     flow = killed()

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 from laptop.jobs.processes import Launcher, Process
-from laptop.jobs.surroundings import Surroundings
 from laptop.jobs.task import TaskSpec
+from laptop.jobs.task_environment import TaskEnvironment
 from laptop.jobs.wheels import unpack
 
 from ..conftest import alive, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Tasks fork on Linux alone.")
 
-# Stands in the folder of the warm process, which by it grows a thread each time it forks.
+# Stands in the folder of the fork server, which by it grows a thread each time it forks.
 GROWER = """
 import os, threading
 def grow():
@@ -37,27 +37,29 @@ class Running:
 
 
 @pytest.fixture
-def home(folder: Path, request: pytest.FixtureRequest) -> Path:
+def state_dir(folder: Path, request: pytest.FixtureRequest) -> Path:
     path = folder / str(request.node.name)
-    (path / "warm").mkdir(parents=True)
-    (path / "warm" / "grower.py").write_text(GROWER)
+    (path / "fork_server").mkdir(parents=True)
+    (path / "fork_server" / "grower.py").write_text(GROWER)
     return path
 
 
 @pytest.fixture
-def launcher(home: Path) -> Iterator[Launcher]:
-    launcher = Launcher(Surroundings(home, "http://127.0.0.1:9", "token", "sc://127.0.0.1:9"))
+def launcher(state_dir: Path) -> Iterator[Launcher]:
+    launcher = Launcher(
+        TaskEnvironment(state_dir, "http://127.0.0.1:9", "token", "sc://127.0.0.1:9")
+    )
     yield launcher
     launcher.close()
 
 
 @pytest.fixture
-def start(launcher: Launcher, home: Path, wheel: str) -> Start:
+def start(launcher: Launcher, state_dir: Path, wheel: str) -> Start:
     """Starts a task that tells its parent and itself, and then does more."""
-    path = [str(unpack(Path(wheel), home / "wheels"))]
+    path = [str(unpack(Path(wheel), state_dir / "wheels"))]
 
     def start_one(more: str = "") -> Running:
-        spec_file = home / f"{len(list(home.glob('*.json')))}.json"
+        spec_file = state_dir / f"{len(list(state_dir.glob('*.json')))}.json"
         log = spec_file.with_suffix(".log")
         TaskSpec("toy", "execute", [f"{TELL}; {more}"], path, {}, str(log)).write(spec_file)
         return Running(launcher.start(spec_file), log)
@@ -66,13 +68,13 @@ def start(launcher: Launcher, home: Path, wheel: str) -> Start:
 
 
 def is_warm(pid: int) -> bool:
-    return b"laptop.jobs.warm" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"laptop.jobs.fork_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def test_tasks_are_forked_until_the_warm_process_has_grown_a_thread(
     launcher: Launcher, start: Start, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    launcher.warm(["grower"])
+    launcher.preload(["grower"])
     first = start(SLEEP)
     assert is_warm(first.parent)
     second = start()
@@ -87,7 +89,7 @@ def test_tasks_are_forked_until_the_warm_process_has_grown_a_thread(
 def test_a_warm_process_that_was_killed_takes_its_tasks_along_and_is_replaced(
     launcher: Launcher, start: Start
 ) -> None:
-    launcher.warm([])
+    launcher.preload([])
     first = start(SLEEP)
     os.kill(first.parent, signal.SIGKILL)
     assert first.process.wait(120) == -signal.SIGKILL
@@ -95,23 +97,23 @@ def test_a_warm_process_that_was_killed_takes_its_tasks_along_and_is_replaced(
     alone = start()
     assert alone.parent == os.getpid()
     assert alone.process.wait(120) == 0
-    launcher.warm([])
+    launcher.preload([])
     second = start()
     assert is_warm(second.parent)
     assert second.process.wait(120) == 0
 
 
 def test_a_warm_process_imports_what_it_lacks_before_the_next_task(
-    home: Path, launcher: Launcher, start: Start
+    state_dir: Path, launcher: Launcher, start: Start
 ) -> None:
-    note = home / "warm" / "noted.pid"
+    note = state_dir / "fork_server" / "noted.pid"
     note.with_suffix(".py").write_text(
         f"import os, pathlib; pathlib.Path({str(note)!r}).write_text(str(os.getpid()))"
     )
-    launcher.warm(["json"])
+    launcher.preload(["json"])
     first = start(SLEEP)
     assert not note.exists()
-    launcher.warm(["json", "noted"])
+    launcher.preload(["json", "noted"])
     second = start()
     assert is_warm(first.parent)
     assert second.parent == first.parent == int(note.read_text())
@@ -120,10 +122,12 @@ def test_a_warm_process_imports_what_it_lacks_before_the_next_task(
 
 
 def test_no_process_is_warm_where_that_is_not_wanted(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAPTOP_NO_FORK", "1")
-    launcher = Launcher(Surroundings(home, "http://127.0.0.1:9", "token", "sc://127.0.0.1:9"))
-    launcher.warm([])
-    assert not (home / "warm" / "warm.log").exists()
+    launcher = Launcher(
+        TaskEnvironment(state_dir, "http://127.0.0.1:9", "token", "sc://127.0.0.1:9")
+    )
+    launcher.preload([])
+    assert not (state_dir / "fork_server" / "fork_server.log").exists()
     launcher.close()

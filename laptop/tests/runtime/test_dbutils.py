@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from laptop.jobs.surroundings import RUNTIME, TASK_VALUES
+from laptop.jobs.task_environment import RUNTIME, TASK_VALUES
 
 
 @pytest.fixture

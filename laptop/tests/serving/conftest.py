@@ -115,12 +115,12 @@ class Client:
 class Workspace:
     """The serving part of a workspace; it can be restarted on what it has stored."""
 
-    home: Path
+    state_dir: Path
     url: str = ""
 
     @contextmanager
     def up(self, delay_seconds: float = 0) -> Iterator[ServingEndpointsAPI]:
-        state = State(self.home)
+        state = State(self.state_dir)
         endpoints = Endpoints(state, delay_seconds)
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.bind(("127.0.0.1", 0))
@@ -145,7 +145,7 @@ class Workspace:
         return Client(http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30))
 
     def publish(self, temp: float, wind: int) -> None:
-        store = OnlineStore(self.home)
+        store = OnlineStore(self.state_dir)
         store.publish(TABLE, weather(temp, wind), store="s", online_table=f"{WEATHER}_online")
         store.close()
 

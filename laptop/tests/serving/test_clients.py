@@ -133,12 +133,12 @@ def test_a_workspace_killed_during_an_update_completes_or_fails_it_when_it_is_ba
         return endpoints().query("line", dataframe_records=[{"x": 1.0}]).predictions
 
     lonely.open()
-    with pointed(f"laptop://{lonely.home.path}"):
+    with pointed(f"laptop://{lonely.state_dir.path}"):
         mlflow.set_experiment("line")
         register(1.0)
         register(2.0)
     endpoints().create_and_wait("line", config=config(line("1")))
-    connection.stop(lonely.home)
+    connection.stop(lonely.state_dir)
     monkeypatch.setenv("LAPTOP_SERVING_DELAY", "600")
     endpoints().update_config("line", served_entities=[line(version)])
     assert state() == EndpointStateConfigUpdate.IN_PROGRESS
@@ -171,7 +171,7 @@ def test_a_delay_that_is_no_number_of_seconds_is_refused(
     monkeypatch.setenv("LAPTOP_SERVING_DELAY", delay)
 
     with pytest.raises(SystemExit):
-        server.main([str(tmp_path / "home")])
+        server.main([str(tmp_path / "state_dir")])
 
     assert f"a number such as 2.5, got: {delay}." in capsys.readouterr().err
-    assert not (tmp_path / "home").exists()
+    assert not (tmp_path / "state_dir").exists()

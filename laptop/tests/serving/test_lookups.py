@@ -72,7 +72,7 @@ def feature(name: str, kind: str, key: str, table: str) -> FeatureColumn:
     return FeatureColumn(name, kind, table, name, (key,), default_value=default)
 
 
-def publish(home: Path, name: str, key: tuple[str, Any], features: dict[str, Any]) -> None:
+def publish(state_dir: Path, name: str, key: tuple[str, Any], features: dict[str, Any]) -> None:
     columns = {"key": key, **features}
     table = replace(
         TABLE,
@@ -85,7 +85,7 @@ def publish(home: Path, name: str, key: tuple[str, Any], features: dict[str, Any
     rows = {
         column: pa.array([value], arrow_type(kind)) for column, (kind, value) in columns.items()
     }
-    store = OnlineStore(home)
+    store = OnlineStore(state_dir)
     store.publish(table, pa.table(rows), store="s", online_table=f"{name}_online")
     store.close()
 
@@ -114,7 +114,7 @@ Asked = Callable[..., list[dict[str, list[str]]]]
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     """Ask an endpoint by name; `known` looks all features up, the others are named after a key."""
     workspace = Workspace(tmp_path_factory.mktemp("lookups"))
-    publish(workspace.home, SOURCE, ("string", "EWR"), FEATURES)
+    publish(workspace.state_dir, SOURCE, ("string", "EWR"), FEATURES)
     spec = FeatureSpec(
         (SourceColumn("origin", "string"), SourceColumn("distance", "double", include=False)),
         tuple(feature(name, kind, "origin", SOURCE) for name, (kind, _) in FEATURES.items()),
@@ -124,7 +124,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
         serve(endpoints, "known", spec)
         for name, key in KEYS.items():
             table = f"dev.shop.by_{name}"
-            publish(workspace.home, table, key, {"f": ("string", "hit")})
+            publish(workspace.state_dir, table, key, {"f": ("string", "hit")})
             columns = (SourceColumn("key", key[0], include=False),)
             spec = FeatureSpec(
                 columns, (feature("f", "string", "key", table),), (InputTable(table),)
@@ -260,7 +260,7 @@ def test_an_integer_feature_for_some_rows_only_fails_the_request(ask: Asked) -> 
 
 def test_a_row_never_expires(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    publish(workspace.home, "dev.shop.aged", ("string", "EWR"), {"f": ("string", "hit")})
+    publish(workspace.state_dir, "dev.shop.aged", ("string", "EWR"), {"f": ("string", "hit")})
     old = FeatureColumn("f", "string", "dev.shop.aged", "f", ("key",), "at")
     spec = FeatureSpec(
         (SourceColumn("key", "string", False), SourceColumn("at", "timestamp", False)),

@@ -50,7 +50,7 @@ def split() -> EndpointCoreConfigInput:
 
 
 def test_entities_are_drawn_by_their_share_of_the_traffic(workspace: Workspace) -> None:
-    state = State(workspace.home)
+    state = State(workspace.state_dir)
     endpoints = Endpoints(state)
     endpoints.create({"name": "delay", "config": split().as_dict() | {"name": "delay"}})
     until(lambda: "config" in endpoints.get("delay"))

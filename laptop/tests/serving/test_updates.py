@@ -187,7 +187,7 @@ class Watched(State):
 
 
 def test_whoever_reads_ready_is_answered_by_the_new_version(workspace: Workspace) -> None:
-    state = Watched(workspace.home)
+    state = Watched(workspace.state_dir)
     state.seen = []
     state.endpoints = Endpoints(state)
     for version in ("1", "2"):
@@ -255,7 +255,7 @@ def test_an_update_one_of_whose_entities_fails_brings_up_none(
 def test_an_endpoint_whose_features_are_not_online_does_not_come_up(
     endpoints: ServingEndpointsAPI, workspace: Workspace
 ) -> None:
-    (workspace.home / "online.db").unlink()
+    (workspace.state_dir / "online.db").unlink()
 
     with pytest.raises(OperationFailed):
         create(endpoints)

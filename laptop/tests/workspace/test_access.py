@@ -8,7 +8,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotImplemented as NotBuilt
 from laptop.connection import Connection, RequestRefused
-from laptop.home import Home
+from laptop.state_dir import StateDir
 
 ME = "/api/2.0/preview/scim/v2/Me"
 DISCOVERY = "/.well-known/databricks-config"
@@ -87,7 +87,7 @@ def test_the_user_is_known_by_the_short_name(client: WorkspaceClient) -> None:
     assert (me.user_name, me.display_name) == ("laptop@localhost", "laptop")
 
 
-def test_the_token_is_for_the_owners_eyes(there: Connection, shared: Home) -> None:
+def test_the_token_is_for_the_owners_eyes(there: Connection, shared: StateDir) -> None:
     assert stat.S_IMODE(shared.connection_file.stat().st_mode) == 0o600
     assert json.loads(shared.connection_file.read_text())["token"] == there.token
 

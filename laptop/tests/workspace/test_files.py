@@ -7,7 +7,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, NotFound, ResourceAlreadyExists, ResourceConflict
 from databricks.sdk.service.workspace import ObjectType
 from laptop.connection import Connection, RequestRefused
-from laptop.home import Home
+from laptop.state_dir import StateDir
 from laptop.workspace.errors import ApiError
 from laptop.workspace.state import State
 from laptop.workspace.tree import FileTree
@@ -141,7 +141,7 @@ def test_no_path_leads_out_of_the_tree(tmp_path: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["%2e%2e/%2e%2e/catalog.db", "Users/..%2f..%2fcatalog.db"])
-def test_no_address_leads_out_of_the_tree(there: Connection, shared: Home, path: str) -> None:
+def test_no_address_leads_out_of_the_tree(there: Connection, shared: StateDir, path: str) -> None:
     with pytest.raises(RequestRefused) as caught:
         there.ask("GET", f"/api/2.0/workspace-files/{path}")
     assert caught.value.status == 400
@@ -149,11 +149,11 @@ def test_no_address_leads_out_of_the_tree(there: Connection, shared: Home, path:
 
 
 def test_what_a_killed_workspace_had_begun_to_write_is_gone(tmp_path: Path) -> None:
-    begun = Home(tmp_path).drafts / "half"
+    begun = StateDir(tmp_path).drafts / "half"
     begun.parent.mkdir()
     begun.write_text("ha")
     state = State(tmp_path)
     FileTree(state).write("/Shared/a", b"whole", overwrite=False)
     state.close()
     assert not begun.exists()
-    assert (Home(tmp_path).files / "Shared/a").read_bytes() == b"whole"
+    assert (StateDir(tmp_path).files / "Shared/a").read_bytes() == b"whole"

@@ -39,13 +39,13 @@ def test_a_sync_that_a_killed_workspace_leaves_is_taken_up_by_the_next(lonely: T
         client.statement_execution.execute_statement(statement, "laptop")
     key = PrimaryKeyConstraint("pk", ["id"])
     client.table_constraints.create(SOURCE, TableConstraint(primary_key_constraint=key))
-    (lonely.home.path / FILE).write_text(json.dumps({"delay_seconds": 3600}))
+    (lonely.state_dir.path / FILE).write_text(json.dumps({"delay_seconds": 3600}))
     publish(client)
-    running = connection.find(lonely.home)
+    running = connection.find(lonely.state_dir)
     assert running
     os.kill(running.pid, signal.SIGKILL)
     until(lambda: not alive(running.pid))
-    (lonely.home.path / FILE).unlink()
+    (lonely.state_dir.path / FILE).unlink()
 
     client = open_client(lonely)
 

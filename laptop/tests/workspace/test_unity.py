@@ -10,8 +10,8 @@ from databricks.sdk.errors import BadRequest, NotFound, ResourceAlreadyExists, R
 from databricks.sdk.service.catalog import PrimaryKeyConstraint, TableConstraint
 from laptop.connection import Connection, RequestRefused
 from laptop.engine.session import connect
-from laptop.home import Home
-from laptop.overview import run_sql
+from laptop.state_dir import StateDir
+from laptop.status import run_sql
 from pyspark.errors import PySparkException
 from pyspark.sql.connect.session import SparkSession
 
@@ -28,8 +28,8 @@ def schema(client: WorkspaceClient) -> str:
     return str(client.schemas.create("unity", "dev").full_name)
 
 
-def folders(home: Home) -> set[Path]:
-    return set((home.path / "tables").glob("*"))
+def folders(state_dir: StateDir) -> set[Path]:
+    return set((state_dir.path / "tables").glob("*"))
 
 
 def test_catalogs_are_there_from_the_start(client: WorkspaceClient) -> None:
@@ -59,7 +59,7 @@ def test_a_schema_needs_its_catalog(client: WorkspaceClient) -> None:
 
 
 def test_a_table_is_seen_by_its_columns_and_removed_with_its_files(
-    client: WorkspaceClient, spark: SparkSession, schema: str, shared: Home
+    client: WorkspaceClient, spark: SparkSession, schema: str, shared: StateDir
 ) -> None:
     before = folders(shared)
     spark.sql(f"CREATE TABLE {schema}.gone (id BIGINT NOT NULL, name STRING)").collect()
@@ -76,7 +76,7 @@ def test_a_table_is_seen_by_its_columns_and_removed_with_its_files(
 
 
 def test_a_schema_that_holds_a_table_is_removed_by_force_alone(
-    client: WorkspaceClient, spark: SparkSession, shared: Home
+    client: WorkspaceClient, spark: SparkSession, shared: StateDir
 ) -> None:
     client.schemas.create("full", "dev")
     before = folders(shared)
@@ -116,7 +116,7 @@ def test_a_primary_key_is_recorded_once_and_of_columns_that_are_there(
 @pytest.mark.usefixtures("schema")
 @pytest.mark.parametrize("place", ["file:///tmp/elsewhere", "{tables}/..", "{tables}/", "s3://b/t"])
 def test_a_table_at_a_place_of_its_own_is_refused(
-    there: Connection, shared: Home, place: str
+    there: Connection, shared: StateDir, place: str
 ) -> None:
     location = place.format(tables=(shared.path / "tables").as_uri())
     body = {
@@ -167,7 +167,7 @@ def test_no_insert_is_lost_when_two_sessions_write_at_once(
 
 
 def test_a_lost_race_leaves_the_table_readable(
-    there: Connection, client: WorkspaceClient, spark: SparkSession, schema: str, shared: Home
+    there: Connection, client: WorkspaceClient, spark: SparkSession, schema: str, shared: StateDir
 ) -> None:
     name = f"{schema}.raced"
     spark.sql(f"CREATE TABLE {name} (n BIGINT)").collect()

@@ -2,8 +2,8 @@
 
 from .documents import find_root
 from .errors import BundleError, Position
-from .linking import Deployed, check_branch, link
 from .resolution import Bundle, Identity, resolve
+from .resolve_ids import Deployed, check_branch, resolve_ids
 
 __all__ = [
     "Bundle",
@@ -13,6 +13,6 @@ __all__ = [
     "Position",
     "check_branch",
     "find_root",
-    "link",
+    "resolve_ids",
     "resolve",
 ]

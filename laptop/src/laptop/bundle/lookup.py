@@ -6,7 +6,7 @@ from .documents import Block
 from .errors import BundleError, Position
 from .references import LEAVE, LookUp, is_reference, split, step_into
 from .schema import BUNDLE_FACTS, RESOURCES, WORKSPACE
-from .shapes import MapOf, Record, Shape
+from .schema_types import MapOf, Record, Shape
 
 DERIVED = {
     "schemas": ("catalog_name", "name"),

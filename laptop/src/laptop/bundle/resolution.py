@@ -23,7 +23,7 @@ from .resources import (
     link_schemas,
 )
 from .schema import RESOURCES, ROOT
-from .shapes import conform
+from .schema_types import conform
 from .targets import apply_mode, apply_target, check_mode, choose_target, read_shorthand
 from .values import merge
 from .variables import assign_values
@@ -102,7 +102,7 @@ def resolve(
 ) -> Bundle:
     """Resolves a bundle for one target, as `databricks bundle validate -o json` does.
 
-    References to `${resources.…}` stay, but for a volume's path: see `link`.
+    References to `${resources.…}` stay, but for a volume's path: see `resolve_ids`.
 
     Args:
         root: the directory of `databricks.yml`.

@@ -3,7 +3,7 @@
 Resource and task types that the laptop does not read are carried as they are written.
 """
 
-from .shapes import ANYTHING, FLAG, NUMBER, TEXT, ListOf, MapOf, Record, Shape, choose
+from .schema_types import ANYTHING, FLAG, NUMBER, TEXT, ListOf, MapOf, Record, Shape, choose
 
 _TEXTS, _DICTIONARY = ListOf(TEXT), MapOf(TEXT)
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from ..connection import is_running
-from ..home import require_home
+from ..state_dir import require_state_dir
 
 
 def to_spark(spark: SparkSession, rows: pa.Table) -> DataFrame:
@@ -17,7 +17,7 @@ def to_spark(spark: SparkSession, rows: pa.Table) -> DataFrame:
     In the message of a query they would have to fit 128 MB and be sent again with each action.
     What processes that have ended left behind is removed.
     """
-    folder = require_home().frames
+    folder = require_state_dir().frames
     folder.mkdir(parents=True, exist_ok=True)
     for file in folder.iterdir():
         if not is_running(int(file.name.partition("-")[0])):

@@ -67,13 +67,13 @@ class OnlineStore:
     not at all.
 
     Args:
-        home: The workspace's state folder.
+        state_dir: The workspace's state folder.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, state_dir: Path) -> None:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(
-            home / FILE, check_same_thread=False, isolation_level=None, timeout=30
+            state_dir / FILE, check_same_thread=False, isolation_level=None, timeout=30
         )
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.executescript(_SCHEMA)

@@ -25,8 +25,8 @@ from .processes import Launcher
 from .records import AttemptRecord, RunRecord
 from .resolution import Context, RunFacts, shown_arguments
 from .scope import Scope
-from .surroundings import TASK_VALUES
 from .task import TaskSpec
+from .task_environment import TASK_VALUES
 
 Result = tuple[str, str]
 """A result and what to say of it."""

@@ -1,4 +1,4 @@
-"""Starting and stopping task processes: forked from the warm process, or one each."""
+"""Starting and stopping task processes: forked from the fork server, or one each."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from .surroundings import Surroundings
+from .task_environment import TaskEnvironment
 
 RUNTIME_MODULES = (
     "databricks.feature_engineering",
@@ -27,7 +27,7 @@ RUNTIME_MODULES = (
     "mlflow.pyfunc.scoring_server",
     "pyspark.sql.connect.session",
     "pyspark.sql.connect.functions",
-    "laptop.store",
+    "laptop.mlflow_stores",
 )
 
 
@@ -43,7 +43,7 @@ class Process(Protocol):
 
 @dataclass
 class Forked:
-    """A task forked from the warm process; `pid` stays 0 where that was refused."""
+    """A task forked from the fork server; `pid` stays 0 where that was refused."""
 
     pid: int = 0
     status: int | None = None
@@ -90,33 +90,33 @@ class Spawned:
             kill_group(self._popen.pid)
 
 
-class Warm:
-    """The warm process of a workspace, as seen from the workspace.
+class ForkServer:
+    """The fork server of a workspace, as seen from the workspace.
 
     Args:
-        surroundings: Where the workspace is; its tasks' environment is the warm process's.
+        environment: Where the workspace is; its tasks' environment is the server's.
         modules: What to import ahead.
     """
 
-    def __init__(self, surroundings: Surroundings, modules: Iterable[str]) -> None:
+    def __init__(self, environment: TaskEnvironment, modules: Iterable[str]) -> None:
         self.modules = set(modules)
         self._channel, theirs = socket.socketpair()
         self._lock = threading.Lock()
         self._forks: dict[str, Forked] = {}
-        folder = surroundings.home / "warm"
+        folder = environment.state_dir / "fork_server"
         folder.mkdir(exist_ok=True)
-        with (folder / "warm.log").open("w") as log:
+        with (folder / "fork_server.log").open("w") as log:
             self._popen = subprocess.Popen(
                 [
                     sys.executable,
                     "-m",
-                    "laptop.jobs.warm",
+                    "laptop.jobs.fork_server",
                     str(theirs.fileno()),
                     *RUNTIME_MODULES,
                     *sorted(self.modules),
                 ],
                 pass_fds=[theirs.fileno()],
-                env=surroundings.task_environment(),
+                env=environment.variables(),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -132,7 +132,7 @@ class Warm:
         return self._popen.poll() is None
 
     def fork(self, spec_file: Path) -> Forked | None:
-        """Fork a task; None where the warm process refused or is gone."""
+        """Fork a task; None where the server refused or is gone."""
         child = Forked()
         with self._lock:
             try:
@@ -152,8 +152,8 @@ class Warm:
                 self._channel.sendall(f"+{' '.join(sorted(new))}\n".encode())
 
     def close(self) -> None:
-        """End the warm process and its tasks."""
-        # Shutting down, unlike closing, wakes both who listens here and the warm process, which
+        """End the server and its tasks."""
+        # Shutting down, unlike closing, wakes both who listens here and the server, which
         # ends its tasks and leaves; one without tasks may still be at its imports, and is killed.
         with self._lock:
             idle = not self._forks
@@ -207,34 +207,34 @@ class Warm:
 class Launcher:
     """Starts tasks the quick way where it is safe, the plain way elsewhere."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._surroundings = surroundings
+    def __init__(self, environment: TaskEnvironment) -> None:
+        self._environment = environment
         self._lock = threading.Lock()
-        self._warm: Warm | None = None
+        self._server: ForkServer | None = None
         self._can_fork = sys.platform == "linux" and not os.environ.get("LAPTOP_NO_FORK")
 
-    def warm(self, modules: Iterable[str] = ()) -> None:
-        """Have a warm process with `modules`; returns at once, the imports go on beside."""
+    def preload(self, modules: Iterable[str] = ()) -> None:
+        """Have a fork server with `modules`; returns at once, the imports go on beside."""
         if not self._can_fork:
             return
         with self._lock:
-            if self._warm is None or not self._warm.alive:
-                self._warm = Warm(self._surroundings, modules)
-            self._warm.add(modules)
+            if self._server is None or not self._server.alive:
+                self._server = ForkServer(self._environment, modules)
+            self._server.add(modules)
 
     def start(self, spec_file: Path) -> Process:
         """Start the task that a specification describes."""
         with self._lock:
-            warm = self._warm
-        forked = warm.fork(spec_file) if warm else None
-        return forked or Spawned(spec_file, self._surroundings.task_environment())
+            server = self._server
+        forked = server.fork(spec_file) if server else None
+        return forked or Spawned(spec_file, self._environment.variables())
 
     def close(self) -> None:
-        """End the warm process."""
+        """End the fork server."""
         with self._lock:
-            if self._warm:
-                self._warm.close()
-                self._warm = None
+            if self._server:
+                self._server.close()
+                self._server = None
 
 
 def kill_group(pid: int) -> None:

@@ -101,7 +101,7 @@ class RunRecord:
         facts: RunFacts,
         job: Job,
         settings: Mapping[str, Any],
-        home: Path,
+        state_dir: Path,
         *,
         queued: bool,
         **more: Any,
@@ -111,7 +111,7 @@ class RunRecord:
         self._lock = threading.Lock()
         self._attempts = 0
         self.run_id = facts.run_id
-        self.folder = folder_of(home, self.run_id)
+        self.folder = folder_of(state_dir, self.run_id)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.document = {
             "run_id": self.run_id,
@@ -185,14 +185,14 @@ def state_of(life_cycle: str, result: str | None = None, message: str = "") -> D
     return state
 
 
-def folder_of(home: Path, run_id: int) -> Path:
+def folder_of(state_dir: Path, run_id: int) -> Path:
     """Return the folder of a run's logs and task values."""
-    return home / "runs" / str(run_id)
+    return state_dir / "runs" / str(run_id)
 
 
 def read_attempts(state: State, run_id: int) -> list[Document]:
     """Return all attempts of a run, in the order they were made, each with its log's path."""
-    folder = folder_of(state.home, run_id)
+    folder = folder_of(state.folder, run_id)
     return [each | {"log": str(folder / each["log"])} for each in stored_attempts(state, run_id)]
 
 

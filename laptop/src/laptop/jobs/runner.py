@@ -17,7 +17,7 @@ from .records import RunRecord, close_interrupted, state_of
 from .references import check_references
 from .resolution import RunFacts
 from .settings import read_job
-from .surroundings import Surroundings
+from .task_environment import TaskEnvironment
 
 TOKEN = "run_token"
 ON_DEMAND, BY_TASK = "ONE_TIME", "RUN_JOB_TASK"
@@ -32,7 +32,7 @@ class Runner:
 
     Args:
         state: Where runs are recorded.
-        surroundings: Where the workspace is.
+        environment: Where the workspace is.
         find_file: Gives the file on disk behind a path of the workspace.
         find_settings: Gives the settings of a job; None where there is none of that number.
     """
@@ -40,17 +40,17 @@ class Runner:
     def __init__(
         self,
         state: State,
-        surroundings: Surroundings,
+        environment: TaskEnvironment,
         find_file: Callable[[str], Path],
         find_settings: FindSettings,
     ) -> None:
         self._find_file = find_file
         self._find_settings = find_settings
         self._state = state
-        self._home = surroundings.home
-        self._launcher = Launcher(surroundings)
+        self._state_dir = environment.state_dir
+        self._launcher = Launcher(environment)
         # What every task needs is imported while the workspace itself comes up.
-        self._launcher.warm()
+        self._launcher.preload()
         self._lock = threading.Condition()
         self._tokens = threading.Lock()
         self._active: dict[int, Active] = {}
@@ -61,9 +61,9 @@ class Runner:
         """Whether any run is under way."""
         return bool(self._active)
 
-    def warm(self, folders: Iterable[str]) -> None:
+    def preload(self, folders: Iterable[str]) -> None:
         """Import ahead what the wheels in `folders` require."""
-        self._launcher.warm(wheels.required_modules(folders))
+        self._launcher.preload(wheels.required_modules(folders))
 
     def submit(
         self,
@@ -136,7 +136,7 @@ class Runner:
         values = job.with_parameters(parameters)
         job = job.select(only)
         paths = self._check(job, (job_id,))
-        self.warm(sorted({folder for folders in paths.values() for folder in folders}))
+        self.preload(sorted({folder for folders in paths.values() for folder in folders}))
         started = datetime.now(UTC)
         facts = RunFacts(job_id, job.name, self._state.count("run"), started, trigger)
         for name in job.parameters.keys() - parameters.keys():
@@ -148,7 +148,7 @@ class Runner:
                 facts,
                 job,
                 settings,
-                self._home,
+                self._state_dir,
                 queued=not room,
                 job_parameters=[{"name": k, "value": v} for k, v in values.items()],
                 **more,
@@ -173,7 +173,7 @@ class Runner:
             For each wheel task the folders to put first on its path.
         """
         check_references(job)
-        paths = wheels.prepare(job, self._home / "wheels", self._find_file)
+        paths = wheels.prepare(job, self._state_dir / "wheels", self._find_file)
         for task in job.walk():
             if isinstance(task.work, RunJob):
                 self._check_child(task.key, task.work, above)

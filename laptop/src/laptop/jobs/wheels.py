@@ -47,10 +47,10 @@ def unpack(wheel: Path, wheels: Path) -> Path:
     return folder
 
 
-def place(dependency: str, home: Path, find_file: Callable[[str], Path]) -> Path:
+def place(dependency: str, state_dir: Path, find_file: Callable[[str], Path]) -> Path:
     """Return the file of a wheel: uploaded, in the state folder, or anywhere on this machine."""
     uploaded = dependency.startswith("/Workspace/")
-    return find_file(dependency) if uploaded else home / dependency
+    return find_file(dependency) if uploaded else state_dir / dependency
 
 
 def find_distribution(folders: Iterable[Path], package: str) -> importlib.metadata.Distribution:

@@ -221,7 +221,7 @@ class Endpoints:
     def _store(self) -> "OnlineStore":
         from ..features.online import OnlineStore
 
-        return OnlineStore(self._state.home)
+        return OnlineStore(self._state.folder)
 
     def _load(self, endpoint_id: str, config: Document) -> Live:
         served = {

@@ -22,11 +22,11 @@ class Publishing:
     It is read again while a publication waits: what is written there holds at once.
 
     Args:
-        home: The workspace's state folder.
+        state_dir: The workspace's state folder.
     """
 
-    def __init__(self, home: Path) -> None:
-        self._file = home / FILE
+    def __init__(self, state_dir: Path) -> None:
+        self._file = state_dir / FILE
 
     def wait(self, online_table: str, since: float, stop: threading.Event) -> str | None:
         """Wait until a publication has taken its time; return why it fails, None if it does not.

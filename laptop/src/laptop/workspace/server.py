@@ -15,9 +15,9 @@ import uvicorn
 
 from ..connection import Connection, announce
 from ..engine import sail
-from ..home import Home, held
 from ..jobs.runner import Runner
-from ..jobs.surroundings import Surroundings
+from ..jobs.task_environment import TaskEnvironment
+from ..state_dir import StateDir, file_lock
 from . import feature_store, files, identity, jobs, runs, sql, unity, warehouses
 from .app import Activity, Guard, create_app
 from .state import State
@@ -34,19 +34,19 @@ GRACE_SECONDS = 2
 def main(arguments: list[str] | None = None) -> None:
     """Run the workspace of one state folder in the foreground."""
     parser = argparse.ArgumentParser(prog="laptop-workspace")
-    parser.add_argument("home", type=Path)
+    parser.add_argument("state_dir", type=Path)
     parser.add_argument("--catalog", action="append", default=[])
     parser.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS)
     parser.add_argument("--serving-delay", type=seconds, default=os.environ.get(DELAY, "0"))
     given = parser.parse_args(arguments)
-    home = Home(given.home.resolve())
-    home.create()
+    state_dir = StateDir(given.state_dir.resolve())
+    state_dir.create()
     # What an engine writes to where it stands must not land in a project.
-    os.chdir(home.path)
-    with held(home.lock_file):
+    os.chdir(state_dir.path)
+    with file_lock(state_dir.lock_file):
         # One that was killed could not take it away.
-        home.connection_file.unlink(missing_ok=True)
-        serve(home, given.catalog, given.idle_seconds, given.serving_delay)
+        state_dir.connection_file.unlink(missing_ok=True)
+        serve(state_dir, given.catalog, given.idle_seconds, given.serving_delay)
     # Libraries that tidy up at exit would ask the engine, which is gone, again and again.
     os._exit(0)
 
@@ -62,11 +62,13 @@ def seconds(text: str) -> float:
     return float(text)
 
 
-def serve(home: Home, catalogs: list[str], idle_seconds: float, serving_delay: float = 0) -> None:
+def serve(
+    state_dir: StateDir, catalogs: list[str], idle_seconds: float, serving_delay: float = 0
+) -> None:
     """Answer on a free loopback port; say where in `workspace.json` once ready.
 
     Args:
-        home: The state folder, whose lock the caller holds.
+        state_dir: The state folder, whose lock the caller holds.
         catalogs: Catalogs that must exist; those of former times and the usual ones do too.
         idle_seconds: Leave after so long without a request or a running job.
         serving_delay: Seconds that an update of an endpoint takes besides the loading.
@@ -78,18 +80,18 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float, serving_delay: f
     address = f"http://127.0.0.1:{port}"
     token = secrets.token_hex(20)
 
-    state = State(home.path)
+    state = State(state_dir.path)
     for name in (*sail.CATALOGS, *catalogs):
         state.put(unity.CATALOG, name, {"name": name, "catalog_type": "MANAGED_CATALOG"})
     engine, remote = sail.start(address, token, [c["name"] for c in state.all(unity.CATALOG)])
-    surroundings = Surroundings(home.path, address, token, remote)
+    environment = TaskEnvironment(state_dir.path, address, token, remote)
     # Serving and the registry's routes read the same stores as the tasks.
-    os.environ.update(surroundings.mlflow_environment())
+    os.environ.update(environment.mlflow_variables())
     tree = FileTree(state)
-    runner = Runner(state, surroundings, tree.locate, partial(jobs.find_settings, state))
+    runner = Runner(state, environment, tree.locate, partial(jobs.find_settings, state))
 
-    # MLflow takes seconds to import; by now the warm process does the same on another core.
-    from ..store import TrackingStore
+    # MLflow takes seconds to import; by now the fork server does the same on another core.
+    from ..mlflow_stores import TrackingStore
     from . import experiments, grants, models, permissions, serving
     from .endpoints import Endpoints
     from .synced_tables import SyncedTables
@@ -131,7 +133,7 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float, serving_delay: f
     def watch() -> None:
         while not server.started:
             time.sleep(0.01)
-        announce(home, Connection(os.getpid(), port, token, remote))
+        announce(state_dir, Connection(os.getpid(), port, token, remote))
         # The engine asks this API for the tables that are synced.
         synced.resume()
         # The first endpoint would wait for these.
@@ -148,7 +150,7 @@ def serve(home: Home, catalogs: list[str], idle_seconds: float, serving_delay: f
     try:
         server.run(sockets=[listener])
     finally:
-        home.connection_file.unlink(missing_ok=True)
+        state_dir.connection_file.unlink(missing_ok=True)
         runner.close()
         endpoints.close()
         synced.close()

@@ -18,14 +18,14 @@ class State:
     answered for.
 
     Args:
-        home: The workspace's state folder; the file is `catalog.db` in it.
+        folder: The workspace's state folder; the file is `catalog.db` in it.
     """
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._lock = threading.RLock()
         self._db = sqlite3.connect(
-            home / "catalog.db", check_same_thread=False, isolation_level=None
+            folder / "catalog.db", check_same_thread=False, isolation_level=None
         )
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(

@@ -48,7 +48,7 @@ class SyncedTables:
     def __init__(self, state: State, open_session: Callable[[], "SparkSession"]) -> None:
         self._state = state
         self._open_session = open_session
-        self._publishing = Publishing(state.home)
+        self._publishing = Publishing(state.folder)
         self._closing = threading.Event()
         # Held while rows are written, so that a table is not deleted under a sync.
         self._writing = threading.Lock()
@@ -144,7 +144,7 @@ class SyncedTables:
         # What it needs takes a second to import.
         from ..features.online import OnlineStore
 
-        return OnlineStore(self._state.home)
+        return OnlineStore(self._state.folder)
 
     @cached_property
     def _session(self) -> "SparkSession":

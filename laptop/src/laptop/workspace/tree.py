@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..home import Home
 from ..identity import USER_NAME
+from ..state_dir import StateDir
 from .errors import ApiError
 from .state import Document, State
 
@@ -29,8 +29,8 @@ class FileTree:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._root = Home(state.home).files
-        self._drafts = Home(state.home).drafts
+        self._root = StateDir(state.folder).files
+        self._drafts = StateDir(state.folder).drafts
         self._lock = threading.RLock()
         # What a killed workspace was about to write or remove.
         shutil.rmtree(self._drafts, ignore_errors=True)

@@ -42,7 +42,7 @@ def router(state: State) -> APIRouter:
 
     def locate(table: Document) -> Document:
         # Not as it was written: the state folder may be a copy.
-        place = state.home / "tables" / table["table_id"]
+        place = state.folder / "tables" / table["table_id"]
         return table | {"storage_location": place.as_uri()}
 
     def siblings(full_name: str) -> list[str]:
@@ -122,7 +122,7 @@ def router(state: State) -> APIRouter:
         catalog, schema, name = required(body, "catalog_name", "schema_name", "name")
         schema_of(f"{catalog}.{schema}")
         identifier = str(uuid.uuid4())
-        location = state.home / "tables" / identifier
+        location = state.folder / "tables" / identifier
         location.mkdir(parents=True)
         return {
             "catalog_name": catalog,
@@ -141,7 +141,7 @@ def router(state: State) -> APIRouter:
         full_name = f"{catalog}.{schema}.{name}"
         folder = Path(unquote(urlparse(location).path))
         identifier = folder.name
-        if folder != state.home / "tables" / identifier or identifier in ("", ".."):
+        if folder != state.folder / "tables" / identifier or identifier in ("", ".."):
             text = f"A table at a place of its own, {location}, is not built on the laptop."
             raise ApiError(501, "NOT_IMPLEMENTED", text)
         with state.transaction():
@@ -217,7 +217,7 @@ def router(state: State) -> APIRouter:
     def drop(table: Document) -> None:
         state.delete(TABLE, table["full_name"])
         state.delete(COMMITS, table["table_id"])
-        folder = state.home / "tables" / table["table_id"]
+        folder = state.folder / "tables" / table["table_id"]
         shutil.rmtree(folder, ignore_errors=True)
 
     return api

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from .declarations import declare
+from .alter_table import declare
 
 
 class LazySession:

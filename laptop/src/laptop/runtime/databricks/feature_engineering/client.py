@@ -12,7 +12,7 @@ from laptop.features.lookup import FeatureLookup
 from laptop.features.online import OnlineStore
 from laptop.features.tables import FeatureTable
 from laptop.features.training import TrainingSet
-from laptop.home import require_home
+from laptop.state_dir import require_state_dir
 from mlflow.models.model import ModelInfo
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
@@ -70,7 +70,7 @@ class FeatureEngineeringClient(AbsentMethods):
 
     @cached_property
     def _online(self) -> OnlineStore:
-        return OnlineStore(require_home().path)
+        return OnlineStore(require_state_dir().path)
 
     def create_table(
         self,

@@ -2,7 +2,7 @@
 
 One URI scheme, `laptop:///path/of/state/folder`, serves tracking and registry. Artifacts are named
 by another, `laptop-artifacts:/…`, which does not say where the folder is: a copy of it finds its
-own. MLflow gets here through `plugin.py`.
+own. MLflow gets here through `mlflow_plugin.py`.
 """
 
 import re
@@ -19,7 +19,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryBase
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingBase
 
-from .home import ARTIFACTS_URI, Home, require_home
+from .state_dir import ARTIFACTS_URI, StateDir, require_state_dir
 
 SCHEME = "laptop://"
 MOST_TAGS = 50
@@ -27,9 +27,9 @@ LONGEST_TAG = 1000
 TAG_KEY = re.compile(r"[^.,\-=/:\s]{1,256}")
 
 
-def home_of(uri: str) -> Home:
+def state_dir_of(uri: str) -> StateDir:
     """Return the state folder that a `laptop://` URI names."""
-    return Home(Path(unquote(urlparse(uri).path)))
+    return StateDir(Path(unquote(urlparse(uri).path)))
 
 
 def open_artifacts(uri: str, tracking_uri: str | None = None) -> LocalArtifactRepository:
@@ -43,9 +43,9 @@ def open_artifacts(uri: str, tracking_uri: str | None = None) -> LocalArtifactRe
         LaptopError: Neither tracking URI nor environment says which state folder is meant.
     """
     candidates = (tracking_uri or "", mlflow.get_tracking_uri())
-    homes = [home_of(each) for each in candidates if each.startswith(SCHEME)]
-    home = homes[0] if homes else require_home()
-    folder = home.artifacts / unquote(urlparse(uri).path).lstrip("/")
+    homes = [state_dir_of(each) for each in candidates if each.startswith(SCHEME)]
+    state_dir = homes[0] if homes else require_state_dir()
+    folder = state_dir.artifacts / unquote(urlparse(uri).path).lstrip("/")
     return LocalArtifactRepository(folder.as_uri(), tracking_uri)
 
 
@@ -58,14 +58,16 @@ class TrackingStore(TrackingBase):
     """Runs, metrics and logged models, in SQLite."""
 
     def __init__(self, store_uri: str, artifact_uri: str | None = None) -> None:
-        super().__init__(f"sqlite:///{home_of(store_uri).mlflow_db}", artifact_uri or ARTIFACTS_URI)
+        super().__init__(
+            f"sqlite:///{state_dir_of(store_uri).mlflow_db}", artifact_uri or ARTIFACTS_URI
+        )
 
 
 class RegistryStore(RegistryBase):
     """Registered models under three-level names, in SQLite."""
 
     def __init__(self, store_uri: str) -> None:
-        super().__init__(f"sqlite:///{home_of(store_uri).mlflow_db}")
+        super().__init__(f"sqlite:///{state_dir_of(store_uri).mlflow_db}")
 
     def create_registered_model(
         self, name: str, tags: Any = None, *args: Any, **kwargs: Any

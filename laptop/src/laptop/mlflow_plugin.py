@@ -5,14 +5,14 @@ from typing import Any
 
 def open_tracking(store_uri: str, artifact_uri: str | None = None) -> Any:
     """Return the tracking store of a `laptop://` URI."""
-    from .store import TrackingStore
+    from .mlflow_stores import TrackingStore
 
     return TrackingStore(store_uri, artifact_uri)
 
 
 def open_registry(store_uri: str, tracking_uri: str | None = None) -> Any:  # noqa: ARG001
     """Return the registry store of a `laptop://` URI."""
-    from .store import RegistryStore
+    from .mlflow_stores import RegistryStore
 
     return RegistryStore(store_uri)
 
@@ -23,6 +23,6 @@ def open_artifacts(
     registry_uri: str | None = None,  # noqa: ARG001
 ) -> Any:
     """Return the artifact repository of a `laptop-artifacts:` URI."""
-    from .store import open_artifacts
+    from .mlflow_stores import open_artifacts
 
     return open_artifacts(artifact_uri, tracking_uri)

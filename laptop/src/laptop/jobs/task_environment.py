@@ -15,24 +15,24 @@ TASK_VALUES = "LAPTOP_TASK_VALUES"
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class TaskEnvironment:
     """Where a workspace is.
 
     Attributes:
-        home: The state folder.
+        state_dir: The state folder.
         address: The REST API, `http://127.0.0.1:<port>`.
         token: Its bearer token.
         spark: The engine, `sc://127.0.0.1:<port>`.
     """
 
-    home: Path
+    state_dir: Path
     address: str
     token: str
     spark: str
 
-    def mlflow_environment(self) -> dict[str, str]:
+    def mlflow_variables(self) -> dict[str, str]:
         """Return the variables that point MLflow to the workspace's stores."""
-        uri = f"laptop://{self.home.as_uri().removeprefix('file://')}"
+        uri = f"laptop://{self.state_dir.as_uri().removeprefix('file://')}"
         return {
             "MLFLOW_TRACKING_URI": uri,
             "MLFLOW_REGISTRY_URI": uri,
@@ -42,17 +42,17 @@ class Surroundings:
             **TELEMETRY_OFF,
         }
 
-    def task_environment(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
         """Return a task's whole environment, with the runtime first on Python's path."""
         return {
             **{k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)},
-            **self.mlflow_environment(),
+            **self.mlflow_variables(),
             "DATABRICKS_HOST": self.address,
             "DATABRICKS_TOKEN": self.token,
             "DATABRICKS_CONFIG_FILE": os.devnull,
-            TASK_HOME: str(self.home),
+            TASK_HOME: str(self.state_dir),
             TASK_SPARK: self.spark,
-            # More threads than one would make a warm process unsafe to fork.
+            # More threads than one would make a fork server unsafe to fork.
             "OPENBLAS_NUM_THREADS": "1",
             # OpenMP's threads spin while they wait, and starve whoever shares the cores; put to
             # sleep at once they are slow to wake. A short spin avoids both.

@@ -1,4 +1,4 @@
-"""The warm process: it has imported the libraries and does nothing but fork tasks.
+"""The fork server: a process that has imported the libraries and does nothing but fork tasks.
 
 A fork is safe only from a process that imported and did nothing else: a parent that has used
 OpenMP or gRPC hangs or crashes its children. So nothing runs here, and a fork is refused once
@@ -32,7 +32,7 @@ def import_all(modules: list[str]) -> None:
             continue
 
 
-class Parent:
+class Forks:
     """Forks on request and reports how each child ended, as lines of JSON on one socket."""
 
     def __init__(self, channel: socket.socket) -> None:
@@ -111,7 +111,7 @@ def main() -> None:
     """Import the modules named on the command line, then fork on request."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     import_all(sys.argv[2:])
-    Parent(channel).serve()
+    Forks(channel).serve()
     os._exit(0)
 
 

@@ -1,9 +1,9 @@
 import runpy
 
 import pytest
-from laptop.jobs.surroundings import RUNTIME
+from laptop.jobs.task_environment import RUNTIME
 
-read_properties = runpy.run_path(str(RUNTIME / "dbruntime" / "declarations.py"))["read_properties"]
+read_properties = runpy.run_path(str(RUNTIME / "dbruntime" / "alter_table.py"))["read_properties"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ LAST_RUNS = 10
 STATEMENT = 600.0
 
 
-def read_overview(connection: Connection) -> Document:
+def read_status(connection: Connection) -> Document:
     """Ask the workspace for everything that stands in it.
 
     Returns:
@@ -131,13 +131,13 @@ def run_sql(connection: Connection, statement: str) -> Document:
     return answer
 
 
-def print_overview(console: Console, overview: Document) -> None:
-    """Print an overview as tables for a person."""
+def print_status(console: Console, found: Document) -> None:
+    """Print the status as tables for a person."""
     tables = grid("table", "rows")
-    for each in overview["tables"]:
+    for each in found["tables"]:
         tables.add_row(each["name"], f"{each['rows']:,}")
     models = grid("model", "version", "aliases", "validation", "decision")
-    for model in overview["models"]:
+    for model in found["models"]:
         for version in model["versions"]:
             tags = version["tags"]
             models.add_row(
@@ -148,21 +148,21 @@ def print_overview(console: Console, overview: Document) -> None:
                 tags.get("decision", ""),
             )
     endpoints = grid("endpoint", "state", "serves")
-    for endpoint in overview["endpoints"]:
+    for endpoint in found["endpoints"]:
         served = [
             f"version {s['entity_version']}: {s['traffic_percentage']} %"
             for s in endpoint["served"]
         ]
         endpoints.add_row(endpoint["name"], endpoint["state"], "\n".join(served))
     runs = grid("run", "job", "state", "tasks")
-    for run in overview["runs"]:
+    for run in found["runs"]:
         tasks = ", ".join(f"{task['task']} {task['state']}" for task in run["tasks"])
         runs.add_row(str(run["run_id"]), run["job"], run["state"], tasks)
     for table in (tables, models, endpoints, runs):
         if table.row_count:
             console.print(table)
             console.print()
-    if not any(overview.values()):
+    if not any(found.values()):
         console.print("Nothing stands here yet. Next: laptop run JOB")
 
 

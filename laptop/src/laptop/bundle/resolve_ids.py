@@ -13,7 +13,7 @@ Deployed = Mapping[str, Mapping[str, Mapping[str, str]]]
 """Resource type → key → field → value, as the workspace answered."""
 
 
-def link(bundle: Bundle, deployed: Deployed) -> Bundle:
+def resolve_ids(bundle: Bundle, deployed: Deployed) -> Bundle:
     """Returns the bundle with every `${resources.TYPE.KEY.FIELD}` replaced.
 
     A field is looked for in `deployed`, then in the configuration; the id and full name of a

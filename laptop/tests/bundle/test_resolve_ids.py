@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import pytest
-from laptop.bundle import Bundle, BundleError, link
+from laptop.bundle import Bundle, BundleError, resolve_ids
 
 Settle = Callable[..., Bundle]
 
@@ -38,7 +38,7 @@ DEPLOYED = {"experiments": {"e": {"id": "7"}}, "jobs": {"called": {"id": "42", "
 def test_what_is_configured_derived_or_deployed_takes_the_references_place(
     settle: Settle, text: str, expected: str
 ) -> None:
-    linked = link(settle(TEXT.replace("PROBE", text)), DEPLOYED)
+    linked = resolve_ids(settle(TEXT.replace("PROBE", text)), DEPLOYED)
     assert linked.jobs["j"]["description"] == expected
     assert linked.jobs["j"]["tasks"][0]["run_job_task"]["job_id"] == "42"
 
@@ -46,7 +46,7 @@ def test_what_is_configured_derived_or_deployed_takes_the_references_place(
 def test_what_is_deployed_beats_what_is_configured(settle: Settle) -> None:
     bundle = settle(TEXT.replace("PROBE", "${resources.jobs.called.name}"))
     deployed = {"jobs": {"called": {"id": "42", "name": "renamed"}}}
-    assert link(bundle, deployed).jobs["j"]["description"] == "renamed"
+    assert resolve_ids(bundle, deployed).jobs["j"]["description"] == "renamed"
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_what_nothing_knows_is_refused_by_name(
     settle: Settle, text: str, deployed: dict[str, dict[str, dict[str, str]]], problem: str
 ) -> None:
     with pytest.raises(BundleError, match=problem):
-        link(settle(TEXT.replace("PROBE", text)), deployed)
+        resolve_ids(settle(TEXT.replace("PROBE", text)), deployed)

@@ -13,7 +13,7 @@ ARTIFACTS_URI = "laptop-artifacts:/"
 
 
 @dataclass(frozen=True)
-class Home:
+class StateDir:
     """Paths below one state folder, `.laptop/` beside `databricks.yml`.
 
     Attributes:
@@ -23,7 +23,7 @@ class Home:
     path: Path
 
     @classmethod
-    def beside(cls, root: Path) -> "Home":
+    def beside(cls, root: Path) -> "StateDir":
         """Return the state folder of the bundle at `root`; `LAPTOP_HOME` names another one."""
         named = os.environ.get("LAPTOP_HOME")
         return cls(Path(named).resolve() if named else root.resolve() / ".laptop")
@@ -86,7 +86,7 @@ class Home:
             ignore.write_text("*\n")
 
 
-def require_home() -> Home:
+def require_state_dir() -> StateDir:
     """Return the state folder of the workspace this task runs in.
 
     Raises:
@@ -98,11 +98,11 @@ def require_home() -> Home:
             "LAPTOP_HOME is not set, so the workspace's folder is not known. Run the task with "
             "`laptop run`."
         )
-    return Home(Path(named))
+    return StateDir(Path(named))
 
 
 @contextmanager
-def held(lock: Path) -> Iterator[None]:
+def file_lock(lock: Path) -> Iterator[None]:
     """Hold a lock file, which at most one process at a time can; waits for the others."""
     import fcntl
 

@@ -11,7 +11,7 @@ with warnings.catch_warnings():
     # MLflow warns while it is imported, which the test run would take for an error.
     warnings.simplefilter("ignore")
     import mlflow
-    from laptop.store import RegistryStore, TrackingStore
+    from laptop.mlflow_stores import RegistryStore, TrackingStore
     from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model
@@ -24,14 +24,14 @@ NAME = "dev.shop.late"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state_dir")
 
 
 @pytest.fixture(scope="module")
-def store(home: Path) -> Iterator[RegistryStore]:
-    TrackingStore(f"laptop://{home}")
-    store = RegistryStore(f"laptop://{home}")
+def store(state_dir: Path) -> Iterator[RegistryStore]:
+    TrackingStore(f"laptop://{state_dir}")
+    store = RegistryStore(f"laptop://{state_dir}")
     store.create_registered_model(NAME)
     yield store
     store.engine.dispose()
@@ -128,8 +128,8 @@ def test_fifty_tags_fit_and_the_fifty_first_is_refused(store: RegistryStore) -> 
 
 
 @pytest.mark.usefixtures("store")
-def test_mlflow_finds_the_stores_by_their_scheme(home: Path) -> None:
-    client = mlflow.MlflowClient(f"laptop://{home}", f"laptop://{home}")
+def test_mlflow_finds_the_stores_by_their_scheme(state_dir: Path) -> None:
+    client = mlflow.MlflowClient(f"laptop://{state_dir}", f"laptop://{state_dir}")
     assert NAME in [each.name for each in client.search_registered_models()]
     experiment = client.get_experiment(client.create_experiment("/Shared/late"))
     assert experiment.artifact_location.startswith("laptop-artifacts:/")

@@ -16,7 +16,7 @@ from conformance.tests.workspaces import Identity, Workspace
 
 
 def find_program(program: str, advice: str) -> Path:
-    """Finds a program, or skips; with REQUIRE_DATABRICKS_CLI=1, as in CI, fails instead."""
+    """Find a program, or skips; with REQUIRE_DATABRICKS_CLI=1, as in CI, fails instead."""
     found = shutil.which(program, path=PATH)
     if found is None:
         reason = f"no {program} on the PATH or in .tools/bin: {advice}"
@@ -46,7 +46,7 @@ class Result:
         return json.loads(self.out)
 
     def succeed(self) -> "Result":
-        """Returns itself.
+        """Return itself.
 
         Raises:
             AssertionError: the command failed.
@@ -67,7 +67,7 @@ class Databricks:
     variables: Mapping[str, str]
 
     def __call__(self, *arguments: str) -> Result:
-        """Runs the CLI; a failure is for the caller to judge."""
+        """Run the CLI; a failure is for the caller to judge."""
         done = subprocess.run(
             [self.binary, *arguments],
             cwd=self.folder,

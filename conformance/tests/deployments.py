@@ -52,15 +52,15 @@ class Deployment:
         return self("deploy", *flags)
 
     def plan(self) -> str:
-        """Returns what the CLI would do now, as it says it."""
+        """Return what the CLI would do now, as it says it."""
         return self("plan").succeed().out
 
     def __call__(self, command: str, *flags: str) -> Result:
-        """Runs `databricks bundle COMMAND` for the target."""
+        """Run `databricks bundle COMMAND` for the target."""
         return self.databricks("bundle", command, "--target", self.target.name, *flags)
 
     def check_out_again(self, root: Path) -> "Deployment":
-        """Returns the deployment from another checkout of the same commit."""
+        """Return the deployment from another checkout of the same commit."""
         project = self.project.copy(root)
         return replace(self, project=project, databricks=replace(self.databricks, folder=root))
 
@@ -69,5 +69,5 @@ Open = Callable[[Target], Deployment]
 
 
 def each(*targets: Target) -> pytest.MarkDecorator:
-    """Runs a test once a target, its argument `target`."""
+    """Run a test once a target, its argument `target`."""
     return pytest.mark.parametrize("target", targets, ids=lambda target: target.name)

@@ -26,7 +26,7 @@ class Project:
     root: Path
 
     def commit(self, message: str) -> None:
-        """Commits everything in the checkout, also where nothing changed."""
+        """Commit everything in the checkout, also where nothing changed."""
         self.git("add", "--all")
         self.git(*_AUTHOR, "commit", "--quiet", "--allow-empty", "--message", message)
 
@@ -35,23 +35,23 @@ class Project:
         self.git("switch", "--quiet", "--force-create", branch)
 
     def build_wheel(self) -> Path:
-        """Builds the wheel of the commit, as the bundle does, and returns where it is."""
+        """Build the wheel of the commit, as the bundle does, and returns where it is."""
         environment = {**os.environ, "PATH": PATH}
         subprocess.run(["make", "--silent", "wheel"], cwd=self.root, env=environment, check=True)
         (wheel,) = (self.root / "dist").glob("*.whl")
         return wheel
 
     def copy(self, root: Path) -> "Project":
-        """Returns another checkout of the same commit and branch, with the same wheel."""
+        """Return another checkout of the same commit and branch, with the same wheel."""
         ignore = shutil.ignore_patterns(".databricks")
         return Project(Path(shutil.copytree(self.root, root, symlinks=True, ignore=ignore)))
 
     def read_commit(self) -> str:
-        """Returns the commit that is checked out."""
+        """Return the commit that is checked out."""
         return self.git("rev-parse", "HEAD").strip()
 
     def git(self, *arguments: str) -> str:
-        """Runs git in the checkout, apart from the machine's settings, and returns its output."""
+        """Run git in the checkout, apart from the machine's settings, and returns its output."""
         done = subprocess.run(
             ["git", *arguments],
             cwd=self.root,
@@ -64,7 +64,7 @@ class Project:
 
 
 def copy_project(root: Path, *, host: str) -> Project:
-    """Copies this repository as it stands, uncommitted changes included, and commits it on main.
+    """Copy this repository as it stands, uncommitted changes included, and commits it on main.
 
     Args:
         root: where to.
@@ -87,7 +87,7 @@ def copy_project(root: Path, *, host: str) -> Project:
 
 
 def copy_sample(name: str, root: Path) -> Project:
-    """Copies one of the sample bundles and commits it on main."""
+    """Copy one of the sample bundles and commits it on main."""
     return _start_repository(Path(shutil.copytree(SAMPLES / name, root)))
 
 

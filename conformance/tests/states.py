@@ -1,4 +1,4 @@
-"""What stands in a workspace, told without the numbers and times that differ from run to run."""
+"""The content of a workspace, without the numbers and times that differ from run to run."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _VOLATILE = {
 
 
 def summarize(state: dict[str, Any]) -> dict[str, Any]:
-    """Returns a state by names: two deployments that came to the same have the same one.
+    """Return a state by names: two deployments that came to the same have the same one.
 
     Resources are lists, so that one that stands twice is seen. Of the deployment's own state files
     only the names are kept: they hold ids and times.

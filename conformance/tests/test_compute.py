@@ -23,7 +23,7 @@ def list_blocks(language: str) -> list[str]:
 
 
 def apply_page(deployment: Deployment) -> None:
-    """Runs what the page gives before the CLI is asked."""
+    """Run what the page gives before the CLI is asked."""
     (commands,) = list_blocks("sh")
     copy, validate = commands.splitlines()
     assert validate == "databricks bundle validate --strict"
@@ -31,20 +31,20 @@ def apply_page(deployment: Deployment) -> None:
 
 
 def read_jobs(deployment: Deployment) -> dict[str, Any]:
-    """Returns the jobs as the CLI resolves them."""
+    """Return the jobs as the CLI resolves them."""
     resolved = deployment("validate", "--output", "json").succeed().json
     jobs: dict[str, Any] = resolved["resources"]["jobs"]
     return jobs
 
 
 def read_laptop_jobs(deployment: Deployment) -> Any:
-    """Returns the jobs as the laptop resolves them."""
+    """Return the jobs as the laptop resolves them."""
     identity = Identity(USER.user_name, USER.short_name)
     return resolve(deployment.project.root, target=DEV.name, variables={}, identity=identity).jobs
 
 
 def read_libraries(environment: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns an environment's dependencies as a cluster's libraries name them."""
+    """Return an environment's dependencies as a cluster's libraries name them."""
     return [
         {"whl": str(Path(one))} if one.endswith(".whl") else {"pypi": {"package": one}}
         for one in environment["spec"]["dependencies"]

@@ -14,7 +14,7 @@ from conformance.tests.projects import Project
 
 
 def deliver(deployment: Deployment, verb: str, **variables: str) -> tuple[int, str]:
-    """Runs `python -m delivery` as the Makefile does; returns exit code and what it said."""
+    """Run `python -m delivery` as the Makefile does; returns exit code and what it said."""
     environment = deployment.databricks.describe_environment()
     done = subprocess.run(
         [sys.executable, "-m", "delivery", verb, deployment.target.name],
@@ -42,7 +42,7 @@ def read_job(deployment: Deployment) -> str:
 
 
 def read_what_stands(deployment: Deployment) -> dict[str, Any]:
-    """Returns the workspace's state; the empty folders that a look leaves behind are nothing."""
+    """Return the workspace's state; the empty folders that a look leaves behind are nothing."""
     state = deployment.workspace.read_state()
     return {kind: found for kind, found in state.items() if kind != "folders"}
 
@@ -96,7 +96,7 @@ def go_to_main(project: Project) -> None:
 
 
 def leave_all(project: Project) -> None:
-    """Changes nothing."""
+    """Change nothing."""
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_another_checkout_than_planned_is_not_released(
 
 @pytest.fixture(scope="module")
 def planned(open_target: Open) -> Deployment:
-    """A release of prod that is planned and not made; not to be changed."""
+    """Return a release of prod that is planned and not made; not to be changed."""
     planned = open_target(PROD)
     succeed(planned, "plan")
     return planned

@@ -94,7 +94,7 @@ def staging(open_target: Open) -> Deployment:
 
 @pytest.fixture
 def elsewhere(staging: Deployment, tmp_path: Path) -> Deployment:
-    """The same target from a new checkout, as the next job of a CI has it."""
+    """Return the same target from a new checkout, as the next job of a CI has it."""
     return staging.check_out_again(tmp_path / "checkout")
 
 
@@ -275,6 +275,6 @@ def kill(deployment: Deployment, call: str, nth: int) -> None:
 
 
 def check_settled(deployment: Deployment, undisturbed: dict[str, Any]) -> None:
-    """Checks that it stands as if nothing had happened, and that a plan agrees."""
+    """Check that it stands as if nothing had happened, and that a plan agrees."""
     assert summarize(deployment.workspace.read_state()) == undisturbed
     assert "0 to add, 0 to change, 0 to delete" in deployment.plan()

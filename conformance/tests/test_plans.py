@@ -144,5 +144,5 @@ def read_settings(deployment: Deployment) -> dict[str, Any]:
 
 
 def list_changes(plan: dict[str, Any]) -> dict[str, Any]:
-    """Lists what would be done, without what the backend fills in by itself."""
+    """List what would be done, without what the backend fills in by itself."""
     return {key: entry for key, entry in plan.items() if entry["action"] != "skip"}

@@ -133,7 +133,7 @@ def list_wheels(job: dict[str, Any]) -> list[str]:
 
 
 def read_grants(state: dict[str, Any], object_id: str) -> dict[tuple[str, str], str]:
-    """Reads who was given what directly, by kind and name."""
+    """Read who was given what directly, by kind and name."""
     granted = {}
     for entry in state["permissions"][object_id]["access_control_list"]:
         (principal,) = [(key, entry[key]) for key in PRINCIPALS if key in entry]

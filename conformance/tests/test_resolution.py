@@ -90,7 +90,7 @@ def describe(identity: Identity) -> Resolver:
 def find_differences(
     one: Any, other: Any, path: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[tuple[str | int, ...], Any, Any]]:
-    """Yields each place where two configurations differ, but for those apart."""
+    """Yield each place where two configurations differ, but for those apart."""
     if path in APART:
         return
     if isinstance(one, Mapping) and isinstance(other, Mapping):
@@ -117,7 +117,7 @@ def strip_additions(value: Any) -> Any:
 
 
 def replace_wheels(value: Any, *, wheel: str) -> Any:
-    """Replaces the wheels that were uploaded by the pattern that the bundle names."""
+    """Replace the wheels that were uploaded by the pattern that the bundle names."""
     if isinstance(value, dict):
         return {key: replace_wheels(item, wheel=wheel) for key, item in value.items()}
     if isinstance(value, list):

@@ -20,7 +20,7 @@ def deployment(open_target: Open) -> Deployment:
 
 
 def read_parameters(job: dict[str, Any]) -> dict[str, str]:
-    """Returns what the tasks of a job are told."""
+    """Return what the tasks of a job are told."""
     return dict(
         parameter.removeprefix("--").split("=", 1)
         for task in job["tasks"]

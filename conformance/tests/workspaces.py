@@ -27,7 +27,7 @@ SERVICE_PRINCIPAL = Identity(
 
 @contextmanager
 def serve_workspaces(binary: Path, log: Path) -> Iterator[str]:
-    """Runs the fake workspace's process and yields its URL.
+    """Run the fake workspace's process and yields its URL.
 
     Raises:
         AssertionError: it was asked what it does not know.
@@ -52,13 +52,13 @@ def serve_workspaces(binary: Path, log: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Workspace:
-    """One workspace of the server; no other name sees what stands in it."""
+    """One workspace of the server; no other name sees its content."""
 
     url: str
     name: str
 
     def write_token(self, identity: Identity) -> str:
-        """Returns the token that makes a caller this identity in this workspace."""
+        """Return the token that makes a caller this identity in this workspace."""
         return f"{identity.prefix}{self.name}"
 
     def ask(
@@ -68,7 +68,7 @@ class Workspace:
         body: Mapping[str, Any] | None = None,
         identity: Identity = SERVICE_PRINCIPAL,
     ) -> Any:
-        """Sends one request and returns the answer's JSON, or its bytes where it is none.
+        """Send one request and returns the answer's JSON, or its bytes where it is none.
 
         Raises:
             urllib.error.HTTPError: it was refused.
@@ -86,12 +86,12 @@ class Workspace:
             )
 
     def read_state(self) -> dict[str, Any]:
-        """Returns everything that stands: resources by id or name, files by path with SHA-256."""
+        """Return everything that stands: resources by id or name, files by path with SHA-256."""
         state: dict[str, Any] = self.ask("GET", "/__conformance/state")
         return state
 
     def list_calls(self) -> list[str]:
-        """Returns the calls so far, each as `METHOD /path`."""
+        """Return the calls so far, each as `METHOD /path`."""
         calls: list[str] = self.ask("GET", "/__conformance/calls")["calls"] or []
         return calls
 

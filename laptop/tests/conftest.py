@@ -236,7 +236,7 @@ def until(true: Callable[[], Any], seconds: float = 120) -> Any:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of all toy bundles; no process of it may outlive the session."""
+    """Yield the folder of all toy bundles; no process of it may outlive the session."""
     path = tmp_path_factory.mktemp("laptop")
     yield path
     until(lambda: not ours(path))
@@ -244,7 +244,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def toy(folder: Path) -> Iterator[Toy]:
-    """A bundle whose workspace is up, and whose jobs have been built once."""
+    """Yield a bundle whose workspace is up, and whose jobs have been built once."""
     toy = write_toy(folder / "shared")
     with pytest.MonkeyPatch.context() as patch:
         # What the shell says of MLflow's telemetry and of Databricks must not reach a task.
@@ -258,7 +258,7 @@ def toy(folder: Path) -> Iterator[Toy]:
 
 @pytest.fixture
 def lonely(folder: Path, request: pytest.FixtureRequest) -> Iterator[Toy]:
-    """A bundle with a workspace that the test may kill."""
+    """Yield a bundle with a workspace that the test may kill."""
     toy = write_toy(folder / request.node.name.replace("/", "-")[:80])
     yield toy
     connection.stop(toy.state_dir)
@@ -276,7 +276,7 @@ def there(toy: Toy) -> Connection:
 
 @pytest.fixture(scope="session")
 def wheel(toy: Toy, folder: Path) -> str:
-    """The toy's wheel, built once, for jobs that are made through the API."""
+    """Return the toy's wheel, built once, for jobs that are made through the API."""
     built = folder / "built"
     bundle = cli.resolve_target(toy.root, None, {})
     deployment.build(toy.root, "wheel", bundle.artifacts["wheel"])

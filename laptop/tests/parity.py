@@ -40,7 +40,7 @@ class Row(BaseModel):
         return self
 
     def write(self, state: str) -> str:
-        """Returns the row of the table."""
+        """Return the row of the table."""
         told = self.how or f"`{self.says.replace('`', '')}`"
         name = self.witness.rpartition("::test_")[2].replace("_", " ")
         shown = f"*{name}*" if name else f"`{self.command}`"
@@ -63,7 +63,7 @@ class Parity(BaseModel):
         return (*self.real, *self.emulated, *self.recorded, *self.absent)
 
     def write(self) -> str:
-        """Returns the table."""
+        """Return the table."""
         lines = ["| surface | here | how, or what it says | shown by |\n|---|---|---|---|\n"]
         for state in type(self).model_fields:
             lines += [row.write(state) for row in getattr(self, state)]
@@ -71,12 +71,12 @@ class Parity(BaseModel):
 
 
 def load_parity() -> Parity:
-    """Reads what is declared."""
+    """Read what is declared."""
     return Parity.model_validate(tomllib.loads(DECLARED.read_text(encoding="utf-8")))
 
 
 def write_readme(parity: Parity) -> str:
-    """Returns laptop/README.md with the table of now."""
+    """Return laptop/README.md with the table of now."""
     before, heading, after = README.read_text(encoding="utf-8").partition(HEADING)
     intro, _, rest = after.partition("| surface |")
     _, _, rest = rest.partition("|\n\n")

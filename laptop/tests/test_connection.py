@@ -48,7 +48,7 @@ def answering(status: int, body: bytes) -> Iterator[int]:
 
 @pytest.fixture
 def bystander() -> Iterator[int]:
-    """A process that has nothing to do with us."""
+    """Yield a process that has nothing to do with us."""
     process = subprocess.Popen([sys.executable, "-c", SLEEP])
     yield process.pid
     assert process.poll() is None

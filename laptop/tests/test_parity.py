@@ -25,7 +25,7 @@ each_witness = pytest.mark.parametrize(
 
 
 def definitions(path: Path) -> Iterator[tuple[str, ast.AST]]:
-    """Yields what a test's file, and each conftest above it, defines, by name."""
+    """Yield what a test's file, and each conftest above it, defines, by name."""
     files = [path, *(folder / "conftest.py" for folder in path.parents if folder != ROOT)]
     for file in files:
         if file.is_file() and file.is_relative_to(ROOT):
@@ -40,7 +40,7 @@ def names_in(node: ast.AST) -> set[str]:
 
 
 def reach(row: Row) -> set[str]:
-    """Returns the names in a witness and in whatever it uses of its file and conftests."""
+    """Return the names in a witness and in whatever it uses of its file and conftests."""
     file, _, name = row.witness.partition("::")
     known: dict[str, ast.AST] = {}
     for defined, node in definitions(ROOT / file):

@@ -59,7 +59,7 @@ class LogTail:
 
 @dataclass(frozen=True)
 class Row:
-    """One attempt of a task, with what stands before its name and how deep it lies."""
+    """One attempt of a task, with its label and how deep it is nested."""
 
     label: str
     attempt: Document

@@ -1,4 +1,4 @@
-"""What stands in a workspace: tables, models, endpoints and the last runs."""
+"""The state of a workspace: tables, models, endpoints and the last runs."""
 
 from typing import Any
 
@@ -163,7 +163,7 @@ def print_status(console: Console, found: Document) -> None:
             console.print(table)
             console.print()
     if not any(found.values()):
-        console.print("Nothing stands here yet. Next: laptop run JOB")
+        console.print("Nothing here yet. Run `laptop run JOB`.")
 
 
 def grid(*titles: str) -> Table:

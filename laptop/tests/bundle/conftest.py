@@ -11,7 +11,7 @@ Files = Mapping[str, str]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[Files], Path]:
-    """Writes a bundle's files; `databricks.yml` begins with the bundle's name."""
+    """Write a bundle's files; `databricks.yml` begins with the bundle's name."""
 
     def write_files(files: Files) -> Path:
         for name, text in files.items():
@@ -26,7 +26,7 @@ def write(tmp_path: Path) -> Callable[[Files], Path]:
 
 @pytest.fixture
 def settle(write: Callable[[Files], Path]) -> Callable[..., Bundle]:
-    """Writes a bundle and resolves it; a lone text is its `databricks.yml`."""
+    """Write a bundle and resolves it; a lone text is its `databricks.yml`."""
 
     def settle_files(
         files: Files | str, target: str | None = None, variables: Mapping[str, str] | None = None

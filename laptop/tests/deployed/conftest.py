@@ -118,7 +118,7 @@ def binary() -> str:
 
 @pytest.fixture(scope="session")
 def databricks(binary: str, folder: Path, there: Connection) -> Databricks:
-    """The CLI in a bundle that is not deployed yet."""
+    """Return the CLI in a bundle that is not deployed yet."""
     toy = write_toy(folder / "deployed" / "toy")
     (toy.root / "databricks.yml").write_text(BUNDLE.replace("WORKSPACE", there.address))
     # Names that no job of the tests beside these has, in the one workspace.
@@ -129,7 +129,7 @@ def databricks(binary: str, folder: Path, there: Connection) -> Databricks:
 
 @pytest.fixture(scope="module")
 def deployed(databricks: Databricks) -> Iterator[Databricks]:
-    """The bundle's dev target, deployed, and destroyed at the end."""
+    """Yield the bundle's dev target, deployed, and destroyed at the end."""
     databricks.succeed("bundle", "deploy")
     yield databricks
     databricks.succeed("bundle", "destroy", "--auto-approve")

@@ -14,7 +14,7 @@ EXPERIMENT = "/Users/laptop@localhost/answers"
 
 @pytest.fixture(scope="module")
 def standing(databricks: Databricks, client: WorkspaceClient) -> Iterator[Databricks]:
-    """The CLI over a workspace in which one thing of each kind stands."""
+    """Yield the CLI over a workspace in which one thing of each kind stands."""
     client.schemas.create("answers", "dev")
     client.registered_models.create(catalog_name="dev", schema_name="answers", name="late")
     client.experiments.create_experiment(EXPERIMENT)

@@ -26,7 +26,7 @@ def actions(databricks: Databricks, *more: str) -> dict[str, str]:
 
 @pytest.fixture
 def held(client: WorkspaceClient) -> str:
-    """A lock that someone else holds."""
+    """Return a lock that someone else holds."""
     client.workspace.mkdirs(f"{ROOT}/prod/state")
     path = f"{ROOT}/prod/state/deploy.lock"
     lock = {

@@ -167,7 +167,7 @@ def test_conditions_loops_and_other_jobs_run_as_the_bundle_declares_them(
     deployed.succeed("bundle", "deploy")
 
 
-def test_a_run_that_there_is_no_room_for_is_told_as_skipped(deployed: Databricks) -> None:
+def test_a_run_that_there_is_no_room_for_is_shown_as_skipped(deployed: Databricks) -> None:
     spec = {"environment_version": "5", "dependencies": ["../dist/*.whl"]}
     full = {
         "name": "deployed full",

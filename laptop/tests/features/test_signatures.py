@@ -30,7 +30,7 @@ MADE_BY_THE_CLIENT = ("FeatureTable", "TrainingSet")
 
 @pytest.fixture(scope="session")
 def source() -> Source:
-    """The package's source, fetched once; its licence lets nothing of it run here."""
+    """Return the package's source, fetched once; its licence lets nothing of it run here."""
     folder = REPOSITORY / ".tools" / f"databricks-feature-engineering-{RELEASE}"
     if not folder.is_dir():
         uv = shutil.which("uv", path=f"{os.environ['PATH']}:{REPOSITORY}/.tools/bin")

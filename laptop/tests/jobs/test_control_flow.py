@@ -491,7 +491,7 @@ def test_a_task_of_another_kind_is_refused_before_anything_runs(flow: Flow) -> N
 
 @pytest.fixture
 def killed(lonely: Toy, wheel: str) -> Callable[[], Flow]:
-    """Gives the jobs of a workspace of its own, which each call starts anew."""
+    """Give the jobs of a workspace of its own, which each call starts anew."""
 
     def opened() -> Flow:
         there = lonely.open()

@@ -55,7 +55,7 @@ def launcher(state_dir: Path) -> Iterator[Launcher]:
 
 @pytest.fixture
 def start(launcher: Launcher, state_dir: Path, wheel: str) -> Start:
-    """Starts a task that tells its parent and itself, and then does more."""
+    """Start a task that tells its parent and itself, and then does more."""
     path = [str(unpack(Path(wheel), state_dir / "wheels"))]
 
     def start_one(more: str = "") -> Running:

@@ -60,7 +60,7 @@ def loop(inputs: str, *arguments: str) -> dict[str, Any]:
 
 
 def context(task: str = "b", *item: Any) -> Context:
-    """What stands around the second attempt of a task."""
+    """Return the context of the second attempt of a task."""
     return Context(
         task=task,
         run=FACTS,

@@ -69,7 +69,7 @@ MODELS = {
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServingEndpointsAPI, str]]:
-    """An endpoint for each of the models."""
+    """Yield an endpoint for each of the models."""
     workspace = Workspace(tmp_path_factory.mktemp("formats"))
     with workspace.up() as endpoints:
         for name, (model, signature) in MODELS.items():

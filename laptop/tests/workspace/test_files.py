@@ -18,7 +18,7 @@ IMPORT = "/api/2.0/workspace-files/import-file"
 
 @pytest.fixture
 def place(client: WorkspaceClient, request: pytest.FixtureRequest) -> str:
-    """A folder of the test's own."""
+    """Return a folder of the test's own."""
     path = f"{HERE}/{request.node.name}"
     client.workspace.mkdirs(path)
     return path

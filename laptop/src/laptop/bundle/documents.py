@@ -25,7 +25,7 @@ class Text(str):
     at: Position
 
     def __new__(cls, value: str, at: Position) -> Self:
-        """Makes the text."""
+        """Make the text."""
         text = super().__new__(cls, value)
         text.at = at
         return text
@@ -44,7 +44,7 @@ class Block(dict[str, Any]):
 
 
 def find_root(start: Path) -> Path:
-    """Returns the nearest directory, upwards from `start`, that holds a `databricks.yml`.
+    """Return the nearest directory, upwards from `start`, that holds a `databricks.yml`.
 
     Raises:
         BundleError: there is none.
@@ -60,7 +60,7 @@ def find_root(start: Path) -> Path:
 
 
 def list_includes(root: Path, entry: Block) -> Iterator[PurePosixPath]:
-    """Yields the files that `databricks.yml` includes, each once, in the order the CLI merges them.
+    """Yield the files that `databricks.yml` includes, each once, in the order the CLI merges them.
 
     Raises:
         BundleError: an include finds nothing, or a file that is neither YAML nor JSON.
@@ -88,7 +88,7 @@ def list_includes(root: Path, entry: Block) -> Iterator[PurePosixPath]:
 
 
 def read_document(root: Path, name: PurePosixPath) -> Block:
-    """Reads one YAML or JSON file below `root`.
+    """Read one YAML or JSON file below `root`.
 
     Raises:
         BundleError: it is no YAML, no mapping, or gives a key twice.
@@ -138,7 +138,7 @@ def _build_block(node: yaml.MappingNode, file: PurePosixPath) -> Block:
 
 
 def _read_plain(value: str, at: Position) -> Any:
-    """Reads an unquoted scalar as YAML 1.2 does: `on`, `no`, `1:30` and dates stay text."""
+    """Read an unquoted scalar as YAML 1.2 does: `on`, `no`, `1:30` and dates stay text."""
     if value in _NULLS:
         return None
     if value in _FLAGS:

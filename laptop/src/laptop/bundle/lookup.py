@@ -26,7 +26,7 @@ class Lookup:
         self._tree = tree
 
     def __call__(self, reference: str, at: Position | None) -> Any:
-        """Returns the value, or `LEAVE` for `${resources.…}`, `${artifacts.…}` and `${NAME}`.
+        """Return the value, or `LEAVE` for `${resources.…}`, `${artifacts.…}` and `${NAME}`.
 
         Raises:
             BundleError: there is no such thing.

@@ -34,7 +34,7 @@ def place_sync(tree: Block, root: Path) -> Path:
 
 
 def place_artifacts(artifacts: Block, root: Path, *, dynamic: bool) -> None:
-    """Makes the paths of the artifacts absolute, and fills in where a wheel's build leaves it.
+    """Make the paths of the artifacts absolute, and fills in where a wheel's build leaves it.
 
     With `dynamic`, each wheel's version is to change with each build.
 
@@ -65,7 +65,7 @@ class Upload:
     remote: str
 
     def place(self, path: Text, *, notebook: bool | None = False) -> str:
-        """Returns a file's path in the workspace, where a notebook has no suffix.
+        """Return a file's path in the workspace, where a notebook has no suffix.
 
         Raises:
             BundleError: the file is not there, is not synchronized, or is the other kind of file.
@@ -82,11 +82,11 @@ class Upload:
         return str(remote.with_suffix("") if notebook else remote)
 
     def relate(self, path: Text) -> str:
-        """Returns a file's path relative to what is synchronized."""
+        """Return a file's path relative to what is synchronized."""
         return posixpath.relpath(_locate(path, self.root), self.base)
 
     def place_dependency(self, dependency: Text) -> str:
-        """Returns an environment's dependency, its path rewritten where it is a local file."""
+        """Return an environment's dependency, its path rewritten where it is a local file."""
         flagged = _FILE_FLAG.fullmatch(dependency)
         if flagged:
             path = Text(flagged[2].strip(), dependency.at)

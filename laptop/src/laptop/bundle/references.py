@@ -13,7 +13,7 @@ _REFERENCE = re.compile(rf"\$\{{({_NAME}(?:\.{_NAME}(?:\[[0-9]+\])*)*(?:\[[0-9]+
 _ATTEMPT = re.compile(r"\$\{\s*(?:var|variables|bundle|workspace|resources)\b[^}]*\}?")
 
 LookUp = Callable[[str, Position | None], Any]
-"""Takes what stands between the braces and its line; gives the value, or `LEAVE`."""
+"""Takes the text between the braces and its line; gives the value, or `LEAVE`."""
 
 LEAVE: Any = object()
 """What a look-up answers for a reference that must stay as it is written."""
@@ -25,13 +25,13 @@ def is_reference(value: object) -> bool:
 
 
 def split(reference: str) -> list[str | int]:
-    """Splits `a.b[0].c` into its steps: `["a", "b", 0, "c"]`."""
+    """Split `a.b[0].c` into its steps: `["a", "b", 0, "c"]`."""
     steps = re.findall(r"[^.\[\]]+|\[[0-9]+\]", reference)
     return [int(step[1:-1]) if step.startswith("[") else step for step in steps]
 
 
 def step_into(value: Any, step: str | int) -> Any:
-    """Returns what stands one step further in; a KeyError says that nothing does."""
+    """Return the value one step further in; raise KeyError where there is none."""
     if isinstance(value, dict) and step in value:
         return value[step]
     if isinstance(value, list) and isinstance(step, int) and step < len(value):
@@ -47,7 +47,7 @@ class Interpolation:
         self._known: dict[str, Any] = {}
 
     def resolve(self, value: Any, inside: tuple[str, ...] = ()) -> Any:
-        """Returns `value` with its references replaced, to any depth.
+        """Return `value` with its references replaced, to any depth.
 
         A reference that is the whole text is replaced by the value as it is, whatever its kind.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def read_git(root: Path) -> dict[str, str]:
-    """Returns branch, commit, origin and the bundle's path in the repository.
+    """Return branch, commit, origin and the bundle's path in the repository.
 
     What there is none of is left out: the branch of a detached head, the commit before the first
     one, everything where there is no repository or no git.

@@ -100,7 +100,7 @@ def resolve(
     variables: Mapping[str, str] = _NOTHING,
     identity: Identity,
 ) -> Bundle:
-    """Resolves a bundle for one target, as `databricks bundle validate -o json` does.
+    """Resolve a bundle for one target, as `databricks bundle validate -o json` does.
 
     References to `${resources.…}` stay, but for a volume's path: see `resolve_ids`.
 
@@ -139,7 +139,7 @@ def resolve(
 
 
 def _load(root: Path) -> Block:
-    """Reads, checks and merges the files; every key is known to be allowed afterwards."""
+    """Read, checks and merges the files; every key is known to be allowed afterwards."""
     tree = _check(read_document(root, PurePosixPath(ROOT_FILE)))
     names = list(list_includes(root, tree))
     documents = [tree, *(_check(read_document(root, name)) for name in names)]
@@ -177,7 +177,7 @@ def _read_overrides(root: Path, target: str) -> Block:
 
 
 def _describe(tree: Block, root: Path, identity: Identity) -> None:
-    """Writes what is known of the repository, the user and the workspace's paths, in place."""
+    """Write what is known of the repository, the user and the workspace's paths, in place."""
     bundle = tree["bundle"]
     bundle["git"] = Block(read_git(root) | bundle.get("git", {}))
     workspace = tree.setdefault("workspace", Block())
@@ -219,7 +219,7 @@ def _finish_resources(tree: Block, upload: Upload) -> Block:
 
 
 def _strip(value: Any) -> Any:
-    """Returns plain data: mappings, lists and scalars that know no lines."""
+    """Return plain data: mappings, lists and scalars that know no lines."""
     if isinstance(value, dict):
         return {key: _strip(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -14,7 +14,7 @@ Deployed = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
 def resolve_ids(bundle: Bundle, deployed: Deployed) -> Bundle:
-    """Returns the bundle with every `${resources.TYPE.KEY.FIELD}` replaced.
+    """Return the bundle with every `${resources.TYPE.KEY.FIELD}` replaced.
 
     A field is looked for in `deployed`, then in the configuration; the id and full name of a
     schema, a registered model and a volume are worked out where neither has them.
@@ -51,7 +51,7 @@ def resolve_ids(bundle: Bundle, deployed: Deployed) -> Bundle:
 
 
 def check_branch(bundle: Bundle) -> None:
-    """Checks that the repository is on the branch the target asks for, as a deployment does.
+    """Check that the repository is on the branch the target asks for, as a deployment does.
 
     Raises:
         BundleError: it is on another one.

@@ -33,7 +33,7 @@ _PRINCIPALS = ("user_name", "service_principal_name", "group_name")
 
 
 def join_lists(resources: Block) -> None:
-    """Merges list items that name the same thing: tasks (then sorted), parameters, grants.
+    """Merge list items that name the same thing: tasks (then sorted), parameters, grants.
 
     Raises:
         BundleError: a job has two environments of one key, which the CLI would not merge.
@@ -57,7 +57,7 @@ def join_lists(resources: Block) -> None:
 
 
 def link_schemas(resources: Block) -> None:
-    """Turns the plain name of one of the bundle's schemas into a reference: prefixes reach it."""
+    """Turn the plain name of one of the bundle's schemas into a reference: prefixes reach it."""
     named = {
         (schema.get("catalog_name"), schema.get("name")): f"${{resources.schemas.{key}.name}}"
         for key, schema in resources.get("schemas", {}).items()
@@ -69,7 +69,7 @@ def link_schemas(resources: Block) -> None:
 
 
 def apply_presets(resources: Block, presets: Block, *, prefix_schemas: bool) -> None:
-    """Writes the presets into the resources: name prefix, tags, pauses, concurrent runs."""
+    """Write the presets into the resources: name prefix, tags, pauses, concurrent runs."""
     prefix = presets.get("name_prefix", "")
     tags = dict(sorted(presets.get("tags", {}).items()))
     if prefix:
@@ -97,7 +97,7 @@ def apply_presets(resources: Block, presets: Block, *, prefix_schemas: bool) -> 
 
 
 def simplify_prefix(prefix: str) -> str:
-    """Returns the prefix for names that take letters, digits and underscores only.
+    """Return the prefix for names that take letters, digits and underscores only.
 
     `[dev ann] ` becomes `dev_ann_`, while `pr_17_` loses its last underscore.
     """
@@ -108,7 +108,7 @@ def simplify_prefix(prefix: str) -> str:
 
 
 def apply_defaults(resources: Block, metadata: str) -> None:
-    """Writes what the CLI sets where nothing else did; `metadata` is the deployment's file."""
+    """Write what the CLI sets where nothing else did; `metadata` is the deployment's file."""
     for job in _list(resources, "jobs"):
         job.setdefault("name", "Untitled")
         job.setdefault("max_concurrent_runs", 1)
@@ -124,7 +124,7 @@ def apply_defaults(resources: Block, metadata: str) -> None:
 
 
 def apply_run_as(resources: Block, run_as: Block) -> None:
-    """Writes the bundle's `run_as` into each job that has none of its own.
+    """Write the bundle's `run_as` into each job that has none of its own.
 
     Raises:
         BundleError: it names no identity, or more than one.
@@ -137,7 +137,7 @@ def apply_run_as(resources: Block, run_as: Block) -> None:
 
 
 def apply_permissions(resources: Block, permissions: list[Any], user: str) -> None:
-    """Adds the bundle's permissions, and the deploying user's own, to jobs and experiments.
+    """Add the bundle's permissions, and the deploying user's own, to jobs and experiments.
 
     Raises:
         BundleError: a permission names nobody, or a level that a bundle does not have.

@@ -17,7 +17,7 @@ def _record(
     opaque: str = "",
     **fields: Shape,
 ) -> Record:
-    """Builds a record from names; a name with a star is required."""
+    """Build a record from names; a name with a star is required."""
     kinds = ((texts, TEXT), (numbers, NUMBER), (flags, FLAG), (lists, _TEXTS), (opaque, ANYTHING))
     named = {name: kind for names, kind in kinds for name in names.split()}
     required = frozenset(name[:-1] for name in named if name.endswith("*"))

@@ -71,14 +71,14 @@ ANYTHING = Anything()
 
 
 def choose(words: str) -> Scalar:
-    """Returns the shape of a text that must be one of the given words."""
+    """Return the shape of a text that must be one of the given words."""
     return Scalar("text", write_scalar, tuple(words.split()))
 
 
 def conform(
     value: Any, shape: Shape, path: str, at: Position | None = None, *, final: bool = False
 ) -> Any:
-    """Returns a value as the CLI reads it: numbers written as text and the like put right.
+    """Return a value as the CLI reads it: numbers written as text and the like put right.
 
     Args:
         value: the value; one that is a lone reference passes as it is.

@@ -11,7 +11,7 @@ _USER_PATHS = ("root_path", "file_path", "resource_path", "artifact_path", "stat
 
 
 def read_shorthand(tree: Block) -> Block:
-    """Writes out, in place, what targets and variables may leave unsaid."""
+    """Write out, in place, what targets and variables may leave unsaid."""
     for name, variable in _list_items(tree.get("variables")):
         tree["variables"][name] = Block() if variable is None else variable
     for name, target in _list_items(tree.get("targets")):
@@ -35,7 +35,7 @@ def _is_definition(value: Any) -> bool:
 
 
 def choose_target(tree: Block, wanted: str | None) -> str:
-    """Returns the target's name: the wanted one, the only one or the default one.
+    """Return the target's name: the wanted one, the only one or the default one.
 
     Raises:
         BundleError: there is no such target, or not exactly one default.
@@ -56,7 +56,7 @@ def choose_target(tree: Block, wanted: str | None) -> str:
 
 
 def apply_target(tree: Block, name: str) -> Block:
-    """Returns the configuration with one target laid over it and the targets gone.
+    """Return the configuration with one target laid over it and the targets gone.
 
     Raises:
         BundleError: the target sets an unknown variable, or changes a value's kind.
@@ -86,7 +86,7 @@ def apply_target(tree: Block, name: str) -> Block:
 
 
 def apply_mode(tree: Block) -> None:
-    """Writes what development mode sets where the bundle does not, in place."""
+    """Write what development mode sets where the bundle does not, in place."""
     if tree["bundle"].get("mode") != "development":
         return
     short_name = tree["workspace"]["current_user"]["short_name"]
@@ -101,7 +101,7 @@ def apply_mode(tree: Block) -> None:
 
 
 def check_mode(tree: Block, *, explicit_root: bool) -> None:
-    """Checks what the target's mode demands.
+    """Check what the target's mode demands.
 
     Args:
         tree: the resolved configuration.

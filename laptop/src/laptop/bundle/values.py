@@ -31,7 +31,7 @@ def merge(base: Any, override: Any, at: Position | None = None) -> Any:
 
 
 def merge_by(key: str, items: list[Any]) -> list[Any]:
-    """Merges the mappings of a list that share the same value of `key`, in order of appearance."""
+    """Merge the mappings of a list that share the same value of `key`, in order of appearance."""
     merged: dict[Any, Any] = {}
     for item in items:
         name = item.get(key, "")
@@ -55,7 +55,7 @@ def name_kind(value: Any) -> str:
 
 
 def write_scalar(value: Any) -> str | None:
-    """Returns a text, number or flag as text; None for anything else."""
+    """Return a text, number or flag as text; None for anything else."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():

@@ -10,7 +10,7 @@ _ENVIRONMENT = "BUNDLE_VAR_"
 
 
 def assign_values(variables: Block, given: Mapping[str, str], written: Block) -> None:
-    """Writes each variable's `value`, in place.
+    """Write each variable's `value`, in place.
 
     It is the given one, or `BUNDLE_VAR_name` of the environment, or the one `written` in the
     target's variable-overrides.json, or the default.

@@ -162,7 +162,7 @@ def _check_unique(ordered: Integers, table: KeyedTable, lookup: Lookup) -> None:
 def _codes(
     wanted: Sequence[pa.ChunkedArray], offered: Sequence[pa.ChunkedArray], lookup: Lookup
 ) -> tuple[Integers, Integers]:
-    """Number the keys of both sides alike; a key with a null in it is -1.
+    """Give the keys of both sides the same numbers; a key with a null in it is -1.
 
     Numbers rise as keys first appear in the table, so one that is sorted by key stays so.
     """

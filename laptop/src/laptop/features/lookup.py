@@ -19,7 +19,7 @@ class FeatureLookup:
         timestamp_lookup_key: Column of the DataFrame that says as of when; needed exactly when
             the table has a timeseries column.
         lookback_window: Greatest age of a row that is still taken.
-        default_values: What stands in for a null, by feature name after renaming.
+        default_values: Replacement for a null, by feature name after renaming.
 
     Raises:
         FeatureError: Arguments that do not fit each other.

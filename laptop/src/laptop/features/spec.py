@@ -39,7 +39,7 @@ class FeatureColumn:
 
     Attributes:
         name: Column it becomes, after renaming.
-        default_value: What stands in for a null, as text; None leaves the null.
+        default_value: Replacement for a null, as text; None leaves the null.
     """
 
     name: str

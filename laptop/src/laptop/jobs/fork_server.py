@@ -85,7 +85,7 @@ class Forks:
                 status = task.run(task.TaskSpec.read(Path(spec_file)))
             finally:
                 os._exit(status)
-        # On both sides: whoever is told of the child can end its group from then on.
+        # On both sides: the workspace can end the child's group as soon as it knows its number.
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._children[pid] = spec_file

@@ -47,14 +47,14 @@ FORMS = (
 
 
 def split_name(name: str) -> tuple[str, ...]:
-    """Return the parts of what stands between the braces; none of what is no name."""
+    """Return the parts of the name between the braces; none where it is no name."""
     if not NAME.fullmatch(name):
         return ()
     return tuple(part.strip("`") for part in re.findall(PART, name))
 
 
 def find_names(text: str) -> Iterator[str]:
-    """Yield what stands between the braces of a text's references."""
+    """Yield the names between the braces of a text's references."""
     for match in REFERENCE.finditer(text):
         yield match[1]
 

@@ -21,9 +21,8 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import AlreadyExists, NotFound
 from databricks.sdk.service.ml import PublishSpec, PublishSpecPublishMode
 
-from .absent_methods import AbsentMethods
+from .absent import absent_method, not_built
 from .entities.online_store import DatabricksOnlineStore, PublishedTable
-from .refusal import not_built
 
 _WRITE_TRIGGER = {"processingTime": "5 seconds"}
 _PUBLISH_TRIGGER = {"processingTime": "5 minutes"}
@@ -43,7 +42,7 @@ class _Unset(str):
 UNSET = _Unset()
 
 
-class FeatureEngineeringClient(AbsentMethods):
+class FeatureEngineeringClient:
     """Feature tables, training sets, packaged models and online tables of a laptop workspace.
 
     Args:
@@ -53,6 +52,10 @@ class FeatureEngineeringClient(AbsentMethods):
     def __init__(self, *, model_registry_uri: str | None = None) -> None:
         if model_registry_uri not in (None, "databricks-uc"):
             raise not_built(f"FeatureEngineeringClient(model_registry_uri={model_registry_uri!r})")
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a method that Databricks' client has and this one refuses."""
+        return absent_method(name)
 
     @cached_property
     def _workspace(self) -> WorkspaceClient:

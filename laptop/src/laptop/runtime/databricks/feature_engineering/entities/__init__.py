@@ -14,11 +14,9 @@ from laptop.features.tables import FeatureTable as FeatureTable
 
 from databricks.sdk.service import ml
 
-from ..absent_entities import AbsentEntities
-from ..refusal import refuse_classes
+from ..absent import CLASSES, Absent
 
-_REFUSED = refuse_classes(AbsentEntities)
-_REFUSED["PercentileApprox"] = _REFUSED["ApproxPercentile"]
+_ABSENT = {name: Absent(name, (), {}) for name in CLASSES}
 
 _OF_THE_SDK = """
     AvgFunction CountFunction CronScheduleMode DirectMtlsConfig DirectSchemas FieldDefinition
@@ -42,8 +40,8 @@ for _name in """
 
 
 def __getattr__(name: str) -> Any:
-    if name in _REFUSED:
-        return _REFUSED[name]
+    if name in _ABSENT:
+        return _ABSENT[name]
     if name in _OF_THE_SDK:
         return getattr(ml, name)
     if name == "StreamBackfillSource":

@@ -6,7 +6,7 @@ RUN := $(UV) run --no-sync
 
 # What is tested and what is typed.
 TESTS := tests
-TYPED := src laptop/src delivery tests
+TYPED := src delivery tests
 # [option: serving]
 TYPED += examples
 # [end]

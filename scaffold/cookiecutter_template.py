@@ -92,6 +92,7 @@ def _write_questions(manifest: Manifest, answers: Mapping[str, str]) -> str:
             questions[name] = [default, *others]
         else:
             questions[name] = write(Sentinel(manifest.sentinel).split(default), Jinja())
+    questions["_copy_without_render"] = ["*.whl"]
     questions["__prompts__"] = {name: q.description for name, q in manifest.questions.items()}
     return json.dumps(questions, indent=2) + "\n"
 

@@ -40,3 +40,10 @@ class TargetFolderError(ScaffoldError):
 
     def __init__(self, folder: str) -> None:
         super().__init__(f"{folder} is not empty. Name a new or an empty folder.")
+
+
+class BuildError(ScaffoldError):
+    """A package of this repository cannot be built."""
+
+    def __init__(self, package: str, said: str) -> None:
+        super().__init__(f"uv cannot build {package}/:\n{said.rstrip()}\nCorrect it.")

@@ -10,6 +10,7 @@ from .errors import StaleTemplateError
 from .manifest import load_answers, load_manifest
 from .refusals import list_refusals
 from .trees import File, Tree, compare, read_folder, read_repository, write_tree
+from .vendoring import vendor_laptop
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,17 @@ class Templates:
 
 
 def read_source(root: Path) -> Tree:
-    """Reads a repository less what is compiled from it."""
-    return {
+    """Reads a repository less what is compiled from it, with the laptop as projects have it.
+
+    Raises:
+        ScaffoldError: the laptop cannot be built, or is named in another way.
+    """
+    standing = {
         path: file
         for path, file in read_repository(root).items()
         if path != SCHEMA and not path.startswith(f"{FOLDER}/")
     }
+    return vendor_laptop(standing)
 
 
 def compile_templates(root: Path) -> Templates:

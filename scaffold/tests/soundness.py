@@ -44,7 +44,7 @@ def list_flaws(tree: Tree, answers: Answers) -> list[str]:
             flaws.append(f"{path} is longer than 120 characters")
         if path.casefold() in folded:
             flaws.append(f"{path} differs from another in case only")
-        if b"\r" in file.content:
+        if b"\r" in file.content and b"\0" not in file.content:
             flaws.append(f"{path} holds a carriage return")
         if _MARKER.search(file.content):
             flaws.append(f"{path} holds a marker")

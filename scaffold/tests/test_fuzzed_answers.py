@@ -80,12 +80,8 @@ def test_formatter_and_linter_find_nothing_to_do_in_what_is_accepted(
     different = {tuple(answers[one] for one in varied): answers for answers in accepted}
     for number, answers in enumerate(different.values()):
         tree = renderer.render(answers)
-        # What is verbatim is the root's, and passes its lint.
-        skipped = f"{answers['project_name']}/laptop/src/"
         linted = {
-            path: file
-            for path, file in tree.items()
-            if path.endswith((".py", "pyproject.toml")) and not path.startswith(skipped)
+            path: file for path, file in tree.items() if path.endswith((".py", "pyproject.toml"))
         }
         write_tree(linted, tmp_path / str(number))
     for command in (["format", "--check", "--quiet"], ["check", "--quiet"]):

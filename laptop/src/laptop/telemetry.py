@@ -9,5 +9,5 @@ TELEMETRY_OFF = {"MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 def pytest_load_initial_conftests() -> None:
-    """Set the variable before a conftest imports MLflow: `-p laptop.telemetry`."""
+    """Set the variable before a conftest imports MLflow."""
     os.environ.update(TELEMETRY_OFF)

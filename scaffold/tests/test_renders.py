@@ -20,7 +20,8 @@ STAY = re.compile(
     r"|(\.gitattributes|\.github/README\.md|CHANGELOG\.md|GNUmakefile|ruff\.toml|databricks_template_schema\.json)$"
 )
 STAYING = re.compile(
-    r"conformance/|scaffold|benchmarks/|make databricks-cli|(?<![.\w])laptop/|update/|update-project"
+    r"conformance/|scaffold|benchmarks/|make databricks-cli|(?<![.\w])laptop/"
+    r"|update/|update-project"
 )
 # What a project has of the laptop, and where it says so; see test_vendoring.py.
 VENDORED = re.compile(r"vendor/(README\.md|laptop-[\d.]+-py3-none-any\.whl)")

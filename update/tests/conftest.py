@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Template:
     (root / "docs" / "new.md").write_text("New.\n")
     (root / "docs" / "old.md").unlink()
     (root / "delivery" / "plan.py").chmod(0o755)
+    for path in ("laptop/pyproject.toml", "uv.lock"):
+        numbered = re.compile(r'(^name = "laptop"\nversion = )".*"', re.MULTILINE)
+        (root / path).write_text(numbered.sub(r'\1"9.0.0"', (root / path).read_text()))
     manifest = root / "scaffold" / "manifest.toml"
     text = manifest.read_text()
     assert text.count("\n[[belongings]]\n") > 1

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,29 @@ def test_an_untouched_project_becomes_what_the_new_version_makes(
     assert "docs/new.md (new)" in done.out
     assert done.out.endswith("Next: `make lint test`, then open a pull request.\n")
     assert os.access(project.root / "delivery" / "plan.py", os.X_OK)
+
+
+def test_a_new_version_of_the_laptop_takes_the_place_of_the_old_one(
+    project: Project, released: Template, update: Command
+) -> None:
+    names = ("pyproject.toml", "uv.lock")
+    (old,) = (project.root / "vendor").glob("*.whl")
+    for name in names:
+        assert old.name in (project.root / name).read_text()
+    (project.root / "pyproject.toml").write_text(
+        (project.root / "pyproject.toml").read_text() + "\n[tool.ours]\nadded = true\n"
+    )
+    project.commit("Ours")
+    update(project.root, released.root, "v0.2.0").succeed()
+    (new,) = (project.root / "vendor").glob("*.whl")
+    assert new.name == "laptop-9.0.0-py3-none-any.whl"
+    for name in names:
+        text = (project.root / name).read_text()
+        assert new.name in text
+        assert old.name not in text
+    command = [os.environ.get("UV", "uv"), "lock", "--check", "--offline"]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_changes_of_the_team_and_of_the_template_both_stand(

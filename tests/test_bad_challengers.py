@@ -36,16 +36,15 @@ from databricks.sdk import WorkspaceClient
 from sklearn.base import BaseEstimator
 
 from flight_delays.config.policy import load_policy
-from flight_delays.spec.selection import select_labelled_rows
 from flight_delays.lakehouse.served_version import as_records
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.lakehouse.errors import LakehouseError
 from flight_delays.lakehouse.model_logging import log_model
 from flight_delays.lakehouse.registry import read_version
 from flight_delays.lakehouse.scoring import RAW_MODEL
-from flight_delays.spec.windows import split_windows
 from flight_delays.problem import PROBLEM
 from flight_delays.tasks import deploy
+from flight_delays.tasks.holdout import load_holdout
 from flight_delays.tasks.parameters import in_schema
 
 MODEL, SCHEMA, ENDPOINT = {MODEL!r}, {SCHEMA!r}, {ENDPOINT!r}
@@ -77,7 +76,7 @@ class Strict(Faulty):
 lakehouse = Lakehouse()
 champion = read_version(lakehouse.registry, MODEL, 1)
 policy = load_policy("policy_small", PROBLEM.model_type)
-held_out = deploy.select_held_out(champion, policy, SCHEMA, lakehouse)
+held_out = load_holdout(champion.require_as_of(), policy, SCHEMA, lakehouse).rows.toPandas()
 folder = mlflow.artifacts.download_artifacts(champion.uri)
 sound = mlflow.sklearn.load_model(f"{{folder}}/{{RAW_MODEL}}")
 qualify = partial(in_schema, SCHEMA)

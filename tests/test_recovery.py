@@ -29,7 +29,7 @@ from flight_delays.tasks import deploy, validate
 MODEL, SCHEMA, FIRST = {MODEL!r}, {SCHEMA!r}, {FIRST!r}
 COMMON = ["--source=" + SCHEMA, "--policy=policy_small"]
 
-def validate(version):
+def check(version):
     arguments = [f"--model_uri=models:/{{MODEL}}/{{version}}", "--target=" + SCHEMA, "--job_run=1"]
     validate.run(validate.ValidateParameters.parse([*arguments, *COMMON]), Lakehouse())
 
@@ -90,7 +90,7 @@ tag_version(
 )
 lakehouse.registry.update_model_version(MODEL, str(number), "Learned from shuffled labels. " * 3)
 try:
-    validate(number)
+    check(number)
 except validate.ValidationFailedError as error:
     print(error)
 try:
@@ -109,7 +109,7 @@ def challenged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     laptop.succeed("feature_refresh", FIRST)
     done = laptop.run("model_training", FIRST, "--only", "train")
     assert done.returncode == 0, done.stdout + done.stderr
-    laptop.execute(TASK + "validate(1)")
+    laptop.execute(TASK + "check(1)")
     yield laptop
     connection.stop(home)
 

@@ -85,24 +85,64 @@ def test_report_of_a_validation_lies_where_the_version_says(trained: Laptop) -> 
     assert "Not compared" not in page
 
 
+KEPT = """
+import json
+import mlflow
+import pandas as pd
+from flight_delays.config.policy import load_policy
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.lakehouse.predictions import FILE, PredictionsChangedError, write_predictions
+from flight_delays.lakehouse.registry import read_version
+from flight_delays.problem import PROBLEM
+from flight_delays.tasks.comparison import compare_predictions
+from flight_delays.tasks.deploy import predict_held_out
+
+lakehouse = Lakehouse()
+policy = load_policy("policy_small", PROBLEM.model_type)
+first = read_version(lakehouse.registry, {model!r}, 1)
+kept = predict_held_out(first, None, policy, {schema!r}, lakehouse)
+untagged = type(first)(**{{**vars(first), "tags": {{"as_of": first.tags["as_of"]}}}})
+scored = predict_held_out(untagged, None, policy, {schema!r}, lakehouse)
+same = compare_predictions(kept, policy) == compare_predictions(scored, policy)
+write_predictions(lakehouse.registry, first, kept.assign(prediction=0.5))
+try:
+    predict_held_out(first, None, policy, {schema!r}, lakehouse)
+    refusal = ""
+except PredictionsChangedError as error:
+    refusal = str(error)
+write_predictions(lakehouse.registry, first, kept)
+print(json.dumps([len(kept), same, refusal]))
+"""
+
+
+def test_deploy_compares_the_predictions_that_validate_has_kept(trained: Laptop) -> None:
+    rows, same, refusal = json.loads(
+        trained.execute(KEPT.format(model=MODEL, schema=SCHEMA)).splitlines()[-1]
+    )
+    assert rows >= load_policy("policy_small", PROBLEM.model_type).validation.min_rows
+    assert same
+    assert "Run validate again" in refusal
+
+
 AGAIN = """
 from datetime import UTC, datetime
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.lakehouse.registry import read_version
-from flight_delays.lakehouse.validation_results import Result, write_results
+from flight_delays.lakehouse.validation_results import write_results
+from flight_delays.promotion.checks import Check
 
 lakehouse = Lakehouse()
 version = read_version(lakehouse.registry, {model!r}, 1)
 for run, names in (("a", "xyz"), ("b", "x"), ("a", "xy")):
-    results = [
-        Result(check_name=name, value=None, threshold=1, ok=False, detail="it's off")
+    checks = [
+        Check(name=name, value=None, threshold=1, ok=False, detail="it's off")
         for name in names
     ]
     write_results(
         lakehouse.spark,
         "{schema}.again",
         version,
-        results,
+        checks,
         job_run=run,
         judged_at=datetime.now(UTC),
     )

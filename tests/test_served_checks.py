@@ -24,13 +24,14 @@ from flight_delays.lakehouse.errors import EndpointError
 from flight_delays.lakehouse.registry import read_version
 from flight_delays.lakehouse.watermarks import COMPUTED, PUBLISHED
 from flight_delays.problem import PROBLEM
-from flight_delays.tasks import deploy
+from flight_delays.tasks.holdout import load_holdout
 from flight_delays.tasks.served_checks import compare_with_batch
 
 lakehouse = Lakehouse()
 version = read_version(lakehouse.registry, {MODEL!r}, 1)
 policy = load_policy("policy_small", PROBLEM.model_type)
-held_out = deploy.select_held_out(version, policy, {SCHEMA!r}, lakehouse)
+holdout = load_holdout(version.require_as_of(), policy, {SCHEMA!r}, lakehouse)
+held_out = holdout.rows.toPandas()
 served = ServedVersion(
     lakehouse.workspace, {endpoint_name(MODEL)!r}, entity_name(version), PROBLEM.model_type
 )

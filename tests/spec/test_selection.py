@@ -1,14 +1,20 @@
 """Rows to learn from and to score: none from outside the interval, no label from the future."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
-from flight_delays.spec.selection import select_labelled_rows, select_open_rows, select_rows
+from flight_delays.spec.selection import (
+    sample_days,
+    select_labelled_rows,
+    select_open_rows,
+    select_rows,
+)
 from flight_delays.spec.windows import Interval
 
 from tests.spec.orders import ORDERS_PROBLEM
@@ -109,3 +115,27 @@ def test_open_rows_are_those_of_whose_outcome_nothing_is_known_by_then(
     assert tuple(opened.columns) == ORDERS_PROBLEM.columns
     closed = select_open_rows(tables, ORDERS_PROBLEM, qualify, interval, AUGUST + MINUTE)
     assert ids(closed) == []
+
+
+@pytest.fixture
+def month(spark: SparkSession) -> DataFrame:
+    """Rows of three days: one of the first, ten of the second, twenty of the third."""
+    days = [0] + [1] * 10 + [2] * 20
+    decided = [JUNE + timedelta(days=day, minutes=number) for number, day in enumerate(days)]
+    rows = [(number, at) for number, at in enumerate(decided)]
+    return spark.createDataFrame(rows, "order_id BIGINT, ordered_at TIMESTAMP")
+
+
+def test_as_many_rows_as_allowed_are_all_kept(month: DataFrame) -> None:
+    kept, total = sample_days(month, ORDERS_PROBLEM, 31)
+    assert (kept.count(), total) == (31, 31)
+
+
+def test_sample_keeps_each_day_and_its_share_and_is_the_same_each_time(month: DataFrame) -> None:
+    kept, total = sample_days(month, ORDERS_PROBLEM, 10)
+    again, _ = sample_days(month.orderBy("order_id", ascending=False), ORDERS_PROBLEM, 10)
+    assert total == 31
+    assert kept.columns == month.columns
+    assert ids(kept) == ids(again)
+    days = Counter(row["day"] for row in kept.selectExpr("to_date(ordered_at) AS day").collect())
+    assert sorted(days.values()) == [1, 4, 7]

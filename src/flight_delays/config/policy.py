@@ -84,6 +84,7 @@ class ValidationPolicy(Section):
 
     Attributes:
         min_rows: Fewest held-out rows.
+        max_rows: Most held-out rows that are measured; of more, a sample of each day is.
         metrics: Metrics of the problem's model type, each with the bounds it is held to.
         slices: The same within slices.
         required_tags: Tags that the version must carry, not blank.
@@ -91,10 +92,17 @@ class ValidationPolicy(Section):
     """
 
     min_rows: Count
+    max_rows: Count
     metrics: dict[str, Bounds] = Field(min_length=1)
     slices: Slices
     required_tags: list[Text] = Field(min_length=1)
     min_description: Count
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.max_rows < self.min_rows:
+            raise ValueError(f"max_rows ({self.max_rows}) is below min_rows ({self.min_rows})")
+        return self
 
 
 class ComparisonPolicy(Section):

@@ -77,6 +77,31 @@ def select_open_rows(
     )
 
 
+def sample_days(rows: "DataFrame", problem: Problem, max_rows: int) -> tuple["DataFrame", int]:
+    """Return `max_rows` rows or a few more, sampled within each day by a hash of their keys.
+
+    Args:
+        rows: Rows with the problem's `columns`.
+        problem: What a row is.
+        max_rows: How many to keep; every day keeps one at least.
+
+    Returns:
+        The sample, the same for the same rows, and how many rows there are in all.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F  # noqa: N812
+
+    total = rows.count()
+    if total <= max_rows:
+        return rows, total
+    keys = F.concat_ws("|", *(F.col(key).cast("string") for key in problem.keys))
+    day = Window.partitionBy(F.to_date(problem.spine.decision_at))
+    position = F.row_number().over(day.orderBy(F.md5(keys)))
+    kept = F.ceil(F.count("*").over(day) * F.lit(max_rows / total))
+    ranked = rows.withColumns({"_position": position, "_kept": kept})
+    return ranked.where("_position <= _kept").drop("_position", "_kept"), total
+
+
 def _write_columns(problem: Problem, known_by: datetime | None) -> str:
     features_at = problem.refresh.write_instant(f"s.{problem.spine.decision_at}")
     if known_by is not None:

@@ -1,8 +1,6 @@
 """Task: compare a model of this deployment with the Champion of another, which is only read."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated
 
 import mlflow
@@ -14,16 +12,14 @@ from ..evaluation.errors import UnusableInputError
 from ..evaluation.side_by_side import compare_metrics, compare_slices
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.registry import MODEL_URI, find_newest
-from ..lakehouse.scoring import score
 from ..problem import PROBLEM
 from ..promotion.decide import simulate_decision
 from ..promotion.model_version import ModelVersion
 from ..reports import ComparedVersion, ComparisonReport, write_comparison, write_comparison_page
-from ..spec.selection import select_labelled_rows
-from ..spec.windows import Interval, split_windows
-from .comparison import compare_predictions, predict_incumbent
+from .comparison import INCUMBENT, add_incumbent, compare_predictions
+from .holdout import Holdout, load_holdout, score_holdout
 from .model_selection import ComparisonRefusedError, find_champion, find_version, require_alike
-from .parameters import FullName, Parameters, SchemaName, Text, in_schema
+from .parameters import FullName, Parameters, SchemaName, Text
 from .sources import advise, require_source
 
 PAGE = "comparison.html"
@@ -65,23 +61,8 @@ class CompareParameters(Parameters):
     job_run: Text
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Scored:
-    """The held-out rows, and what both say of them.
-
-    Attributes:
-        interval: When they were decided.
-        rows: The rows with label, features and the version's `prediction`.
-        incumbent: The Champion's predictions, in the same order.
-    """
-
-    interval: Interval
-    rows: pd.DataFrame
-    incumbent: pd.Series
-
-
 def run(parameters: CompareParameters, lakehouse: Lakehouse) -> None:
-    """Compare on the rows held out from the version, and say what the gate there would decide.
+    """Compare on the rows held out from the version, and report what the gate there would decide.
 
     Raises:
         ComparisonRefusedError: There is nothing to compare, or the two cannot be compared.
@@ -94,74 +75,71 @@ def run(parameters: CompareParameters, lakehouse: Lakehouse) -> None:
     require_source(lakehouse.spark, parameters.source, parameters.model)
     for each in (version, champion):
         require_alike(each)
-    scored = score_both(version, champion, policy, parameters, lakehouse)
+    holdout = load_holdout(version.require_as_of(), policy, parameters.source, lakehouse)
+    rows = score_both(version, champion, holdout, parameters, lakehouse)
     newest = find_newest(lakehouse.workspace, champion.model) or champion.version
-    report = compare_versions(version, champion, scored, policy, parameters, number=newest + 1)
+    report = compare_versions(
+        version, champion, rows, f"of {parameters.source} decided {holdout}", policy, newest + 1
+    )
     print(write_comparison(report))
-    record(report, version, champion, parameters, lakehouse)
+    log_comparison(report, version, champion, parameters, lakehouse)
 
 
 def score_both(
     version: ModelVersion,
     champion: ModelVersion,
-    policy: Policy,
+    holdout: Holdout,
     parameters: CompareParameters,
     lakehouse: Lakehouse,
-) -> Scored:
-    """Have both predict the rows held out from the version, each with the features it looks up."""
-    as_of = version.require_as_of()
-    interval = split_windows(as_of, policy.windows).holdout
-    qualify = partial(in_schema, parameters.source)
-    rows = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, interval, as_of)
-    scored = score(lakehouse.feature_store, version.uri, rows)
+) -> pd.DataFrame:
+    """Return the held-out rows with predictions of both, each with the features it looks up."""
+    scored = score_holdout(version, holdout, lakehouse)
     if scored.empty:
         raise ComparisonRefusedError(
-            f"{parameters.source} has no row with a known label that was decided {interval}, the "
+            f"{parameters.source} has no row with a known label that was decided {holdout}, the "
             f"rows held out from version {version.version} of {version.model}. "
             f"{advise(parameters.source, parameters.model)}"
         )
-    incumbent = predict_incumbent(scored, rows, champion, lakehouse)
-    for each, predictions in ((version, scored["prediction"]), (champion, incumbent)):
+    rows = add_incumbent(scored, holdout, champion, lakehouse)
+    for each, predictions in ((version, rows["prediction"]), (champion, rows[INCUMBENT])):
         try:
-            PROBLEM.model_type.read(scored[PROBLEM.label.column], predictions)
+            PROBLEM.model_type.read(rows[PROBLEM.label.column], predictions)
         except UnusableInputError as error:
             raise ComparisonRefusedError(
                 f"Version {each.version} of {each.model} cannot be compared. {error}"
             ) from error
-    return Scored(interval=interval, rows=scored, incumbent=incumbent)
+    return rows
 
 
 def compare_versions(
     version: ModelVersion,
     champion: ModelVersion,
-    scored: Scored,
+    rows: pd.DataFrame,
+    description: str,
     policy: Policy,
-    parameters: CompareParameters,
-    *,
     number: int,
 ) -> ComparisonReport:
-    """Compare by all there is to compare by; by the policy's loss alone it is decided.
+    """Compare by every loss and metric; the policy's loss alone decides.
 
     Args:
         version: The version that is tried.
         champion: The Champion.
-        scored: What both say of the held-out rows.
+        rows: The held-out rows with predictions of both.
+        description: What rows they are.
         policy: How to compare.
-        parameters: Parameters of the task.
         number: The number that the version would have beside the Champion.
     """
-    rows, incumbent = scored.rows, scored.incumbent
     labels, predictions = PROBLEM.model_type.read(rows[PROBLEM.label.column], rows["prediction"])
-    _, others = PROBLEM.model_type.read(labels, incumbent)
+    _, others = PROBLEM.model_type.read(labels, rows[INCUMBENT])
     by = policy.comparison.loss
     losses = [by, *(loss for loss in PROBLEM.model_type.losses if loss != by)]
-    comparisons = [compare_predictions(rows, incumbent, loss, policy) for loss in losses]
+    comparisons = [compare_predictions(rows, policy, loss) for loss in losses]
     slices = policy.validation.slices
     return ComparisonReport(
         challenger=ComparedVersion(version.model, version.version, version.as_of),
         champion=ComparedVersion(champion.model, champion.version, champion.as_of),
         compared_at=datetime.now(UTC),
-        rows=f"{len(rows):,} rows of {parameters.source} decided {scored.interval}",
+        rows=f"{len(rows):,} rows {description}",
         number=number,
         decision=simulate_decision(
             version,
@@ -187,7 +165,7 @@ def compare_versions(
     )
 
 
-def record(
+def log_comparison(
     report: ComparisonReport,
     version: ModelVersion,
     champion: ModelVersion,

@@ -1,6 +1,4 @@
-"""Who a version is compared with, and how both do on the same rows."""
-
-from typing import TYPE_CHECKING
+"""Compare a version with its incumbent: the Champion, or the heuristic baseline."""
 
 import pandas as pd
 
@@ -10,58 +8,58 @@ from ..lakehouse.context import Lakehouse
 from ..lakehouse.scoring import score
 from ..problem import PROBLEM
 from ..promotion.model_version import ModelVersion
+from .holdout import Holdout
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+# Columns beside `prediction`: the incumbent's predictions, and its version; 0 is the baseline.
+INCUMBENT = "incumbent_prediction"
+INCUMBENT_VERSION = "incumbent_version"
 
 
-def compare_with(
+def add_incumbent(
     scored: pd.DataFrame,
-    rows: "DataFrame",
+    holdout: Holdout,
     champion: ModelVersion | None,
-    policy: Policy,
     lakehouse: Lakehouse,
-) -> Comparison:
-    """Compare scored rows with what the champion, or the heuristic baseline, says of them.
+) -> pd.DataFrame:
+    """Return scored rows with the predictions of their incumbent.
 
     Args:
-        scored: The rows with labels, features and the version's predictions.
-        rows: The same rows, not scored.
-        champion: Who to compare with; where there is none, the heuristic baseline.
-        policy: How to compare.
+        scored: The held-out rows with features and the version's `prediction`.
+        holdout: The same rows, not scored.
+        champion: The Champion; where there is none, the heuristic baseline is used.
         lakehouse: The platform's clients.
     """
-    incumbent = predict_incumbent(scored, rows, champion, lakehouse)
-    return compare_predictions(scored, incumbent, policy.comparison.loss, policy)
-
-
-def predict_incumbent(
-    scored: pd.DataFrame, rows: "DataFrame", champion: ModelVersion | None, lakehouse: Lakehouse
-) -> pd.Series:
-    """Return what the champion, or the heuristic baseline, says of scored rows, in their order."""
     if champion is None:
-        return pd.Series(PROBLEM.heuristic_baseline(scored), index=scored.index)
+        scored = scored.assign(**{INCUMBENT: PROBLEM.heuristic_baseline(scored)})
+        return scored.assign(**{INCUMBENT_VERSION: 0})
     keys = list(PROBLEM.keys)
-    other = score(lakehouse.feature_store, champion.uri, rows)
-    # Rows come back in any order: they are brought together by what they are.
-    return scored[keys].merge(
-        other[[*keys, "prediction"]], on=keys, how="left", validate="one_to_one"
-    )["prediction"]
+    other = score(lakehouse.feature_store, champion.uri, holdout.rows)
+    other = other[[*keys, "prediction"]].rename(columns={"prediction": INCUMBENT})
+    # Rows come back in any order, so they are joined by their keys.
+    joined = scored.drop(columns=[INCUMBENT, INCUMBENT_VERSION], errors="ignore").merge(
+        other, on=keys, how="left", validate="one_to_one"
+    )
+    return joined.assign(**{INCUMBENT_VERSION: champion.version})
 
 
-def compare_predictions(
-    scored: pd.DataFrame, incumbent: pd.Series, loss: str, policy: Policy
-) -> Comparison:
-    """Compare scored rows with another's predictions of them by a loss, as the policy says."""
+def compare_predictions(rows: pd.DataFrame, policy: Policy, loss: str = "") -> Comparison:
+    """Compare predictions with the incumbent's, by the policy.
+
+    Args:
+        rows: Rows with label, `prediction` and the incumbent's.
+        policy: How to compare.
+        loss: The loss to compare by; the policy's where empty.
+    """
+    settings = policy.comparison
     return compare(
-        scored[PROBLEM.label.column],
-        scored["prediction"],
-        incumbent,
+        rows[PROBLEM.label.column],
+        rows["prediction"],
+        rows[INCUMBENT],
         model_type=PROBLEM.model_type,
-        loss=loss,
-        # Rows of one day share what the day was like, and err together.
-        blocks=scored[PROBLEM.spine.decision_at].dt.date,
-        resamples=policy.comparison.resamples,
-        confidence=policy.comparison.confidence,
-        seed=policy.comparison.seed,
+        loss=loss or settings.loss,
+        # Rows of one day share its circumstances, so their errors are correlated.
+        blocks=rows[PROBLEM.spine.decision_at].dt.date,
+        resamples=settings.resamples,
+        confidence=settings.confidence,
+        seed=settings.seed,
     )

@@ -1,4 +1,4 @@
-"""The rows of a window with their features as known then, in one order."""
+"""Rows of a window with their features as known then, in one order."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ..config.policy import Policy
 from ..lakehouse.context import Lakehouse
 from ..problem import PROBLEM
 from ..spec.selection import select_labelled_rows, select_rows
-from ..spec.windows import Interval
+from ..spec.windows import Interval, split_windows
+from .holdout import load_holdout
 from .parameters import in_schema
 
 if TYPE_CHECKING:
     from databricks.feature_engineering.training_set import TrainingSet
+    from pyspark.sql import DataFrame
 
 
 class TrainingDataError(Exception):
@@ -27,7 +30,7 @@ class Rows:
 
     Attributes:
         interval: When they were decided.
-        training_set: What a model that learns from them is logged with.
+        training_set: The training set that a model fitted to them is logged with.
         frame: The problem's columns, its inputs and the label, by the time of decision.
     """
 
@@ -36,13 +39,13 @@ class Rows:
     frame: pd.DataFrame
 
     @property
-    def inputs(self) -> pd.DataFrame:
-        """What a model sees."""
+    def features(self) -> pd.DataFrame:
+        """The features."""
         return self.frame[list(PROBLEM.feature_columns)]
 
     @property
     def labels(self) -> pd.Series:
-        """What happened."""
+        """The labels."""
         return self.frame[PROBLEM.label.column]
 
 
@@ -51,34 +54,58 @@ def table_names(source: str) -> list[str]:
     return [in_schema(source, table.name) for table in PROBLEM.feature_tables]
 
 
-def read_rows(
+def read_training_rows(
+    as_of: datetime, policy: Policy, source: str, remedy: str, lakehouse: Lakehouse
+) -> Rows:
+    """Return the rows of the training window before an instant.
+
+    Raises:
+        TrainingDataError: There is none.
+    """
+    interval = split_windows(as_of, policy.windows).training
+    qualify = partial(in_schema, source)
+    labelled = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, interval, as_of)
+    return read_features("training", interval, labelled, source, remedy, lakehouse)
+
+
+def read_holdout_rows(
+    as_of: datetime, policy: Policy, source: str, remedy: str, lakehouse: Lakehouse
+) -> Rows:
+    """Return the rows held out before an instant.
+
+    Raises:
+        TrainingDataError: There is none.
+    """
+    holdout = load_holdout(as_of, policy, source, lakehouse)
+    return read_features("holdout", holdout.interval, holdout.rows, source, remedy, lakehouse)
+
+
+def read_features(
     name: str,
     interval: Interval,
-    as_of: datetime,
+    labelled: "DataFrame",
     source: str,
     remedy: str,
     lakehouse: Lakehouse,
 ) -> Rows:
-    """Return the rows of a window.
+    """Return labelled rows with their features as known then, by the time of decision.
 
     Args:
-        name: The window, as people call it.
-        interval: When its rows were decided.
-        as_of: Labels known later are not known.
+        name: The window, for messages.
+        interval: When the rows were decided.
+        labelled: The rows.
         source: Schema of the tables, with its catalog.
-        remedy: What brings rows, as a sentence.
+        remedy: What makes rows available, as a sentence.
         lakehouse: The platform's clients.
 
     Raises:
         TrainingDataError: There is none.
     """
     qualify = partial(in_schema, source)
-    labelled = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, interval, as_of)
     if labelled.isEmpty():
         raise TrainingDataError(
-            f"No row with a known label was decided {interval}, the {name} window of "
-            f"as_of {as_of}. {remedy} Or give another as_of, or wider windows in the policy "
-            "under conf/."
+            f"No row with a known label was decided {interval}, the {name} window. {remedy} Or "
+            "give another as_of, or wider windows in the policy under conf/."
         )
     create = partial(
         lakehouse.feature_store.create_training_set,
@@ -86,7 +113,7 @@ def read_rows(
         feature_lookups=PROBLEM.look_ups(qualify),
         label=PROBLEM.label.column,
     )
-    # The model is not to see keys and times, but rows are divided and sliced by them.
+    # Keys and times are no features, but rows are divided and sliced by them.
     rows = create(exclude_columns=[]).load_df().toPandas()
     # Rows come in any order; in one order the same data makes the same model.
     rows = rows.sort_values([PROBLEM.spine.decision_at, *PROBLEM.keys], ignore_index=True)

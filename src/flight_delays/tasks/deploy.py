@@ -11,16 +11,15 @@ from ..lakehouse.context import Lakehouse
 from ..lakehouse.endpoint import Size
 from ..lakehouse.errors import LakehouseError
 from ..lakehouse.online_store import require_online, require_online_store
+from ..lakehouse.predictions import read_predictions
 from ..lakehouse.registry import parse_model_uri, read_aliases, read_version, set_alias, tag_version
 from ..lakehouse.rollout import roll_out
-from ..lakehouse.scoring import score
 from ..problem import PROBLEM
 from ..promotion.decide import CHAMPION, decide, precheck
 from ..promotion.decisions import Decision, Keep, Promote, Reject
 from ..promotion.model_version import ModelVersion
-from ..spec.selection import select_labelled_rows
-from ..spec.windows import split_windows
-from .comparison import compare_with
+from .comparison import INCUMBENT_VERSION, add_incumbent, compare_predictions
+from .holdout import load_holdout, score_holdout
 from .parameters import Parameters, SchemaName, Text, in_schema
 from .served_checks import check_served
 
@@ -35,7 +34,7 @@ class DeployParameters(Parameters):
     """Parameters of the deploy task.
 
     Attributes:
-        model_uri: The version that validate let challenge.
+        model_uri: The version that validate has made Challenger.
         source: Schema of the feature tables, with its catalog.
         policy: Policy file under conf/.
         online_store: Store in which the endpoint looks features up, where there is an endpoint.
@@ -52,7 +51,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
 
     A version that does not answer as it was judged leaves both as they were.
 
-    Killed anywhere, the task can run again: it decides alike and completes what stands.
+    Killed anywhere, the task can run again: it decides alike and completes what is there.
 
     Raises:
         PromotionRefusedError: The decision is to reject.
@@ -67,8 +66,17 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
         if champion_number is None
         else read_version(lakehouse.registry, model, champion_number)
     )
-    held_out = select_held_out(challenger, policy, parameters.source, lakehouse)
-    decision = decide_on(challenger, champion, policy, held_out, lakehouse)
+    held_out = pd.DataFrame()
+    decision: Decision | None = precheck(challenger, champion)
+    if not isinstance(decision, Reject):
+        held_out = predict_held_out(challenger, champion, policy, parameters.source, lakehouse)
+        decision = decision or decide(
+            challenger,
+            champion,
+            compare_predictions(held_out, policy),
+            min_gain=policy.comparison.min_gain,
+            first_min_gain=policy.comparison.first_min_gain,
+        )
     print(f"{decision.label}: {decision.reason}")
     lakehouse.set_task_value("decision", decision.label)
     lakehouse.set_task_value("reason", decision.reason)
@@ -84,35 +92,33 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
             promote(challenger, champion, held_out, parameters.source, lakehouse)
         case Keep():
             # A killed promotion may have left the endpoint ahead of the alias.
-            standing = champion or challenger
-            serve(standing, standing, held_out, parameters.source, lakehouse, lambda: None)
-            lakehouse.set_task_value("champion", standing.version)
+            current = champion or challenger
+            serve(current, current, held_out, parameters.source, lakehouse, lambda: None)
+            lakehouse.set_task_value("champion", current.version)
         case Reject():
             raise PromotionRefusedError(decision.reason)
 
 
-def decide_on(
+def predict_held_out(
     challenger: ModelVersion,
     champion: ModelVersion | None,
     policy: Policy,
-    held_out: pd.DataFrame,
+    source: str,
     lakehouse: Lakehouse,
-) -> Decision:
-    """Compare on the held-out rows what has to be compared, and decide."""
-    candidate = challenger
-    incumbent = champion if champion else None
-    settled = precheck(candidate, incumbent)
-    if settled is not None:
-        return settled
-    rows = lakehouse.spark.createDataFrame(held_out)
-    scored = score(lakehouse.feature_store, challenger.uri, rows)
-    return decide(
-        candidate,
-        incumbent,
-        compare_with(scored, rows, champion, policy, lakehouse),
-        min_gain=policy.comparison.min_gain,
-        first_min_gain=policy.comparison.first_min_gain,
-    )
+) -> pd.DataFrame:
+    """Return the held-out rows with label, prediction and the incumbent's prediction.
+
+    Those that validate has kept are used where they are of the same incumbent; otherwise the rows
+    are scored again.
+    """
+    kept = read_predictions(challenger)
+    is_champion = champion is not None and champion.version == challenger.version
+    incumbent = champion.version if champion else 0
+    if kept is not None and (is_champion or (kept[INCUMBENT_VERSION] == incumbent).all()):
+        return kept
+    holdout = load_holdout(challenger.require_as_of(), policy, source, lakehouse)
+    scored = score_holdout(challenger, holdout, lakehouse)
+    return scored if is_champion else add_incumbent(scored, holdout, champion, lakehouse)
 
 
 def promote(
@@ -154,10 +160,10 @@ def make_champion(challenger: ModelVersion, previous: int | None, lakehouse: Lak
     Raises:
         LakehouseError: It was moved by another meanwhile; it is left where it is.
     """
-    standing = read_aliases(lakehouse.registry, challenger.model).get(CHAMPION)
-    if standing != previous:
+    current = read_aliases(lakehouse.registry, challenger.model).get(CHAMPION)
+    if current != previous:
         raise LakehouseError(
-            f"{CHAMPION} of {challenger.model} was version {previous} and is {standing} now: "
+            f"{CHAMPION} of {challenger.model} was version {previous} and is {current} now: "
             "another writer moved it. Run the job again."
         )
     try:
@@ -214,17 +220,6 @@ def require_look_ups(parameters: DeployParameters, lakehouse: Lakehouse) -> None
         require_online_store(lakehouse.feature_store, parameters.online_store)
         tables = [in_schema(parameters.source, table.name) for table in PROBLEM.feature_tables]
         require_online(lakehouse.workspace, tables)
-
-
-def select_held_out(
-    challenger: ModelVersion, policy: Policy, source: str, lakehouse: Lakehouse
-) -> pd.DataFrame:
-    """Return the rows held out from the challenger, with their labels, in order."""
-    as_of = challenger.require_as_of()
-    holdout = split_windows(as_of, policy.windows).holdout
-    qualify = partial(in_schema, source)
-    rows = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, holdout, as_of)
-    return rows.toPandas().sort_values(list(PROBLEM.columns), ignore_index=True)
 
 
 def main() -> None:

@@ -13,9 +13,8 @@ from ..lakehouse.registry import read_version, tag_version
 from ..lakehouse.tables import read_versions
 from ..problem import PROBLEM
 from ..promotion.model_version import AS_OF_TAG, MODEL_TYPE_TAG, PENDING, STATUS_TAG
-from ..spec.windows import split_windows
 from .backtest import make_time_split, try_candidates, write_figures
-from .datasets import Rows, read_rows, table_names
+from .datasets import Rows, read_holdout_rows, read_training_rows, table_names
 from .parameters import FullName, Instant, Parameters, SchemaName, Switch, Text
 from .sources import advise, require_source
 from .training_report import Training, explain_model, log_record, write_description
@@ -57,13 +56,12 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
     policy = load_policy(parameters.policy, PROBLEM.model_type)
     extras = load_training()
     hyperparameters = load_configuration("model", PROBLEM.hyperparameters)
-    windows = split_windows(parameters.as_of, policy.windows)
     loss = policy.comparison.loss
     source, as_of = parameters.source, parameters.as_of
     remedy = advise(source, parameters.model)
     require_source(lakehouse.spark, source, parameters.model)
-    train = read_rows("training", windows.training, as_of, source, remedy, lakehouse)
-    held_out = read_rows("holdout", windows.holdout, as_of, source, remedy, lakehouse)
+    train = read_training_rows(as_of, policy, source, remedy, lakehouse)
+    held_out = read_holdout_rows(as_of, policy, source, remedy, lakehouse)
 
     tags = {
         AS_OF_TAG: as_of.isoformat(),
@@ -82,8 +80,8 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
             propose_change(tune(more, PROBLEM.build_model, hyperparameters, search), loss)
 
         model = PROBLEM.build_model(hyperparameters)
-        model.fit(train.inputs, train.labels)
-        predictions = model.predict(held_out.inputs)
+        model.fit(train.features, train.labels)
+        predictions = model.predict(held_out.features)
         measured = measure(held_out, predictions)
         print(f"held out: {write_figures(measured)}")
         mlflow.log_params(hyperparameters.model_dump())

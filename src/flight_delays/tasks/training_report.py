@@ -78,7 +78,7 @@ def explain_model(
     return ModelExplanation(
         measure_importance(
             model.predict,
-            held_out.inputs.iloc[chosen],
+            held_out.features.iloc[chosen],
             held_out.labels.iloc[chosen],
             model_type=PROBLEM.model_type,
             loss=loss,
@@ -87,8 +87,8 @@ def explain_model(
         ),
         explain(
             model.predict,
-            held_out.inputs.iloc[explained],
-            train.inputs.iloc[background],
+            held_out.features.iloc[explained],
+            train.features.iloc[background],
             seed=spend.seed,
         ),
     )

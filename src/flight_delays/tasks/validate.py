@@ -1,4 +1,4 @@
-"""Task: validate a registered version; let it challenge, or fail with the reasons."""
+"""Task: validate a registered version: PASSED and Challenger, or FAILED with the reasons."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from ..evaluation.errors import UnusableInputError
 from ..evaluation.freshness import Freshness, measure_figures
 from ..evaluation.metrics import largest_difference
 from ..lakehouse.context import Lakehouse
+from ..lakehouse.predictions import write_predictions
 from ..lakehouse.registry import (
     parse_model_uri,
     read_aliases,
@@ -20,29 +21,29 @@ from ..lakehouse.registry import (
     tag_version,
 )
 from ..lakehouse.scoring import has_signature, predict_as_served
-from ..lakehouse.validation_results import RESULTS, Result, write_results
+from ..lakehouse.validation_results import RESULTS, write_results
 from ..problem import PROBLEM
 from ..promotion.decide import CHALLENGER, CHAMPION
 from ..promotion.decisions import Failed, Verdict
 from ..promotion.gate import Evidence, validate
 from ..promotion.model_version import STATUS_TAG, ModelVersion
 from ..reports import Incumbent, Report, write_report
-from .comparison import compare_with
-from .holdout import Holdout, load_holdout
+from .comparison import INCUMBENT, INCUMBENT_VERSION, add_incumbent, compare_predictions
+from .holdout import Holdout, OtherRows, load_holdout, score_holdout, score_other_rows
 from .parameters import Name, Parameters, SchemaName, Text, in_schema
 
 REPORT = "validation.html"
 
 
 class ValidationFailedError(Exception):
-    """The version did not pass; the job stops here and people are told."""
+    """The version did not pass; the job stops here and sends its notifications."""
 
 
 class ValidateParameters(Parameters):
     """Parameters of the validate task.
 
     Attributes:
-        model_uri: The version to validate, as train left it.
+        model_uri: The version to validate, from train.
         source: Schema of the feature tables, with its catalog.
         target: Schema that takes the table of results, with its catalog.
         policy: Policy file under conf/.
@@ -57,7 +58,7 @@ class ValidateParameters(Parameters):
 
 
 def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
-    """Gather the evidence, validate it, and record the verdict where deploy and people read it.
+    """Gather the evidence, validate it, and record the verdict for deploy and for people.
 
     Raises:
         ValidationFailedError: The verdict is FAILED.
@@ -65,8 +66,10 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
     policy = load_policy(parameters.policy, PROBLEM.model_type)
     model, number = parse_model_uri(parameters.model_uri)
     version = read_version(lakehouse.registry, model, number)
-    held_out = load_holdout(version, policy, parameters.source, lakehouse)
-    evidence = gather_evidence(version, policy, held_out)
+    holdout = load_holdout(version.require_as_of(), policy, parameters.source, lakehouse)
+    scored = score_holdout(version, holdout, lakehouse)
+    others = score_other_rows(version, holdout, policy, parameters.source, lakehouse)
+    evidence = gather_evidence(version, policy, scored, others)
     verdict = validate(evidence, policy.validation)
     print_checks(verdict)
     judged_at = datetime.now(UTC)
@@ -75,16 +78,7 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
         lakehouse.spark,
         results,
         version,
-        (
-            Result(
-                check_name=check.name,
-                value=check.value,
-                threshold=check.threshold,
-                ok=check.ok,
-                detail=check.detail,
-            )
-            for check in verdict.checks
-        ),
+        verdict.checks,
         job_run=parameters.job_run,
         judged_at=judged_at,
     )
@@ -93,18 +87,18 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
         version=number,
         as_of=version.require_as_of(),
         judged_at=judged_at,
-        holdout=str(held_out.interval),
+        holdout=str(holdout),
         verdict=verdict,
         policy=policy,
         model_type=PROBLEM.model_type,
         labels=evidence.labels,
         predictions=evidence.predictions,
         slices=evidence.slices,
-        incumbent=compare_with_incumbent(version, policy, held_out, lakehouse),
-        freshness=compare_freshness(policy, held_out),
+        incumbent=compare_with_incumbent(version, policy, scored, holdout, lakehouse),
+        freshness=compare_freshness(policy, scored, others.fresh),
         results=results,
     )
-    record(report, version, lakehouse)
+    log_report(report, version, lakehouse)
     if isinstance(verdict, Failed):
         remove_alias(lakehouse.registry, version, CHALLENGER)
         raise ValidationFailedError(
@@ -114,9 +108,10 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
     print(f"Version {version.version} of {version.model} passed and is {CHALLENGER}.")
 
 
-def gather_evidence(version: ModelVersion, policy: Policy, held_out: Holdout) -> Evidence:
+def gather_evidence(
+    version: ModelVersion, policy: Policy, scored: pd.DataFrame, others: OtherRows
+) -> Evidence:
     """Predict the held-out rows also in the served form, and read what the registry has."""
-    scored = held_out.scored
     try:
         served = predict_as_served(version.uri, scored[list(PROBLEM.feature_columns)])
         difference = largest_difference(scored["prediction"], served)
@@ -131,8 +126,8 @@ def gather_evidence(version: ModelVersion, policy: Policy, held_out: Holdout) ->
         slices={c: scored[c] for c in policy.validation.slices.columns if c in scored},
         served_difference=difference,
         availability=compare_availability(
-            held_out.open_rows,
-            held_out.closed_rows,
+            others.open_rows,
+            pd.concat([scored, others.closed_rows]),
             PROBLEM.feature_columns,
             PROBLEM.spine.decision_at,
         ),
@@ -144,9 +139,16 @@ def gather_evidence(version: ModelVersion, policy: Policy, held_out: Holdout) ->
 
 
 def compare_with_incumbent(
-    version: ModelVersion, policy: Policy, held_out: Holdout, lakehouse: Lakehouse
+    version: ModelVersion,
+    policy: Policy,
+    scored: pd.DataFrame,
+    holdout: Holdout,
+    lakehouse: Lakehouse,
 ) -> Incumbent:
-    """Compare with the Champion as deploy will, or with the heuristic baseline."""
+    """Compare with the Champion, or with the heuristic baseline, and keep the predictions.
+
+    Deploy decides by the same comparison of the same predictions.
+    """
     number = read_aliases(lakehouse.registry, version.model).get(CHAMPION)
     champion = None
     name, asked = "the heuristic baseline", policy.comparison.first_min_gain
@@ -156,15 +158,20 @@ def compare_with_incumbent(
     if number == version.version:
         why = f"it is the {CHAMPION} itself."
         return Incumbent(name=name, comparison=None, why=why, asked=asked)
+    rows = add_incumbent(scored, holdout, champion, lakehouse)
+    columns = [*PROBLEM.columns, PROBLEM.label.column, "prediction", INCUMBENT, INCUMBENT_VERSION]
+    write_predictions(lakehouse.registry, version, rows[columns])
     try:
-        comparison = compare_with(held_out.scored, held_out.rows, champion, policy, lakehouse)
+        comparison = compare_predictions(rows, policy)
     except UnusableInputError as error:
         # Deploy refuses what cannot be compared; the report says why.
         return Incumbent(name=name, comparison=None, why=str(error), asked=asked)
     return Incumbent(name=name, comparison=comparison, asked=asked)
 
 
-def compare_freshness(policy: Policy, held_out: Holdout) -> Freshness | None:
+def compare_freshness(
+    policy: Policy, scored: pd.DataFrame, fresh: pd.DataFrame
+) -> Freshness | None:
     """Measure the version also with features as fresh as the decision, where it can be measured."""
 
     def measure(rows: pd.DataFrame) -> Mapping[str, float | None]:
@@ -181,8 +188,8 @@ def compare_freshness(policy: Policy, held_out: Holdout) -> Freshness | None:
             loss=policy.comparison.loss,
             unit=PROBLEM.model_type.require_loss(policy.comparison.loss).unit,
             greatest_age=PROBLEM.refresh.greatest_age,
-            judged=measure(held_out.scored),
-            fresh=measure(held_out.fresh),
+            judged=measure(scored),
+            fresh=measure(fresh),
         )
     except UnusableInputError:
         return None
@@ -194,7 +201,7 @@ def print_checks(verdict: Verdict) -> None:
         print(f"{'ok    ' if check.ok else 'FAILED'} {check.name}: {check.detail}")
 
 
-def record(report: Report, version: ModelVersion, lakehouse: Lakehouse) -> None:
+def log_report(report: Report, version: ModelVersion, lakehouse: Lakehouse) -> None:
     """Write the report as an artifact, and status and summary as tags of the version."""
     verdict = report.verdict
     lakehouse.registry.log_text(version.run_id, write_report(report), REPORT)

@@ -48,6 +48,7 @@ lint: setup ## Check format, style and types; changes nothing.
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy $(TYPED)
+	@$(RUN) lint-imports --no-cache --no-logo
 # [option: ci_platform = github, all]
 # [option: monorepo = no]
 	@$(RUN) zizmor --offline --quiet --persona pedantic .github

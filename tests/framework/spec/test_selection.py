@@ -17,7 +17,7 @@ from flight_delays.spec.selection import (
 )
 from flight_delays.spec.windows import Interval
 
-from tests.spec.orders import ORDERS_PROBLEM
+from tests.framework.spec.orders import ORDERS_PROBLEM
 
 JUNE, JULY, AUGUST = (datetime(2026, month, 1, tzinfo=UTC) for month in (6, 7, 8))
 MINUTE = pd.Timedelta(minutes=1)

@@ -12,7 +12,7 @@ from flight_delays.lakehouse.tables import require_readable
 from flight_delays.tasks.sources import advise, require_source
 
 from tests.declared import ROOT
-from tests.tasks.test_parameters import list_wheel_tasks
+from tests.framework.tasks.test_parameters import list_wheel_tasks
 
 OWN_SCHEMA = "${resources.schemas.flight_delays.id}"
 # What a task is told, but for values and settings: where each is to be.

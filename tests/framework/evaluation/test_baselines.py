@@ -14,7 +14,7 @@ from flight_delays.evaluation.model_types import (
     regression,
 )
 
-from tests.spec.orders import ORDERS_PROBLEM
+from tests.framework.spec.orders import ORDERS_PROBLEM
 
 EUR = regression("EUR")
 INPUTS = list(ORDERS_PROBLEM.feature_columns)

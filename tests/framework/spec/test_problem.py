@@ -9,7 +9,7 @@ import pytest
 from flight_delays.spec.column_rules import ColumnRule
 from flight_delays.spec.errors import DeclarationError
 
-from tests.spec.orders import CUSTOMERS, ORDERS, ORDERS_PROBLEM, RETURNS
+from tests.framework.spec.orders import CUSTOMERS, ORDERS, ORDERS_PROBLEM, RETURNS
 
 
 def test_what_the_tasks_ask_of_rows_follows_from_the_declarations() -> None:

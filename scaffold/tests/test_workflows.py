@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.pipelines import MAIN, MONOREPO, NAME, RELEASE, WORKFLOWS
+from scaffold.tests.pipelines import MAIN, MONOREPO, NAME, RELEASE, WORKFLOWS
 
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 

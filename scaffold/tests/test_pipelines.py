@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.pipelines import (
+from scaffold.tests.pipelines import (
     COMMANDS,
     FOLDER,
     JOBS,

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from flight_delays.config.policy import BEGINNING
 
-from tests.spec.orders import CUSTOMERS
+from tests.framework.spec.orders import CUSTOMERS
 
 TEN = datetime(2026, 6, 1, 10, tzinfo=UTC)
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)

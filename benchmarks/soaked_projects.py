@@ -1,7 +1,7 @@
 """All tests and the demo of three projects of very different shape, one after another.
 
-That takes longer than a commit may. What passed, and how long it took, goes into a file of the day
-in benchmarks/results/.
+Among the tests are those that stay in this repository. That takes longer than a commit may. What
+passed, and how long it took, goes into a file of the day in benchmarks/results/.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 from shutil import which
 
 from conformance.tests.projects import PATH, ROOT
-from scaffold.tests.households import move_in
+from scaffold.tests.households import add_framework_tests, move_in
 from scaffold.tests.rendering import load_renderer
 from scaffold.tests.repositories import Engine
 from scaffold.tests.shapes import SHAPES, SOAKED
@@ -36,7 +36,9 @@ def main() -> int:
     for shape in SOAKED:
         with tempfile.TemporaryDirectory() as folder:
             engine = Engine("bundle", Path(program), ROOT, Path(folder))
-            project = move_in(engine, renderer.complete(SHAPES[shape]), Path(folder) / "made")
+            answers = renderer.complete(SHAPES[shape])
+            project = move_in(engine, answers, Path(folder) / "made")
+            add_framework_tests(project.root, answers)
             for step in STEPS:
                 start = time.perf_counter()
                 done = project.run(*step)

@@ -5,14 +5,24 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.tests.projects import PATH, Project
-from scaffold.sentinel import PROJECT_NAME
-from scaffold.tests.rendering import Answers
+from conformance.tests.projects import PATH, ROOT, Project
+from scaffold.sentinel import PROJECT_NAME, Sentinel
+from scaffold.tests.rendering import Answers, write
 from scaffold.tests.repositories import Engine
+from scaffold.tests.shapes import MANIFEST
 
 # What the surrounding `make` and `uv run` say to those that they start.
 _FOREIGN = ("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONPATH", "LAPTOP_HOME")
 _LIMIT = 1800
+_OF_THE_ENDPOINT = {
+    "test_bad_challengers.py",
+    "test_rollout.py",
+    "test_served_as_judged.py",
+    "test_served_checks.py",
+}
+
+FRAMEWORK = "tests/framework"
+"""Tests of the rooms that a project's owner does not edit."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,16 @@ def commit_project(folder: Path, answers: Answers) -> Project:
     repository.git("init", "--quiet", "--initial-branch", answers["default_branch"])
     repository.commit("A new project")
     return Project(root)
+
+
+def add_framework_tests(project: Path, answers: Answers) -> None:
+    """Write into a project the tests that stay in this repository, as if they were rendered."""
+    sentinel = Sentinel(MANIFEST.sentinel)
+    for path in (ROOT / FRAMEWORK).rglob("*.py"):
+        if answers["serving"] == "yes" or path.name not in _OF_THE_ENDPOINT:
+            target = project / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(write(sentinel.split(path.read_text()), answers))
 
 
 def move_in(bundle: Engine, answers: Answers, folder: Path, place: Path | None = None) -> Household:

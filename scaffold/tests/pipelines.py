@@ -1,28 +1,35 @@
-"""The pipelines of CI, read from each platform's dialect into one form."""
+"""The pipelines of CI, read from each platform's dialect into one form.
+
+They are those of this repository, or of the project whose root the variable `PROJECT` names.
+"""
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.declared import ROOT, branch_of
+from conformance.tests import projects
 
-NAME = "flight_delays"
+ROOT = Path(os.environ.get("PROJECT", projects.ROOT))
+_ANSWERS = json.loads((ROOT / ".template-answers.json").read_text())
+NAME = _ANSWERS["project_name"]
 # Whether other projects stand beside this one in the repository.
-MONOREPO = json.loads((ROOT / ".template-answers.json").read_text())["monorepo"] == "yes"
+MONOREPO = _ANSWERS["monorepo"] == "yes"
 FOLDER = NAME if MONOREPO else "."
 # What tells the names of this project's jobs and environments from those of others.
-PREFIX = "flight-delays-" if MONOREPO else ""
+PREFIX = f"{NAME.replace('_', '-')}-" if MONOREPO else ""
 
 _TOP = ROOT.parent if MONOREPO else ROOT
 _OWN = f"{NAME}.*.yml" if MONOREPO else "*.yml"
 WORKFLOWS = sorted((_TOP / ".github" / "workflows").glob(_OWN))
 AZURE = ROOT / "azure-pipelines.yml"
 GITLAB = ROOT / ".gitlab-ci.yml"
-MAIN, RELEASE = branch_of("staging"), branch_of("prod")
+MAIN, RELEASE = _ANSWERS["default_branch"], _ANSWERS["release_branch"]
 
 STAGING = (
     "databricks bundle validate --strict -t staging",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,21 @@ def list_files(folder: Path, *flags: str) -> list[str]:
     command = ["git", "ls-files", "-z", *flags]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return sorted(set(done.stdout.split("\0")) - {""})
+
+
+def check_pipelines(project: Path, *tests: str) -> None:
+    """Run tests of pipelines over those of a project."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, *(f"scaffold/tests/{test}" for test in tests)],
+        cwd=ROOT,
+        env={**os.environ, "PROJECT": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\d+ passed in", done.stdout, re.MULTILINE), done.stdout
 
 
 def read_project(folder: Path) -> dict[str, tuple[bytes, bool]]:

@@ -11,41 +11,61 @@ import pytest
 from laptop import connection
 from laptop.state_dir import StateDir
 
+from conformance.tests.projects import ROOT
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
+from scaffold.sentinel import PROJECT_NAME
+from scaffold.tests.rendering import Renderer
+from scaffold.tests.repositories import add_all
+from scaffold.trees import write_tree
 
-ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted(
-    path.relative_to(ROOT).as_posix()
-    for pattern in ("*.md", "docs/*.md", ".github/*.md", "laptop/*.md")
-    for path in ROOT.glob(pattern)
-)
 # Run by their own tests or by the CI entry, or never ending.
 ELSEWHERE = re.compile(r"^(make (?!compare)|databricks |uv run laptop ui)")
 
 
-def commands_of(document: str) -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
+@pytest.fixture(scope="module")
+def project(renderer: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project of this repository's own answers."""
+    folder = tmp_path_factory.mktemp("project")
+    write_tree(renderer.render(renderer.own), folder)
+    add_all(folder / renderer.own[PROJECT_NAME])
+    return folder / renderer.own[PROJECT_NAME]
+
+
+@pytest.fixture(params=["repository", "project"])
+def folder(request: pytest.FixtureRequest, project: Path) -> Path:
+    return ROOT if request.param == "repository" else project
+
+
+def list_documents(folder: Path) -> list[Path]:
+    patterns = ("*.md", "docs/*.md", ".github/*.md", "laptop/*.md", "vendor/*.md")
+    return [path for pattern in patterns for path in folder.glob(pattern)]
+
+
+def commands_of(document: Path) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", document.read_text(), re.DOTALL)
     lines = [line.strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_links_of_a_document_lead_somewhere(document: str) -> None:
-    text = (ROOT / document).read_text()
-    links = [target for target in re.findall(r"\]\(([^)#]+)", text) if "://" not in target]
-    assert [t for t in links if not ((ROOT / document).parent / t).exists()] == []
+def test_links_of_documents_lead_somewhere(folder: Path) -> None:
+    documents = list_documents(folder)
+    assert len(documents) >= 9
+    for document in documents:
+        links = re.findall(r"\]\(([^)#]+)", document.read_text())
+        files = [document.parent / link for link in links if "://" not in link]
+        assert [file for file in files if not file.exists()] == [], document
 
 
-def test_make_targets_that_documents_name_exist() -> None:
+def test_make_targets_that_documents_name_exist(project: Path) -> None:
     named = {
         target
-        for document in DOCUMENTS
+        for document in list_documents(project)
         for line in commands_of(document)
         if line.startswith("make ")
         for target in shlex.split(line)[1:]
         if "=" not in target
     }
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (project / "Makefile").read_text()
     assert {"demo", "test"} <= named
     assert [target for target in named if not re.search(rf"^{target}:", makefile, re.M)] == []
 
@@ -77,9 +97,9 @@ def test_metrics_that_are_listed_are_those_there_are(model_type: ModelType) -> N
 
 
 @pytest.mark.slow
-def test_commands_of_the_documents_run_in_their_order(tmp_path: Path) -> None:
+def test_commands_of_the_documents_run_in_their_order(project: Path, tmp_path: Path) -> None:
     readme, features, steps = (
-        [line for line in commands_of(document) if not ELSEWHERE.match(line)]
+        [line for line in commands_of(project / document) if not ELSEWHERE.match(line)]
         for document in ("README.md", "docs/features.md", "docs/first-steps.md")
     )
     # The steps start where the demo ends: November known, and scored.
@@ -97,7 +117,7 @@ def test_commands_of_the_documents_run_in_their_order(tmp_path: Path) -> None:
     tools = Path(sys.executable).parent
     done = subprocess.run(
         ["sh", "-eux", "-c", script],
-        cwd=ROOT,
+        cwd=project,
         env={
             **os.environ,
             "LAPTOP_HOME": str(tmp_path / "home"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scaffold.tests.repositories import Engine, read_project
+from scaffold.tests.repositories import Engine, check_pipelines, read_project
 
 RECORD = ".template-answers.json"
 GITHUB = {
@@ -20,20 +20,14 @@ GITHUB = {
     ".github/workflows/pull_request.yml",
     ".github/workflows/release.yml",
     ".github/workflows/staging.yml",
-    "tests/test_workflows.py",
 }
 AZURE = {"azure-pipelines.yml"}
 GITLAB = {".gitlab-ci.yml"}
-TESTS = {"tests/pipelines.py", "tests/test_pipelines.py"}
 ENDPOINT = {
     "examples/ask_endpoint.py",
     "src/zoo/tasks/publish.py",
     "tests/integration/test_serving.py",
-    "tests/test_bad_challengers.py",
-    "tests/test_rollout.py",
     "tests/test_running_endpoint.py",
-    "tests/test_served_as_judged.py",
-    "tests/test_served_checks.py",
 }
 CI = {RECORD, "Makefile", "docs/cicd.md"}
 SERVING = {
@@ -71,7 +65,7 @@ EFFECTS = {
     ("ci_platform", "github"): Effect(AZURE | GITLAB, CI),
     ("ci_platform", "azure"): Effect(GITHUB | GITLAB, CI),
     ("ci_platform", "gitlab"): Effect(GITHUB | AZURE, CI),
-    ("ci_platform", "none"): Effect(GITHUB | AZURE | GITLAB | TESTS, CI | {"AGENTS.md"}),
+    ("ci_platform", "none"): Effect(GITHUB | AZURE | GITLAB, CI | {"AGENTS.md"}),
     ("serving", "no"): Effect(ENDPOINT, SERVING),
 }
 
@@ -209,8 +203,8 @@ def test_ruff_and_the_linters_of_what_ci_reads_find_nothing(
     recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (project / "Makefile").read_text(), re.MULTILINE)
     assert recipe is not None
     commands = re.findall(r"\t@\$\(RUN\) (.*)\n", recipe.group(1))
-    # Types are those of the root, whatever the choice.
-    commands = [command for command in commands if not command.startswith("mypy")]
+    # Types and imports are those of the root, whatever the choice.
+    commands = [one for one in commands if not one.startswith(("mypy", "lint-imports"))]
     assert len(commands) == 2 + LINTERS.get(choice, sum(LINTERS.values()))
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     for command in commands:
@@ -227,16 +221,7 @@ def test_ruff_and_the_linters_of_what_ci_reads_find_nothing(
 
 @pytest.mark.parametrize("choice", ["github", "azure", "gitlab"])
 def test_tests_of_pipelines_pass_with_one_platform(choose: Choose, choice: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_pipelines.py"],
-        cwd=choose("ci_platform", choice),
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^\d+ passed in", done.stdout, re.MULTILINE), done.stdout
+    check_pipelines(choose("ci_platform", choice), "test_pipelines.py")
 
 
 @pytest.mark.parametrize(

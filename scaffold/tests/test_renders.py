@@ -16,12 +16,12 @@ from scaffold.tests.repositories import Engine, Render, add_all, list_files, rea
 
 # What stands in this repository and goes into no project; written here once more, by hand.
 STAY = re.compile(
-    r"(\.ci|benchmarks|conformance|laptop|scaffold|template|update)/"
+    r"(\.ci|benchmarks|conformance|laptop|scaffold|template|tests/framework|update)/"
     r"|(\.gitattributes|\.github/README\.md|CHANGELOG\.md|GNUmakefile|ruff\.toml|databricks_template_schema\.json)$"
 )
 STAYING = re.compile(
     r"conformance/|scaffold|benchmarks/|make databricks-cli|(?<![.\w])laptop/"
-    r"|update/|update-project"
+    r"|tests/framework|update/|update-project"
 )
 # What a project has of the laptop, and where it says so; see test_vendoring.py.
 VENDORED = re.compile(r"vendor/(README\.md|laptop-[\d.]+-py3-none-any\.whl)")

@@ -6,7 +6,8 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from conformance.tests.projects import ROOT
+
 # Serverless compute brings its own Spark; another one ends the session.
 FORBIDDEN = {"pyspark", "pyspark-client", "pyspark-connect", "databricks-connect", "pysail",
              "delta-spark", "laptop"}  # fmt: skip

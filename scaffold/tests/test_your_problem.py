@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from conformance.tests.projects import PATH
+from scaffold.sentinel import PROJECT_NAME
+from scaffold.tests.households import add_framework_tests
 from scaffold.tests.repositories import Engine, add_all
 
 pytestmark = pytest.mark.slow
@@ -140,8 +142,9 @@ def test_a_sample_of_a_table_of_ones_own_is_brought_as_the_page_says(afternoon: 
 
 
 def test_the_jobs_of_any_problem_pass_their_slow_tests_with_this_one(afternoon: Afternoon) -> None:
+    add_framework_tests(afternoon.root, {PROJECT_NAME: NAME, "serving": "yes"})
     printed = afternoon.run(
-        "uv run pytest -q tests/test_running_lifecycle.py tests/test_recovery.py "
-        "tests/test_notebook.py"
+        "uv run pytest -q tests/test_running_lifecycle.py tests/framework/test_recovery.py "
+        "tests/framework/test_notebook.py"
     )
     assert re.search(r"\d+ passed", printed)

@@ -17,7 +17,7 @@ from flight_delays.reports import (
     write_comparison_page,
 )
 
-from tests.reports.test_validation_report import Page
+from tests.framework.reports.test_validation_report import Page
 
 INSTANT = datetime(2026, 2, 1, tzinfo=UTC)
 KEPT = Keep("Champion version 3 stays: <b>figures</b>")

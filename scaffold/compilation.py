@@ -73,11 +73,23 @@ class Compiler:
             used.add(text)
             if rule != "stay":
                 parts[path] = self._compile_file(path, file, verbatim=rule == "verbatim")
+        self._check_overlay(parts)
         self._check_paths(parts)
         rules = {text for texts in self.manifest.files.values() for text in texts}
         if stale := sorted(rules - used):
             raise ManifestError(f"[files] {', '.join(stale)} covers nothing", "Delete the rule.")
         return tuple(parts.values())
+
+    def _check_overlay(self, parts: Mapping[str, Part]) -> None:
+        for path in parts:
+            rendered = self._locate(path)
+            if rendered != path and rendered in parts:
+                advice = f"Let {rendered} stay: [files] of scaffold/manifest.toml."
+                raise SourceError(path, 0, f"{rendered} is rendered to the same path", advice)
+
+    def _locate(self, path: str) -> str:
+        """Return the path at which a file of the root is rendered."""
+        return path.removeprefix(self.manifest.overlay)
 
     def _check_paths(self, parts: Mapping[str, Part]) -> None:
         named = {
@@ -104,10 +116,13 @@ class Compiler:
                 option, choices = elsewhere.option, elsewhere.choices
                 others = tuple(o for o in self.manifest.options[option] if o not in choices)
                 return (
-                    Stand(sentinel.split_path(path), (*needed, Condition(option, others))),
+                    Stand(
+                        sentinel.split_path(self._locate(path)),
+                        (*needed, Condition(option, others)),
+                    ),
                     Stand(sentinel.split_path(target), (*needed, Condition(option, choices))),
                 )
-        return (Stand(sentinel.split_path(path), needed),)
+        return (Stand(sentinel.split_path(self._locate(path)), needed),)
 
     def _read_places(self, path: str) -> tuple[Place, ...]:
         written = list(self.manifest.places.get(path, ()))

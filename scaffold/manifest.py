@@ -94,6 +94,7 @@ class Manifest(_Strict):
     Attributes:
         sentinel: The root's own name.
         record: The file that holds the answers.
+        overlay: A folder whose files are rendered as if they were in the root; ends with a slash.
         files: Which files go, and how.
         questions: What is asked, by name, in this order.
         places: Texts of a file that hold answers, by the file; see `places.read_place`.
@@ -105,6 +106,7 @@ class Manifest(_Strict):
 
     sentinel: str
     record: str
+    overlay: str = ""
     files: dict[Rule, tuple[str, ...]]
     questions: dict[str, Question]
     places: dict[str, tuple[str, ...]] = {}

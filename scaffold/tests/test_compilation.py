@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from scaffold.compilation import Compiler, Condition, Part, Stand
-from scaffold.errors import ManifestError, ScaffoldError
+from scaffold.errors import ManifestError, ScaffoldError, SourceError
 from scaffold.manifest import Manifest, load_answers, load_manifest
 from scaffold.tokens import Form, If, Text, Tokens, Value
 from scaffold.trees import File
@@ -104,6 +104,30 @@ def compile_chosen(**tables: Any) -> tuple[Part, ...]:
     manifest = Manifest.model_validate({**MANIFEST, **CI, **chosen})
     tree = {name: File(content) for name, content in TREE.items()}
     return Compiler(manifest, {}).compile(tree)
+
+
+def compile_overlay(**files: list[str]) -> tuple[Part, ...]:
+    """Compile the tree with a second source of src/a.yml, of which `files` says which one goes."""
+    manifest = {
+        **MANIFEST,
+        "overlay": "over/",
+        "files": {"stay": ["mine/"], "verbatim": ["lib/"], **files},
+        "places": {"over/src/a.yml": ["host: {host}"]},
+    }
+    tree = {**TREE, "over/src/a.yml": b"host: there\n"}
+    compiler = Compiler(Manifest.model_validate(manifest), ANSWERS)
+    return compiler.compile({path: File(content) for path, content in tree.items()})
+
+
+def test_overlay_file_is_rendered_in_place_of_the_root_s() -> None:
+    parts = compile_overlay(stay=["mine/", "src/"], rendered=["over/", "record.json"])
+    content, _ = find_content("src/a.yml", parts)
+    assert content == (Text("host: "), Value("host"), Text("\n"))
+
+
+def test_overlay_file_is_refused_if_the_root_s_is_rendered_too() -> None:
+    with pytest.raises(SourceError, match=r"^over/src/a\.yml: src/a\.yml is rendered to the same"):
+        compile_overlay(rendered=["over/", "src/", "record.json"])
 
 
 def test_a_file_stands_in_one_of_two_places_if_it_goes_at_all() -> None:

@@ -11,6 +11,8 @@ A marker stands alone on its line and no render keeps it:
 `[option: ci = github, gitlab]` names choices, of which one is enough; without any it is "yes". The
 lines after `[else]` stand as comments, which a render takes off. Markdown has
 `<!-- [option: serving] -->`, and within a Mermaid diagram `%% [option: serving]`.
+
+`# [root]` … `# [end]` encloses lines of this repository alone, which no render has.
 """
 
 import re
@@ -21,11 +23,11 @@ from pathlib import PurePosixPath
 from .errors import SourceError
 from .tokens import If, Text, Token, Tokens, join_texts
 
-_HASH = re.compile(r"^\s*# \[(?P<marker>option:[^\]]*|else|end)\]\s*$")
+_HASH = re.compile(r"^\s*# \[(?P<marker>option:[^\]]*|root|else|end)\]\s*$")
 _MARKDOWN = re.compile(
-    r"^\s*(?:(?P<html><!--)|%%) \[(?P<marker>option:[^\]]*|else|end)\](?(html) -->)\s*$"
+    r"^\s*(?:(?P<html><!--)|%%) \[(?P<marker>option:[^\]]*|root|else|end)\](?(html) -->)\s*$"
 )
-_ANY = re.compile(r"\[option:")
+_ANY = re.compile(r"\[option:|\[root\]")
 _OPTION = re.compile(r"option: (?P<option>[a-z_]+)(?: = (?P<choices>[a-z_]+(?:, [a-z_]+)*))?")
 _COMMENTED = re.compile(r"^(?P<indent>\s*)# ?(?P<line>.*)$", re.DOTALL)
 # An arrow in it would end the comment, and the page would show the rest.
@@ -78,7 +80,7 @@ def parse_regions(path: str, text: str, options: Options) -> Tokens:
             case option:
                 regions.append(_open(path, number, option, options, regions[-1]))
     if len(regions) > 1:
-        what = f"the region of option {regions[-1].option} is not closed"
+        what = f"the region of option {regions[-1].option or 'root'} is not closed"
         raise SourceError(path, regions[-1].line, what, "Write `[end]` after its last line.")
     return join_texts(regions[0].then)
 
@@ -103,6 +105,8 @@ def _describe_markers(path: str) -> str:
 
 
 def _open(path: str, number: int, text: str, options: Options, outer: _Region) -> _Region:
+    if text == "root":
+        return _Region(number)
     found = _OPTION.fullmatch(text)
     if found is None:
         advice = "Write `[option: name]` or `[option: name = choice, choice]`."
@@ -119,7 +123,7 @@ def _open(path: str, number: int, text: str, options: Options, outer: _Region) -
 
 
 def _turn(path: str, number: int, regions: list[_Region]) -> None:
-    if len(regions) == 1 or regions[-1].otherwise is not None:
+    if not regions[-1].option or regions[-1].otherwise is not None:
         advice = "Write one [else] between [option: name] and [end]."
         raise SourceError(path, number, "[else] without an option's region", advice)
     regions[-1].otherwise = []
@@ -130,6 +134,8 @@ def _close(path: str, number: int, regions: list[_Region]) -> None:
         advice = "Write [option: name] before it."
         raise SourceError(path, number, "[end] without an option's region", advice)
     region = regions.pop()
+    if not region.option:
+        return
     branches = (join_texts(region.then), join_texts(region.otherwise or []))
     regions[-1].take(If(region.option, region.choices, *branches))
 

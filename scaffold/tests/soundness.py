@@ -15,7 +15,7 @@ from scaffold.tokens import Form
 from scaffold.trees import File, Tree
 
 _SENTINEL = re.compile(rb"flight[ _-]?delays", re.IGNORECASE)
-_MARKER = re.compile(rb"\[option\b|__preamble")
+_MARKER = re.compile(rb"\[(?:option\b|root\])|__preamble")
 _DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 _ILLEGAL = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$')
 _WORD = re.compile(r"plain[ _-]\d\d[ _-]word", re.IGNORECASE)

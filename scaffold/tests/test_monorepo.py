@@ -11,7 +11,11 @@ from scaffold.tests.repositories import Engine, check_pipelines, read_project
 
 CHOICES = ("github", "azure", "gitlab", "none", "all")
 # What a project of a repository of its own has and one beside others has not.
-LEFT_OUT = {".github/dependabot.yml", *(f".github/workflows/{name}.yml" for name in WORKFLOWS)}
+LEFT_OUT = {
+    ".github/dependabot.yml",
+    ".pre-commit-config.yaml",
+    *(f".github/workflows/{name}.yml" for name in WORKFLOWS),
+}
 # The only files of the project in which it shows where it stands.
 CHANGED = {
     "github": {"Makefile"},
@@ -26,7 +30,7 @@ WORDS = {
     "azure": re.compile(r"(?i)azure|\baz "),
     "gitlab": re.compile(r"(?i)gitlab|\bglab "),
 }
-MARKER = re.compile(rb"\[(option\b.*|else|end)\]( -->)?$", re.MULTILINE)
+MARKER = re.compile(rb"\[(option\b.*|root|else|end)\]( -->)?$", re.MULTILINE)
 
 each_choice = pytest.mark.parametrize("choice", CHOICES)
 each_name = pytest.mark.parametrize("name", NAMES)

@@ -29,7 +29,7 @@ ENDPOINT = {
     "tests/integration/test_serving.py",
     "tests/test_running_endpoint.py",
 }
-CI = {RECORD, "Makefile", "docs/cicd.md"}
+CI = {RECORD, ".pre-commit-config.yaml", "Makefile", "docs/cicd.md"}
 SERVING = {
     RECORD,
     "Makefile",
@@ -86,21 +86,21 @@ SUBJECTS = (
         "ci_platform",
         {"github", "all"},
         re.compile(r"(?i)github|\bgh |zizmor|dependabot"),
-        {"Makefile", "docs/cicd.md"},
+        {".pre-commit-config.yaml", "Makefile", "docs/cicd.md"},
         {"pyproject.toml"},
     ),
     Subject(
         "ci_platform",
         {"azure", "all"},
         re.compile(r"(?i)azure|\baz |BUILD_SOURCEBRANCH"),
-        {"Makefile", "docs/cicd.md"},
+        {".pre-commit-config.yaml", "Makefile", "docs/cicd.md"},
         set(),
     ),
     Subject(
         "ci_platform",
         {"gitlab", "all"},
         re.compile(r"(?i)gitlab|\bglab |CI_COMMIT_BRANCH"),
-        {"Makefile", "docs/cicd.md"},
+        {".pre-commit-config.yaml", "Makefile", "docs/cicd.md"},
         set(),
     ),
     Subject(
@@ -114,7 +114,7 @@ SUBJECTS = (
 )
 LINTERS = {"github": 3, "azure": 1, "gitlab": 1, "none": 0}
 PYTHON = re.compile(r"^```python\n.*?^```\n", re.MULTILINE | re.DOTALL)
-MARKER = re.compile(rb"\[(option\b.*|else|end)\]( -->)?$", re.MULTILINE)
+MARKER = re.compile(rb"\[(option\b.*|root|else|end)\]( -->)?$", re.MULTILINE)
 
 each_choice = pytest.mark.parametrize(("option", "choice"), EFFECTS)
 Choose = Callable[[str, str], Path]

@@ -50,6 +50,11 @@ READ: dict[str, tuple[str, str, Tokens]] = {
         "one\n# [option: serving]\ntwo\n# [end]\n",
         (Text("one\n"), If("serving", ("yes",), (Text("two\n"),))),
     ),
+    "lines of this repository alone": (
+        "a.toml",
+        "one\n# [root]\ntwo\n# [option: serving]\nthree\n# [end]\n# [end]\nfour\n",
+        (Text("one\nfour\n"),),
+    ),
     "a last line without an end": (
         "a.yml",
         "# [option: serving]\none\n# [end]",
@@ -58,6 +63,9 @@ READ: dict[str, tuple[str, str, Tokens]] = {
 }
 
 REFUSED = {
+    "of this repository with an else": ("a.toml", "# [root]\n# [else]\n# [end]\n", 2, "Write one"),
+    "of this repository, not closed": ("a.toml", "# [root]\n", 1, r"Write `\[end\]`"),
+    "of this repository in Python": ("a.py", "# [root]\n", 1, "Only YAML, TOML"),
     "of an unknown option": ("a.yml", "# [option: x]\n# [end]\n", 1, "Options are: serving = yes"),
     "of an unknown choice": (
         "a.yml",

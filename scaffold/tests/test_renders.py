@@ -17,7 +17,8 @@ from scaffold.tests.repositories import Engine, Render, add_all, list_files, rea
 # What stands in this repository and goes into no project; written here once more, by hand.
 STAY = re.compile(
     r"(\.ci|benchmarks|conformance|laptop|scaffold|template|tests/framework|update)/"
-    r"|(\.gitattributes|\.github/README\.md|CHANGELOG\.md|GNUmakefile|ruff\.toml|databricks_template_schema\.json)$"
+    r"|(\.gitattributes|(CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|GNUmakefile|ruff\.toml)$"
+    r"|databricks_template_schema\.json$"
 )
 STAYING = re.compile(
     r"conformance/|scaffold|benchmarks/|make databricks-cli|(?<![.\w])laptop/"
@@ -34,6 +35,7 @@ SENTINEL = re.compile(rb"flight[ _-]?delays", re.IGNORECASE)
 TOKENS = re.compile(rb"\{\{[.\"]|\(regexp|\{\{ ?cookiecutter|\{%|\{#|__preamble")
 # Marker lines, and what stands as comments after an else: written here once more, by hand.
 MARKER = rb"^[ \t]*(?:#|<!--|%%%%) \[(?:%s)\](?: -->)?\n"
+ROOT = re.compile(MARKER % rb"root" + rb"(?s:.*?)" + MARKER % rb"end", re.MULTILINE)
 ELSE = re.compile(MARKER % rb"else" + rb"(?s:.*?)(?=" + MARKER % rb"end" + rb")", re.MULTILINE)
 MARKERS = re.compile(MARKER % rb"option: [^\]]*|end", re.MULTILINE)
 
@@ -68,7 +70,7 @@ def test_own_answers_render_the_root_without_its_markers_byte_for_byte(
     project = engine.make(tmp_path, answers)
     standing, known = read_project(root), set(list_files(root))
     expected = {
-        name: (MARKERS.sub(b"", ELSE.sub(b"", content)), executable)
+        name: (MARKERS.sub(b"", ELSE.sub(b"", ROOT.sub(b"", content))), executable)
         for name, (content, executable) in standing.items()
         if name in known and not STAY.match(name) and name not in OVERLAID
     }

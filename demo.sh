@@ -1,5 +1,5 @@
 #!/bin/sh
-# Two months of the lifecycle: train, promote and score; then let a Challenger meet the Champion.
+# Two months of the lifecycle: train, promote and score, then compare a Challenger with the Champion.
 set -eu
 
 uv="${1:-uv}"
@@ -18,26 +18,26 @@ fi
 mkdir -p .laptop
 touch .laptop/demo
 
-say "November 2013 begins: features of what is known by now, and a first model"
+say "1 November 2013: refresh the features and train a first model"
 laptop run feature_refresh --params as_of=2013-11-01
 laptop run model_training --params as_of=2013-11-01
 
-say "November has passed: each flight scored with what was known when it was due to depart"
+say "1 December: score November, each row with what was known at its decision"
 laptop run feature_refresh --params as_of=2013-12-01
 laptop run batch_inference --params as_of=2013-12-01
 
-say "A month wiser, a Challenger meets the Champion on November's flights"
+say "Retrain with one more month of data and compare with the Champion"
 laptop run model_training --params as_of=2013-12-01
 
-say "December has passed: scored by whoever is Champion now"
+say "1 January 2014: score December with the Champion"
 laptop run feature_refresh --params as_of=2014-01-01
 laptop run batch_inference --params as_of=2014-01-01
 
-say "What stands"
+say "Status"
 laptop status
 
 # [option: serving]
-say "The endpoint, asked about flights to come"
+say "Query the endpoint with rows to come"
 eval "$(laptop up)"
 "$uv" run --locked --no-sync python examples/ask_endpoint.py
 

@@ -23,7 +23,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Template:
     write_version(root, "0.1.0")
     template.release("0.1.0")
 
-    readme, agents = root / "README.md", root / "AGENTS.md"
+    readme, agents = root / "scaffold/project/README.md", root / "AGENTS.md"
     readme.write_text(readme.read_text() + "\n## New\n\nAs the template has it.\n")
     agents.write_text("# As the template has it\n" + agents.read_text().partition("\n")[2])
     (root / PICTURE).write_bytes(b"\0new")

@@ -183,7 +183,14 @@ def test_no_marker_is_left_and_no_gap_where_it_stood(
 @each_choice
 def test_nothing_speaks_of_what_was_not_chosen(choose: Choose, option: str, choice: str) -> None:
     project = choose(option, choice)
-    files = ("databricks.yml", "demo.sh", "pyproject.toml", "resources/*", "src/zoo/conf/*")
+    files = (
+        ".pre-commit-config.yaml",
+        "databricks.yml",
+        "demo.sh",
+        "pyproject.toml",
+        "resources/*",
+        "src/zoo/conf/*",
+    )
     texts = read_texts(project, *files)
     for subject in SUBJECTS:
         chosen = answer(option, choice)[subject.option] in subject.choices

@@ -50,13 +50,10 @@ lint: setup ## Check format, style and types; changes nothing.
 	@$(RUN) mypy $(TYPED)
 	@$(RUN) lint-imports --no-cache --no-logo
 # [option: ci_platform = github, all]
-# [option: monorepo = no]
 	@$(RUN) zizmor --offline --quiet --persona pedantic .github
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+# [option: monorepo = no]
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
-# [else]
-# 	@$(RUN) zizmor --offline --quiet --persona pedantic ../.github/workflows/flight_delays.*.yml
-# 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.github-workflows ../.github/workflows/flight_delays.*.yml
 # [end]
 # [end]
 # [option: ci_platform = azure, all]

@@ -129,7 +129,7 @@ class Compiler:
         if path == self.manifest.record:
             asked = (name for name in self.answers if name not in (VERSION, PROJECT_NAME))
             written += [f'"{name}": "{{{name}}}"' for name in asked]
-        return tuple(read_place(text, self.answers) for text in written)
+        return tuple(read_place(text, self.answers, self.manifest.values) for text in written)
 
     def _compile_file(self, path: str, file: File, *, verbatim: bool) -> Part:
         sentinel = Sentinel(self.manifest.sentinel)

@@ -74,6 +74,18 @@ class Elsewhere(_Chosen):
     paths: dict[str, str]
 
 
+class ChosenText(_Strict):
+    """A text that depends on an option; `{its_name}` stands for it in [places].
+
+    Attributes:
+        option: A question with choices.
+        texts: The text of each choice.
+    """
+
+    option: str
+    texts: dict[str, str]
+
+
 class Variant(_Chosen):
     """Names and paths that read otherwise with some choices, too short and too many for regions.
 
@@ -98,6 +110,7 @@ class Manifest(_Strict):
         files: Which files go, and how.
         questions: What is asked, by name, in this order.
         places: Texts of a file that hold answers, by the file; see `places.read_place`.
+        values: Texts that depend on an option, by name.
         apart: Pairs of questions whose answers must differ.
         belongings: Files that go with some choices only.
         elsewhere: Files that stand above the project's folder with some choices.
@@ -110,6 +123,7 @@ class Manifest(_Strict):
     files: dict[Rule, tuple[str, ...]]
     questions: dict[str, Question]
     places: dict[str, tuple[str, ...]] = {}
+    values: dict[str, ChosenText] = {}
     apart: tuple[tuple[str, str], ...] = ()
     belongings: tuple[Belonging, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
@@ -127,6 +141,17 @@ class Manifest(_Strict):
             if unknown := [one for one in chosen.choices if one not in offered]:
                 what = f"{chosen.option} = {', '.join(unknown)} is no choice"
                 raise ValueError(f"{what}; there are {', '.join(offered) or 'none'}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_values(self) -> Self:
+        for name, value in self.values.items():
+            if name in self.questions:
+                raise ValueError(f"values.{name} is a question's name; choose another one")
+            offered = self.options.get(value.option, ())
+            if set(value.texts) != set(offered):
+                what = f"values.{name} has texts of {', '.join(value.texts)}"
+                raise ValueError(f"{what}; {value.option} is {', '.join(offered) or 'no option'}")
         return self
 
     @model_validator(mode="after")

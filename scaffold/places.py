@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .errors import ManifestError
-from .tokens import Text, Token, Tokens, Value, join_texts
+from .manifest import ChosenText
+from .tokens import If, Text, Token, Tokens, Value, join_texts
 
 _ANSWER = re.compile(r"\{([a-z_]+)\}")
 
@@ -23,29 +24,46 @@ class Place:
     tokens: Tokens
 
 
-def read_place(written: str, answers: Mapping[str, str]) -> Place:
-    """Reads a place as the manifest writes it, `catalog: "{prod_catalog}"`.
+def read_place(written: str, answers: Mapping[str, str], values: Mapping[str, ChosenText]) -> Place:
+    """Return a place that the manifest writes as `catalog: "{prod_catalog}"`.
 
     Args:
-        written: The text, with each answer's name in braces.
+        written: The text, with the name of each answer or value in braces.
         answers: What the root itself has answered.
+        values: The texts that depend on an option.
 
     Raises:
         ManifestError: it names no answer, or one that there is not.
     """
     tokens: list[Token] = []
+    shown = dict(answers)
     for number, piece in enumerate(_ANSWER.split(written)):
         if number % 2 == 0:
             tokens.append(Text(piece))
+        elif value := values.get(piece):
+            tokens.extend(_choose(value))
+            shown[piece] = value.texts[answers[value.option]]
         elif piece in answers:
             tokens.append(Value(piece))
         else:
-            advice = f"The answers are {', '.join(answers)}."
+            advice = f"There are {', '.join((*answers, *values))}."
             raise ManifestError(f"the place {written!r} names {piece}", advice)
     if len(tokens) == 1:
         raise ManifestError(f"the place {written!r} names no answer", "Write it in braces.")
-    text = _ANSWER.sub(lambda found: answers[found.group(1)], written)
+    text = _ANSWER.sub(lambda found: shown[found.group(1)], written)
     return Place(text, join_texts(tokens))
+
+
+def _choose(value: ChosenText) -> Tokens:
+    """Return a condition for each text but the last, within the `otherwise` of the one before."""
+    choices: dict[str, list[str]] = {}
+    for choice, text in value.texts.items():
+        choices.setdefault(text, []).append(choice)
+    last, *others = reversed(choices)
+    tokens = join_texts((Text(last),))
+    for text in others:
+        tokens = (If(value.option, tuple(choices[text]), join_texts((Text(text),)), tokens),)
+    return tokens
 
 
 def split_places(text: str, places: Sequence[Place]) -> Tokens:

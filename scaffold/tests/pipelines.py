@@ -21,8 +21,8 @@ NAME = _ANSWERS["project_name"]
 # Whether other projects stand beside this one in the repository.
 MONOREPO = _ANSWERS["monorepo"] == "yes"
 FOLDER = NAME if MONOREPO else "."
-# What tells the names of this project's jobs and environments from those of others.
-PREFIX = f"{NAME.replace('_', '-')}-" if MONOREPO else ""
+# Begins the names of environments, of locks and of GitLab's jobs.
+PREFIX = f"{NAME.replace('_', '-')}-"
 
 _TOP = ROOT.parent if MONOREPO else ROOT
 _OWN = f"{NAME}.*.yml" if MONOREPO else "*.yml"
@@ -131,7 +131,7 @@ def read_minutes(timeout: object) -> int:
 
 
 def strip_prefix(name: str) -> str:
-    """Return what a name would be if no other project stood beside this one."""
+    """Return a name without the project's."""
     assert name.startswith(PREFIX), name
     return name.removeprefix(PREFIX)
 

@@ -146,6 +146,24 @@ def test_a_file_stands_in_one_of_two_places_if_it_goes_at_all() -> None:
     ]
 
 
+def test_value_of_an_option_becomes_a_condition_with_the_name_in_it() -> None:
+    texts = {"a": "in flight_delays\n  ", "b": "", "c": ""}
+    tables = {
+        "values": {"where": {"option": "ci", "texts": texts}},
+        "places": {"src/a.yml": ["{where}x-host:"]},
+    }
+    manifest = Manifest.model_validate({**MANIFEST, **CI, **tables})
+    tree = {**TREE, "record.json": b'{"ci": "b"}\n'}
+    files = {name: File(content) for name, content in tree.items()}
+    content, _ = find_content("src/a.yml", Compiler(manifest, {"ci": "b"}).compile(files))
+    chosen = (Text("in "), Value("project_name"), Text("\n  "))
+    assert content == (
+        Text("host: there\n"),
+        If("ci", ("a",), chosen),
+        Text("x-host: there # there\n"),
+    )
+
+
 def test_what_reads_otherwise_is_chosen_wherever_it_stands() -> None:
     tree = {**TREE, "src/a.yml": b"- run: a\n    - run: b\nrun: flight-delays\n"}
     lines = {"pattern": "^( *)- run: .*", "instead": "\\g<0>\\n\\1  in: flight_delays"}
@@ -223,6 +241,13 @@ def test_a_root_is_refused(changed: dict[str, bytes | None], message: str) -> No
         compile_tree(changed)
 
 
+VALUE = """
+sentinel = "flight_delays"
+record = "record.json"
+files = {}
+questions.ci = { description = "CI", choices = ["a", "b"] }
+values.NAME = { option = "OPTION", texts = { a = "1" } }
+"""
 BELONGING = """
 sentinel = "flight_delays"
 record = "record.json"
@@ -240,6 +265,12 @@ belongings = [{ option = "ci", choices = ["a", "x"], paths = ["src/"] }]
         ("[files]\nlost = []", "files.lost"),
         ("[questions.a]\ndescription = 'a'\nhint = 'b'", "questions.a.hint: Extra inputs"),
         ("sentinel =", "Invalid value"),
+        (
+            VALUE.replace("NAME", "x").replace("OPTION", "ci"),
+            "values.x has texts of a; ci is a, b",
+        ),
+        (VALUE.replace("NAME", "x").replace("OPTION", "cd"), "cd is no option"),
+        (VALUE.replace("NAME", "ci").replace("OPTION", "ci"), "values.ci is a question's name"),
         (BELONGING, "ci = x is no choice; there are a, b"),
     ],
 )

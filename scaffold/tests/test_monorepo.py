@@ -16,13 +16,17 @@ LEFT_OUT = {
     ".pre-commit-config.yaml",
     *(f".github/workflows/{name}.yml" for name in WORKFLOWS),
 }
-# The only files of the project in which it shows where it stands.
+# What it has beside them.
+PAGE = "docs/monorepo.md"
+# The only files that differ, apart from the record and docs/cicd.md.
+_GITHUB = {"Makefile", "docs/cicd-github.md"}
+_AZURE = {"azure-pipelines.yml", "docs/cicd-azure.md"}
 CHANGED = {
-    "github": {"Makefile"},
-    "azure": {"azure-pipelines.yml"},
+    "github": _GITHUB,
+    "azure": _AZURE,
     "gitlab": {".gitlab-ci.yml"},
     "none": set[str](),
-    "all": {"Makefile", "azure-pipelines.yml", ".gitlab-ci.yml"},
+    "all": _GITHUB | _AZURE | {".gitlab-ci.yml"},
 }
 
 WORDS = {
@@ -42,7 +46,7 @@ def test_each_project_keeps_to_its_folder_and_to_workflows_of_its_name(
 ) -> None:
     made = read_project(repository(choice))
     alone = read_project(bundle.make(tmp_path, {"project_name": "zoo", "ci_platform": choice}))
-    expected = {"README.md"} | {f"zoo/{path}" for path in alone.keys() - LEFT_OUT}
+    expected = {"README.md"} | {f"zoo/{path}" for path in (alone.keys() | {PAGE}) - LEFT_OUT}
     if choice in ("github", "all"):
         expected |= {f".github/workflows/{n}.{one}.yml" for n in NAMES for one in WORKFLOWS}
     assert {path for path in made if path.partition("/")[0] not in {"air", NAMES[2]}} == expected
@@ -58,12 +62,12 @@ def test_documents_are_whole_and_speak_of_the_platform_that_was_chosen(
 ) -> None:
     for path, (content, _) in read_project(repository(choice)).items():
         assert path.endswith(".py") or MARKER.findall(content) == [], path
-    text = (repository(choice) / "zoo" / "docs" / "cicd.md").read_text()
-    assert "\n\n\n" not in text
-    assert "<!--" not in text
-    assert text.count("## Beside other projects\n") == 1
-    spoken = {platform for platform, words in WORDS.items() if words.search(text)}
-    assert spoken == {platform for platform in WORDS if choice in (platform, "all")}
+    for page in ("docs/cicd.md", PAGE):
+        text = (repository(choice) / "zoo" / page).read_text()
+        assert "\n\n\n" not in text
+        assert "<!--" not in text
+        spoken = {platform for platform, words in WORDS.items() if words.search(text)}
+        assert spoken == {platform for platform in WORDS if choice in (platform, "all")}
 
 
 def test_cookiecutter_adds_the_same(

@@ -35,7 +35,7 @@ BESIDE = {
         'git switch -C "${BUILD_SOURCEBRANCH#refs/heads/}"',
         'echo "##vso[task.uploadsummary]$PWD/reports/integration.md"',
     ),
-    "gitlab": ('git switch -C "$CI_COMMIT_BRANCH"', f"cd {NAME}"),
+    "gitlab": ('git switch -C "$CI_COMMIT_BRANCH"', f"cd {FOLDER}"),
 }
 # Every change of the project, as a dialect's filters write it, and what else starts it.
 CHANGED = {"github": f"{NAME}/**", "azure": f"{NAME}/**", "gitlab": f"{NAME}/**/*"}

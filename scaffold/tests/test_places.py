@@ -3,31 +3,40 @@
 import pytest
 
 from scaffold.errors import ManifestError
+from scaffold.manifest import ChosenText
 from scaffold.places import Place, read_place, split_places
-from scaffold.tokens import Text, Value
+from scaffold.tokens import If, Text, Value
 
-ANSWERS = {"catalog": "prod", "schema": "flights", "branch": "main"}
+ANSWERS = {"catalog": "prod", "schema": "flights", "branch": "main", "ci": "b"}
+VALUES = {"below": ChosenText(option="ci", texts={"a": "x/", "b": "", "c": "z/"})}
 
 
 def test_a_place_holds_several_answers_and_the_text_between_them() -> None:
-    assert read_place("FROM {catalog}.{schema}.x", ANSWERS) == Place(
+    assert read_place("FROM {catalog}.{schema}.x", ANSWERS, VALUES) == Place(
         "FROM prod.flights.x",
         (Text("FROM "), Value("catalog"), Text("."), Value("schema"), Text(".x")),
     )
 
 
+def test_value_becomes_the_text_of_each_choice() -> None:
+    last = If("ci", ("b",), (), (Text("z/"),))
+    assert read_place("at {below}{schema}", ANSWERS, VALUES) == Place(
+        "at flights", (Text("at "), If("ci", ("a",), (Text("x/"),), (last,)), Value("schema"))
+    )
+
+
 @pytest.mark.parametrize(
     ("written", "message"),
-    [("a {catalogue}", "names catalogue. The answers are catalog, schema"), ("a", "no answer")],
+    [("a {catalogue}", "names catalogue. There are catalog, .*, below"), ("a", "no answer")],
 )
 def test_a_place_of_no_answer_that_there_is_is_refused(written: str, message: str) -> None:
     with pytest.raises(ManifestError, match=message):
-        read_place(written, ANSWERS)
+        read_place(written, ANSWERS, VALUES)
 
 
 def test_a_text_is_cut_at_each_of_its_places_the_longer_first() -> None:
     places = [
-        read_place(text, ANSWERS) for text in ("{catalog}.", "{catalog}.{schema}", "`{branch}`")
+        read_place(text, ANSWERS, {}) for text in ("{catalog}.", "{catalog}.{schema}", "`{branch}`")
     ]
     assert split_places("prod.flights prod.x `main` main prod.*", places) == (
         Value("catalog"),

@@ -13,7 +13,7 @@ from .errors import SourceError
 from .manifest import Manifest
 from .refusals import Refusal, list_clashes
 from .sentinel import PROJECT_NAME, Sentinel
-from .tokens import If
+from .tokens import If, Value
 from .trees import File, Tree
 
 FOLDER = "template"
@@ -25,6 +25,10 @@ _PREAMBLE = "__preamble"
 _WELCOME = (
     "A project that trains, validates, deploys, serves and scores a model, promoted as code from "
     "dev to staging to prod, and that runs whole on a laptop."
+)
+_AGAIN = (
+    "\nNothing was written. Correct these answers, save them as answers.json and add"
+    " --config-file answers.json to the command:\n"
 )
 _NEXT = (
     f"cd {{{{.{PROJECT_NAME}}}}}",
@@ -62,16 +66,22 @@ def build_bundle_template(
 
 
 def build_schema(manifest: Manifest, answers: Mapping[str, str], cli_version: str) -> File:
-    """Returns the questions, and what is said before and after them."""
+    """Return the questions, and the messages before and after them."""
     properties: dict[str, Any] = {}
-    for order, (name, question) in enumerate(manifest.questions.items(), start=1):
+    for name, question in manifest.questions.items():
         default = Sentinel(manifest.sentinel).split(question.default or answers[name])
         properties[name] = {
             "type": "string",
             "description": f"\n{question.description}",
             "default": write(default, Go()),
-            "order": order,
+            "order": len(properties) + 1,
         }
+        if manifest.gate and name in manifest.later:
+            # The CLI shows the last line again with the choice that was made.
+            hint = question.hint or manifest.gate.hint
+            properties[name]["description"] = f"\n{hint}\n{question.description}"
+            closed = {"properties": {manifest.gate.name: {"const": "no"}}}
+            properties[name]["skip_prompt_if"] = closed
         if question.choices:
             properties[name]["enum"] = list(question.choices)
         else:
@@ -79,6 +89,14 @@ def build_schema(manifest: Manifest, answers: Mapping[str, str], cli_version: st
             properties[name]["pattern_match_failure_message"] = (
                 f"{name} must be {question.allowed}."
             )
+        if manifest.gate and name == manifest.gate.after:
+            properties[manifest.gate.name] = {
+                "type": "string",
+                "description": f"\n{manifest.gate.description}",
+                "default": "no",
+                "order": len(properties) + 1,
+                "enum": ["no", "yes"],
+            }
     schema = {
         "welcome_message": _WELCOME,
         "min_databricks_cli_version": f"v{cli_version}",
@@ -102,7 +120,9 @@ def read_cli_version(tree: Tree) -> str:
 
 
 def _write_success(manifest: Manifest) -> str:
-    answers = [f"  {name}: {{{{.{name}}}}}" for name in manifest.questions]
+    answers = [
+        f"  {name}: {Go().value(Value(name, form))}" for name, form in manifest.forms.items()
+    ]
     beside, alone = (
         "\n".join(f"  {command}" for command in commands) for commands in (_NEXT_BESIDE, _NEXT)
     )
@@ -113,16 +133,30 @@ def _write_success(manifest: Manifest) -> str:
 def _write_preamble(
     parts: tuple[Part, ...], refusals: tuple[Refusal, ...], manifest: Manifest
 ) -> str:
-    lines = [f'{{{{skip "{_PREAMBLE}"}}}}']
+    lines = [f'{{{{skip "{_PREAMBLE}"}}}}', f"{{{{$again := {_write_again(manifest)}}}}}"]
     for refusal in refusals:
         asked = f"(regexp {json.dumps(refusal.pattern)}).MatchString .{refusal.answer}"
-        fail = f'fail "%s%q." {json.dumps(refusal.message)} .{refusal.answer}'
-        lines.append(f"{{{{if {asked}}}}}{{{{{fail}}}}}{{{{end}}}}")
+        lines.append(_fail_if(asked, refusal.message, refusal.answer))
     for clash in list_clashes(manifest):
         asked = f"eq .{clash.answer} .{clash.other}"
-        fail = f'fail "%s%q." {json.dumps(clash.message)} .{clash.answer}'
-        lines.append(f"{{{{if {asked}}}}}{{{{{fail}}}}}{{{{end}}}}")
+        lines.append(_fail_if(asked, clash.message, clash.answer))
     return "\n".join((*lines, *_write_skips(parts), ""))
+
+
+def _fail_if(asked: str, message: str, answer: str) -> str:
+    fail = f'fail "%s%q.%s" {json.dumps(message)} .{answer} $again'
+    return f"{{{{if {asked}}}}}{{{{{fail}}}}}{{{{end}}}}"
+
+
+def _write_again(manifest: Manifest) -> str:
+    """Write the advice that shows the answers given, as a file that leaves none to be asked."""
+    given = dict.fromkeys(manifest.questions, "%q")
+    if manifest.gate:
+        given[manifest.gate.name] = '"no"'
+    listed = ",\n".join(f'  "{name}": {written}' for name, written in given.items())
+    # What Go quotes is JSON: patterns allow no characters that the two escape differently.
+    text = json.dumps(_AGAIN + "{\n" + listed + "\n}")
+    return " ".join(("printf", text, *(f".{name}" for name in manifest.questions)))
 
 
 def _write_path(stand: Stand) -> str:

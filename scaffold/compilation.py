@@ -129,7 +129,8 @@ class Compiler:
         if path == self.manifest.record:
             asked = (name for name in self.answers if name not in (VERSION, PROJECT_NAME))
             written += [f'"{name}": "{{{name}}}"' for name in asked]
-        return tuple(read_place(text, self.answers, self.manifest.values) for text in written)
+        values, forms = self.manifest.values, self.manifest.forms
+        return tuple(read_place(text, self.answers, values, forms) for text in written)
 
     def _compile_file(self, path: str, file: File, *, verbatim: bool) -> Part:
         sentinel = Sentinel(self.manifest.sentinel)

@@ -24,15 +24,23 @@ REFUSED = json.loads(r"""@REFUSED@""")
 CLASHES = json.loads(r"""@CLASHES@""")
 STANDS = json.loads(r"""@STANDS@""")
 
+
+def refuse(why):
+    given = json.dumps({"default_context": ANSWERS}, indent=2)
+    advice = "Correct these answers, save them as answers.json and run"
+    command = "cookiecutter --no-input --config-file answers.json TEMPLATE"
+    sys.exit(f"{why}\\n{advice} {command}:\\n{given}")
+
+
 for name, pattern, allowed in ALLOWED:
     if not re.fullmatch(pattern, ANSWERS[name]):
-        sys.exit(f"{name} must be {allowed}; got {ANSWERS[name]!r}.")
+        refuse(f"{name} must be {allowed}; got {ANSWERS[name]!r}.")
 for name, pattern, message in REFUSED:
     if re.search(pattern, ANSWERS[name]):
-        sys.exit(f"{message}{ANSWERS[name]!r}.")
+        refuse(f"{message}{ANSWERS[name]!r}.")
 for name, other, message in CLASHES:
     if ANSWERS[name] == ANSWERS[other]:
-        sys.exit(f"{message}{ANSWERS[name]!r}.")
+        refuse(f"{message}{ANSWERS[name]!r}.")
 for path, conditions in (stand for stands in STANDS for stand in stands):
     holds = all(ANSWERS[option] in choices for option, choices in conditions)
     if holds and path.startswith("../") and Path(path).exists():

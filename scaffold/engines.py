@@ -25,7 +25,7 @@ class Go:
     opening = re.compile(r"\{\{|\{\Z")
 
     def value(self, value: Value) -> str:
-        """Writes an answer; of the CLI's functions the regular expressions alone replace."""
+        """Write an answer; of the CLI's functions only regular expressions replace."""
         answer = f".{value.answer}"
         match value.form:
             case Form.SNAKE:
@@ -35,6 +35,8 @@ class Go:
             case Form.TITLE:
                 first = f"{{{{upper (slice {answer} 0 1)}}}}"
                 return f'{first}{{{{(regexp "_").ReplaceAllString (slice {answer} 1) " "}}}}'
+            case Form.HOST:
+                return f'{{{{lower ((regexp "^https://[^/?#]+").FindString {answer})}}}}'
 
     def condition(self, condition: If, then: str, otherwise: str) -> str:
         """Writes an if, with its else where that says something."""
@@ -58,6 +60,7 @@ class Jinja:
             Form.SNAKE: "",
             Form.KEBAB: '|replace("_", "-")',
             Form.TITLE: '|replace("_", " ")|capitalize',
+            Form.HOST: '.lower().split("?")[0].split("#")[0].split("/")[:3]|join("/")',
         }
         return f"{{{{cookiecutter.{value.answer}{spelled[value.form]}}}}}"
 

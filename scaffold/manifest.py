@@ -9,6 +9,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .errors import ManifestError
+from .tokens import Form
 
 Rule = Literal["stay", "verbatim", "rendered"]
 VERSION = "template_version"
@@ -30,6 +31,8 @@ class Question(_Strict):
         taken: What those words are.
         choices: The only answers there are; the question is then an option.
         default: What is offered; the repository's own answer where it is empty.
+        hint: What is said with a question behind the gate.
+        form: How the answer is spelled in a project.
     """
 
     description: str
@@ -40,6 +43,24 @@ class Question(_Strict):
     taken: str = ""
     choices: tuple[str, ...] = ()
     default: str = ""
+    hint: str = ""
+    form: Form = Form.SNAKE
+
+
+class Gate(_Strict):
+    """The question that leads to those after it, by `yes`; no project records it.
+
+    Attributes:
+        name: As an answer file names it.
+        description: What is asked.
+        after: The last question that is always asked.
+        hint: What is said with each question behind it that has no hint of its own.
+    """
+
+    name: str
+    description: str
+    after: str
+    hint: str
 
 
 class _Chosen(_Strict):
@@ -109,6 +130,7 @@ class Manifest(_Strict):
         overlay: A folder whose files are rendered as if they were in the root; ends with a slash.
         files: Which files go, and how.
         questions: What is asked, by name, in this order.
+        gate: The question that leads to the later ones; without it all are asked.
         places: Texts of a file that hold answers, by the file; see `places.read_place`.
         values: Texts that depend on an option, by name.
         apart: Pairs of questions whose answers must differ.
@@ -122,6 +144,7 @@ class Manifest(_Strict):
     overlay: str = ""
     files: dict[Rule, tuple[str, ...]]
     questions: dict[str, Question]
+    gate: Gate | None = None
     places: dict[str, tuple[str, ...]] = {}
     values: dict[str, ChosenText] = {}
     apart: tuple[tuple[str, str], ...] = ()
@@ -141,6 +164,25 @@ class Manifest(_Strict):
             if unknown := [one for one in chosen.choices if one not in offered]:
                 what = f"{chosen.option} = {', '.join(unknown)} is no choice"
                 raise ValueError(f"{what}; there are {', '.join(offered) or 'none'}")
+        return self
+
+    @property
+    def forms(self) -> dict[str, Form]:
+        """The form of each answer."""
+        return {name: question.form for name, question in self.questions.items()}
+
+    @property
+    def later(self) -> tuple[str, ...]:
+        """The questions that are asked only if the gate is answered by `yes`."""
+        names = tuple(self.questions)
+        return names[names.index(self.gate.after) + 1 :] if self.gate else ()
+
+    @model_validator(mode="after")
+    def _check_gate(self) -> Self:
+        if self.gate and (
+            self.gate.name in self.questions or self.gate.after not in self.questions
+        ):
+            raise ValueError("gate needs a name of its own, and a question that it comes after")
         return self
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .errors import ManifestError
 from .manifest import ChosenText
-from .tokens import If, Text, Token, Tokens, Value, join_texts
+from .tokens import Form, If, Text, Token, Tokens, Value, join_texts
 
 _ANSWER = re.compile(r"\{([a-z_]+)\}")
 
@@ -24,13 +24,19 @@ class Place:
     tokens: Tokens
 
 
-def read_place(written: str, answers: Mapping[str, str], values: Mapping[str, ChosenText]) -> Place:
+def read_place(
+    written: str,
+    answers: Mapping[str, str],
+    values: Mapping[str, ChosenText],
+    forms: Mapping[str, Form],
+) -> Place:
     """Return a place that the manifest writes as `catalog: "{prod_catalog}"`.
 
     Args:
         written: The text, with the name of each answer or value in braces.
         answers: What the root itself has answered.
         values: The texts that depend on an option.
+        forms: How answers are spelled; as given where there is none.
 
     Raises:
         ManifestError: it names no answer, or one that there is not.
@@ -44,7 +50,7 @@ def read_place(written: str, answers: Mapping[str, str], values: Mapping[str, Ch
             tokens.extend(_choose(value))
             shown[piece] = value.texts[answers[value.option]]
         elif piece in answers:
-            tokens.append(Value(piece))
+            tokens.append(Value(piece, forms.get(piece, Form.SNAKE)))
         else:
             advice = f"There are {', '.join((*answers, *values))}."
             raise ManifestError(f"the place {written!r} names {piece}", advice)

@@ -48,7 +48,7 @@ class Clash:
     @property
     def message(self) -> str:
         """Why, and what would do; ends before what was got."""
-        return f"{self.answer} must differ from {self.other}; both are "
+        return f"{self.answer} must differ from {self.other}; change one of them; both are "
 
     def applies(self, answers: Mapping[str, str]) -> bool:
         """Whether the answers are equal."""

@@ -3,7 +3,7 @@
 import re
 
 from .errors import SourceError
-from .tokens import Form, Text, Tokens, Value, join_texts
+from .tokens import NAME_FORMS, Form, Text, Tokens, Value, join_texts
 
 PROJECT_NAME = "project_name"
 
@@ -13,7 +13,7 @@ class Sentinel:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.forms = {form.spell(name): form for form in Form}
+        self.forms = {form.spell(name): form for form in NAME_FORMS}
         self._forms = re.compile("|".join(map(re.escape, self.forms)))
         self._any = re.compile(name.replace("_", "[ _-]?"), re.IGNORECASE)
 

@@ -1,26 +1,41 @@
 """What a template is made of, before it is written for one engine or another."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+_HOST = re.compile(r"https://[^/?#]+")
+
 
 class Form(Enum):
-    """How an answer is spelled: as it was given, or as another form of a project's name."""
+    """How an answer is spelled: as given, as another form of a name, or as the host of an URL."""
 
     SNAKE = "snake"
     KEBAB = "kebab"
     TITLE = "title"
+    HOST = "host"
 
-    def spell(self, name: str) -> str:
-        """Returns the form of a name, `flight_delays`: `flight-delays`, `Flight delays`."""
+    def spell(self, answer: str) -> str:
+        """Return the form of an answer.
+
+        That of a name, `flight_delays`, is `flight-delays` or `Flight delays`; that of
+        `https://A.example.com/?o=1` is `https://a.example.com`.
+        """
         match self:
             case Form.SNAKE:
-                return name
+                return answer
             case Form.KEBAB:
-                return name.replace("_", "-")
+                return answer.replace("_", "-")
             case Form.TITLE:
-                return name.replace("_", " ").capitalize()
+                return answer.replace("_", " ").capitalize()
+            case Form.HOST:
+                found = _HOST.match(answer)
+                return (found.group() if found else answer).lower()
+
+
+NAME_FORMS = (Form.SNAKE, Form.KEBAB, Form.TITLE)
+"""The forms of a project's name."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,8 @@ class Oracle:
 
     def list_differences(self, tree: Tree, answers: Answers) -> list[str]:
         """Returns the files that hold other values than they should, or should not stand."""
-        words = {word: answers[name] for name, word in self._words.items()}
+        forms = self._renderer.manifest.forms
+        words = {word: forms[name].spell(answers[name]) for name, word in self._words.items()}
         name = self._words[PROJECT_NAME]
         words |= {form.spell(name): form.spell(answers[PROJECT_NAME]) for form in Form}
         expected = _put(self._read_plain(answers), words)

@@ -14,8 +14,9 @@ import pytest
 from conformance.tests.projects import Project
 from scaffold.manifest import load_manifest
 from scaffold.refusals import list_refusals
+from scaffold.tests.rendering import Renderer
 from scaffold.tests.repositories import Engine, read_project
-from scaffold.trees import read_repository
+from scaffold.trees import compare, read_folder, read_repository
 
 NAME = re.compile("[a-z][a-z0-9_]{1,28}[a-z0-9]")
 
@@ -39,7 +40,9 @@ REFUSED = {
     "of a resource": ("project_name", "model_training", "choose a longer one"),
     "of a schema of Unity Catalog": ("project_name", "information_schema", "choose a longer one"),
     "without https": ("prod_host", "http://x.example.com", "https:// and a host name"),
-    "with a path behind it": ("staging_host", "https://x.example.com/", "https:// and a host name"),
+    "with a quote behind it": ("staging_host", 'https://x.example.com/"', "https:// and a host"),
+    "with a user before it": ("staging_host", "https://me@x.example.com", "https:// and a host"),
+    "with a port": ("staging_host", "https://x.example.com:8443/", "https:// and a host name"),
     "that ends a string": ("readers", 'users" #', "letters, digits, blanks"),
     "that is no address": ("notification_email", "nobody", "name@host"),
     "of a principal, its name": ("prod_principal", "flight-delays-prod", "an application id"),
@@ -95,6 +98,38 @@ def test_names_of_python_and_of_what_is_installed_are_reserved(root: Path) -> No
     free = {name for name in names if not any(r.applies({r.answer: name}) for r in own)}
     assert len(names) > 200
     assert free == set()
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "https://ADB-1.7.AzureDatabricks.net/",
+        "https://adb-1.7.azuredatabricks.net/?o=123",
+        "https://adb-1.7.azuredatabricks.net?o=123#job/1/run/2",
+        "https://Adb-1.7.azuredatabricks.net/explore/data/prod/x?o=123",
+        "https://adb-1.7.azuredatabricks.net#a?b/c",
+    ],
+)
+def test_host_is_taken_as_a_browser_shows_it(
+    engine: Engine, renderer: Renderer, tmp_path: Path, pasted: str
+) -> None:
+    answers = {"project_name": "zoo", "staging_host": pasted}
+    project = engine.make(tmp_path, answers)
+    host = "https://adb-1.7.azuredatabricks.net"
+    assert f'host: "{host}"\n' in (project / "databricks.yml").read_text()
+    record = json.loads((project / ".template-answers.json").read_text())
+    assert record["staging_host"] == host
+    assert compare(renderer.render(answers), read_folder(tmp_path)) == []
+
+
+def test_cookiecutter_prints_the_answers_of_a_refusal_for_its_configuration(
+    cookiecutter: Engine, tmp_path: Path
+) -> None:
+    done = cookiecutter.run(tmp_path, {"project_name": "zoo", "staging_catalog": "prod"})
+    said = done.stdout + done.stderr
+    printed = json.loads(said[said.index("{\n") : said.rindex("}\n") + 1])
+    assert printed["default_context"]["staging_catalog"] == "prod"
+    assert "cookiecutter --no-input --config-file answers.json" in said
 
 
 def test_every_default_is_an_answer(engine: Engine, tmp_path: Path) -> None:

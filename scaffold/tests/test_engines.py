@@ -7,7 +7,7 @@ import pytest
 
 from scaffold.engines import Go, Jinja, write
 from scaffold.tests.repositories import Engine
-from scaffold.tokens import Form, If, Text, Tokens, Value
+from scaffold.tokens import NAME_FORMS, Form, If, Text, Tokens, Value
 
 NAME = Value("project_name")
 BRACES = (
@@ -28,7 +28,12 @@ BRACES = (
     "-}}",
 )
 STRINGS = "\"a\" 'b' `c` \\n {{ `x` }} \\{{\n"
-ANSWERS = {"project_name": "late_arrivals_2", "serving": "no"}
+ANSWERS = {
+    "project_name": "late_arrivals_2",
+    "serving": "no",
+    "host": "https://A-1.Example.com/x?o=1#b/c",
+    "bare": "https://a.b?o=1/2",
+}
 
 # What a render of these answers holds.
 CASES: dict[str, tuple[Tokens, str]] = {
@@ -45,8 +50,12 @@ CASES: dict[str, tuple[Tokens, str]] = {
         'a: "{{job.parameters.x}}"\nb: ${{ github.ref }}\nc: ${late_arrivals_2}\n',
     ),
     "forms": (
-        tuple(Value("project_name", form) for form in Form),
+        tuple(Value("project_name", form) for form in NAME_FORMS),
         "late_arrivals_2late-arrivals-2Late arrivals 2",
+    ),
+    "hosts": (
+        tuple(Value(answer, Form.HOST) for answer in ("host", "bare")),
+        "https://a-1.example.comhttps://a.b",
     ),
     "strings": (
         (Text("\"a\" 'b' `c` \\n {{ `x` }} \\{{\n"),),
@@ -103,4 +112,6 @@ def test_jinja_renders_what_the_tokens_say(cookiecutter: Engine, tmp_path: Path)
 @pytest.mark.parametrize("form", Form)
 def test_a_form_is_spelled_as_the_engines_do(form: Form) -> None:
     spelled = {Form.SNAKE: "late_2", Form.KEBAB: "late-2", Form.TITLE: "Late 2"}
-    assert form.spell("late_2") == spelled[form]
+    assert form.spell("late_2") == spelled.get(form, "late_2")
+    for answer, host in (("host", "https://a-1.example.com"), ("bare", "https://a.b")):
+        assert Form.HOST.spell(ANSWERS[answer]) == host

@@ -5,22 +5,28 @@ import pytest
 from scaffold.errors import ManifestError
 from scaffold.manifest import ChosenText
 from scaffold.places import Place, read_place, split_places
-from scaffold.tokens import If, Text, Value
+from scaffold.tokens import Form, If, Text, Value
 
-ANSWERS = {"catalog": "prod", "schema": "flights", "branch": "main", "ci": "b"}
+FORMS = {"host": Form.HOST}
+ANSWERS = {"catalog": "prod", "schema": "flights", "branch": "main", "ci": "b", "host": "there"}
 VALUES = {"below": ChosenText(option="ci", texts={"a": "x/", "b": "", "c": "z/"})}
 
 
 def test_a_place_holds_several_answers_and_the_text_between_them() -> None:
-    assert read_place("FROM {catalog}.{schema}.x", ANSWERS, VALUES) == Place(
+    assert read_place("FROM {catalog}.{schema}.x", ANSWERS, VALUES, FORMS) == Place(
         "FROM prod.flights.x",
         (Text("FROM "), Value("catalog"), Text("."), Value("schema"), Text(".x")),
     )
 
 
+def test_place_spells_an_answer_in_its_form() -> None:
+    place = read_place("at {host}", ANSWERS, VALUES, FORMS)
+    assert place.tokens == (Text("at "), Value("host", Form.HOST))
+
+
 def test_value_becomes_the_text_of_each_choice() -> None:
     last = If("ci", ("b",), (), (Text("z/"),))
-    assert read_place("at {below}{schema}", ANSWERS, VALUES) == Place(
+    assert read_place("at {below}{schema}", ANSWERS, VALUES, FORMS) == Place(
         "at flights", (Text("at "), If("ci", ("a",), (Text("x/"),), (last,)), Value("schema"))
     )
 
@@ -31,12 +37,13 @@ def test_value_becomes_the_text_of_each_choice() -> None:
 )
 def test_a_place_of_no_answer_that_there_is_is_refused(written: str, message: str) -> None:
     with pytest.raises(ManifestError, match=message):
-        read_place(written, ANSWERS, VALUES)
+        read_place(written, ANSWERS, VALUES, FORMS)
 
 
 def test_a_text_is_cut_at_each_of_its_places_the_longer_first() -> None:
     places = [
-        read_place(text, ANSWERS, {}) for text in ("{catalog}.", "{catalog}.{schema}", "`{branch}`")
+        read_place(text, ANSWERS, {}, {})
+        for text in ("{catalog}.", "{catalog}.{schema}", "`{branch}`")
     ]
     assert split_places("prod.flights prod.x `main` main prod.*", places) == (
         Value("catalog"),

@@ -5,6 +5,9 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
 from scaffold.bundle_template import build_bundle_template, build_schema
 from scaffold.compilation import Condition, Part, Stand
 from scaffold.cookiecutter_template import build_cookiecutter_template
@@ -35,6 +38,35 @@ def test_the_cli_is_given_patterns_choices_and_an_order() -> None:
     assert name["pattern_match_failure_message"] == "project_name must be letters."
     assert (ci["enum"], ci["default"], "pattern" in ci) == (["azure", "github"], "github", False)
     assert email["default"] == '{{(regexp "_").ReplaceAllString .project_name "-"}}@example.com'
+
+
+def test_questions_behind_the_gate_are_skipped_unless_it_is_answered_by_yes() -> None:
+    gate = {"name": "more", "description": "More?", "after": "project_name", "hint": "Later."}
+    questions = {**MANIFEST.model_dump()["questions"]}
+    questions["email"] = {**questions["email"], "hint": "Never."}
+    manifest = Manifest.model_validate(
+        {**MANIFEST.model_dump(), "gate": gate, "questions": questions}
+    )
+    properties = json.loads(build_schema(manifest, ANSWERS, "1.2.3").content)["properties"]
+    assert list(properties) == ["project_name", "more", "ci", "email"]
+    assert [one["order"] for one in properties.values()] == [1, 2, 3, 4]
+    assert (properties["more"]["enum"], properties["more"]["default"]) == (["no", "yes"], "no")
+    skipped = [one.get("skip_prompt_if") for one in properties.values()]
+    closed = {"properties": {"more": {"const": "no"}}}
+    assert skipped == [None, None, closed, closed]
+    assert properties["ci"]["description"] == "\nLater.\nCI"
+    assert properties["email"]["description"] == "\nNever.\nMail"
+    tree = build_cookiecutter_template((), (), manifest, ANSWERS)
+    assert "more" not in json.loads(tree["cookiecutter.json"].content)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"name": "ci"}, {"after": "none"}], ids=["another's name", "after no question"]
+)
+def test_gate_that_does_not_fit_the_questions_is_refused(wrong: dict[str, str]) -> None:
+    gate = {"name": "more", "description": "More?", "after": "ci", "hint": "Later.", **wrong}
+    with pytest.raises(ValidationError, match="gate needs a name of its own"):
+        Manifest.model_validate({**MANIFEST.model_dump(), "gate": gate})
 
 
 def test_cookiecutter_is_given_the_default_choice_first() -> None:

@@ -151,7 +151,7 @@ def test_no_answer_of_this_repository_is_left_in_any_file(
     own = load_manifest(root / "scaffold" / "manifest.toml")
     answers = load_answers(root, own)
     written = [text for texts in own.places.values() for text in texts]
-    places = [read_place(text, answers, own.values) for text in written]
+    places = [read_place(text, answers, own.values, own.forms) for text in written]
     texts = {place.text for place in places if any(isinstance(t, Value) for t in place.tokens)}
     assert len(texts) > 40
     left = {

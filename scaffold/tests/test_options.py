@@ -69,9 +69,7 @@ EFFECTS = {
     ("ci_platform", "github"): Effect(AZURE | GITLAB, CI),
     ("ci_platform", "azure"): Effect(GITHUB | GITLAB, CI),
     ("ci_platform", "gitlab"): Effect(GITHUB | AZURE, CI),
-    ("ci_platform", "none"): Effect(
-        GITHUB | AZURE | GITLAB, CI | {"AGENTS.md"}, frozenset(OTHER)
-    ),
+    ("ci_platform", "none"): Effect(GITHUB | AZURE | GITLAB, CI | {"AGENTS.md"}, frozenset(OTHER)),
     ("serving", "no"): Effect(ENDPOINT, SERVING),
 }
 

@@ -42,10 +42,11 @@ def _compare(renderer: Renderer, own: Answers, changed: Answers) -> str:
 
 
 def _list_hunks(part: Part, own: Answers, other: Answers) -> list[str]:
-    before, after = (
-        make_file(part, answers).content.decode().splitlines(keepends=True)
-        for answers in (own, other)
-    )
+    contents = [make_file(part, answers).content for answers in (own, other)]
+    # Bytes that are no text, as a wheel's, are the same in every project.
+    if contents[0] == contents[1]:
+        return []
+    before, after = (content.decode().splitlines(keepends=True) for content in contents)
     hunks = list(unified_diff(before, after, n=1))[2:]
     return ["@@\n" if line.startswith("@@") else line for line in hunks]
 

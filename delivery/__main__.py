@@ -3,9 +3,8 @@
 import argparse
 import sys
 
-from .databricks import DeliveryError, read_bundle, run_bundle
+from .commands import DeliveryError, read_bundle, require_branch, require_clean, run_bundle
 from .plan import draw_plan, find_differences, load_plan, save_plan
-from .repository import require_branch, require_clean
 from .training import retrain
 
 

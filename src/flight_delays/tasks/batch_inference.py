@@ -14,8 +14,8 @@ from ..promotion.decide import CHAMPION
 from ..spec.problem import FEATURES_AT
 from ..spec.selection import select_rows
 from ..spec.windows import reach_batch
+from .datasets import advise
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
-from .sources import advise
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -14,9 +14,15 @@ from ..lakehouse.tables import read_versions
 from ..problem import PROBLEM
 from ..promotion.model_version import AS_OF_TAG, MODEL_TYPE_TAG, PENDING, STATUS_TAG
 from .backtest import make_time_split, try_candidates, write_figures
-from .datasets import Rows, read_holdout_rows, read_training_rows, table_names
+from .datasets import (
+    Rows,
+    advise,
+    read_holdout_rows,
+    read_training_rows,
+    require_source,
+    table_names,
+)
 from .parameters import FullName, Instant, Parameters, SchemaName, Switch, Text
-from .sources import advise, require_source
 from .training_report import Training, explain_model, log_record, write_description
 from .tuning import propose_change, tune
 

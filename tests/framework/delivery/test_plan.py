@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from delivery.databricks import DeliveryError
+from delivery.commands import DeliveryError
 from delivery.plan import find_differences, hash_wheel, keep_decided
 
 ENTRY: dict[str, Any] = {

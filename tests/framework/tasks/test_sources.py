@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from flight_delays.lakehouse.errors import TableMissingError, TableUnreadableError
 from flight_delays.lakehouse.tables import require_readable
-from flight_delays.tasks.sources import advise, require_source
+from flight_delays.tasks.datasets import advise, require_source
 
 from tests.declared import ROOT
 from tests.framework.tasks.test_parameters import list_wheel_tasks

@@ -188,7 +188,7 @@ def scheduled_departure(flight: Row) -> datetime:
 
 
 def next_reading(after: datetime, clock: int, airport: str) -> datetime:
-    """Finds the first instant after `after` at which the airport's clock shows HHMM."""
+    """Find the first instant after `after` at which the airport's clock shows HHMM."""
     zone = ZoneInfo(zones()[airport])
     first_day = after.astimezone(zone).replace(hour=0, minute=0, tzinfo=None)
     for days in range(3):

@@ -29,14 +29,14 @@ class Template:
         return self.repository.root
 
     def release(self, version: str) -> None:
-        """Commits and tags what stands."""
+        """Commit and tag what stands."""
         self.repository.commit(version)
         self.repository.git("tag", f"v{version}")
 
     def write(
         self, version: str, files: Files, questions: Mapping[str, str], **schema: str
     ) -> None:
-        """Replaces what stands by a small template, whose questions have these defaults."""
+        """Replace what stands by a small template, whose questions have these defaults."""
         shutil.rmtree(self.root / "template", ignore_errors=True)
         asked = {"project_name": "air", **questions}
         record = {"template_version": version, **{name: f"{{{{.{name}}}}}" for name in asked}}
@@ -60,7 +60,7 @@ class Template:
         self.release(version)
 
     def make(self, tag: str, folder: Path, **answers: str) -> Path:
-        """Makes a project of a version below a folder, and returns its root."""
+        """Make a project of a version below a folder, and return its root."""
         self.repository.git("checkout", "--quiet", tag)
         home = self.root.parent / "home"
         home.mkdir(exist_ok=True)
@@ -71,7 +71,7 @@ class Template:
 
 
 def write_files(folder: Path, files: Files) -> None:
-    """Writes files below a folder."""
+    """Write files below a folder."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def write_files(folder: Path, files: Files) -> None:
 
 
 def start_repository(root: Path) -> Project:
-    """Makes a folder Ann's git repository, with all that it holds committed on main."""
+    """Make a folder Ann's git repository, with all that it holds committed on main."""
     project = Project(root)
     project.git("init", "--quiet", "--initial-branch", "main")
     project.git("config", "user.name", "Ann")
@@ -98,7 +98,7 @@ class Command:
     def __call__(
         self, project: Path, template: Path | str, to: str, *flags: str, **env: str
     ) -> Result:
-        """Runs it at a project's root; a failure is for the caller to judge."""
+        """Run it at a project's root; a failure is for the caller to judge."""
         command = [sys.executable, "-m", "project_update", "--template", str(template), "--to", to]
         done = subprocess.run(
             [*command, *flags],

@@ -37,7 +37,8 @@ def test_an_untouched_project_becomes_what_the_new_version_makes(
     assert "air goes from v0.1.0 to v0.2.0" in done.out
     assert "New question motto: took its default, 'none'." in done.out
     assert "docs/new.md (new)" in done.out
-    assert done.out.endswith("Next: `make lint test`, then open a pull request.\n")
+    assert "Next: `make lint test`, then open a pull request.\n" in done.out
+    assert "read CHANGELOG.md of the template at v0.2.0" in done.out
     assert os.access(project.root / "delivery" / "plan.py", os.X_OK)
 
 

@@ -33,7 +33,7 @@ class Hyperparameters(BaseModel):
 
 
 def build_model(hyperparameters: Hyperparameters) -> Pipeline:
-    """Builds the model, not yet fitted.
+    """Build the model, not yet fitted.
 
     It is fitted to a frame that holds CATEGORIES and NUMBERS, in any order, and labels of 0 and 1.
     Its `predict` gives P(late) as one double a row. It trains for exactly `max_iter` rounds: none
@@ -53,7 +53,7 @@ def build_model(hyperparameters: Hyperparameters) -> Pipeline:
 
 
 def heuristic_baseline(features: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Gives the P(late) that a dispatcher would, without learning.
+    """Return the P(late) that a dispatcher would, without learning.
 
     It is the late share of the carrier on the route over two weeks; where few of its flights
     landed, it leans on the origin's share of the last three hours, and where nothing landed there,

@@ -79,7 +79,7 @@ class ArchiveError(ValueError):
 
 
 def locate(name: str) -> Path:
-    """Finds a data file through the installed distribution, whose package cannot be imported."""
+    """Find a data file through the installed distribution, whose package cannot be imported."""
     try:
         files = distribution(DISTRIBUTION).files or []
     except PackageNotFoundError as error:
@@ -91,7 +91,7 @@ def locate(name: str) -> Path:
 
 
 def read_columns(name: str, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
-    """Reads some columns of a CSV file, plain or zipped; the text `NA` alone means a missing value.
+    """Read some columns of a CSV file, plain or zipped; the text `NA` alone means a missing value.
 
     A missing text becomes None and never a float, so that Spark sees a null.
     """
@@ -113,13 +113,13 @@ def read_columns(name: str, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
 
 
 def read_zones() -> dict[str, str]:
-    """Maps an airport to the name of its time zone."""
+    """Map an airport to the name of its time zone."""
     airports = read_columns("airports.csv", AIRPORT_TYPES).dropna()
     return dict(zip(airports["faa"], airports["tzone"], strict=True)) | ZONES_NOT_IN_THE_ARCHIVE
 
 
 def locate_arrivals(departures: pd.Series, clock: pd.Series, zones: pd.Series) -> pd.Series:
-    """Turns clock readings at the destination into instants.
+    """Turn clock readings at the destination into instants.
 
     Args:
         departures: UTC instants of departure.
@@ -139,14 +139,14 @@ def locate_arrivals(departures: pd.Series, clock: pd.Series, zones: pd.Series) -
 
 
 def last_minutes(counts: pd.Series) -> pd.Series:
-    """Turns counts of minutes into durations, missing where the count is."""
+    """Turn counts of minutes into durations, missing where the count is."""
     # Given a missing float, pandas computes with memory that it never wrote.
     return pd.to_timedelta(counts.fillna(0), unit="min").where(counts.notna())
 
 
 @functools.cache
 def load_flights() -> pd.DataFrame:
-    """Loads all flights, with their instants in UTC; callers must not alter the frame."""
+    """Load all flights, with their instants in UTC; callers must not alter the frame."""
     flights = read_columns("flights.csv.zip", FLIGHT_TYPES)
     flights["decision_at"] = flights["time_hour"] + pd.to_timedelta(flights["minute"], unit="min")
     zones = flights["dest"].map(read_zones())
@@ -162,7 +162,7 @@ def load_flights() -> pd.DataFrame:
 
 @functools.cache
 def load_weather() -> pd.DataFrame:
-    """Loads the hourly weather at the three origins; callers must not alter the frame."""
+    """Load the hourly weather at the three origins; callers must not alter the frame."""
     weather = read_columns("weather.csv", WEATHER_TYPES)
     if weather.duplicated(["origin", "time_hour"]).any():
         raise ArchiveError("weather.csv", "an origin has two observations of one UTC hour")
@@ -171,5 +171,5 @@ def load_weather() -> pd.DataFrame:
 
 @functools.cache
 def load_planes() -> pd.DataFrame:
-    """Loads the register of aircraft; callers must not alter the frame."""
+    """Load the register of aircraft; callers must not alter the frame."""
     return read_columns("planes.csv", PLANE_TYPES)

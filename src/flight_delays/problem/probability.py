@@ -37,7 +37,7 @@ class TypedColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: pd.DataFrame) -> Floats:  # noqa: N803
-        """Gives a matrix of shape (rows, categories + numbers).
+        """Return a matrix of shape (rows, categories + numbers).
 
         Raises:
             ValueError: A column is missing, or a number is no number.
@@ -85,6 +85,6 @@ class Probability(BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Floats) -> Floats:  # noqa: N803
-        """Gives P(1) as one double a row."""
+        """Return P(1) as one double a row."""
         probabilities: Floats = self.classifier.predict_proba(X)[:, 1]
         return probabilities

@@ -17,7 +17,7 @@ EPILOG = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="update-project", description=__doc__, epilog=EPILOG)
     parser.add_argument("--template", required=True, help="address or path of its repository")
     parser.add_argument("--to", required=True, metavar="TAG", help="version to bring in: v0.2.0")
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def split_answer(text: str) -> tuple[str, str]:
-    """Splits what the command is given as one answer.
+    """Split what the command is given as one answer.
 
     Raises:
         argparse.ArgumentTypeError: it holds no equals sign.
@@ -71,4 +71,8 @@ def describe(done: Update) -> str:
         ]
     else:
         lines += ["", done.changes, "", "Next: `make lint test`, then open a pull request."]
+    lines.append(
+        f"If the project is deployed, read CHANGELOG.md of the template at {done.new.tag} first: it "
+        "has the steps that a deployed project needs."
+    )
     return "\n".join(lines)

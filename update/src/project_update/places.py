@@ -31,7 +31,7 @@ class Place:
     prefix: str
 
     def locate(self, path: str, name: str) -> str:
-        """Returns where a file of a render stands.
+        """Return where a file of a render stands.
 
         Args:
             path: The file, from the folder that the project was rendered into.
@@ -50,7 +50,7 @@ class Place:
         return (PurePosixPath(self.prefix).parent / path).as_posix()
 
     def replace(self, standing: Tree, made: Tree, written: Iterable[str]) -> Tree:
-        """Returns the repository with a render in place of the project.
+        """Return the repository with a render in place of the project.
 
         Args:
             standing: What the repository holds.

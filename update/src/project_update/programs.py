@@ -14,7 +14,7 @@ def run(
     text: str = "",
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """Runs a program in a folder and returns what it printed.
+    """Run a program in a folder and return what it printed.
 
     Args:
         command: The program and its arguments.

@@ -44,7 +44,7 @@ class Questions:
 
 
 def read_record(folder: Path) -> Record:
-    """Reads the record of a project.
+    """Read the record of a project.
 
     Raises:
         UpdateError: there is none, or it is not one that the template writes.
@@ -66,7 +66,7 @@ def read_record(folder: Path) -> Record:
 
 
 def compare_questions(old: Record, new: Record, given: Mapping[str, str]) -> Questions:
-    """Compares what two versions ask."""
+    """Compare what two versions ask."""
     return Questions(
         defaulted={
             name: answer

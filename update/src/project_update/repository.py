@@ -23,7 +23,7 @@ class Repository:
     place: Place
 
     def check_clean(self) -> None:
-        """Checks that all is committed.
+        """Check that all is committed.
 
         Raises:
             UpdateError: something is not.
@@ -39,7 +39,7 @@ class Repository:
             raise UpdateError(what, advice)
 
     def check_branch(self, branch: str) -> None:
-        """Checks that a branch can be made, or is checked out already.
+        """Check that a branch can be made, or is checked out already.
 
         Raises:
             UpdateError: it exists, and another one is checked out.
@@ -56,7 +56,7 @@ class Repository:
         return self._git("branch", "--show-current").strip()
 
     def read_head(self) -> Tree:
-        """Returns what is committed."""
+        """Return what is committed."""
         files: dict[str, File] = {}
         for line in filter(None, self._git("ls-tree", "-r", "-z", "HEAD").split("\0")):
             described, _, path = line.partition("\t")
@@ -65,7 +65,7 @@ class Repository:
         return files
 
     def store(self, folder: Path) -> Tree:
-        """Stores every file below a folder, and returns them by their path from there."""
+        """Store every file below a folder, and return them by their path from there."""
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         listed = "".join(f"{path}\n" for path in paths)
         stored = self._git("hash-object", "-w", "--stdin-paths", text=listed)
@@ -77,7 +77,7 @@ class Repository:
         }
 
     def commit(self, tree: Tree, message: str, *parents: str) -> str:
-        """Makes a commit that no branch has and the working tree does not show."""
+        """Make a commit that no branch has and the working tree does not show."""
         listed = "".join(f"{one.mode} {one.content}\t{path}\0" for path, one in tree.items())
         with tempfile.TemporaryDirectory() as folder:
             index = {**os.environ, "GIT_INDEX_FILE": str(Path(folder) / "index")}
@@ -87,7 +87,7 @@ class Repository:
         return self._git("commit-tree", written, *given, "-m", message).strip()
 
     def pick(self, commit: str, branch: str) -> tuple[str, ...]:
-        """Applies a commit on a branch of its own.
+        """Apply a commit on a branch of its own.
 
         Returns:
             The paths that are in conflict, none where the commit was made.
@@ -110,7 +110,7 @@ class Repository:
         return ()
 
     def describe_head(self) -> str:
-        """Returns which files the last commit changes, and how."""
+        """Return which files the last commit changes, and how."""
         return self._git("show", "--format=", "--compact-summary", "HEAD").rstrip()
 
     def _find(self, name: str) -> Path:
@@ -123,7 +123,7 @@ class Repository:
 
 
 def find_repository(folder: Path) -> Repository:
-    """Finds the repository that holds a project.
+    """Find the repository that holds a project.
 
     Raises:
         UpdateError: there is none.

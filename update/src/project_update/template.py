@@ -41,7 +41,7 @@ class Template:
     scratch: Path
 
     def check_tags(self, *tags: str) -> None:
-        """Checks that versions exist.
+        """Check that versions exist.
 
         Raises:
             UpdateError: one does not, or the repository cannot be read.
@@ -61,7 +61,7 @@ class Template:
                 )
 
     def render(self, tag: str, answers: Mapping[str, str], side: str) -> Render:
-        """Makes a project of one version.
+        """Make a project of one version.
 
         Args:
             tag: The version.

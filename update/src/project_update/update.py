@@ -74,7 +74,7 @@ def update(project: Path, address: str, tag: str, given: Mapping[str, str]) -> U
 
 
 def check_answers(record: Record, tag: str, given: Mapping[str, str]) -> None:
-    """Checks that there is something to do, and that the project keeps its name.
+    """Check that there is something to do, and that the project keeps its name.
 
     Raises:
         UpdateError: there is not, or it does not.
@@ -88,7 +88,7 @@ def check_answers(record: Record, tag: str, given: Mapping[str, str]) -> None:
 
 
 def check_record(recorded: Record, made: Record) -> None:
-    """Checks that a project's record is what its version writes of its answers.
+    """Check that a project's record is what its version writes of its answers.
 
     Raises:
         UpdateError: an answer is missing, or one to no question.
@@ -100,7 +100,7 @@ def check_record(recorded: Record, made: Record) -> None:
 
 
 def check_taken(given: Mapping[str, str], made: Record) -> None:
-    """Checks that the new version has taken the answers that were given.
+    """Check that the new version has taken the answers that were given.
 
     Raises:
         UpdateError: it does not ask for one; the CLI itself passes over it in silence.
@@ -111,7 +111,7 @@ def check_taken(given: Mapping[str, str], made: Record) -> None:
 
 
 def commit_change(repository: Repository, old: Render, new: Render) -> str:
-    """Returns a commit that changes what the old render wrote into what the new one writes.
+    """Return a commit that changes what the old render wrote into what the new one writes.
 
     What else the repository holds stands on both sides, so that git takes nothing of it for a
     renamed file of the template.

@@ -10,7 +10,6 @@ from .regions import parse_regions
 from .sentinel import PROJECT_NAME, Sentinel
 from .tokens import If, Tokens, Value, replace_texts
 from .trees import File, Tree
-from .variants import split_variants
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,6 @@ class Compiler:
         named = {
             "[[belongings]]": [path for one in self.manifest.belongings for path in one.paths],
             "[[elsewhere]]": [path for one in self.manifest.elsewhere for path in one.paths],
-            "[[variants]]": [path for one in self.manifest.variants for path in one.files],
             "[places]": list(self.manifest.places),
         }
         for table, rules in named.items():
@@ -158,9 +156,6 @@ class Compiler:
                 advice = "Correct it, or [places] of scaffold/manifest.toml."
                 raise SourceError(path, 0, f"{place.text!r} does not stand here", advice)
         tokens = parse_regions(path, text, self.manifest.options)
-        for variant in self.manifest.variants:
-            if path in variant.files:
-                tokens = split_variants(path, tokens, variant)
         tokens = replace_texts(tokens, lambda text: split_places(text, places))
         return replace_texts(tokens, sentinel.split)
 

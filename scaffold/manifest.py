@@ -1,7 +1,6 @@
 """What the manifest says, and what this repository itself has answered."""
 
 import json
-import re
 import tomllib
 from pathlib import Path
 from typing import Literal, Self
@@ -107,20 +106,6 @@ class ChosenText(_Strict):
     texts: dict[str, str]
 
 
-class Variant(_Chosen):
-    """Names and paths that read otherwise with some choices, too short and too many for regions.
-
-    Attributes:
-        files: Files of the root.
-        pattern: What of each, within one line or several; `^` and `$` are those of a line.
-        instead: What stands there then, with the pattern's groups.
-    """
-
-    files: tuple[str, ...]
-    pattern: re.Pattern[str]
-    instead: str
-
-
 class Manifest(_Strict):
     """How the root becomes a template.
 
@@ -136,7 +121,6 @@ class Manifest(_Strict):
         apart: Pairs of questions whose answers must differ.
         belongings: Files that go with some choices only.
         elsewhere: Files that stand above the project's folder with some choices.
-        variants: What reads otherwise with some choices.
     """
 
     sentinel: str
@@ -150,7 +134,6 @@ class Manifest(_Strict):
     apart: tuple[tuple[str, str], ...] = ()
     belongings: tuple[Belonging, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
-    variants: tuple[Variant, ...] = ()
 
     @property
     def options(self) -> dict[str, tuple[str, ...]]:
@@ -159,7 +142,7 @@ class Manifest(_Strict):
 
     @model_validator(mode="after")
     def _check_choices(self) -> Self:
-        for chosen in (*self.belongings, *self.elsewhere, *self.variants):
+        for chosen in (*self.belongings, *self.elsewhere):
             offered = self.options.get(chosen.option, ())
             if unknown := [one for one in chosen.choices if one not in offered]:
                 what = f"{chosen.option} = {', '.join(unknown)} is no choice"

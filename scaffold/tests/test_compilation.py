@@ -92,7 +92,6 @@ def test_a_binary_file_and_the_right_to_run_go_as_they_are() -> None:
 
 CI = {"questions": {"ci": {"description": "CI", "choices": ["a", "b", "c"]}}, "places": {}}
 MOVE = {"src/a.yml": "../src/flight_delays.yml"}
-VARIANT = {"files": ["src/a.yml"], "pattern": "host: (.*)", "instead": "at: \\1"}
 
 
 def compile_chosen(**tables: Any) -> tuple[Part, ...]:
@@ -164,35 +163,10 @@ def test_value_of_an_option_becomes_a_condition_with_the_name_in_it() -> None:
     )
 
 
-def test_what_reads_otherwise_is_chosen_wherever_it_stands() -> None:
-    tree = {**TREE, "src/a.yml": b"- run: a\n    - run: b\nrun: flight-delays\n"}
-    lines = {"pattern": "^( *)- run: .*", "instead": "\\g<0>\\n\\1  in: flight_delays"}
-    words = {"pattern": "(?<=^run: )", "instead": "my "}
-    variants = [
-        {"option": "ci", "choices": ["a"], "files": ["src/a.yml"], **row} for row in (lines, words)
-    ]
-    manifest = Manifest.model_validate({**MANIFEST, **CI, "variants": variants})
-    files = {name: File(content) for name, content in tree.items()}
-    content, _ = find_content("src/a.yml", Compiler(manifest, {}).compile(files))
-    name, kebab = Value("project_name"), Value("project_name", Form.KEBAB)
-    assert content == (
-        If("ci", ("a",), (Text("- run: a\n  in: "), name), (Text("- run: a"),)),
-        Text("\n"),
-        If("ci", ("a",), (Text("    - run: b\n      in: "), name), (Text("    - run: b"),)),
-        Text("\nrun: "),
-        If("ci", ("a",), (Text("my "),)),
-        kebab,
-        Text("\n"),
-    )
-
-
 LOST: dict[str, tuple[dict[str, Any], str]] = {
     "a file": ({"belongings": [{"paths": ["lib/", "src/b.yml"]}]}, "belongings.. src/b.yml covers"),
     "a folder": ({"belongings": [{"paths": ["lib/", "mine/"]}]}, r"belongings.. mine/ covers"),
     "a moved file": ({"elsewhere": [{"paths": {"x": "../flight_delays"}}]}, "elsewhere.. x covers"),
-    "a file that varies": ({"variants": [{**VARIANT, "files": ["x"]}]}, "variants.. x covers"),
-    "a text": ({"variants": [{**VARIANT, "pattern": "y"}]}, "src/a.yml: nothing matches 'y'"),
-    "a group": ({"variants": [{**VARIANT, "instead": "\\2"}]}, "variants.. .* invalid group"),
 }  # fmt: skip
 
 
@@ -263,7 +237,7 @@ belongings = [{ option = "ci", choices = ["a", "x"], paths = ["src/"] }]
         ("sentinel = 1", "sentinel: Input should be a valid string"),
         ("colour = 'red'", "colour: Extra inputs are not permitted"),
         ("[files]\nlost = []", "files.lost"),
-        ("[questions.a]\ndescription = 'a'\nhint = 'b'", "questions.a.hint: Extra inputs"),
+        ("[questions.a]\ndescription = 'a'\ncolour = 'b'", "questions.a.colour: Extra inputs"),
         ("sentinel =", "Invalid value"),
         (
             VALUE.replace("NAME", "x").replace("OPTION", "ci"),

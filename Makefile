@@ -17,7 +17,7 @@ export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 # Compiled once at installation, imports take a third of the time.
 export UV_COMPILE_BYTECODE := 1
 
-# Threads of scikit-learn spin while they wait, and starve whoever shares the cores.
+# Threads of scikit-learn spin while they wait, and starve other processes on the cores.
 export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
@@ -69,7 +69,7 @@ format: setup ## Bring the code into shape.
 	@$(RUN) nbstripout --keep-id notebooks/*.ipynb
 
 # Its version names the commit: who holds a wheel knows what is in it, and no cache mistakes it for
-# an older one. One that stands is kept, so that what was planned is what is deployed.
+# an older one. An existing one is kept, so that the planned wheel is the deployed one.
 COMMIT = $(shell git rev-parse --short=12 HEAD)
 wheel: $(UV) ## Build the wheel of what is committed, into dist/.
 	@test -n "$(COMMIT)" || { echo "make wheel builds what is committed, and nothing is: commit first." >&2; exit 1; }

@@ -1,1 +1,1 @@
-"""Compiles the repository's root into templates for `databricks bundle init` and cookiecutter."""
+"""Compile the repository's root into templates for `databricks bundle init` and cookiecutter."""

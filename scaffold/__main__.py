@@ -1,4 +1,4 @@
-"""Compiles this repository's root into its templates."""
+"""Compile this repository's root into its templates."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
-    """Runs one command and returns its exit code."""
+    """Run one command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m scaffold", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     compiling = commands.add_parser("compile", help="write template/ and its schema")

@@ -48,7 +48,7 @@ _NEXT_BESIDE = (
 def build_bundle_template(
     parts: tuple[Part, ...], refusals: tuple[Refusal, ...], manifest: Manifest
 ) -> Tree:
-    """Returns the files below `template/`.
+    """Return the files below `template/`.
 
     All text has the extension that makes the CLI render it, which also keeps linters, dependency
     bots and git from taking it for the repository's own.
@@ -107,7 +107,7 @@ def build_schema(manifest: Manifest, answers: Mapping[str, str], cli_version: st
 
 
 def read_cli_version(tree: Tree) -> str:
-    """Returns the oldest CLI that the bundle itself allows.
+    """Return the oldest CLI that the bundle itself allows.
 
     Raises:
         SourceError: the bundle does not say.
@@ -160,12 +160,12 @@ def _write_again(manifest: Manifest) -> str:
 
 
 def _write_path(stand: Stand) -> str:
-    """Writes where a file stands, from the folder that takes the project."""
+    """Write where a file stands, from the folder that takes the project."""
     return posixpath.normpath(f"{{{{.{PROJECT_NAME}}}}}/{write(stand.path, Go())}")
 
 
 def _write_skips(parts: tuple[Part, ...]) -> list[str]:
-    """Writes what the CLI leaves out; a folder by its own name, or it would be made empty."""
+    """Write what the CLI leaves out; a folder by its own name, or it would be made empty."""
     alternatives: dict[str, set[tuple[Condition, ...]]] = {}
     for stand in (stand for part in parts for stand in part.stands):
         file = PurePosixPath(_write_path(stand))
@@ -182,7 +182,7 @@ def _write_skips(parts: tuple[Part, ...]) -> list[str]:
 
 
 def _ask_any(alternatives: set[tuple[Condition, ...]]) -> str:
-    """Writes the question whether all conditions of one alternative hold."""
+    """Write the question whether all conditions of one alternative hold."""
     asked = [
         _join("and", [Go().ask(one.option, one.choices) for one in conditions])
         for conditions in alternatives

@@ -45,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Compiler:
-    """Compiles the files of one root.
+    """The compiler of one root's files.
 
     Attributes:
         manifest: What the root's files are.
@@ -56,7 +56,7 @@ class Compiler:
     answers: Mapping[str, str]
 
     def compile(self, tree: Tree) -> tuple[Part, ...]:
-        """Compiles every file that goes into a project.
+        """Compile every file that goes into a project.
 
         Raises:
             ManifestError: a rule is of no file, or one about a file is of none that goes.
@@ -170,6 +170,6 @@ def _read_text(content: bytes) -> str | None:
 
 
 def _find_line(text: str, part: str) -> int:
-    """Returns the line of a part, 0 where the text has none."""
+    """Return the line of a part, 0 where the text has none."""
     before, found, _ = text.partition(part)
     return before.count("\n") + 1 if found else 0

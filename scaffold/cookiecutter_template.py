@@ -76,7 +76,7 @@ def build_cookiecutter_template(
     manifest: Manifest,
     answers: Mapping[str, str],
 ) -> Tree:
-    """Returns the template's files: questions, the two hooks, the project."""
+    """Return the template's files: questions, the two hooks, the project."""
     engine = Jinja()
     tree = {
         "cookiecutter.json": File(_write_questions(manifest, answers).encode()),
@@ -114,7 +114,7 @@ def _write_hook(parts: tuple[Part, ...], refusals: tuple[Refusal, ...], manifest
 
 
 def _fill_hook(hook: str, parts: tuple[Part, ...], manifest: Manifest) -> str:
-    """Writes a hook that cookiecutter puts answers into, also in the paths of files."""
+    """Write a hook that cookiecutter puts answers into, also in the paths of files."""
     given = ", ".join(
         f'"{name}": {{{{ cookiecutter.{name} | tojson }}}}' for name in manifest.questions
     )

@@ -13,10 +13,10 @@ class Engine(Protocol):
     """What the engine would take for one of its own tokens, also a brace before one."""
 
     def value(self, value: Value) -> str:
-        """Writes the place of an answer."""
+        """Write the place of an answer."""
 
     def condition(self, condition: If, then: str, otherwise: str) -> str:
-        """Writes a choice between two pieces."""
+        """Write a choice between two pieces."""
 
 
 class Go:
@@ -39,13 +39,13 @@ class Go:
                 return f'{{{{lower ((regexp "^https://[^/?#]+").FindString {answer})}}}}'
 
     def condition(self, condition: If, then: str, otherwise: str) -> str:
-        """Writes an if, with its else where that says something."""
+        """Write an if, with its else where that says something."""
         middle = f"{{{{else}}}}{otherwise}" if otherwise else ""
         asked = f"{{{{if {self.ask(condition.option, condition.choices)}}}}}"
         return f"{asked}{then}{middle}{{{{end}}}}"
 
     def ask(self, option: str, choices: tuple[str, ...]) -> str:
-        """Writes the question whether an option has one of some choices."""
+        """Write the question whether an option has one of some choices."""
         return " ".join(("eq", f".{option}", *(f'"{choice}"' for choice in choices)))
 
 
@@ -55,7 +55,7 @@ class Jinja:
     opening = re.compile(r"\{[{%#]|\{\Z")
 
     def value(self, value: Value) -> str:
-        """Writes an answer."""
+        """Write an answer."""
         spelled = {
             Form.SNAKE: "",
             Form.KEBAB: '|replace("_", "-")',
@@ -65,7 +65,7 @@ class Jinja:
         return f"{{{{cookiecutter.{value.answer}{spelled[value.form]}}}}}"
 
     def condition(self, condition: If, then: str, otherwise: str) -> str:
-        """Writes an if, with its else where that says something."""
+        """Write an if, with its else where that says something."""
         middle = f"{{% else %}}{otherwise}" if otherwise else ""
         choices = ", ".join(f'"{choice}"' for choice in condition.choices)
         asked = f"{{% if cookiecutter.{condition.option} in [{choices}] %}}"
@@ -73,7 +73,7 @@ class Jinja:
 
 
 def write(tokens: Tokens, engine: Engine) -> str:
-    """Writes tokens as a template of the engine."""
+    """Write tokens as a template of the engine."""
     written: list[str] = []
     for token in tokens:
         match token:

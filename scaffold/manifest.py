@@ -194,7 +194,7 @@ class Manifest(_Strict):
         return self
 
     def find_rule(self, path: str) -> tuple[Rule, str] | None:
-        """Returns the longest rule that covers a path, and its text."""
+        """Return the longest rule that covers a path, and its text."""
         found = [
             (text, rule)
             for rule, texts in self.files.items()
@@ -208,12 +208,12 @@ class Manifest(_Strict):
 
 
 def covers(rule: str, path: str) -> bool:
-    """Whether a rule is the path, or a folder that holds it."""
+    """Return whether a rule is the path, or a folder that holds it."""
     return path == rule or (rule.endswith("/") and path.startswith(rule))
 
 
 def load_manifest(path: Path) -> Manifest:
-    """Reads the manifest.
+    """Read the manifest.
 
     Raises:
         ManifestError: a key is missing, unknown or of another type.
@@ -230,7 +230,7 @@ def load_manifest(path: Path) -> Manifest:
 
 
 def load_answers(root: Path, manifest: Manifest) -> dict[str, str]:
-    """Reads what the repository has answered, the version of the template among it.
+    """Read what the repository has answered, the version of the template among it.
 
     Raises:
         ManifestError: there are answers without a question, or questions without an answer.

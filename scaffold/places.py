@@ -73,7 +73,7 @@ def _choose(value: ChosenText) -> Tokens:
 
 
 def split_places(text: str, places: Sequence[Place]) -> Tokens:
-    """Cuts a text at its places; of two that begin at once the longer holds."""
+    """Cut a text at its places; of two that begin at once the longer holds."""
     if not places:
         return (Text(text),)
     found = {place.text: place.tokens for place in places}

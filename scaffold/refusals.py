@@ -29,7 +29,7 @@ class Refusal:
     message: str
 
     def applies(self, answers: Mapping[str, str]) -> bool:
-        """Whether it refuses one of the answers."""
+        """Return whether it refuses one of the answers."""
         return re.search(self.pattern, answers[self.answer]) is not None
 
 
@@ -51,12 +51,12 @@ class Clash:
         return f"{self.answer} must differ from {self.other}; change one of them; both are "
 
     def applies(self, answers: Mapping[str, str]) -> bool:
-        """Whether the answers are equal."""
+        """Return whether the answers are equal."""
         return answers[self.answer] == answers[self.other]
 
 
 def list_refusals(tree: Tree, manifest: Manifest) -> tuple[Refusal, ...]:
-    """Returns what is refused, from what the manifest says and the root holds."""
+    """Return what is refused, from what the manifest says and the root holds."""
     refusals = []
     for name, question in manifest.questions.items():
         if question.refused:
@@ -73,18 +73,18 @@ def list_refusals(tree: Tree, manifest: Manifest) -> tuple[Refusal, ...]:
 
 
 def list_clashes(manifest: Manifest) -> tuple[Clash, ...]:
-    """Returns the pairs of questions that must not be answered alike."""
+    """Return the pairs of questions that must not be answered alike."""
     return tuple(Clash(answer, other) for answer, other in manifest.apart)
 
 
 def read_words(tree: Tree, file: str) -> set[str]:
-    """Returns the words of a list below `scaffold/reserved`."""
+    """Return the words of a list below `scaffold/reserved`."""
     lines = tree[f"{RESERVED}/{file}"].content.decode().splitlines()
     return {word for line in lines if not line.startswith("#") for word in line.split()}
 
 
 def list_owned(tree: Tree, manifest: Manifest) -> set[str]:
-    """Returns the names that a project cannot have since something in it is called so.
+    """Return the names that a project cannot have since something in it is called so.
 
     Those are every locked distribution, the root's folders, and the keys of the bundle's resources,
     of which no two may be equal.

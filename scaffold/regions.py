@@ -50,7 +50,7 @@ class _Region:
 
 
 def parse_regions(path: str, text: str, options: Options) -> Tokens:
-    """Cuts a file's text at its markers.
+    """Cut a file's text at its markers.
 
     Args:
         path: the file, for its language and for errors.

@@ -18,11 +18,11 @@ class Sentinel:
         self._any = re.compile(name.replace("_", "[ _-]?"), re.IGNORECASE)
 
     def occurs(self, text: str) -> bool:
-        """Whether a text holds the name, in whatever spelling."""
+        """Return whether a text holds the name, in whatever spelling."""
         return self._any.search(text) is not None
 
     def check(self, path: str, text: str) -> None:
-        """Checks that a text spells the name in its forms only.
+        """Check that a text spells the name in its forms only.
 
         Raises:
             SourceError: another spelling, which would stay behind in a render.
@@ -37,7 +37,7 @@ class Sentinel:
                 raise SourceError(path, line, f"the project's name as {found.group()!r}", advice)
 
     def split(self, text: str) -> Tokens:
-        """Cuts a text at each of the name's forms."""
+        """Cut a text at each of the name's forms."""
         result: list[Text | Value] = []
         position = 0
         for found in self._forms.finditer(text):
@@ -48,7 +48,7 @@ class Sentinel:
         return join_texts(result)
 
     def split_path(self, path: str) -> Tokens:
-        """Cuts a path at the name.
+        """Cut a path at the name.
 
         Raises:
             SourceError: it holds the name in another form than the one that a path may have.

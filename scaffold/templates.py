@@ -23,7 +23,7 @@ class Templates:
 
 
 def read_source(root: Path) -> Tree:
-    """Reads a repository less what is compiled from it, with the laptop as projects have it.
+    """Read a repository less what is compiled from it, with the laptop as projects have it.
 
     Raises:
         ScaffoldError: the laptop cannot be built, or is named in another way.
@@ -37,7 +37,7 @@ def read_source(root: Path) -> Tree:
 
 
 def compile_templates(root: Path) -> Templates:
-    """Compiles a repository's root; writes nothing.
+    """Compile a repository's root; write nothing.
 
     Raises:
         ScaffoldError: the root or its manifest does not allow it.
@@ -55,13 +55,13 @@ def compile_templates(root: Path) -> Templates:
 
 
 def write_templates(templates: Templates, root: Path) -> None:
-    """Writes the template of `databricks bundle init` below a folder."""
+    """Write the template of `databricks bundle init` below a folder."""
     write_tree(templates.bundle, root / FOLDER)
     (root / SCHEMA).write_bytes(templates.schema.content)
 
 
 def check_templates(templates: Templates, root: Path) -> None:
-    """Compares the template that stands below a folder with the one that would be written.
+    """Compare the template that stands below a folder with the one that would be written.
 
     Raises:
         StaleTemplateError: they differ.

@@ -68,7 +68,7 @@ Tokens = tuple[Token, ...]
 
 
 def replace_texts(tokens: Tokens, replace: Callable[[str], Tokens]) -> Tokens:
-    """Returns the tokens with each text replaced by tokens, also within conditions."""
+    """Return the tokens with each text replaced by tokens, also within conditions."""
     result: list[Token] = []
     for token in tokens:
         match token:
@@ -83,7 +83,7 @@ def replace_texts(tokens: Tokens, replace: Callable[[str], Tokens]) -> Tokens:
 
 
 def join_texts(tokens: Iterable[Token]) -> Tokens:
-    """Makes one text of texts that follow each other; an empty one goes."""
+    """Make one text of texts that follow each other; an empty one goes."""
     result: list[Token] = []
     for token in tokens:
         if isinstance(token, Text) and result and isinstance(result[-1], Text):

@@ -24,7 +24,7 @@ Tree = Mapping[str, File]
 
 
 def read_repository(root: Path) -> Tree:
-    """Reads the files that git knows or would add, as they stand in the working tree."""
+    """Read the files that git knows or would add, as they stand in the working tree."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=root,
@@ -37,7 +37,7 @@ def read_repository(root: Path) -> Tree:
 
 
 def read_folder(root: Path) -> Tree:
-    """Reads every file below a folder; none where it does not exist."""
+    """Read every file below a folder; none where it does not exist."""
     return {
         path.relative_to(root).as_posix(): _read(path)
         for path in sorted(root.rglob("*"))
@@ -46,7 +46,7 @@ def read_folder(root: Path) -> Tree:
 
 
 def write_tree(tree: Tree, root: Path) -> None:
-    """Makes a folder hold these files and no others; leaves alone what is right already."""
+    """Make a folder hold these files and no others; leave alone what is right already."""
     standing = read_folder(root)
     for name in standing.keys() - tree.keys():
         (root / name).unlink()
@@ -62,7 +62,7 @@ def write_tree(tree: Tree, root: Path) -> None:
 
 
 def write_new(tree: Tree, root: Path) -> None:
-    """Writes files into a folder that is new or empty.
+    """Write files into a folder that is new or empty.
 
     Raises:
         TargetFolderError: it holds something.
@@ -73,7 +73,7 @@ def write_new(tree: Tree, root: Path) -> None:
 
 
 def compare(expected: Tree, found: Tree) -> list[str]:
-    """Returns one line for each file in which two trees differ, empty where they do not."""
+    """Return one line for each file in which two trees differ, empty where they do not."""
     return [
         *(f"missing: {name}" for name in sorted(expected.keys() - found.keys())),
         *(f"in excess: {name}" for name in sorted(found.keys() - expected.keys())),

@@ -37,7 +37,7 @@ def cookiecutter(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine
 
 @pytest.fixture(scope="session")
 def render(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Render:
-    """Makes the project of a name, once for all tests; not to be changed."""
+    """Make the project of a name, once for all tests; not to be changed."""
 
     @cache
     def render_one(name: str) -> Path:
@@ -48,7 +48,7 @@ def render(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Render:
 
 @pytest.fixture(scope="session")
 def repository(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """Gives the repository of three projects with a choice; not to be changed."""
+    """Return the repository of three projects with a choice; not to be changed."""
 
     @cache
     def make_one(choice: str) -> Path:

@@ -17,7 +17,7 @@ FILES = "files.txt"
 
 
 def write_goldens(renderer: Renderer) -> dict[str, str]:
-    """Returns the golden files: all paths of the project, and what each other choice changes."""
+    """Return the golden files: all paths of the project, and what each other choice changes."""
     own = renderer.complete(renderer.own)
     goldens = {FILES: "".join(f"{path}\n" for path in sorted(renderer.make(own)))}
     for option, choices in renderer.manifest.options.items():
@@ -28,7 +28,7 @@ def write_goldens(renderer: Renderer) -> dict[str, str]:
 
 
 def _compare(renderer: Renderer, own: Answers, changed: Answers) -> str:
-    """Writes what becomes of each file, less the record, which holds each answer."""
+    """Write what becomes of each file, less the record, which holds each answer."""
     lines: list[str] = []
     for part in renderer.parts:
         before = renderer.find_place(part, own)
@@ -52,7 +52,7 @@ def _list_hunks(part: Part, own: Answers, other: Answers) -> list[str]:
 
 
 def main() -> None:
-    """Writes the golden files anew."""
+    """Write the golden files anew."""
     goldens = write_goldens(load_renderer(ROOT))
     FOLDER.mkdir(exist_ok=True)
     for path in FOLDER.iterdir():

@@ -150,7 +150,7 @@ _MISTAKES = st.dictionaries(
 
 
 def list_answer_files(number: int) -> list[Answers]:
-    """Returns answer files, always the same: every other as allowed, the rest with mistakes."""
+    """Return answer files, always the same: every other as allowed, the rest with mistakes."""
     files: list[Answers] = []
 
     @settings(

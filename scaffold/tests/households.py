@@ -40,7 +40,7 @@ class Household:
     types: Path
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command in the project; a failure is for the caller to judge."""
+        """Run a command in the project; a failure is for the caller to judge."""
         kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
         return subprocess.run(
             command,
@@ -59,13 +59,13 @@ class Household:
         )
 
     def shut_down(self) -> None:
-        """Ends the workspace that a demo leaves running."""
+        """End the workspace that a demo leaves running."""
         done = self.run("uv", "run", "--no-sync", "laptop", "down")
         assert done.returncode == 0, done.stdout
 
 
 def commit_project(folder: Path, answers: Answers) -> Project:
-    """Commits a project that was made below a folder, in the repository that takes it."""
+    """Commit a project that was made below a folder, in the repository that takes it."""
     root = folder / answers[PROJECT_NAME]
     repository = Project(folder if answers["monorepo"] == "yes" else root)
     repository.git("init", "--quiet", "--initial-branch", answers["default_branch"])
@@ -84,7 +84,7 @@ def add_framework_tests(project: Path, answers: Answers) -> None:
 
 
 def move_in(bundle: Engine, answers: Answers, folder: Path, place: Path | None = None) -> Household:
-    """Makes a project below a folder as its owner would, up to the first commit.
+    """Make a project below a folder as its owner would, up to the first commit.
 
     Args:
         bundle: what makes it.

@@ -15,11 +15,11 @@ NAMES = ("air", "zoo", "air_that_has_a_name_of_30_char")
 WORKFLOWS = ("pull_request", "release", "staging")
 
 Repository = Callable[[str], Path]
-"""Gives the repository of three projects with a platform of CI; not to be changed."""
+"""Return the repository of three projects with a platform of CI; not to be changed."""
 
 
 def add_project(engine: Engine, repository: Path, name: str, choice: str) -> None:
-    """Adds a project to a repository and checks that nothing of it has changed."""
+    """Add a project to a repository and check that nothing of it has changed."""
     before = read_project(repository)
     done = engine.run(repository, {"project_name": name, "ci_platform": choice, "monorepo": "yes"})
     assert done.returncode == 0, done.stdout + done.stderr

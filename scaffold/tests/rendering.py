@@ -27,7 +27,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Renderer:
-    """Makes projects of one root.
+    """The renderer of one root's projects.
 
     Attributes:
         manifest: What is asked, and which files go with which answers.
@@ -42,7 +42,7 @@ class Renderer:
     refusals: tuple[Refusal, ...]
 
     def complete(self, given: Answers) -> dict[str, str]:
-        """Returns an answer to each question, the default where none is given."""
+        """Return an answer to each question, the default where none is given."""
         sentinel = Sentinel(self.manifest.sentinel)
         answers: dict[str, str] = {}
         for name, question in self.manifest.questions.items():
@@ -52,7 +52,7 @@ class Renderer:
         return answers
 
     def list_complaints(self, answers: Answers) -> list[tuple[str, ...]]:
-        """Returns why no project can be made: for each reason the texts that must be said."""
+        """Return why no project can be made: for each reason the texts that must be said."""
         complaints: list[tuple[str, ...]] = []
         for name, question in self.manifest.questions.items():
             if question.choices and answers[name] not in question.choices:
@@ -64,7 +64,7 @@ class Renderer:
         return [*complaints, *((one.message,) for one in clashes if one.applies(answers))]
 
     def render(self, given: Answers) -> Tree:
-        """Makes a project, and returns what then stands in the folder that it was made in.
+        """Make a project and return what then stands in the folder that it was made in.
 
         Raises:
             RefusedError: there is an answer that no project can be made of.
@@ -75,12 +75,12 @@ class Renderer:
         return self.make(answers)
 
     def make(self, answers: Answers) -> Tree:
-        """Makes a project of whatever was answered to each question."""
+        """Make a project of whatever was answered to each question."""
         placed = ((self.find_place(part, answers), part) for part in self.parts)
         return {path: make_file(part, answers) for path, part in placed if path is not None}
 
     def find_place(self, part: Part, answers: Answers) -> str | None:
-        """Returns where a file stands in the folder; None where it does not go."""
+        """Return where a file stands in the folder; None where it does not go."""
         for stand in part.stands:
             if all(answers[one.option] in one.choices for one in stand.conditions):
                 path = f"{answers[PROJECT_NAME]}/{write(stand.path, answers)}"
@@ -89,7 +89,7 @@ class Renderer:
 
 
 def load_renderer(root: Path) -> Renderer:
-    """Compiles a root for renders of this process."""
+    """Compile a root for renders of this process."""
     manifest = load_manifest(root / "scaffold" / "manifest.toml")
     answers, tree = load_answers(root, manifest), read_source(root)
     parts = Compiler(manifest, answers).compile(tree)
@@ -97,7 +97,7 @@ def load_renderer(root: Path) -> Renderer:
 
 
 def write(tokens: Tokens, answers: Answers) -> str:
-    """Writes tokens with the answers in their places."""
+    """Write tokens with the answers in their places."""
     written: list[str] = []
     for token in tokens:
         match token:
@@ -111,7 +111,7 @@ def write(tokens: Tokens, answers: Answers) -> str:
 
 
 def make_file(part: Part, answers: Answers) -> File:
-    """Writes a file's content."""
+    """Write a file's content."""
     content = part.content
     made = content if isinstance(content, bytes) else write(content, answers).encode()
     return File(made, part.executable)

@@ -1,4 +1,4 @@
-"""Copies of this repository, and projects made of its templates as a person would make them."""
+"""Copy of this repository, and projects made of its templates as a person would make them."""
 
 import json
 import os
@@ -30,7 +30,7 @@ class Engine:
     def run(
         self, folder: Path, answers: Mapping[str, str], *flags: str
     ) -> subprocess.CompletedProcess[str]:
-        """Makes a project below a folder; a failure is for the caller to judge."""
+        """Make a project below a folder; a failure is for the caller to judge."""
         if self.name == "bundle":
             asked = self.home / f"{folder.name}.json"
             asked.write_text(json.dumps(answers))
@@ -55,7 +55,7 @@ class Engine:
         )
 
     def make(self, folder: Path, answers: Mapping[str, str]) -> Path:
-        """Makes a project below a folder and returns its root.
+        """Make a project below a folder and return its root.
 
         Raises:
             AssertionError: the engine failed, or made something else beside the project.
@@ -67,11 +67,11 @@ class Engine:
 
 
 Render = Callable[[str], Path]
-"""Gives the project of a name, with every other answer its default."""
+"""Return the project of a name, with every other answer its default."""
 
 
 def copy_repository(folder: Path) -> Path:
-    """Copies this repository as it stands, uncommitted changes included, into git's index."""
+    """Copy this repository as it stands, uncommitted changes included, into git's index."""
     for name in list_files(ROOT, "--cached", "--others", "--exclude-standard"):
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -81,13 +81,13 @@ def copy_repository(folder: Path) -> Path:
 
 
 def add_all(folder: Path) -> None:
-    """Makes a folder a git repository that knows all its files."""
+    """Make a folder a git repository that knows all its files."""
     subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=folder, check=True)
     subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
 
 
 def list_files(folder: Path, *flags: str) -> list[str]:
-    """Returns what `git ls-files` lists."""
+    """Return what `git ls-files` lists."""
     command = ["git", "ls-files", "-z", *flags]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return sorted(set(done.stdout.split("\0")) - {""})
@@ -109,7 +109,7 @@ def check_pipelines(project: Path, *tests: str) -> None:
 
 
 def read_project(folder: Path) -> dict[str, tuple[bytes, bool]]:
-    """Returns each file below a folder: its bytes, and whether it may be run."""
+    """Return each file below a folder: its bytes, and whether it may be run."""
     return {
         path.relative_to(folder).as_posix(): (path.read_bytes(), os.access(path, os.X_OK))
         for path in folder.rglob("*")

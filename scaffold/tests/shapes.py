@@ -12,7 +12,7 @@ MANIFEST = load_manifest(ROOT / "scaffold" / "manifest.toml")
 
 
 def cover_pairs(options: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
-    """Returns few combinations in which any two choices of two options meet, the widest first."""
+    """Return few combinations in which any two choices of two options meet, the widest first."""
     whole = [dict(zip(options, row, strict=True)) for row in product(*options.values())]
     missing = {pair for row in whole for pair in _list_pairs(row)}
     rows: list[dict[str, str]] = []

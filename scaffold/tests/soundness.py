@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?$|0o[0-7]+$"
 
 
 class _Loader(yaml.SafeLoader):
-    """Takes for a number what YAML 1.1 does, as PyYAML, and what 1.2 does, as the CLI."""
+    """A loader that takes for a number what YAML 1.1 does, as PyYAML, and what 1.2 does, as the CLI."""
 
 
 _Loader.add_implicit_resolver("a number of YAML 1.2", _NUMBER, list("+-.0123456789"))
@@ -31,7 +31,7 @@ _Loader.add_constructor("a number of YAML 1.2", lambda _, node: {"a number": nod
 
 
 def list_flaws(tree: Tree, answers: Answers) -> list[str]:
-    """Returns what is wrong with the paths and the bytes of a project."""
+    """Return what is wrong with the paths and the bytes of a project."""
     answered = [form.spell(answer) for answer in answers.values() for form in Form]
     given = [text.encode() for text in answered if _SENTINEL.search(text.encode())]
     folded: set[str] = set()
@@ -55,7 +55,7 @@ def list_flaws(tree: Tree, answers: Answers) -> list[str]:
 
 
 def read_values(path: str, file: File) -> Any:
-    """Reads a file of YAML, TOML or JSON, and compiles one of Python; None of any other.
+    """Read a file of YAML, TOML or JSON, and compile one of Python; None of any other.
 
     Raises:
         Exception: it cannot be parsed, in the words of its parser.
@@ -78,7 +78,7 @@ class Oracle:
         self._plain: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def list_differences(self, tree: Tree, answers: Answers) -> list[str]:
-        """Returns the files that hold other values than they should, or should not stand."""
+        """Return the files that hold other values than they should, or should not stand."""
         forms = self._renderer.manifest.forms
         words = {word: forms[name].spell(answers[name]) for name, word in self._words.items()}
         name = self._words[PROJECT_NAME]

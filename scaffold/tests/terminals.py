@@ -49,7 +49,7 @@ class Terminal:
         os.close(self._outer)
 
     def expect(self, text: str) -> str:
-        """Waits until the program says a text, and returns all it said since the last one.
+        """Wait until the program says a text and return all it said since the last one.
 
         Raises:
             AssertionError: it says something else, or ends.
@@ -60,11 +60,11 @@ class Terminal:
         return before
 
     def type(self, keys: str) -> None:
-        """Types keys."""
+        """Type keys."""
         os.write(self._outer, keys.encode())
 
     def end(self) -> tuple[int, str]:
-        """Waits for the end of the program, and returns its exit code and its last words."""
+        """Wait for the end of the program and return its exit code and its last words."""
         return self._process.wait(timeout=PATIENCE), self._read(until=None)
 
     def _read(self, until: str | None) -> str:

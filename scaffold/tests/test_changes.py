@@ -15,7 +15,7 @@ from scaffold.tests.repositories import PROGRAMS, add_all
 
 
 def merge_includes(files: Iterable[Path]) -> dict[str, Any]:
-    """Merges files as GitLab does for includes: mappings deeply, of all else the last wins."""
+    """Merge files as GitLab does for includes: mappings deeply, of all else the last wins."""
 
     def merge(one: Any, other: Any) -> Any:
         if isinstance(one, dict) and isinstance(other, dict):
@@ -70,7 +70,7 @@ def matches(dialect: str, pattern: str, path: str) -> bool:
 
 
 def find_filters(repository: Path, dialect: str, name: str, event: str) -> list[list[str]]:
-    """Returns the path filters of all that a project starts on an event."""
+    """Return the path filters of all that a project starts on an event."""
     match dialect:
         case "github":
             files = (repository / ".github" / "workflows").glob(f"{name}.*.yml")

@@ -95,7 +95,7 @@ MOVE = {"src/a.yml": "../src/flight_delays.yml"}
 
 
 def compile_chosen(**tables: Any) -> tuple[Part, ...]:
-    """Compiles the tree with tables that ask for the choice `a` of the option `ci`."""
+    """Compile the tree with tables that ask for the choice `a` of the option `ci`."""
     chosen = {
         name: [{"option": "ci", "choices": ["a"], **row} for row in rows]
         for name, rows in tables.items()

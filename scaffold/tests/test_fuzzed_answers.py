@@ -124,7 +124,7 @@ def test_the_cli_accepts_and_refuses_the_same_and_says_what_is_allowed(
 
 
 def pick(files: list[Answers], number: int) -> list[Answers]:
-    """Returns some of the files, from all over."""
+    """Return some of the files, from all over."""
     return files[:: len(files) // number][:number]
 
 

@@ -125,13 +125,13 @@ Choose = Callable[[str, str], Path]
 
 
 def answer(option: str, choice: str) -> dict[str, str]:
-    """Returns the answers of a project that lacks nothing but what a choice leaves out."""
+    """Return the answers of a project that lacks nothing but what a choice leaves out."""
     return {"project_name": "zoo", **WHOLE, option: choice}
 
 
 @pytest.fixture(scope="session")
 def choose(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Choose:
-    """Makes the project of a choice, once for all tests; not to be changed."""
+    """Make the project of a choice, once for all tests; not to be changed."""
 
     @cache
     def choose_one(option: str, choice: str) -> Path:
@@ -141,7 +141,7 @@ def choose(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Choose:
 
 
 def read_texts(project: Path, *more: str) -> dict[str, str]:
-    """Returns documents and Makefile, and more, less what is verbatim in each project."""
+    """Return documents and Makefile, and more, less what is verbatim in each project."""
     patterns = ("*.md", "docs/*.md", "docs/*.yml", "Makefile", *more)
     paths = [path for pattern in patterns for path in project.glob(pattern)]
     return {path.relative_to(project).as_posix(): path.read_text() for path in paths}

@@ -21,7 +21,7 @@ GATE = MANIFEST.gate
 
 @pytest.fixture
 def ask(bundle: Engine) -> Ask:
-    """Starts `databricks bundle init` at a terminal, to make a project below a folder."""
+    """Start `databricks bundle init` at a terminal, to make a project below a folder."""
 
     def start(folder: Path, *flags: str) -> Terminal:
         folder.mkdir(exist_ok=True)

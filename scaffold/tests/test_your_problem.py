@@ -51,7 +51,7 @@ class Afternoon:
     root: Path
 
     def run(self, command: str) -> str:
-        """Runs commands, each of which must succeed, and returns what they printed."""
+        """Run commands that must succeed, and return what they print."""
         kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
         done = subprocess.run(
             ["sh", "-eu", "-c", command],

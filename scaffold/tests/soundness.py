@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?$|0o[0-7]+$"
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader that takes for a number what YAML 1.1 does, as PyYAML, and what 1.2 does, as the CLI."""
+    """A loader that takes for a number what YAML 1.1 (PyYAML) or 1.2 (the CLI) does."""
 
 
 _Loader.add_implicit_resolver("a number of YAML 1.2", _NUMBER, list("+-.0123456789"))

@@ -1,6 +1,5 @@
 import json
 import math
-import re
 from collections import Counter
 from itertools import accumulate
 from typing import Any
@@ -14,9 +13,11 @@ from databricks.sdk.service.serving import (
     TrafficConfig,
 )
 from laptop.workspace import endpoint_traffic
-from laptop.workspace.endpoint_traffic import Measured, Traffic, exposition
+from laptop.workspace.endpoint_traffic import EndpointMetrics, Measured, Traffic
 from laptop.workspace.endpoints import Endpoints
 from laptop.workspace.state import State
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from ..conftest import until
 from .conftest import MODEL, ROW, Workspace, ask, config, create, entity, post
@@ -109,11 +110,6 @@ def test_one_served_entity_can_be_asked_whatever_its_share(
     assert refused["message"].endswith("There are: all, none.")
 
 
-LINE = re.compile(
-    r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)"
-    r"\{(?P<labels>(?:[a-zA-Z_][a-zA-Z0-9_]*=\"(?:[^\"\\\n]|\\[\"\\n])*\",?)*)\} "
-    r"(?P<value>[+-]?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|Inf)|NaN)(?: (?P<time>\d+))?"
-)
 KINDS = {
     "cpu_usage_percentage": "gauge",
     "mem_usage_percentage": "gauge",
@@ -126,36 +122,15 @@ KINDS = {
 
 
 def parsed(text: str) -> tuple[dict[str, str], dict[tuple[str, str, str], float]]:
-    """Return each metric's type, and each value by name, served entity and bucket.
-
-    Holds the text against the rules of Prometheus' text format: HELP and TYPE once and ahead of
-    a metric's lines, which stand together; each sample once; a line feed at the end.
-    """
-    assert text.endswith("\n")
-    kinds: dict[str, str] = {}
-    helped = []
+    """Return each metric's type, and each value by name, served entity and bucket."""
+    metrics = list(text_string_to_metric_families(text))
     values: dict[tuple[str, str, str], float] = {}
-    for line in text.splitlines():
-        if line.startswith("# HELP "):
-            helped.append(line.split(" ", 3)[2])
-            assert helped.count(helped[-1]) == 1
-        elif line.startswith("# TYPE "):
-            _, _, name, kind = line.split(" ")
-            assert name == helped[-1]
-            kinds[name] = kind
-        else:
-            sample = LINE.fullmatch(line)
-            assert sample, line
-            current, kind = list(kinds.items())[-1]
-            suffixes = ("_bucket", "_sum", "_count") if kind == "histogram" else ("",)
-            assert sample["name"] in [current + suffix for suffix in suffixes]
-            labels = dict(re.findall(r'(\w+)="([^"]*)"', sample["labels"]))
-            assert labels.pop("endpoint_name") == "delay"
-            key = (sample["name"], labels.pop("served_entity_name"), labels.pop("le", ""))
-            assert labels == {}
-            assert key not in values
-            values[key] = float(sample["value"])
-    return kinds, values
+    for name, labels, value, *_ in (sample for metric in metrics for sample in metric.samples):
+        assert labels["endpoint_name"] == "delay"
+        key = (name, labels["served_entity_name"], labels.get("le", ""))
+        assert key not in values
+        values[key] = value
+    return {metric.name: metric.type for metric in metrics}, values
 
 
 def exported(endpoints: ServingEndpointsAPI) -> str:
@@ -209,7 +184,9 @@ def test_latencies_fall_into_buckets_by_their_upper_bound() -> None:
     for status, milliseconds in ((200, 5.0), (200, 5.1), (500, 50.0), (404, 700_000.0)):
         traffic.record(status, milliseconds)
 
-    kinds, values = parsed(exposition("delay", {"one": Measured(traffic, 4)}))
+    kinds, values = parsed(
+        generate_latest(EndpointMetrics("delay", {"one": Measured(traffic, 4)})).decode()
+    )
 
     counts = {
         bound: values["request_latency_ms_bucket", "one", bound]

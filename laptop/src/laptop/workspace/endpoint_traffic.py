@@ -5,13 +5,17 @@ import resource
 import sys
 import threading
 import time
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+
 WINDOW_SECONDS = 60.0
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_LABELS = ("endpoint_name", "served_entity_name")
 _BOUNDS_MS = (
     *(5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000),
     *(30_000, 60_000, 120_000, 300_000, 600_000),
@@ -66,67 +70,62 @@ class Measured:
     concurrency: int
 
 
-def exposition(endpoint: str, measured: Mapping[str, Measured]) -> str:
-    """Return the metrics of an endpoint in Prometheus' text format.
+@dataclass(frozen=True)
+class EndpointMetrics(Collector):
+    """The metrics of an endpoint.
 
-    Args:
+    Attributes:
         endpoint: Its name.
-        measured: By name of the served entity.
+        measured: Traffic by name of the served entity.
     """
-    labels = {name: f'endpoint_name="{endpoint}",served_entity_name="{name}"' for name in measured}
-    recent = {name: each.traffic.recent() for name, each in measured.items()}
-    ending = f" {int(time.time() * 1000)}"
-    lines: list[str] = []
 
-    def gauge(name: str, about: str, values: Mapping[str, float]) -> None:
-        lines.extend((f"# HELP {name} {about}", f"# TYPE {name} gauge"))
-        lines.extend(f"{name}{{{labels[each]}}} {value}{ending}" for each, value in values.items())
+    endpoint: str
+    measured: Mapping[str, Measured]
 
-    gauge(
-        "cpu_usage_percentage",
-        "Average CPU usage of the workspace's process since it was started.",
-        dict.fromkeys(measured, cpu_percentage()),
-    )
-    gauge(
-        "mem_usage_percentage",
-        "Greatest memory usage of the workspace's process since it was started.",
-        dict.fromkeys(measured, memory_percentage()),
-    )
-    gauge(
-        "provisioned_concurrent_requests_total",
-        "Concurrency asked for; the laptop provisions nothing.",
-        {name: each.concurrency for name, each in measured.items()},
-    )
-    for name, first, last in (("", 100, 599), ("4xx_", 400, 499), ("5xx_", 500, 599)):
-        gauge(
-            f"request_{name}count_total",
-            f"Requests of the last minute answered {first} to {last}.",
-            {
-                each: sum(first <= answered.status <= last for answered in answers)
-                for each, answers in recent.items()
-            },
+    def collect(self) -> Iterator[Metric]:
+        """Yield each metric with one sample, or one histogram, for each served entity."""
+        recent = {name: each.traffic.recent() for name, each in self.measured.items()}
+        yield self._gauge(
+            "cpu_usage_percentage",
+            "Average CPU usage of the workspace's process since it was started.",
+            dict.fromkeys(recent, cpu_percentage()),
         )
-    name = "request_latency_ms"
-    lines.append(f"# HELP {name} Milliseconds that requests of the last minute took.")
-    lines.append(f"# TYPE {name} histogram")
-    for each, answers in recent.items():
-        times = [answered.milliseconds for answered in answers]
-        for bound, count in cumulated(times):
-            lines.append(f'{name}_bucket{{{labels[each]},le="{bound}"}} {count}{ending}')
-        lines.append(f"{name}_sum{{{labels[each]}}} {sum(times)}{ending}")
-        lines.append(f"{name}_count{{{labels[each]}}} {len(times)}{ending}")
-    return "\n".join(lines) + "\n"
+        yield self._gauge(
+            "mem_usage_percentage",
+            "Greatest memory usage of the workspace's process since it was started.",
+            dict.fromkeys(recent, memory_percentage()),
+        )
+        yield self._gauge(
+            "provisioned_concurrent_requests_total",
+            "Concurrency asked for; the laptop provisions nothing.",
+            {name: each.concurrency for name, each in self.measured.items()},
+        )
+        for infix, first, last in (("", 100, 599), ("4xx_", 400, 499), ("5xx_", 500, 599)):
+            yield self._gauge(
+                f"request_{infix}count_total",
+                f"Requests of the last minute answered {first} to {last}.",
+                {
+                    name: sum(first <= answered.status <= last for answered in answers)
+                    for name, answers in recent.items()
+                },
+            )
+        latency = HistogramMetricFamily(
+            "request_latency_ms",
+            "Milliseconds that requests of the last minute took.",
+            labels=_LABELS,
+        )
+        for name, answers in recent.items():
+            times = sorted(answered.milliseconds for answered in answers)
+            buckets = [(str(bound), float(bisect_right(times, bound))) for bound in _BOUNDS_MS]
+            buckets.append(("+Inf", float(len(times))))
+            latency.add_metric([self.endpoint, name], buckets, sum(times), time.time())
+        yield latency
 
-
-def cumulated(times: list[float]) -> Iterator[tuple[str, int]]:
-    """Yield each bucket's upper bound with how many times lie at it or below."""
-    counts = [0] * (len(_BOUNDS_MS) + 1)
-    for each in times:
-        counts[bisect_left(_BOUNDS_MS, each)] += 1
-    total = 0
-    for bound, count in zip((*map(str, _BOUNDS_MS), "+Inf"), counts, strict=True):
-        total += count
-        yield bound, total
+    def _gauge(self, name: str, about: str, values: Mapping[str, float]) -> Metric:
+        gauge = GaugeMetricFamily(name, about, labels=_LABELS)
+        for entity, value in values.items():
+            gauge.add_metric([self.endpoint, entity], value, time.time())
+        return gauge
 
 
 _STARTED = time.monotonic()

@@ -4,10 +4,11 @@ import time
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.concurrency import run_in_threadpool
 
 from .endpoint_live import stamped
-from .endpoint_traffic import CONTENT_TYPE, exposition
+from .endpoint_traffic import EndpointMetrics
 from .endpoints import Endpoints
 from .errors import ApiError
 from .requests import JsonBody
@@ -47,8 +48,8 @@ def router(endpoints: Endpoints) -> APIRouter:
 
     @api.get(f"{root}/{{name}}/metrics")
     def export_metrics(name: str) -> Response:
-        text = exposition(name, endpoints.measured(name))
-        return Response(text, media_type=CONTENT_TYPE)
+        metrics = EndpointMetrics(name, endpoints.measured(name))
+        return Response(generate_latest(metrics), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     @api.get(f"{root}/{{name}}/openapi")
     def get_open_api(name: str, request: Request) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .parity import README, ROOT, Row, load_parity, write_readme
+from ..parity import README, ROOT, Row, load_parity, write_readme
 
 PARITY = load_parity()
 ADVICE = "Run `make parity`, and review what it changes in laptop/README.md."

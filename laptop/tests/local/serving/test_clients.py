@@ -24,7 +24,7 @@ from mlflow.models import infer_signature
 from requests import HTTPError
 from sklearn.linear_model import LinearRegression
 
-from ..conftest import Toy, alive, until
+from ...conftest import Toy, alive, until
 from .conftest import MODEL, ROW, Workspace, config, entity, pointed, quietly
 
 

@@ -10,7 +10,7 @@ from laptop.jobs.task import TaskSpec
 from laptop.jobs.task_environment import TaskEnvironment
 from laptop.jobs.wheels import unpack
 
-from ..conftest import alive, until
+from ...conftest import alive, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Tasks fork on Linux alone.")
 

@@ -5,7 +5,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, NotFound, ResourceAlreadyExists
 from databricks.sdk.service.ml import ExperimentTag
 
-from ..conftest import Jobs, execute
+from ...conftest import Jobs, execute
 
 NAME = "/Users/laptop@localhost/made"
 

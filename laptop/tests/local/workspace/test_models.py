@@ -2,7 +2,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound, ResourceAlreadyExists, ResourceConflict
 
-from ..conftest import Jobs, execute, results
+from ...conftest import Jobs, execute, results
 
 
 @pytest.fixture(scope="module", autouse=True)

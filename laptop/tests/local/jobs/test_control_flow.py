@@ -21,7 +21,7 @@ from databricks.sdk.service.jobs import (
     Task,
 )
 
-from ..conftest import Toy, alive, execute, until
+from ...conftest import Toy, alive, execute, until
 
 SLEEP = "import time; time.sleep(600)"
 ENDED = (

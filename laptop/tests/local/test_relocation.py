@@ -7,7 +7,7 @@ from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntity
 from laptop import connection
 from laptop.connection import Connection
 
-from .conftest import Jobs, Toy, execute, results, write_toy
+from ..conftest import Jobs, Toy, execute, results, write_toy
 
 TRAIN = """
 import mlflow, numpy as np

@@ -2,14 +2,21 @@ import json
 import os
 import signal
 
+import pyarrow as pa
+import pytest
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound
 from databricks.sdk.service.catalog import PrimaryKeyConstraint, TableConstraint
 from databricks.sdk.service.database import SyncedTableState
 from databricks.sdk.service.ml import PublishSpec, PublishSpecPublishMode
 from laptop import connection
+from laptop.features.errors import FeatureError
+from laptop.features.online import OnlineStore
+from laptop.features.tables import FeatureTable
+from laptop.state_dir import StateDir
 from laptop.workspace.publishing import FILE
 
-from ..conftest import Toy, alive, until
+from ...conftest import Toy, alive, until
 
 SOURCE, ONLINE = "dev.shop.f", "dev.shop.f_online"
 
@@ -55,3 +62,30 @@ def test_a_sync_that_a_killed_workspace_leaves_is_taken_up_by_the_next(lonely: T
     status = client.database.get_synced_database_table(ONLINE).data_synchronization_status
     assert status
     assert status.message == f"Nothing has changed in {SOURCE}."
+
+
+def test_deleted_online_table_is_no_longer_served(
+    client: WorkspaceClient, shared: StateDir
+) -> None:
+    table = FeatureTable(
+        name="c.s.weather",
+        table_id="1",
+        description="",
+        primary_keys=["origin"],
+        timestamp_keys=[],
+        features=["origin", "temp"],
+        creation_timestamp=None,
+        types={"origin": "string", "temp": "double"},
+        tags={},
+    )
+    rows = pa.table({"origin": ["EWR"], "temp": [3.0]})
+    store = OnlineStore(shared.path)
+    store.publish(table, rows, store="s", online_table="c.s.weather_online")
+
+    client.feature_store.delete_online_table("c.s.weather_online")
+
+    with pytest.raises(FeatureError, match="not published online"):
+        store.find("c.s.weather", ["temp"])
+    store.close()
+    with pytest.raises(NotFound, match=r"'c\.s\.weather_online' does not exist"):
+        client.feature_store.delete_online_table("c.s.weather_online")

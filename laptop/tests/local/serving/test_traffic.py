@@ -19,7 +19,7 @@ from laptop.workspace.state import State
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ..conftest import until
+from ...conftest import until
 from .conftest import MODEL, ROW, Workspace, ask, config, create, entity, post
 
 SHARES = {"most": 70, "some": 25, "few": 5, "none": 0}

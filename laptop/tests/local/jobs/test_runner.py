@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from laptop.connection import RequestRefused
 
-from ..conftest import Jobs, alive, execute, results, until
+from ...conftest import Jobs, alive, execute, results, until
 
 SLEEP = "import time; time.sleep(600)"
 

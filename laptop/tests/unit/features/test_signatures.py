@@ -17,10 +17,11 @@ from databricks.feature_engineering.absent import METHODS, Absent
 from databricks.feature_engineering.training_set import TrainingSet
 from laptop.features.spec import FeatureSpec
 from laptop.features.tables import FeatureTable
+from laptop.state_dir import file_lock
 
 from .published import PACKAGE, UNREAD, Definition, Shape, Source, classes
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 RELEASE = "0.18.2"
 BUILT = ("DatabricksOnlineStore", "FeatureEngineeringClient", "FeatureLookup")
 # Nobody calls these: the client returns what they make.
@@ -30,26 +31,22 @@ MADE_BY_THE_CLIENT = ("FeatureTable", "TrainingSet")
 @pytest.fixture(scope="session")
 def source() -> Source:
     """Return the package's source, fetched once; its licence lets nothing of it run here."""
-    folder = REPOSITORY / ".tools" / f"databricks-feature-engineering-{RELEASE}"
-    if not folder.is_dir():
-        uv = shutil.which("uv", path=f"{os.environ['PATH']}:{REPOSITORY}/.tools/bin")
-        reason = "no uv on the PATH or in .tools/bin"
-        if uv is not None:
-            done = subprocess.run(
-                [
-                    *(uv, "pip", "install", "--quiet", "--no-deps", f"--python={sys.executable}"),
-                    *(f"--target={folder}.new", f"databricks-feature-engineering=={RELEASE}"),
-                ],
-                capture_output=True,
-                text=True,
-            )
-            reason = f"databricks-feature-engineering could not be fetched: {done.stderr}"
-            if done.returncode == 0:
-                Path(f"{folder}.new").rename(folder)
-                return Source(folder)
-        if os.environ.get("REQUIRE_FEATURE_ENGINEERING") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    tools = REPOSITORY / ".tools"
+    folder = tools / f"databricks-feature-engineering-{RELEASE}"
+    tools.mkdir(exist_ok=True)
+    with file_lock(tools / "feature-engineering.lock"):
+        if not folder.is_dir():
+            uv = shutil.which("uv", path=f"{os.environ['PATH']}:{tools / 'bin'}") or "uv"
+            package = f"databricks-feature-engineering=={RELEASE}"
+            command = f"{uv} pip install -q --no-deps --python={sys.executable}".split()
+            try:
+                subprocess.run([*command, f"--target={folder}.new", package], check=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                reason = f"{package} could not be fetched: {error}"
+                if os.environ.get("REQUIRE_FEATURE_ENGINEERING") == "1":
+                    pytest.fail(reason)
+                pytest.skip(reason)
+            Path(f"{folder}.new").rename(folder)
     return Source(folder)
 
 

@@ -25,7 +25,7 @@ from laptop.workspace.synced_tables import SyncedTables
 from pyspark.sql import DataFrame
 from pyspark.sql.connect.session import SparkSession
 
-from ..conftest import until
+from ...conftest import until
 
 with warnings.catch_warnings():
     # MLflow warns while it is imported, which the test run would take for an error.

@@ -17,7 +17,7 @@ from laptop.errors import LaptopError, WorkspaceFailed
 from laptop.state_dir import StateDir
 from laptop.status import run_sql
 
-from .conftest import Jobs, Toy, alive, execute, ours, results, until
+from ..conftest import Jobs, Toy, alive, execute, ours, results, until
 
 SLEEP = "import time; time.sleep(600)"
 

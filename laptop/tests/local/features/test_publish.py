@@ -14,7 +14,7 @@ from laptop.features.online import OnlineStore
 from laptop.workspace.publishing import FILE
 from pyspark.sql.connect.session import SparkSession
 
-from ..conftest import until
+from ...conftest import until
 from .conftest import Workspace, finish_sync, status, sync_state
 
 pytestmark = pytest.mark.usefixtures("spark")

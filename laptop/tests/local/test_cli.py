@@ -13,7 +13,7 @@ from laptop import connection
 from laptop.connection import Connection
 from laptop.status import run_sql
 
-from .conftest import TASKS, Jobs, Toy, alive, execute, ours, results, until
+from ..conftest import TASKS, Jobs, Toy, alive, execute, ours, results, until
 
 LAST = "/api/2.2/jobs/runs/list?expand_tasks=true"
 AGAIN = {"max_retries": 1, "min_retry_interval_millis": 5000}

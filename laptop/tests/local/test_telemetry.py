@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from laptop.connection import Connection
 
-from .conftest import Jobs, Toy, execute, results, until
+from ..conftest import Jobs, Toy, execute, results, until
 
 # The client alone would also be missing on CI, where MLflow makes none.
 IS_OFF = (

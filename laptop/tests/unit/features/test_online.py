@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import NotFound
 from laptop.features.errors import FeatureError
 from laptop.features.online import FILE, OnlineStore
 from laptop.features.tables import FeatureTable
-from laptop.state_dir import StateDir
 
 NAME = "c.s.weather"
 
@@ -253,18 +250,3 @@ def test_an_online_table_that_was_withdrawn_is_gone_and_no_other(
     assert not store.withdraw(f"{NAME}_online")
     publish(store, ("JFK", 5, 1.0))
     assert temps(store, "EWR", "JFK") == [None, 1.0]
-
-
-def test_an_online_table_is_deleted_through_the_sdk(
-    client: WorkspaceClient, shared: StateDir
-) -> None:
-    store = OnlineStore(shared.path)
-    publish(store, ("EWR", 5, 3.0))
-
-    client.feature_store.delete_online_table(f"{NAME}_online")
-
-    with pytest.raises(FeatureError, match="not published online"):
-        store.find(NAME, ["temp"])
-    store.close()
-    with pytest.raises(NotFound, match=f"Online table '{NAME}_online' does not exist"):
-        client.feature_store.delete_online_table(f"{NAME}_online")

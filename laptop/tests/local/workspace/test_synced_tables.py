@@ -64,9 +64,7 @@ def test_a_sync_that_a_killed_workspace_leaves_is_taken_up_by_the_next(lonely: T
     assert status.message == f"Nothing has changed in {SOURCE}."
 
 
-def test_deleted_online_table_is_no_longer_served(
-    client: WorkspaceClient, shared: StateDir
-) -> None:
+def test_deleted_online_table_is_gone(client: WorkspaceClient, shared: StateDir) -> None:
     table = FeatureTable(
         name="c.s.weather",
         table_id="1",

@@ -286,11 +286,7 @@ def split(values: list[str] | None) -> list[str]:
 
 
 def read_pairs(option: str, values: list[str] | None) -> dict[str, str]:
-    """Read `key=value` items.
-
-    Raises:
-        LaptopError: An item without `=`, or a key given twice.
-    """
+    """Read `key=value` items."""
     pairs: dict[str, str] = {}
     for item in split(values):
         key, equals, value = item.partition("=")

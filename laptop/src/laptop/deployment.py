@@ -105,11 +105,7 @@ def save_job(connection: Connection, job_id: str | None, settings: Mapping[str, 
 
 
 def order_jobs(bundle: Bundle, key: str) -> list[str]:
-    """Return the jobs that a job refers to, near and far, each before who refers to it.
-
-    Raises:
-        LaptopError: They refer to one another.
-    """
+    """Return the jobs that a job refers to, near and far, each before who refers to it."""
     needed: dict[str, set[str]] = {}
     open_keys = [key]
     while open_keys:
@@ -156,11 +152,7 @@ def create_experiment(connection: Connection, settings: Mapping[str, Any]) -> st
 
 
 def with_wheels(root: Path, environments: list[Any], wheels: Path) -> list[Any]:
-    """Put copies of what was built in place of the environments' patterns.
-
-    Raises:
-        BuildFailed: A pattern matches not exactly one wheel.
-    """
+    """Put copies of what was built in place of the environments' patterns."""
     result = []
     for environment in environments:
         spec = dict(environment.get("spec") or {})

@@ -118,11 +118,7 @@ class RegistryStore(RegistryBase):
 
 
 def check_signature(source: str) -> None:
-    """Refuse a model whose signature lacks inputs or outputs.
-
-    Raises:
-        MlflowException: The model has no complete signature, or cannot be read.
-    """
+    """Refuse a model whose signature lacks inputs or outputs."""
     signature = Model.load(source).signature
     if signature is None or signature.inputs is None or signature.outputs is None:
         raise refuse(
@@ -133,11 +129,7 @@ def check_signature(source: str) -> None:
 
 
 def check_tags(tags: Iterable[Any] | None, present: Iterable[str] = ()) -> None:
-    """Refuse tags that Unity Catalog would, beside the keys that an object has already.
-
-    Raises:
-        MlflowException: Bad key, value too long, or one tag too many.
-    """
+    """Refuse tags that Unity Catalog would, beside the keys that an object has already."""
     keys = set(present)
     for tag in tags or ():
         keys.add(tag.key)

@@ -119,11 +119,7 @@ def read_runs(connection: Connection) -> list[Document]:
 
 
 def run_sql(connection: Connection, statement: str) -> Document:
-    """Run a statement and return its answer.
-
-    Raises:
-        LaptopError: The statement failed.
-    """
+    """Run a statement and return its answer."""
     body = {"statement": statement, "warehouse_id": "laptop"}
     answer: Document = connection.ask("POST", "/api/2.0/sql/statements", body, timeout=STATEMENT)
     if answer["status"]["state"] != "SUCCEEDED":

@@ -1,4 +1,7 @@
-"""Reads a Databricks bundle and resolves it as the `databricks` CLI does, with no workspace."""
+"""Read a Databricks bundle and resolve it as the `databricks` CLI does, with no workspace.
+
+What the CLI would refuse raises BundleError.
+"""
 
 from .documents import find_root
 from .errors import BundleError, Position

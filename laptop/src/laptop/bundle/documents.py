@@ -44,11 +44,7 @@ class Block(dict[str, Any]):
 
 
 def find_root(start: Path) -> Path:
-    """Return the nearest directory, upwards from `start`, that holds a `databricks.yml`.
-
-    Raises:
-        BundleError: there is none.
-    """
+    """Return the nearest directory, upwards from `start`, that holds a `databricks.yml`."""
     start = start.resolve()
     for directory in (start, *start.parents):
         if (directory / ROOT_FILE).is_file():
@@ -60,11 +56,7 @@ def find_root(start: Path) -> Path:
 
 
 def list_includes(root: Path, entry: Block) -> Iterator[PurePosixPath]:
-    """Yield the files that `databricks.yml` includes, each once, in the order the CLI merges them.
-
-    Raises:
-        BundleError: an include finds nothing, or a file that is neither YAML nor JSON.
-    """
+    """Yield the files that `databricks.yml` includes, each once, in the order the CLI merges them."""
     at = entry.at.get("include")
     seen = {PurePosixPath(ROOT_FILE)}
     for pattern in entry.get("include", []):
@@ -88,11 +80,7 @@ def list_includes(root: Path, entry: Block) -> Iterator[PurePosixPath]:
 
 
 def read_document(root: Path, name: PurePosixPath) -> Block:
-    """Read one YAML or JSON file below `root`.
-
-    Raises:
-        BundleError: it is no YAML, no mapping, or gives a key twice.
-    """
+    """Read one YAML or JSON file below `root`."""
     try:
         node = yaml.compose((root / name).read_text(encoding="utf-8"), Loader=_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:

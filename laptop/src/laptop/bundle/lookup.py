@@ -26,11 +26,7 @@ class Lookup:
         self._tree = tree
 
     def __call__(self, reference: str, at: Position | None) -> Any:
-        """Return the value, or `LEAVE` for `${resources.…}`, `${artifacts.…}` and `${NAME}`.
-
-        Raises:
-            BundleError: there is no such thing.
-        """
+        """Return the value, or `LEAVE` for `${resources.…}`, `${artifacts.…}` and `${NAME}`."""
         head, *rest = split(reference)
         head = str(head)
         if head == "var" and rest:

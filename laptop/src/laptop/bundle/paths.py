@@ -65,11 +65,7 @@ class Upload:
     remote: str
 
     def place(self, path: Text, *, notebook: bool | None = False) -> str:
-        """Return a file's path in the workspace, where a notebook has no suffix.
-
-        Raises:
-            BundleError: the file is not there, is not synchronized, or is the other kind of file.
-        """
+        """Return a file's path in the workspace, where a notebook has no suffix."""
         found = Path(_locate(path, self.root))
         if not found.exists() or not found.is_relative_to(self.base):
             raise BundleError(

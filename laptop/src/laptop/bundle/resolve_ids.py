@@ -51,11 +51,7 @@ def resolve_ids(bundle: Bundle, deployed: Deployed) -> Bundle:
 
 
 def check_branch(bundle: Bundle) -> None:
-    """Check that the repository is on the branch the target asks for, as a deployment does.
-
-    Raises:
-        BundleError: it is on another one.
-    """
+    """Check that the repository is on the branch the target asks for, as a deployment does."""
     git = bundle.config["bundle"]["git"]
     wanted, actual = git.get("branch"), git.get("actual_branch")
     if wanted and actual and wanted != actual:

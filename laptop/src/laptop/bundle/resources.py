@@ -33,11 +33,7 @@ _PRINCIPALS = ("user_name", "service_principal_name", "group_name")
 
 
 def join_lists(resources: Block) -> None:
-    """Merge list items that name the same thing: tasks (then sorted), parameters, grants.
-
-    Raises:
-        BundleError: a job has two environments of one key, which the CLI would not merge.
-    """
+    """Merge list items that name the same thing: tasks (then sorted), parameters, grants."""
     for job in _list(resources, "jobs"):
         for field, key in (("tasks", "task_key"), ("parameters", "name")):
             if field in job:
@@ -124,11 +120,7 @@ def apply_defaults(resources: Block, metadata: str) -> None:
 
 
 def apply_run_as(resources: Block, run_as: Block) -> None:
-    """Write the bundle's `run_as` into each job that has none of its own.
-
-    Raises:
-        BundleError: it names no identity, or more than one.
-    """
+    """Write the bundle's `run_as` into each job that has none of its own."""
     if len([name for name in run_as.values() if name]) != 1:
         at = next(iter(run_as.at.values()), None)
         raise BundleError("run_as must name exactly one identity", allowed=_PRINCIPALS, at=at)
@@ -137,11 +129,7 @@ def apply_run_as(resources: Block, run_as: Block) -> None:
 
 
 def apply_permissions(resources: Block, permissions: list[Any], user: str) -> None:
-    """Add the bundle's permissions, and the deploying user's own, to jobs and experiments.
-
-    Raises:
-        BundleError: a permission names nobody, or a level that a bundle does not have.
-    """
+    """Add the bundle's permissions, and the deploying user's own, to jobs and experiments."""
     for one in permissions:
         if one.get("level") not in _LEVELS["jobs"]:
             at = one.at.get("level")

@@ -35,11 +35,7 @@ def _is_definition(value: Any) -> bool:
 
 
 def choose_target(tree: Block, wanted: str | None) -> str:
-    """Return the target's name: the wanted one, the only one or the default one.
-
-    Raises:
-        BundleError: there is no such target, or not exactly one default.
-    """
+    """Return the target's name: the wanted one, the only one or the default one."""
     targets = tree.get("targets") or {"default": {}}
     if wanted is not None and wanted not in targets:
         raise BundleError("unknown target", got=wanted, allowed=targets)
@@ -56,11 +52,7 @@ def choose_target(tree: Block, wanted: str | None) -> str:
 
 
 def apply_target(tree: Block, name: str) -> Block:
-    """Return the configuration with one target laid over it and the targets gone.
-
-    Raises:
-        BundleError: the target sets an unknown variable, or changes a value's kind.
-    """
+    """Return the configuration with one target laid over it and the targets gone."""
     target: Block = (tree.get("targets") or {}).get(name) or Block()
     merged = Block({key: value for key, value in tree.items() if key != "targets"}, tree.at)
     for key in _MERGED:

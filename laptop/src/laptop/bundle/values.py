@@ -7,11 +7,7 @@ from .errors import BundleError, Position
 
 
 def merge(base: Any, override: Any, at: Position | None = None) -> Any:
-    """Lays `override` over `base`: mappings by key, lists end to end, scalars replaced.
-
-    Raises:
-        BundleError: the two are of different kinds.
-    """
+    """Lays `override` over `base`: mappings by key, lists end to end, scalars replaced."""
     if base is None:
         return override
     if override is None:

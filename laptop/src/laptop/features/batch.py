@@ -77,11 +77,7 @@ def score_batch(
 
 
 def as_column(predictions: Any, result_type: str) -> pa.Array:
-    """Return a model's output as one column; of several, the first.
-
-    Raises:
-        NotImplementedError: `result_type` is none that the laptop knows.
-    """
+    """Return a model's output as one column; of several, the first."""
     if result_type not in _RESULTS:
         raise NotImplementedError(
             f"result_type {result_type!r} is not on the laptop. Allowed: {', '.join(_RESULTS)}."

@@ -91,11 +91,7 @@ def log_model(
 
 
 def label_schema(types: Mapping[str, str]) -> Schema:
-    """Return what a model predicts that was trained on labels of these Spark types.
-
-    Raises:
-        FeatureError: There is no label.
-    """
+    """Return what a model predicts that was trained on labels of these Spark types."""
     if not types:
         raise FeatureError(
             "What the model predicts is open: the training set has no label. Give output_schema."
@@ -122,11 +118,7 @@ class FeatureModel:
 
 
 def load_model(folder: Path) -> FeatureModel:
-    """Load a model that `log_model` has logged from the folder of its artifact.
-
-    Raises:
-        FeatureError: The model holds no feature specification.
-    """
+    """Load a model that `log_model` has logged from the folder of its artifact."""
     spec = FeatureSpec.read(folder)
     return FeatureModel(spec, mlflow.pyfunc.load_model(str(folder / MODEL_DATA / RAW_MODEL)))
 

@@ -156,11 +156,7 @@ class OnlineStore:
         return gone.rowcount > 0
 
     def find(self, source: str, features: Sequence[str]) -> OnlineTable:
-        """Return the online table that shows features of a feature table.
-
-        Raises:
-            FeatureError: The table was not published, or not with these features.
-        """
+        """Return the online table that shows features of a feature table."""
         with self._lock:
             row = self._db.execute(
                 "SELECT name, source, primary_keys, types FROM published WHERE source = ? "

@@ -26,11 +26,7 @@ INSTANT = "%Y-%m-%dT%H:%M:%S+00:00"
 
 
 def stored_keys(column: pa.ChunkedArray, kind: str) -> list[Any]:
-    """Return a key column in the form in which its values are stored and compared.
-
-    Raises:
-        FeatureError: Columns of this type cannot be keys.
-    """
+    """Return a key column in the form in which its values are stored and compared."""
     if kind == "timestamp":
         # Value by value through Python would take most of a publication's time.
         column = pc.strftime(column.cast(pa.timestamp("us", "UTC")), format=INSTANT)

@@ -60,11 +60,7 @@ def digest_rows(rows: pa.Table) -> npt.NDArray[np.int64]:
 
 
 def stored_columns(rows: pa.Table, table: "FeatureTable") -> list[list[Any]]:
-    """Return the columns of the SQL table that holds rows: keys, then all columns.
-
-    Raises:
-        FeatureError: A column has a type that is not published.
-    """
+    """Return the columns of the SQL table that holds rows: keys, then all columns."""
     keys = [stored_keys(rows.column(name), table.types[name]) for name in table.primary_keys]
     return [*keys, *(_stored(rows.column(name), table.types[name]) for name in table.features)]
 

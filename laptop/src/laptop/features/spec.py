@@ -53,11 +53,7 @@ class FeatureColumn:
 
     @property
     def default(self) -> bool | int | float | str | None:
-        """The default as a value of the column's type, None where there is none.
-
-        Raises:
-            FeatureError: The text is no value of that type, or the type takes no default.
-        """
+        """The default as a value of the column's type, None where there is none."""
         if self.default_value is None:
             return None
         parse = _DEFAULTS.get(self.data_type)
@@ -143,11 +139,7 @@ class FeatureSpec:
         return [column.name for column in self.columns if column.include]
 
     def lookups(self) -> list[Lookup]:
-        """Return the joins to make, each after those that bring its keys.
-
-        Raises:
-            FeatureError: A key comes neither from the caller nor from another lookup.
-        """
+        """Return the joins to make, each after those that bring its keys."""
         windows = {table.name: table.lookback_window for table in self.tables}
         groups: dict[Lookup, list[tuple[str, str]]] = {}
         for column in self.features:
@@ -170,11 +162,7 @@ class FeatureSpec:
 
     @classmethod
     def read(cls, model: Path) -> "FeatureSpec":
-        """Read the specification out of the directory of a logged model.
-
-        Raises:
-            FeatureError: The model was logged without one, or with one of another make.
-        """
+        """Read the specification out of the directory of a logged model."""
         path = model / MODEL_DATA / SPEC_FILE
         if not path.is_file():
             raise FeatureError(

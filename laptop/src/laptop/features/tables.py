@@ -76,11 +76,7 @@ def check_name(name: str) -> None:
 
 
 def describe(workspace: WorkspaceClient, name: str) -> FeatureTable:
-    """Return what the catalog knows of a feature table.
-
-    Raises:
-        FeatureError: There is no such table, or it has no primary key.
-    """
+    """Return what the catalog knows of a feature table."""
     check_name(name)
     try:
         return read_info(workspace.tables.get(name))
@@ -89,11 +85,7 @@ def describe(workspace: WorkspaceClient, name: str) -> FeatureTable:
 
 
 def read_info(info: TableInfo) -> FeatureTable:
-    """Return a table of the catalog as a feature table.
-
-    Raises:
-        FeatureError: It has no primary key.
-    """
+    """Return a table of the catalog as a feature table."""
     name = info.full_name or ""
     keys = [c.primary_key_constraint for c in info.table_constraints or []]
     key = next((key for key in keys if key), None)
@@ -137,11 +129,7 @@ def create(
     timeseries_column: str | None,
     description: str | None,
 ) -> None:
-    """Create an empty feature table and record its keys.
-
-    Raises:
-        FeatureError: Keys that are repeated, absent from the schema, or only the time.
-    """
+    """Create an empty feature table and record its keys."""
     check_name(name)
     _check_keys(name, schema.fieldNames(), primary_keys, timeseries_column)
     keys = [key for key in primary_keys if key != timeseries_column]
@@ -175,11 +163,7 @@ def set_tag(workspace: WorkspaceClient, name: str, key: str, value: str) -> None
 
 
 def delete_tag(workspace: WorkspaceClient, name: str, key: str) -> None:
-    """Remove a tag of a feature table.
-
-    Raises:
-        FeatureError: It has no such tag.
-    """
+    """Remove a tag of a feature table."""
     table = describe(workspace, name)
     if key not in table.tags:
         raise FeatureError(
@@ -191,11 +175,7 @@ def delete_tag(workspace: WorkspaceClient, name: str, key: str) -> None:
 
 
 def merge(table: FeatureTable, df: DataFrame) -> None:
-    """Insert rows with a new key, update those whose key is there; other columns stay.
-
-    Raises:
-        FeatureError: Columns or types that do not fit the table, or a key that comes twice.
-    """
+    """Insert rows with a new key, update those whose key is there; other columns stay."""
     _check_columns(table, df)
     keys = [quote(key) for key in table.key_columns]
     spark = df.sparkSession

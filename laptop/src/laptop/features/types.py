@@ -36,11 +36,7 @@ _SIGNATURE = {
 
 
 def arrow_type(name: str) -> pa.DataType:
-    """Return the Arrow type of a Spark simple type name such as `bigint`.
-
-    Raises:
-        FeatureError: The type is a map, a struct or unknown.
-    """
+    """Return the Arrow type of a Spark simple type name such as `bigint`."""
     if name in _ARROW:
         return _ARROW[name]
     if array := re.fullmatch(r"array<(.+)>", name):

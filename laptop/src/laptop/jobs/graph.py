@@ -135,11 +135,7 @@ class Job:
         return found - {key}
 
     def with_parameters(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Return the run's parameters: the defaults, replaced by what was given.
-
-        Raises:
-            UnknownName: A parameter that the job does not declare.
-        """
+        """Return the run's parameters: the defaults, replaced by what was given."""
         for name in given:
             if name not in self.parameters:
                 raise UnknownName("parameter", name, self.parameters, f"Job '{self.name}'")
@@ -163,11 +159,7 @@ class Job:
 
 
 def sort_tasks(job: str, tasks: list[Task]) -> tuple[Task, ...]:
-    """Order tasks so that each comes after those it waits for.
-
-    Raises:
-        JobError: Unknown or circular dependencies, or an outcome asked of what has none.
-    """
+    """Order tasks so that each comes after those it waits for."""
     by_key = {task.key: task for task in tasks}
     for task in tasks:
         for needed in task.depends_on:

@@ -99,11 +99,7 @@ def conclude(
 
 
 def compare(task: str, left: str, op: str, right: str) -> bool:
-    """Return what a condition comes to: `==` and `!=` compare text, the others numbers.
-
-    Raises:
-        JobError: An operand that is no number, where numbers are compared.
-    """
+    """Return what a condition comes to: `==` and `!=` compare text, the others numbers."""
     if op in ("EQUAL_TO", "NOT_EQUAL"):
         return (left == right) == (op == "EQUAL_TO")
     first, second = (read_number(task, op, text) for text in (left, right))

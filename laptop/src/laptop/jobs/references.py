@@ -73,11 +73,7 @@ def texts_of(work: Work) -> tuple[str, ...]:
 
 
 def check_references(job: Job) -> None:
-    """Refuse every reference that can never be resolved, before any task starts.
-
-    Raises:
-        JobError: An unknown form, parameter or task, or a task that does not come before.
-    """
+    """Refuse every reference that can never be resolved, before any task starts."""
     for parameter, default in job.parameters.items():
         for name in find_names(default):
             if ".".join(split_name(name)) not in OF_JOB:
@@ -89,11 +85,7 @@ def check_references(job: Job) -> None:
 
 
 def check_task(job: Job, task: Task, place: str, *, in_loop: bool) -> None:
-    """Check the references of a task that stands at the place of another, or its own, in the job.
-
-    Raises:
-        JobError: One that can never be resolved.
-    """
+    """Check the references of a task that stands at the place of another, or its own, in the job."""
     for text in texts_of(task.work):
         for name in find_names(text):
             where = f"Task '{task.key}', reference '{{{{{name}}}}}'"

@@ -86,11 +86,7 @@ class Context:
         return REFERENCE.sub(replace, text)
 
     def find(self, name: str) -> Any:
-        """Return what a reference stands for.
-
-        Raises:
-            JobError: A task value or a part of the item that is not there.
-        """
+        """Return what a reference stands for."""
         match split_name(name):
             case ("job", "parameters", parameter):
                 return self.parameters[parameter]
@@ -139,11 +135,7 @@ class Context:
         return self.resolve(work.left, scalars=True), self.resolve(work.right, scalars=True)
 
     def items(self, work: ForEach) -> list[Any]:
-        """Return the list that a for_each_task goes through.
-
-        Raises:
-            JobError: No JSON list, or one too long.
-        """
+        """Return the list that a for_each_task goes through."""
         text = self.resolve(work.inputs)
         try:
             items = json.loads(text)

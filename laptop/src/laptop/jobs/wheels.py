@@ -19,11 +19,7 @@ PROVIDED = frozenset({"databricks-feature-engineering"})
 
 
 def unpack(wheel: Path, wheels: Path) -> Path:
-    """Return the folder that holds a wheel's content, unpacking it where it is new.
-
-    Raises:
-        JobError: There is no such wheel, or it is no archive.
-    """
+    """Return the folder that holds a wheel's content, unpacking it where it is new."""
     if not wheel.is_file():
         raise JobError(f"The environment names the wheel {wheel}, and no such file is there.")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()[:16]
@@ -54,11 +50,7 @@ def place(dependency: str, state_dir: Path, find_file: Callable[[str], Path]) ->
 
 
 def find_distribution(folders: Iterable[Path], package: str) -> importlib.metadata.Distribution:
-    """Return a package's metadata from unpacked wheels.
-
-    Raises:
-        UnknownName: None of the wheels is that package.
-    """
+    """Return a package's metadata from unpacked wheels."""
     names = []
     for distribution in importlib.metadata.distributions(path=[str(f) for f in folders]):
         if canonicalize_name(distribution.name) == canonicalize_name(package):
@@ -100,11 +92,7 @@ def prepare(job: Job, wheels: Path, find_file: Callable[[str], Path]) -> dict[st
 
 
 def check_installed(text: str, task: str) -> None:
-    """Refuse a requirement that the laptop's environment does not meet.
-
-    Raises:
-        JobError: Not installed, or another version than asked for.
-    """
+    """Refuse a requirement that the laptop's environment does not meet."""
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:

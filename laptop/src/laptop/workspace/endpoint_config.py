@@ -45,11 +45,7 @@ class NotLoadable(Exception):
 
 
 def named(body: Document) -> str:
-    """Return the name of an endpoint to be created.
-
-    Raises:
-        ApiError: A name that is not allowed, or a field that is not built.
-    """
+    """Return the name of an endpoint to be created."""
     (name,) = required(body, "name")
     only(body, _CREATE_FIELDS, "an endpoint")
     if not _NAME.fullmatch(name):
@@ -60,11 +56,7 @@ def named(body: Document) -> str:
 
 
 def planned(body: Document, version: int) -> Document:
-    """Return the configuration that a request asks for, in the shape the API shows.
-
-    Raises:
-        ApiError: 400, for a request that no endpoint could follow.
-    """
+    """Return the configuration that a request asks for, in the shape the API shows."""
     only(body, _CONFIG_FIELDS, "an endpoint's config")
     entities = [served_entity(entity) for entity in body.get("served_entities") or []]
     names = [entity["name"] for entity in entities]
@@ -148,11 +140,7 @@ def concurrency(entity: Document) -> int:
 
 
 def tagged(tags: list[Document], body: Document) -> list[Document]:
-    """Return an endpoint's tags after a request that adds some and deletes others.
-
-    Raises:
-        ApiError: 400, for a tag without a key.
-    """
+    """Return an endpoint's tags after a request that adds some and deletes others."""
     only(body, _TAG_FIELDS, "a change of tags")
     added = body.get("add_tags") or []
     for tag in added:

@@ -52,11 +52,7 @@ class Live:
         return self.served[name]
 
     def named(self, name: str) -> Served:
-        """Return the served entity of a name.
-
-        Raises:
-            ApiError: 404, where there is none.
-        """
+        """Return the served entity of a name."""
         if name not in self.served:
             raise missing("RESOURCE_DOES_NOT_EXIST", "Served entity", name, list(self.served))
         return self.served[name]

@@ -107,11 +107,7 @@ def router(state: State) -> APIRouter:
 
 
 def model_of(full_name: str) -> RegisteredModel:
-    """Return a model.
-
-    Raises:
-        ApiError: 404, where there is none of that name.
-    """
+    """Return a model."""
     try:
         return mlflow.MlflowClient().get_registered_model(full_name)
     except MlflowException as error:
@@ -122,11 +118,7 @@ def model_of(full_name: str) -> RegisteredModel:
 
 
 def version_of(full_name: str, version: str) -> ModelVersion:
-    """Return a model's version.
-
-    Raises:
-        ApiError: 404, where there is no such model, or none of its versions has that number.
-    """
+    """Return a model's version."""
     found = mlflow.MlflowClient().search_model_versions(f"name = '{model_of(full_name).name}'")
     for each in found:
         if str(each.version) == version:

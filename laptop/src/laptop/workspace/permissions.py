@@ -84,11 +84,7 @@ def has_experiment(number: str) -> bool:
 
 
 def entries_of(body: Document) -> list[Document]:
-    """Return the entries of a request, each with its principal and its level.
-
-    Raises:
-        ApiError: 400, for an entry without the one or the other.
-    """
+    """Return the entries of a request, each with its principal and its level."""
     entries = body.get("access_control_list") or []
     for entry in entries:
         if not entry.get("permission_level") or principal(entry) == ("", ""):

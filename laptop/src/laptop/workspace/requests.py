@@ -11,11 +11,7 @@ Item = TypeVar("Item")
 
 
 def required(body: dict[str, Any], *keys: str) -> list[str]:
-    """Return the values of string fields that a request must have.
-
-    Raises:
-        ApiError: 400, for a field that is absent, empty or no string.
-    """
+    """Return the values of string fields that a request must have."""
     values = []
     for key in keys:
         value = body.get(key)
@@ -26,11 +22,7 @@ def required(body: dict[str, Any], *keys: str) -> list[str]:
 
 
 def identifier(body: dict[str, Any], key: str) -> int:
-    """Return a number that a request must have.
-
-    Raises:
-        ApiError: 400, where it is absent or no number.
-    """
+    """Return a number that a request must have."""
     try:
         return int(body[key])
     except (KeyError, TypeError, ValueError):

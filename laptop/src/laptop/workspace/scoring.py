@@ -52,11 +52,7 @@ class ServedModel:
 
 
 def decode(body: bytes) -> dict[str, Any] | bytes:
-    """Return the object a body holds; what is none goes to MLflow as it came, which says why.
-
-    Raises:
-        ApiError: 501, for an option that is not built.
-    """
+    """Return the object a body holds; what is none goes to MLflow as it came, which says why."""
     try:
         payload = json.loads(body)
     except ValueError:

@@ -52,11 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def seconds(text: str) -> float:
-    """Return a span of time that a command line or the environment gives.
-
-    Raises:
-        ArgumentTypeError: It is none.
-    """
+    """Return a span of time that a command line or the environment gives."""
     if not text.replace(".", "", 1).isdecimal():
         raise argparse.ArgumentTypeError(f"Seconds are a number such as 2.5, got: {text}.")
     return float(text)

@@ -55,11 +55,7 @@ class FileTree:
         return self._root.joinpath(*names[names[:1] == ["Workspace"] :])
 
     def describe(self, path: str) -> Document:
-        """Return what is at a path, as `workspace/get-status` shows it.
-
-        Raises:
-            ApiError: 404, where nothing is.
-        """
+        """Return what is at a path, as `workspace/get-status` shows it."""
         with self._lock:
             place = self.locate(path)
             if not place.exists():
@@ -89,11 +85,7 @@ class FileTree:
             ]
 
     def read(self, path: str) -> bytes:
-        """Return a file's content.
-
-        Raises:
-            ApiError: 404, where nothing is; 400, for a folder.
-        """
+        """Return a file's content."""
         with self._lock:
             place = self.locate(path)
             if not place.exists():

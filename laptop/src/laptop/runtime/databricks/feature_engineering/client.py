@@ -88,11 +88,7 @@ class FeatureEngineeringClient:
         tags: dict[str, str] | None = None,
         **kwargs: Any,
     ) -> FeatureTable:
-        """Create a feature table, and write `df` to it; return the one that exists already.
-
-        Raises:
-            FeatureError: Arguments that do not fit each other.
-        """
+        """Create a feature table, and write `df` to it; return the one that exists already."""
         _refuse(kwargs, "create_table")
         if partition_columns:
             raise not_built("create_table(partition_columns=…)")

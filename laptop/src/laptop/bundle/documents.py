@@ -56,7 +56,7 @@ def find_root(start: Path) -> Path:
 
 
 def list_includes(root: Path, entry: Block) -> Iterator[PurePosixPath]:
-    """Yield the files that `databricks.yml` includes, each once, in the order the CLI merges them."""
+    """Yield the files that `databricks.yml` includes, each once, in the order the CLI merges."""
     at = entry.at.get("include")
     seen = {PurePosixPath(ROOT_FILE)}
     for pattern in entry.get("include", []):

@@ -85,7 +85,7 @@ def check_references(job: Job) -> None:
 
 
 def check_task(job: Job, task: Task, place: str, *, in_loop: bool) -> None:
-    """Check the references of a task that stands at the place of another, or its own, in the job."""
+    """Check the references of a task, at its own place in the job or at another one's."""
     for text in texts_of(task.work):
         for name in find_names(text):
             where = f"Task '{task.key}', reference '{{{{{name}}}}}'"

@@ -51,14 +51,6 @@ def router(endpoints: Endpoints) -> APIRouter:
         metrics = EndpointMetrics(name, endpoints.measured(name))
         return Response(generate_latest(metrics), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
-    @api.get(f"{root}/{{name}}/openapi")
-    def get_open_api(name: str, request: Request) -> Any:
-        from .endpoint_schema import describe
-
-        served = endpoints.live(name).served
-        signatures = {each: one.model.signature for each, one in served.items()}
-        return describe(name, str(request.base_url).rstrip("/"), signatures)
-
     @api.get(f"{root}/{{name}}/served-models/{{entity}}/build-logs")
     def build_logs(name: str, entity: str) -> Any:
         return {"logs": "\n".join(endpoints.log(name, entity).build)}

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from databricks.sdk.service.serving import ServingEndpointsAPI
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from mlflow.models import ModelSignature
 from mlflow.pyfunc.model import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
@@ -160,67 +159,3 @@ def test_predictions_that_are_no_json_are_the_server_s_error(
 
     assert (status, answer["error_code"]) == (500, "INTERNAL_ERROR")
     assert "not JSON serializable" in answer["message"]
-
-
-def description(endpoints: ServingEndpointsAPI, name: str) -> dict[str, Any]:
-    contents = endpoints.get_open_api(name).contents
-    assert contents is not None
-    document: dict[str, Any] = json.loads(contents.read())
-    return document
-
-
-def fits(document: dict[str, Any], path: str, body: Any) -> bool:
-    """Tell whether a body fits what a description says of requests to a path."""
-    content = document["paths"][path]["post"]["requestBody"]["content"]
-    schema = {**content["application/json"]["schema"], "components": document["components"]}
-    Draft202012Validator.check_schema(schema)
-    return bool(Draft202012Validator(schema).is_valid(body))
-
-
-@pytest.mark.parametrize(("name", "body", "expected"), ANSWERED)
-def test_what_is_answered_fits_the_endpoint_s_description(
-    served: tuple[ServingEndpointsAPI, str], name: str, body: dict[str, Any], expected: list[Any]
-) -> None:
-    document = description(served[0], name)
-    paths = [f"/serving-endpoints/{name}/{kind}invocations" for kind in ("", "served-models/one/")]
-
-    assert list(document["paths"]) == paths
-    assert [fits(document, path, body) for path in paths] == [True, True]
-    answer = {**document["components"]["schemas"]["one-response"]}
-    assert Draft202012Validator(answer).is_valid({"predictions": expected})
-    assert not Draft202012Validator(answer).is_valid({"predictions": ["one"]})
-
-
-@pytest.mark.parametrize(("name", "body", "message"), REFUSED)
-def test_what_is_refused_does_not_fit_the_endpoint_s_description(
-    served: tuple[ServingEndpointsAPI, str], name: str, body: dict[str, Any], message: str
-) -> None:
-    assert message
-    assert not fits(description(served[0], name), f"/serving-endpoints/{name}/invocations", body)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [{}, [], {"dataframe_records": [ROW], "inputs": [ROW]}, {"rows": [ROW]}],
-)
-def test_a_description_asks_for_exactly_one_format(
-    served: tuple[ServingEndpointsAPI, str], body: Any
-) -> None:
-    document = description(served[0], "columns")
-
-    assert not fits(document, "/serving-endpoints/columns/invocations", body)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_a_description_is_an_openapi_document(
-    served: tuple[ServingEndpointsAPI, str], name: str
-) -> None:
-    with quietly():
-        from fastapi.openapi.models import OpenAPI
-    document = description(served[0], name)
-
-    parsed = OpenAPI.model_validate(document)
-
-    assert parsed.openapi == "3.1.0"
-    assert parsed.servers is not None
-    assert str(parsed.servers[0].url).rstrip("/") == served[1]

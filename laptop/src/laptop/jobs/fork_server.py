@@ -3,6 +3,11 @@
 A fork is safe only from a process that imported and did nothing else: a parent that has used
 OpenMP or gRPC hangs or crashes its children. So nothing runs here, and a fork is refused once
 the process has more threads than its imports left.
+
+The forkserver of `multiprocessing` was tried in its place. Its children share the process group of
+the workspace and outlive both it and the server; the server keeps the environment, `sys.path` and
+`sys.argv` of the workspace from its first start; modules that a later job requires are never
+preloaded; each child imports the workspace's `__main__` again.
 """
 
 import contextlib

@@ -9,14 +9,16 @@ import pytest
 
 from conformance.tests.projects import ROOT
 
-PATTERNS = ("*.md", "docs/*.md", ".github/*.md", "laptop/*.md")
+PATTERNS = ("*.md", "docs/*.md", "laptop/*.md", "scaffold/project/*.md")
 DOCUMENTS = sorted(path for pattern in PATTERNS for path in ROOT.glob(pattern))
-COMMAND = re.compile(r"^databricks .*$|`(databricks [^`…]*)`", re.MULTILINE)
+COMMAND = re.compile(
+    r"^(?:[A-Z_]+=\S+ )*(?P<line>databricks .*)$|`(?P<inline>databricks [^`…]*)`", re.MULTILINE
+)
 
 
 def list_commands() -> list[str]:
     found = {
-        (match.group(1) or match.group(0)).strip()
+        (match["line"] or match["inline"]).strip()
         for document in DOCUMENTS
         for match in COMMAND.finditer(document.read_text())
     }

@@ -37,7 +37,7 @@ def folder(request: pytest.FixtureRequest, project: Path) -> Path:
 
 
 def list_documents(folder: Path) -> list[Path]:
-    patterns = ("*.md", "docs/*.md", ".github/*.md", "laptop/*.md", "vendor/*.md")
+    patterns = ("*.md", "docs/*.md", "laptop/*.md", "vendor/*.md")
     return [path for pattern in patterns for path in folder.glob(pattern)]
 
 

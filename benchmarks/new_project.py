@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from conformance.tests.projects import PATH, ROOT
-from scaffold.tests.households import move_in
+from scaffold.tests.installed_projects import install_project
 from scaffold.tests.rendering import load_renderer
 from scaffold.tests.repositories import Engine
 
@@ -57,7 +57,7 @@ def measure(engine: Engine, answers: dict[str, str], folder: Path) -> dict[str, 
             raise RuntimeError(f"{step}: {done.stdout}")
 
     start = time.perf_counter()
-    project = move_in(engine, answers, folder)
+    project = install_project(engine, answers, folder)
     times["bundle init, first commit"] = time.perf_counter() - start
     take("make setup", lambda: project.run("make", "setup"))
     take("first test", lambda: project.run("uv", "run", "--no-sync", "pytest", "-q", FIRST_TEST))

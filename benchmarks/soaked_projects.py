@@ -14,7 +14,7 @@ from pathlib import Path
 from shutil import which
 
 from conformance.tests.projects import PATH, ROOT
-from scaffold.tests.households import add_framework_tests, move_in
+from scaffold.tests.installed_projects import add_framework_tests, install_project
 from scaffold.tests.rendering import load_renderer
 from scaffold.tests.repositories import Engine
 from scaffold.tests.shapes import SHAPES, SOAKED
@@ -37,7 +37,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             engine = Engine("bundle", Path(program), ROOT, Path(folder))
             answers = renderer.complete(SHAPES[shape])
-            project = move_in(engine, answers, Path(folder) / "made")
+            project = install_project(engine, answers, Path(folder) / "made")
             add_framework_tests(project.root, answers)
             for step in STEPS:
                 start = time.perf_counter()

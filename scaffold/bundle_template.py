@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from .compilation import Condition, Part, Stand
+from .compilation import Condition, Location, Part
 from .engines import Go, write
 from .errors import SourceError
 from .manifest import Manifest
@@ -36,7 +36,7 @@ _NEXT = (
     " && git commit --message 'A new project'",
     "make demo",
 )
-# Where other projects stand beside it, the repository is there already.
+# A repository of several projects exists already.
 _NEXT_BESIDE = (
     f'git add {{{{.{PROJECT_NAME}}}}}{{{{if eq .ci_platform "github" "all"}}}} .github{{{{end}}}}'
     f" && git commit --message 'Add {{{{.{PROJECT_NAME}}}}}'",
@@ -56,7 +56,7 @@ def build_bundle_template(
     preamble = _write_preamble(parts, refusals, manifest)
     tree = {f"{_PREAMBLE}{EXTENSION}": File(preamble.encode())}
     for part in parts:
-        for path in map(_write_path, part.stands):
+        for path in map(_write_path, part.locations):
             if isinstance(part.content, bytes):
                 tree[path] = File(part.content, part.executable)
             else:
@@ -159,18 +159,18 @@ def _write_again(manifest: Manifest) -> str:
     return " ".join(("printf", text, *(f".{name}" for name in manifest.questions)))
 
 
-def _write_path(stand: Stand) -> str:
-    """Write where a file stands, from the folder that takes the project."""
-    return posixpath.normpath(f"{{{{.{PROJECT_NAME}}}}}/{write(stand.path, Go())}")
+def _write_path(location: Location) -> str:
+    """Write where a file is, from the folder that takes the project."""
+    return posixpath.normpath(f"{{{{.{PROJECT_NAME}}}}}/{write(location.path, Go())}")
 
 
 def _write_skips(parts: tuple[Part, ...]) -> list[str]:
     """Write what the CLI leaves out; a folder by its own name, or it would be made empty."""
     alternatives: dict[str, set[tuple[Condition, ...]]] = {}
-    for stand in (stand for part in parts for stand in part.stands):
-        file = PurePosixPath(_write_path(stand))
+    for location in (location for part in parts for location in part.locations):
+        file = PurePosixPath(_write_path(location))
         for node in (file, *file.parents[:-1]):
-            alternatives.setdefault(str(node), set()).add(stand.conditions)
+            alternatives.setdefault(str(node), set()).add(location.conditions)
     skips: dict[str, list[str]] = {}
     for path, asked in sorted(alternatives.items()):
         above = alternatives.get(posixpath.dirname(path), {()})

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .conditional_blocks import parse_blocks
 from .errors import ManifestError, SourceError
 from .manifest import VERSION, Manifest, covers
-from .places import Place, read_place, split_places
-from .regions import parse_regions
 from .sentinel import PROJECT_NAME, Sentinel
+from .substitutions import Substitution, read_substitution, split_substitutions
 from .tokens import If, Tokens, Value, replace_texts
 from .trees import File, Tree
 
@@ -21,8 +21,8 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Stand:
-    """Where a file stands, from the project's folder, if all conditions hold."""
+class Location:
+    """Where a file is in a project, from the project's folder, if all conditions hold."""
 
     path: Tokens
     conditions: tuple[Condition, ...] = ()
@@ -33,12 +33,12 @@ class Part:
     """One file of a template.
 
     Attributes:
-        stands: Where it stands, one of which at most; first in the project's own folder.
+        locations: Where it is, at most one of these; first in the project's own folder.
         content: What it holds; of a binary one the bytes.
         executable: Whether it may be run.
     """
 
-    stands: tuple[Stand, ...]
+    locations: tuple[Location, ...]
     content: Tokens | bytes
     executable: bool
 
@@ -92,9 +92,11 @@ class Compiler:
 
     def _check_paths(self, parts: Mapping[str, Part]) -> None:
         named = {
-            "[[belongings]]": [path for one in self.manifest.belongings for path in one.paths],
-            "[[elsewhere]]": [path for one in self.manifest.elsewhere for path in one.paths],
-            "[places]": list(self.manifest.places),
+            "[[file_conditions]]": [
+                path for one in self.manifest.file_conditions for path in one.paths
+            ],
+            "[[relocations]]": [path for one in self.manifest.relocations for path in one.paths],
+            "[substitutions]": list(self.manifest.substitutions),
         }
         for table, rules in named.items():
             lost = [rule for rule in rules if not any(covers(rule, path) for path in parts)]
@@ -102,33 +104,33 @@ class Compiler:
                 what = f"{table} {', '.join(lost)} covers nothing that goes"
                 raise ManifestError(what, "Delete the rule.")
 
-    def _list_stands(self, path: str) -> tuple[Stand, ...]:
+    def _list_locations(self, path: str) -> tuple[Location, ...]:
         sentinel = Sentinel(self.manifest.sentinel)
         needed = tuple(
-            Condition(belonging.option, belonging.choices)
-            for belonging in self.manifest.belongings
-            if any(covers(rule, path) for rule in belonging.paths)
+            Condition(file_condition.option, file_condition.choices)
+            for file_condition in self.manifest.file_conditions
+            if any(covers(rule, path) for rule in file_condition.paths)
         )
-        for elsewhere in self.manifest.elsewhere:
-            if target := elsewhere.paths.get(path):
-                option, choices = elsewhere.option, elsewhere.choices
+        for relocation in self.manifest.relocations:
+            if target := relocation.paths.get(path):
+                option, choices = relocation.option, relocation.choices
                 others = tuple(o for o in self.manifest.options[option] if o not in choices)
                 return (
-                    Stand(
+                    Location(
                         sentinel.split_path(self._locate(path)),
                         (*needed, Condition(option, others)),
                     ),
-                    Stand(sentinel.split_path(target), (*needed, Condition(option, choices))),
+                    Location(sentinel.split_path(target), (*needed, Condition(option, choices))),
                 )
-        return (Stand(sentinel.split_path(self._locate(path)), needed),)
+        return (Location(sentinel.split_path(self._locate(path)), needed),)
 
-    def _read_places(self, path: str) -> tuple[Place, ...]:
-        written = list(self.manifest.places.get(path, ()))
+    def _read_substitutions(self, path: str) -> tuple[Substitution, ...]:
+        written = list(self.manifest.substitutions.get(path, ()))
         if path == self.manifest.record:
             asked = (name for name in self.answers if name not in (VERSION, PROJECT_NAME))
             written += [f'"{name}": "{{{name}}}"' for name in asked]
         values, forms = self.manifest.values, self.manifest.forms
-        return tuple(read_place(text, self.answers, values, forms) for text in written)
+        return tuple(read_substitution(text, self.answers, values, forms) for text in written)
 
     def _compile_file(self, path: str, file: File, *, verbatim: bool) -> Part:
         sentinel = Sentinel(self.manifest.sentinel)
@@ -142,21 +144,23 @@ class Compiler:
             content = file.content
         if verbatim and any(isinstance(token, Value | If) for token in content):
             advice = "Use other words, or move the file to `rendered` of scaffold/manifest.toml."
-            raise SourceError(path, 0, "a verbatim file with a name, a place or a region", advice)
-        return Part(self._list_stands(path), content, file.executable)
+            raise SourceError(
+                path, 0, "a verbatim file with a name, a substitution or a block", advice
+            )
+        return Part(self._list_locations(path), content, file.executable)
 
     def _compile_text(self, path: str, text: str, sentinel: Sentinel) -> Tokens:
         if "\r" in text:
             advice = "End lines with a line feed alone."
             raise SourceError(path, _find_line(text, "\r"), "a carriage return", advice)
         sentinel.check(path, text)
-        places = self._read_places(path)
-        for place in places:
-            if place.text not in text:
-                advice = "Correct it, or [places] of scaffold/manifest.toml."
-                raise SourceError(path, 0, f"{place.text!r} does not stand here", advice)
-        tokens = parse_regions(path, text, self.manifest.options)
-        tokens = replace_texts(tokens, lambda text: split_places(text, places))
+        substitutions = self._read_substitutions(path)
+        for substitution in substitutions:
+            if substitution.text not in text:
+                advice = "Correct it, or [substitutions] of scaffold/manifest.toml."
+                raise SourceError(path, 0, f"{substitution.text!r} does not occur", advice)
+        tokens = parse_blocks(path, text, self.manifest.options)
+        tokens = replace_texts(tokens, lambda text: split_substitutions(text, substitutions))
         return replace_texts(tokens, sentinel.split)
 
 

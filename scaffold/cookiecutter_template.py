@@ -22,7 +22,7 @@ ANSWERS = json.loads(r"""@ANSWERS@""")
 ALLOWED = json.loads(r"""@ALLOWED@""")
 REFUSED = json.loads(r"""@REFUSED@""")
 CLASHES = json.loads(r"""@CLASHES@""")
-STANDS = json.loads(r"""@STANDS@""")
+LOCATIONS = json.loads(r"""@LOCATIONS@""")
 
 
 def refuse(why):
@@ -41,23 +41,23 @@ for name, pattern, message in REFUSED:
 for name, other, message in CLASHES:
     if ANSWERS[name] == ANSWERS[other]:
         refuse(f"{message}{ANSWERS[name]!r}.")
-for path, conditions in (stand for stands in STANDS for stand in stands):
+for path, conditions in (location for locations in LOCATIONS for location in locations):
     holds = all(ANSWERS[option] in choices for option, choices in conditions)
     if holds and path.startswith("../") and Path(path).exists():
         sys.exit(f"{path[3:]} already exists beside the project; move it away, then try again.")
 '''
 
-_LAST_HOOK = '''"""Takes each file to where it stands with these answers, or away."""
+_LAST_HOOK = '''"""Moves each file to its location with these answers, or deletes it."""
 
 import json
 from pathlib import Path
 
 ANSWERS = json.loads(r"""@ANSWERS@""")
-STANDS = json.loads(r"""@STANDS@""")
+LOCATIONS = json.loads(r"""@LOCATIONS@""")
 
-for stands in STANDS:
-    rendered = Path(stands[0][0])
-    for path, conditions in stands:
+for locations in LOCATIONS:
+    rendered = Path(locations[0][0])
+    for path, conditions in locations:
         if all(ANSWERS[option] in choices for option, choices in conditions):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             rendered.rename(path)
@@ -84,7 +84,7 @@ def build_cookiecutter_template(
         "hooks/post_gen_project.py": File(_fill_hook(_LAST_HOOK, parts, manifest).encode()),
     }
     for part in parts:
-        path = f"{{{{cookiecutter.{PROJECT_NAME}}}}}/{write(part.stands[0].path, engine)}"
+        path = f"{{{{cookiecutter.{PROJECT_NAME}}}}}/{write(part.locations[0].path, engine)}"
         content = part.content
         written = content if isinstance(content, bytes) else write(content, engine).encode()
         tree[path] = File(written, part.executable)
@@ -118,13 +118,16 @@ def _fill_hook(hook: str, parts: tuple[Part, ...], manifest: Manifest) -> str:
     given = ", ".join(
         f'"{name}": {{{{ cookiecutter.{name} | tojson }}}}' for name in manifest.questions
     )
-    stands = [
+    locations = [
         [
-            (write(stand.path, Jinja()), [(one.option, one.choices) for one in stand.conditions])
-            for stand in part.stands
+            (
+                write(location.path, Jinja()),
+                [(one.option, one.choices) for one in location.conditions],
+            )
+            for location in part.locations
         ]
         for part in parts
-        if part.stands[0].conditions
+        if part.locations[0].conditions
     ]
-    written = write((Text(hook),), Jinja()).replace("@STANDS@", json.dumps(stands))
+    written = write((Text(hook),), Jinja()).replace("@LOCATIONS@", json.dumps(locations))
     return written.replace("@ANSWERS@", f"{{{given}}}")

@@ -13,7 +13,7 @@ class Engine(Protocol):
     """What the engine would take for one of its own tokens, also a brace before one."""
 
     def value(self, value: Value) -> str:
-        """Write the place of an answer."""
+        """Write where an answer goes."""
 
     def condition(self, condition: If, then: str, otherwise: str) -> str:
         """Write a choice between two pieces."""

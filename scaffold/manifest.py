@@ -74,7 +74,7 @@ class _Chosen(_Strict):
     choices: tuple[str, ...]
 
 
-class Belonging(_Chosen):
+class FileCondition(_Chosen):
     """Whole files that go into a render with some choices only.
 
     Attributes:
@@ -84,18 +84,18 @@ class Belonging(_Chosen):
     paths: tuple[str, ...]
 
 
-class Elsewhere(_Chosen):
-    """Files that stand above the project's folder with some choices.
+class Relocation(_Chosen):
+    """Files that are above the project's folder with some choices.
 
     Attributes:
-        paths: Where each stands then, from the project's folder, by where it stands in the root.
+        paths: Where each is then, from the project's folder, by where it is in the root.
     """
 
     paths: dict[str, str]
 
 
 class ChosenText(_Strict):
-    """A text that depends on an option; `{its_name}` stands for it in [places].
+    """A text that depends on an option; [substitutions] name it as `{its_name}`.
 
     Attributes:
         option: A question with choices.
@@ -116,11 +116,11 @@ class Manifest(_Strict):
         files: Which files go, and how.
         questions: What is asked, by name, in this order.
         gate: The question that leads to the later ones; without it all are asked.
-        places: Texts of a file that hold answers, by the file; see `places.read_place`.
+        substitutions: Texts of a file that hold answers, by the file.
         values: Texts that depend on an option, by name.
         apart: Pairs of questions whose answers must differ.
-        belongings: Files that go with some choices only.
-        elsewhere: Files that stand above the project's folder with some choices.
+        file_conditions: Files that go with some choices only.
+        relocations: Files that are above the project's folder with some choices.
     """
 
     sentinel: str
@@ -129,11 +129,11 @@ class Manifest(_Strict):
     files: dict[Rule, tuple[str, ...]]
     questions: dict[str, Question]
     gate: Gate | None = None
-    places: dict[str, tuple[str, ...]] = {}
+    substitutions: dict[str, tuple[str, ...]] = {}
     values: dict[str, ChosenText] = {}
     apart: tuple[tuple[str, str], ...] = ()
-    belongings: tuple[Belonging, ...] = ()
-    elsewhere: tuple[Elsewhere, ...] = ()
+    file_conditions: tuple[FileCondition, ...] = ()
+    relocations: tuple[Relocation, ...] = ()
 
     @property
     def options(self) -> dict[str, tuple[str, ...]]:
@@ -142,7 +142,7 @@ class Manifest(_Strict):
 
     @model_validator(mode="after")
     def _check_choices(self) -> Self:
-        for chosen in (*self.belongings, *self.elsewhere):
+        for chosen in (*self.file_conditions, *self.relocations):
             offered = self.options.get(chosen.option, ())
             if unknown := [one for one in chosen.choices if one not in offered]:
                 what = f"{chosen.option} = {', '.join(unknown)} is no choice"
@@ -180,15 +180,15 @@ class Manifest(_Strict):
         return self
 
     @model_validator(mode="after")
-    def _check_elsewhere(self) -> Self:
-        moves = [move for elsewhere in self.elsewhere for move in elsewhere.paths.items()]
-        for places in zip(*moves, strict=True):
-            if twice := sorted({one for one in places if places.count(one) > 1}):
-                raise ValueError(f"elsewhere names {', '.join(twice)} twice")
+    def _check_relocations(self) -> Self:
+        moves = [move for relocation in self.relocations for move in relocation.paths.items()]
+        for ends in zip(*moves, strict=True):
+            if twice := sorted({one for one in ends if ends.count(one) > 1}):
+                raise ValueError(f"relocations names {', '.join(twice)} twice")
         for path, target in moves:
             above, *parts = target.split("/")
             if above != ".." or ".." in parts or self.sentinel not in target:
-                what = f"elsewhere puts {path} at {target}"
+                what = f"relocations puts {path} at {target}"
                 why = f"which must start with ../ and hold {self.sentinel}, as no other project's"
                 raise ValueError(f"{what}, {why}")
         return self

@@ -76,14 +76,14 @@ class Renderer:
 
     def make(self, answers: Answers) -> Tree:
         """Make a project of whatever was answered to each question."""
-        placed = ((self.find_place(part, answers), part) for part in self.parts)
+        placed = ((self.find_location(part, answers), part) for part in self.parts)
         return {path: make_file(part, answers) for path, part in placed if path is not None}
 
-    def find_place(self, part: Part, answers: Answers) -> str | None:
+    def find_location(self, part: Part, answers: Answers) -> str | None:
         """Return where a file stands in the folder; None where it does not go."""
-        for stand in part.stands:
-            if all(answers[one.option] in one.choices for one in stand.conditions):
-                path = f"{answers[PROJECT_NAME]}/{write(stand.path, answers)}"
+        for location in part.locations:
+            if all(answers[one.option] in one.choices for one in location.conditions):
+                path = f"{answers[PROJECT_NAME]}/{write(location.path, answers)}"
                 return posixpath.normpath(path)
         return None
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from scaffold.compilation import Compiler, Condition, Part, Stand
+from scaffold.compilation import Compiler, Condition, Location, Part
 from scaffold.errors import ManifestError, ScaffoldError, SourceError
 from scaffold.manifest import Manifest, load_answers, load_manifest
 from scaffold.tokens import Form, If, Text, Tokens, Value
@@ -21,7 +21,7 @@ MANIFEST: dict[str, Any] = {
         "project_name": {"description": "Name"},
         "host": {"description": "Host"},
     },
-    "places": {"src/a.yml": ["host: {host}"]},
+    "substitutions": {"src/a.yml": ["host: {host}"]},
 }
 ANSWERS = {"template_version": "1", "project_name": "flight_delays", "host": "there"}
 TREE = {
@@ -42,13 +42,13 @@ def compile_tree(changed: Mapping[str, bytes | None]) -> tuple[Part, ...]:
 
 def find_content(path: str, parts: tuple[Part, ...]) -> tuple[Tokens | bytes, bool]:
     ((content, executable),) = [
-        (part.content, part.executable) for part in parts if part.stands[0].path == (Text(path),)
+        (part.content, part.executable) for part in parts if part.locations[0].path == (Text(path),)
     ]
     return content, executable
 
 
 def test_what_stays_stays_and_names_and_places_become_values() -> None:
-    parts = [(part.stands[0].path, part.content) for part in compile_tree({})]
+    parts = [(part.locations[0].path, part.content) for part in compile_tree({})]
     name, host = Value("project_name"), Value("host")
     assert parts == [
         ((Text("lib/a.py"),), (Text("nothing\n"),)),
@@ -90,7 +90,7 @@ def test_a_binary_file_and_the_right_to_run_go_as_they_are() -> None:
     assert find_content("lib/run.sh", parts) == ((Text("x"),), True)
 
 
-CI = {"questions": {"ci": {"description": "CI", "choices": ["a", "b", "c"]}}, "places": {}}
+CI = {"questions": {"ci": {"description": "CI", "choices": ["a", "b", "c"]}}, "substitutions": {}}
 MOVE = {"src/a.yml": "../src/flight_delays.yml"}
 
 
@@ -111,7 +111,7 @@ def compile_overlay(**files: list[str]) -> tuple[Part, ...]:
         **MANIFEST,
         "overlay": "over/",
         "files": {"stay": ["mine/"], "verbatim": ["lib/"], **files},
-        "places": {"over/src/a.yml": ["host: {host}"]},
+        "substitutions": {"over/src/a.yml": ["host: {host}"]},
     }
     tree = {**TREE, "over/src/a.yml": b"host: there\n"}
     compiler = Compiler(Manifest.model_validate(manifest), ANSWERS)
@@ -130,18 +130,18 @@ def test_overlay_file_is_refused_if_the_root_s_is_rendered_too() -> None:
 
 
 def test_a_file_stands_in_one_of_two_places_if_it_goes_at_all() -> None:
-    parts = compile_chosen(belongings=[{"paths": ["src/"]}], elsewhere=[{"paths": MOVE}])
+    parts = compile_chosen(file_conditions=[{"paths": ["src/"]}], relocations=[{"paths": MOVE}])
     chosen, other = Condition("ci", ("a",)), Condition("ci", ("b", "c"))
     name = Value("project_name")
-    assert [part.stands for part in parts] == [
-        (Stand((Text("lib/a.py"),)),),
-        (Stand((Text("lib/empty"),)),),
-        (Stand((Text("src/"), name, Text("/a.py")), (chosen,)),),
+    assert [part.locations for part in parts] == [
+        (Location((Text("lib/a.py"),)),),
+        (Location((Text("lib/empty"),)),),
+        (Location((Text("src/"), name, Text("/a.py")), (chosen,)),),
         (
-            Stand((Text("src/a.yml"),), (chosen, other)),
-            Stand((Text("../src/"), name, Text(".yml")), (chosen, chosen)),
+            Location((Text("src/a.yml"),), (chosen, other)),
+            Location((Text("../src/"), name, Text(".yml")), (chosen, chosen)),
         ),
-        (Stand((Text("record.json"),)),),
+        (Location((Text("record.json"),)),),
     ]
 
 
@@ -149,7 +149,7 @@ def test_value_of_an_option_becomes_a_condition_with_the_name_in_it() -> None:
     texts = {"a": "in flight_delays\n  ", "b": "", "c": ""}
     tables = {
         "values": {"where": {"option": "ci", "texts": texts}},
-        "places": {"src/a.yml": ["{where}x-host:"]},
+        "substitutions": {"src/a.yml": ["{where}x-host:"]},
     }
     manifest = Manifest.model_validate({**MANIFEST, **CI, **tables})
     tree = {**TREE, "record.json": b'{"ci": "b"}\n'}
@@ -164,10 +164,19 @@ def test_value_of_an_option_becomes_a_condition_with_the_name_in_it() -> None:
 
 
 LOST: dict[str, tuple[dict[str, Any], str]] = {
-    "a file": ({"belongings": [{"paths": ["lib/", "src/b.yml"]}]}, "belongings.. src/b.yml covers"),
-    "a folder": ({"belongings": [{"paths": ["lib/", "mine/"]}]}, r"belongings.. mine/ covers"),
-    "a moved file": ({"elsewhere": [{"paths": {"x": "../flight_delays"}}]}, "elsewhere.. x covers"),
-}  # fmt: skip
+    "a file": (
+        {"file_conditions": [{"paths": ["lib/", "src/b.yml"]}]},
+        "file_conditions.. src/b.yml covers",
+    ),
+    "a folder": (
+        {"file_conditions": [{"paths": ["lib/", "mine/"]}]},
+        "file_conditions.. mine/ covers",
+    ),
+    "a moved file": (
+        {"relocations": [{"paths": {"x": "../flight_delays"}}]},
+        "relocations.. x covers",
+    ),
+}
 
 
 @pytest.mark.parametrize(("tables", "message"), LOST.values(), ids=LOST)
@@ -190,7 +199,7 @@ TARGETS = {
 @pytest.mark.parametrize(("row", "message"), TARGETS.values(), ids=TARGETS)
 def test_a_place_above_the_project_is_refused(row: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        compile_chosen(elsewhere=[{"paths": MOVE, **row}])
+        compile_chosen(relocations=[{"paths": MOVE, **row}])
 
 
 REFUSED: dict[str, tuple[dict[str, bytes | None], str]] = {
@@ -203,9 +212,9 @@ REFUSED: dict[str, tuple[dict[str, bytes | None], str]] = {
     "another form in a path": ({"src/flight-delays": b""}, r"^src/flight-delays: a path with"),
     "another spelling in a path": ({"src/FlightDelays": b""}, r"^src/FlightDelays:1: "),
     "a carriage return": ({"src/x": b"a\nb\r\n"}, r"^src/x:2: a carriage return"),
-    "a place that is gone": ({"src/a.yml": b"host:\n"}, r"^src/a\.yml: 'host: there' does not"),
-    "a place in no file": ({"src/a.yml": None}, r"\[places\] src/a\.yml covers nothing"),
-    "a record without an answer": ({"record.json": b"{}\n"}, r"^record\.json: .* does not stand"),
+    "a substitution that is gone": ({"src/a.yml": b"host:\n"}, r"^src/a\.yml: 'host: there' does not"),
+    "a substitution in no file": ({"src/a.yml": None}, r"\[substitutions\] src/a\.yml covers nothing"),
+    "a record without an answer": ({"record.json": b"{}\n"}, r"^record\.json: .* does not occur"),
 }  # fmt: skip
 
 
@@ -222,12 +231,12 @@ files = {}
 questions.ci = { description = "CI", choices = ["a", "b"] }
 values.NAME = { option = "OPTION", texts = { a = "1" } }
 """
-BELONGING = """
+FILE_CONDITION = """
 sentinel = "flight_delays"
 record = "record.json"
 files = {}
 questions.ci = { description = "CI", choices = ["a", "b"] }
-belongings = [{ option = "ci", choices = ["a", "x"], paths = ["src/"] }]
+file_conditions = [{ option = "ci", choices = ["a", "x"], paths = ["src/"] }]
 """
 
 
@@ -245,7 +254,7 @@ belongings = [{ option = "ci", choices = ["a", "x"], paths = ["src/"] }]
         ),
         (VALUE.replace("NAME", "x").replace("OPTION", "cd"), "cd is no option"),
         (VALUE.replace("NAME", "ci").replace("OPTION", "ci"), "values.ci is a question's name"),
-        (BELONGING, "ci = x is no choice; there are a, b"),
+        (FILE_CONDITION, "ci = x is no choice; there are a, b"),
     ],
 )
 def test_a_manifest_that_says_what_nobody_reads_is_refused(

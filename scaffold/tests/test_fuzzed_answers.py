@@ -12,12 +12,12 @@ from conformance.tests.commands import Databricks
 from conformance.tests.deployments import TARGETS
 from conformance.tests.workspaces import Workspace
 from scaffold.refusals import list_clashes
-from scaffold.tests.hostile import HOSTILE, list_answer_files
-from scaffold.tests.households import commit_project
+from scaffold.tests.installed_projects import commit_project
+from scaffold.tests.invalid_answers import INVALID, list_answer_files
+from scaffold.tests.invariants import Oracle, list_flaws
 from scaffold.tests.rendering import Answers, Renderer
 from scaffold.tests.repositories import Engine
 from scaffold.tests.shapes import MANIFEST, PAIRS
-from scaffold.tests.soundness import Oracle, list_flaws
 from scaffold.trees import compare, read_folder, write_tree
 
 pytestmark = pytest.mark.slow
@@ -62,14 +62,14 @@ def test_a_hostile_text_is_refused_or_stands_where_it_should(
     oracle = Oracle(renderer)
     sound = 0
     for choices in PAIRS[:2]:
-        for text in HOSTILE:
+        for text in INVALID:
             answers = renderer.complete({"project_name": "zoo", **choices, question: text})
             if not renderer.list_complaints(answers):
                 sound += 1
                 tree = renderer.render(answers)
                 assert list_flaws(tree, answers) == [], text
                 assert oracle.list_differences(tree, answers) == [], text
-    assert 0 < sound < len(HOSTILE)
+    assert 0 < sound < len(INVALID)
 
 
 def test_formatter_and_linter_find_nothing_to_do_in_what_is_accepted(
@@ -100,7 +100,7 @@ def test_the_cli_accepts_and_refuses_the_same_and_says_what_is_allowed(
     bundle: Engine,
     tmp_path: Path,
 ) -> None:
-    typed = [renderer.complete({question: text}) for question in TEXTS for text in HOSTILE]
+    typed = [renderer.complete({question: text}) for question in TEXTS for text in INVALID]
     # One for each reason that there is.
     refused: dict[tuple[str, ...], Answers] = {}
     for answers in (*files, *typed):

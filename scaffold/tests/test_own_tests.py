@@ -9,7 +9,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from scaffold.tests.households import move_in
+from scaffold.tests.installed_projects import install_project
 from scaffold.tests.rendering import Renderer
 from scaffold.tests.repositories import Engine
 from scaffold.tests.shapes import DEMONSTRATED, SHAPES
@@ -32,7 +32,7 @@ def runs(
     def run(shape: str, folder: Path) -> CompletedProcess[str]:
         place = places.get()
         try:
-            project = move_in(bundle, renderer.complete(SHAPES[shape]), folder, place)
+            project = install_project(bundle, renderer.complete(SHAPES[shape]), folder, place)
             if shape != DEMONSTRATED:
                 return project.run("make", "lint", "test")
             done = project.run("make", "lint", "test", "demo")

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from scaffold.bundle_template import build_bundle_template, build_schema
-from scaffold.compilation import Condition, Part, Stand
+from scaffold.compilation import Condition, Location, Part
 from scaffold.cookiecutter_template import build_cookiecutter_template
 from scaffold.manifest import Manifest, load_manifest
 from scaffold.tokens import Text, Value
@@ -72,7 +72,8 @@ def test_gate_that_does_not_fit_the_questions_is_refused(wrong: dict[str, str]) 
 def test_cookiecutter_is_given_the_default_choice_first() -> None:
     tree = build_cookiecutter_template((), (), MANIFEST, ANSWERS)
     questions = json.loads(tree["cookiecutter.json"].content)
-    assert list(questions) == ["project_name", "ci", "email", "__prompts__"]
+    asked = [name for name in questions if not name.startswith("_")]
+    assert asked == ["project_name", "ci", "email"]
     assert questions["ci"] == ["github", "azure"]
     assert questions["__prompts__"]["email"] == "Mail"
 
@@ -80,11 +81,13 @@ def test_cookiecutter_is_given_the_default_choice_first() -> None:
 def test_files_of_another_choice_are_left_out_under_the_name_that_was_given() -> None:
     name, azure, no = Value("project_name"), Condition("ci", ("azure",)), Condition("mono", ("no",))
     parts = (
-        Part((Stand((Text("src/"), name, Text("/ci/a.py")), (azure,)),), b"", False),
-        Part((Stand((Text("src/"), name, Text("/ci/b.py")), (azure,)),), b"", False),
-        Part((Stand((Text("src/"), name, Text("/c.py"))),), b"", False),
-        Part((Stand((Text("d/e.yml"),), (azure, no)), Stand((Text("../d/"), name))), b"", False),
-        Part((Stand((Text("d/f.yml"),), (no,)),), b"", False),
+        Part((Location((Text("src/"), name, Text("/ci/a.py")), (azure,)),), b"", False),
+        Part((Location((Text("src/"), name, Text("/ci/b.py")), (azure,)),), b"", False),
+        Part((Location((Text("src/"), name, Text("/c.py"))),), b"", False),
+        Part(
+            (Location((Text("d/e.yml"),), (azure, no)), Location((Text("../d/"), name))), b"", False
+        ),
+        Part((Location((Text("d/f.yml"),), (no,)),), b"", False),
     )
     preamble = build_bundle_template(parts, (), MANIFEST)["__preamble.tmpl"].content.decode()
     for asked, skips in (

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from scaffold.manifest import load_answers, load_manifest
-from scaffold.places import read_place
+from scaffold.substitutions import read_substitution
 from scaffold.tests.repositories import Engine, Render, add_all, list_files, read_project
 from scaffold.tokens import Value
 
@@ -150,9 +150,9 @@ def test_no_answer_of_this_repository_is_left_in_any_file(
     project = bundle.make(tmp_path, {**STRANGE, "ci_platform": "all"})
     own = load_manifest(root / "scaffold" / "manifest.toml")
     answers = load_answers(root, own)
-    written = [text for texts in own.places.values() for text in texts]
-    places = [read_place(text, answers, own.values, own.forms) for text in written]
-    texts = {place.text for place in places if any(isinstance(t, Value) for t in place.tokens)}
+    written = [text for texts in own.substitutions.values() for text in texts]
+    substitutions = [read_substitution(text, answers, own.values, own.forms) for text in written]
+    texts = {one.text for one in substitutions if any(isinstance(t, Value) for t in one.tokens)}
     assert len(texts) > 40
     left = {
         (path, text)

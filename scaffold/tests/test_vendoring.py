@@ -91,11 +91,12 @@ def test_a_project_names_the_wheel_where_the_root_names_a_member(
     assert (project / path).read_bytes() == content
     assert (project / "vendor/README.md").read_bytes() == (root / "laptop/README.md").read_bytes()
     name = path.removeprefix("vendor/")
-    # Regions of options, of which all are chosen.
-    marker = re.compile(r"^# \[(?:option: .*|end)\]\n", re.MULTILINE)
+    # Blocks of options, of which all are chosen, and of the root.
+    marker = re.compile(r"^# \[(?:option: .*|root|end)\]\n", re.MULTILINE)
     before, after = ((of / "pyproject.toml").read_text() for of in (root, project))
     compared = ndiff(marker.sub("", before).splitlines(), after.splitlines())
     assert [line for line in compared if line.startswith(("+", "-"))] == [
+        '- license = "Apache-2.0"',
         "- [tool.uv.workspace]",
         '- members = ["laptop"]',
         "- ",

@@ -13,7 +13,7 @@ import pytest
 
 from conformance.tests.projects import PATH
 from scaffold.sentinel import PROJECT_NAME
-from scaffold.tests.households import add_framework_tests
+from scaffold.tests.installed_projects import add_framework_tests
 from scaffold.tests.repositories import Engine, add_all
 
 pytestmark = pytest.mark.slow

@@ -35,9 +35,11 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Template:
         (root / path).write_text(numbered.sub(r'\1"9.0.0"', (root / path).read_text()))
     manifest = root / "scaffold" / "manifest.toml"
     text = manifest.read_text()
-    assert text.count("\n[[belongings]]\n") > 1
+    assert text.count("\n[[file_conditions]]\n") > 1
     asked = '\n[questions.motto]\ndescription = "Motto"\npattern = "[a-z]+"\nallowed = "letters"\n'
-    manifest.write_text(text.replace("\n[[belongings]]\n", f"{asked}\n[[belongings]]\n", 1))
+    manifest.write_text(
+        text.replace("\n[[file_conditions]]\n", f"{asked}\n[[file_conditions]]\n", 1)
+    )
     write_version(root, "0.2.0", motto="none")
     template.release("0.2.0")
     return template

@@ -1,4 +1,4 @@
-"""Regions of a file that belong to an option, marked by comments of the file's own language.
+"""Blocks of a file that belong to an option, marked by comments of the file's own language.
 
 A marker stands alone on its line and no render keeps it:
 
@@ -9,7 +9,7 @@ A marker stands alone on its line and no render keeps it:
     # [end]
 
 `[option: ci = github, gitlab]` names choices, of which one is enough; without any it is "yes". The
-lines after `[else]` stand as comments, which a render takes off. Markdown has
+lines after `[else]` are comments, which a render uncomments. Markdown has
 `<!-- [option: serving] -->`, and within a Mermaid diagram `%% [option: serving]`.
 
 `# [root]` … `# [end]` encloses lines of this repository alone, which no render has.
@@ -38,7 +38,7 @@ Options = Mapping[str, Sequence[str]]
 
 
 @dataclass
-class _Region:
+class _Block:
     line: int
     option: str = ""
     choices: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class _Region:
         (self.then if self.otherwise is None else self.otherwise).append(token)
 
 
-def parse_regions(path: str, text: str, options: Options) -> Tokens:
+def parse_blocks(path: str, text: str, options: Options) -> Tokens:
     """Cut a file's text at its markers.
 
     Args:
@@ -62,27 +62,27 @@ def parse_regions(path: str, text: str, options: Options) -> Tokens:
             language that has none.
     """
     marker = _find_marker(path)
-    regions = [_Region(0)]
+    blocks = [_Block(0)]
     for number, line in enumerate(text.splitlines(keepends=True), start=1):
         found = marker.match(line) if marker else None
         if found is None:
             if _ANY.search(line):
                 what = "an option's marker that is not understood"
                 raise SourceError(path, number, what, _describe_markers(path))
-            shown = _uncomment(path, number, line) if regions[-1].otherwise is not None else line
-            regions[-1].take(Text(shown))
+            shown = _uncomment(path, number, line) if blocks[-1].otherwise is not None else line
+            blocks[-1].take(Text(shown))
             continue
         match found["marker"]:
             case "else":
-                _turn(path, number, regions)
+                _turn(path, number, blocks)
             case "end":
-                _close(path, number, regions)
+                _close(path, number, blocks)
             case option:
-                regions.append(_open(path, number, option, options, regions[-1]))
-    if len(regions) > 1:
-        what = f"the region of option {regions[-1].option or 'root'} is not closed"
-        raise SourceError(path, regions[-1].line, what, "Write `[end]` after its last line.")
-    return join_texts(regions[0].then)
+                blocks.append(_open(path, number, option, options, blocks[-1]))
+    if len(blocks) > 1:
+        what = f"the block of option {blocks[-1].option or 'root'} is not closed"
+        raise SourceError(path, blocks[-1].line, what, "Write `[end]` after its last line.")
+    return join_texts(blocks[0].then)
 
 
 def _find_marker(path: str) -> re.Pattern[str] | None:
@@ -97,53 +97,53 @@ def _find_marker(path: str) -> re.Pattern[str] | None:
 def _describe_markers(path: str) -> str:
     match _find_marker(path):
         case None:
-            return "Only YAML, TOML, Markdown, Makefiles and shell scripts have regions."
+            return "Only YAML, TOML, Markdown, Makefiles and shell scripts have blocks."
         case marker if marker is _MARKDOWN:
             return "Write `<!-- [option: name] -->`, or `%% [option: name]`, alone on a line."
         case _:
             return "Write `# [option: name]` alone on a line."
 
 
-def _open(path: str, number: int, text: str, options: Options, outer: _Region) -> _Region:
+def _open(path: str, number: int, text: str, options: Options, outer: _Block) -> _Block:
     if text == "root":
-        return _Region(number)
+        return _Block(number)
     found = _OPTION.fullmatch(text)
     if found is None:
         advice = "Write `[option: name]` or `[option: name = choice, choice]`."
         raise SourceError(path, number, f"got [{text}]", advice)
     option, choices = found["option"], tuple((found["choices"] or "yes").split(", "))
     if outer.otherwise is not None:
-        advice = "Close the one region before the other is opened."
+        advice = "Close the one block before the other is opened."
         raise SourceError(path, number, f"option {option} is nested in an [else]", advice)
     if unknown := [choice for choice in choices if choice not in options.get(option, ())]:
         known = [f"{name} = {one}" for name, offered in options.items() for one in offered]
         allowed = f"Options are: {', '.join(known) or 'none'}."
         raise SourceError(path, number, f"unknown option {option} = {unknown[0]}", allowed)
-    return _Region(number, option, choices)
+    return _Block(number, option, choices)
 
 
-def _turn(path: str, number: int, regions: list[_Region]) -> None:
-    if not regions[-1].option or regions[-1].otherwise is not None:
+def _turn(path: str, number: int, blocks: list[_Block]) -> None:
+    if not blocks[-1].option or blocks[-1].otherwise is not None:
         advice = "Write one [else] between [option: name] and [end]."
-        raise SourceError(path, number, "[else] without an option's region", advice)
-    regions[-1].otherwise = []
+        raise SourceError(path, number, "[else] without an option's block", advice)
+    blocks[-1].otherwise = []
 
 
-def _close(path: str, number: int, regions: list[_Region]) -> None:
-    if len(regions) == 1:
+def _close(path: str, number: int, blocks: list[_Block]) -> None:
+    if len(blocks) == 1:
         advice = "Write [option: name] before it."
-        raise SourceError(path, number, "[end] without an option's region", advice)
-    region = regions.pop()
-    if not region.option:
+        raise SourceError(path, number, "[end] without an option's block", advice)
+    block = blocks.pop()
+    if not block.option:
         return
-    branches = (join_texts(region.then), join_texts(region.otherwise or []))
-    regions[-1].take(If(region.option, region.choices, *branches))
+    branches = (join_texts(block.then), join_texts(block.otherwise or []))
+    blocks[-1].take(If(block.option, block.choices, *branches))
 
 
 def _uncomment(path: str, number: int, line: str) -> str:
     markdown = _find_marker(path) is _MARKDOWN
     found = (_COMMENTED_MARKDOWN if markdown else _COMMENTED).match(line)
     if found is None:
-        advice = "What follows an [else] stands as comments."
+        advice = "Write lines after [else] as comments."
         raise SourceError(path, number, "a line that is no comment", advice)
     return found["indent"] + found["line"] + (found["end"] if markdown else "")

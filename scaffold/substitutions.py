@@ -1,4 +1,4 @@
-"""Where answers stand in a file, apart from the project's name: texts that hold some."""
+"""Texts of a file that hold answers, apart from the project's name."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,25 +12,25 @@ _ANSWER = re.compile(r"\{([a-z_]+)\}")
 
 
 @dataclass(frozen=True)
-class Place:
-    """A text of a file.
+class Substitution:
+    """A text of a file that holds answers.
 
     Attributes:
         text: As the root has it.
-        tokens: The same with the places of answers.
+        tokens: The same with answers as values.
     """
 
     text: str
     tokens: Tokens
 
 
-def read_place(
+def read_substitution(
     written: str,
     answers: Mapping[str, str],
     values: Mapping[str, ChosenText],
     forms: Mapping[str, Form],
-) -> Place:
-    """Return a place that the manifest writes as `catalog: "{prod_catalog}"`.
+) -> Substitution:
+    """Return a substitution that the manifest writes as `catalog: "{prod_catalog}"`.
 
     Args:
         written: The text, with the name of each answer or value in braces.
@@ -53,11 +53,11 @@ def read_place(
             tokens.append(Value(piece, forms.get(piece, Form.SNAKE)))
         else:
             advice = f"There are {', '.join((*answers, *values))}."
-            raise ManifestError(f"the place {written!r} names {piece}", advice)
+            raise ManifestError(f"the substitution {written!r} names {piece}", advice)
     if len(tokens) == 1:
-        raise ManifestError(f"the place {written!r} names no answer", "Write it in braces.")
+        raise ManifestError(f"the substitution {written!r} names no answer", "Write it in braces.")
     text = _ANSWER.sub(lambda found: shown[found.group(1)], written)
-    return Place(text, join_texts(tokens))
+    return Substitution(text, join_texts(tokens))
 
 
 def _choose(value: ChosenText) -> Tokens:
@@ -72,11 +72,11 @@ def _choose(value: ChosenText) -> Tokens:
     return tokens
 
 
-def split_places(text: str, places: Sequence[Place]) -> Tokens:
-    """Cut a text at its places; of two that begin at once the longer holds."""
-    if not places:
+def split_substitutions(text: str, substitutions: Sequence[Substitution]) -> Tokens:
+    """Cut a text at its substitutions; of two that begin at once the longer holds."""
+    if not substitutions:
         return (Text(text),)
-    found = {place.text: place.tokens for place in places}
+    found = {substitution.text: substitution.tokens for substitution in substitutions}
     longest = sorted(found, key=len, reverse=True)
     pieces = re.split(f"({'|'.join(map(re.escape, longest))})", text)
     tokens: list[Token] = []

@@ -1,32 +1,32 @@
-"""Regions that belong to an option: what they become, and which are refused where."""
+"""Blocks that belong to an option: what they become, and which are refused where."""
 
 import pytest
 
+from scaffold.conditional_blocks import parse_blocks
 from scaffold.errors import SourceError
-from scaffold.regions import parse_regions
 from scaffold.tokens import If, Text, Tokens
 
 OPTIONS = {"serving": ("yes", "no"), "ci": ("github", "azure")}
 
 READ: dict[str, tuple[str, str, Tokens]] = {
-    "no region": ("a.yml", "one\ntwo\n", (Text("one\ntwo\n"),)),
+    "no block": ("a.yml", "one\ntwo\n", (Text("one\ntwo\n"),)),
     "an empty file": ("a.yml", "", ()),
-    "a region": (
+    "a block": (
         "a.yml",
         "one\n  # [option: serving]\n  two\n  # [end]\nthree\n",
         (Text("one\n"), If("serving", ("yes",), (Text("  two\n"),)), Text("three\n")),
     ),
-    "an else, which stands as comments": (
+    "an else, whose lines are comments": (
         "Makefile",
         "# [option: ci = azure]\none\n# [else]\n\t# two\n#\n# [end]\n",
         (If("ci", ("azure",), (Text("one\n"),), (Text("\ttwo\n\n"),)),),
     ),
-    "a region of choices": (
+    "a block of choices": (
         "a.yml",
         "# [option: ci = github, azure]\none\n# [end]\n",
         (If("ci", ("github", "azure"), (Text("one\n"),)),),
     ),
-    "a region in a region": (
+    "a block in a block": (
         "a.toml",
         "# [option: serving]\n# [option: ci = github]\none\n# [end]\ntwo\n# [end]\n",
         (If("serving", ("yes",), (If("ci", ("github",), (Text("one\n"),)), Text("two\n"))),),
@@ -88,7 +88,7 @@ REFUSED = {
         "a.yml",
         "# [option: serving]\n# [else]\n# [option: ci = azure]\n",
         3,
-        "Close the one region",
+        "Close the one block",
     ),
     "with code in its else": ("a.yml", "# [option: serving]\n# [else]\none\n", 3, "as comments"),
     "with an arrow that ends its comment": (
@@ -107,12 +107,12 @@ REFUSED = {
 
 @pytest.mark.parametrize(("path", "text", "tokens"), READ.values(), ids=READ)
 def test_a_text_is_cut_at_its_markers(path: str, text: str, tokens: Tokens) -> None:
-    assert parse_regions(path, text, OPTIONS) == tokens
+    assert parse_blocks(path, text, OPTIONS) == tokens
 
 
 @pytest.mark.parametrize(("path", "text", "line", "message"), REFUSED.values(), ids=REFUSED)
-def test_a_region_is_refused_with_file_and_line(
+def test_a_block_is_refused_with_file_and_line(
     path: str, text: str, line: int, message: str
 ) -> None:
     with pytest.raises(SourceError, match=rf"^{path}:{line}: .*{message}"):
-        parse_regions(path, text, OPTIONS)
+        parse_blocks(path, text, OPTIONS)

@@ -4,7 +4,7 @@ import pytest
 
 from scaffold.errors import ManifestError
 from scaffold.manifest import ChosenText
-from scaffold.places import Place, read_place, split_places
+from scaffold.substitutions import Substitution, read_substitution, split_substitutions
 from scaffold.tokens import Form, If, Text, Value
 
 FORMS = {"host": Form.HOST}
@@ -12,21 +12,21 @@ ANSWERS = {"catalog": "prod", "schema": "flights", "branch": "main", "ci": "b", 
 VALUES = {"below": ChosenText(option="ci", texts={"a": "x/", "b": "", "c": "z/"})}
 
 
-def test_a_place_holds_several_answers_and_the_text_between_them() -> None:
-    assert read_place("FROM {catalog}.{schema}.x", ANSWERS, VALUES, FORMS) == Place(
+def test_a_substitution_holds_several_answers_and_the_text_between_them() -> None:
+    assert read_substitution("FROM {catalog}.{schema}.x", ANSWERS, VALUES, FORMS) == Substitution(
         "FROM prod.flights.x",
         (Text("FROM "), Value("catalog"), Text("."), Value("schema"), Text(".x")),
     )
 
 
 def test_place_spells_an_answer_in_its_form() -> None:
-    place = read_place("at {host}", ANSWERS, VALUES, FORMS)
-    assert place.tokens == (Text("at "), Value("host", Form.HOST))
+    substitution = read_substitution("at {host}", ANSWERS, VALUES, FORMS)
+    assert substitution.tokens == (Text("at "), Value("host", Form.HOST))
 
 
 def test_value_becomes_the_text_of_each_choice() -> None:
     last = If("ci", ("b",), (), (Text("z/"),))
-    assert read_place("at {below}{schema}", ANSWERS, VALUES, FORMS) == Place(
+    assert read_substitution("at {below}{schema}", ANSWERS, VALUES, FORMS) == Substitution(
         "at flights", (Text("at "), If("ci", ("a",), (Text("x/"),), (last,)), Value("schema"))
     )
 
@@ -35,17 +35,17 @@ def test_value_becomes_the_text_of_each_choice() -> None:
     ("written", "message"),
     [("a {catalogue}", "names catalogue. There are catalog, .*, below"), ("a", "no answer")],
 )
-def test_a_place_of_no_answer_that_there_is_is_refused(written: str, message: str) -> None:
+def test_a_substitution_of_no_answer_that_there_is_is_refused(written: str, message: str) -> None:
     with pytest.raises(ManifestError, match=message):
-        read_place(written, ANSWERS, VALUES, FORMS)
+        read_substitution(written, ANSWERS, VALUES, FORMS)
 
 
 def test_a_text_is_cut_at_each_of_its_places_the_longer_first() -> None:
-    places = [
-        read_place(text, ANSWERS, {}, {})
+    substitutions = [
+        read_substitution(text, ANSWERS, {}, {})
         for text in ("{catalog}.", "{catalog}.{schema}", "`{branch}`")
     ]
-    assert split_places("prod.flights prod.x `main` main prod.*", places) == (
+    assert split_substitutions("prod.flights prod.x `main` main prod.*", substitutions) == (
         Value("catalog"),
         Text("."),
         Value("schema"),
@@ -57,4 +57,4 @@ def test_a_text_is_cut_at_each_of_its_places_the_longer_first() -> None:
         Value("catalog"),
         Text(".*"),
     )
-    assert split_places("prod", ()) == (Text("prod"),)
+    assert split_substitutions("prod", ()) == (Text("prod"),)

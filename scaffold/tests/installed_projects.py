@@ -26,7 +26,7 @@ FRAMEWORK = "tests/framework"
 
 
 @dataclass(frozen=True)
-class Household:
+class InstalledProject:
     """A project with an environment, into which its own `make setup` installs it.
 
     Attributes:
@@ -83,7 +83,9 @@ def add_framework_tests(project: Path, answers: Answers) -> None:
             target.write_text(write(sentinel.split(path.read_text()), answers))
 
 
-def move_in(bundle: Engine, answers: Answers, folder: Path, place: Path | None = None) -> Household:
+def install_project(
+    bundle: Engine, answers: Answers, folder: Path, place: Path | None = None
+) -> InstalledProject:
     """Make a project below a folder as its owner would, up to the first commit.
 
     Args:
@@ -96,5 +98,5 @@ def move_in(bundle: Engine, answers: Answers, folder: Path, place: Path | None =
     assert done.returncode == 0, done.stderr
     root = commit_project(folder, answers).root
     if place is None:
-        return Household(root, root / ".venv", root / ".mypy_cache")
-    return Household(root, place / "environment", place / "types")
+        return InstalledProject(root, root / ".venv", root / ".mypy_cache")
+    return InstalledProject(root, place / "environment", place / "types")

@@ -14,7 +14,7 @@ from scaffold.templates import read_source
 from scaffold.tests.rendering import Answers
 from scaffold.tests.shapes import MANIFEST
 
-HOSTILE = (
+INVALID = (
     "",
     " ",
     "a",
@@ -118,7 +118,7 @@ HOSTILE = (
 NAMES = (*keyword.kwlist, *keyword.softkwlist, *sorted(sys.stdlib_module_names), "laptop", "pandas")
 
 
-TYPED = (*HOSTILE, *NAMES)
+TYPED = (*INVALID, *NAMES)
 
 
 _REFUSALS = list_refusals(read_source(ROOT), MANIFEST)

@@ -4,24 +4,24 @@ from difflib import unified_diff
 
 import pytest
 
-from scaffold.tests.goldens import FOLDER, write_goldens
 from scaffold.tests.rendering import Renderer
 from scaffold.tests.shapes import MANIFEST
+from scaffold.tests.snapshots import FOLDER, write_snapshots
 
-ADVICE = "Run `make goldens`, and review what it changes in scaffold/tests/goldens."
+ADVICE = "Run `make snapshots`, and review what it changes in scaffold/tests/snapshots."
 
 
 def test_each_choice_makes_of_a_project_what_was_reviewed(renderer: Renderer) -> None:
-    goldens = write_goldens(renderer)
+    snapshots = write_snapshots(renderer)
     standing = {path.name: path.read_text() for path in FOLDER.iterdir()}
     differences = [
         line
-        for name in sorted(goldens.keys() | standing.keys())
+        for name in sorted(snapshots.keys() | standing.keys())
         for line in unified_diff(
-            standing.get(name, "").splitlines(), goldens.get(name, "").splitlines(), name, "now"
+            standing.get(name, "").splitlines(), snapshots.get(name, "").splitlines(), name, "now"
         )
     ]
-    assert goldens == standing, "\n".join((ADVICE, *differences))
+    assert snapshots == standing, "\n".join((ADVICE, *differences))
 
 
 @pytest.mark.parametrize("option", MANIFEST.options)
@@ -29,7 +29,7 @@ def test_each_choice_of_an_option_can_be_told_from_every_other(
     renderer: Renderer, option: str
 ) -> None:
     changes = [
-        text for name, text in write_goldens(renderer).items() if name.startswith(f"{option}-")
+        text for name, text in write_snapshots(renderer).items() if name.startswith(f"{option}-")
     ]
     assert len(changes) == len(MANIFEST.options[option]) - 1
     assert "" not in changes

@@ -1,4 +1,4 @@
-"""What each choice makes of a project, as files to be read in a review; `make goldens` writes them.
+"""What each choice makes of a project, for a review; `make snapshots` writes them.
 
 The project has this repository's own answers but for the one choice. A file that is new or gone as
 a whole is named alone; of another the changed lines are shown, without their numbers, which change
@@ -12,27 +12,27 @@ from conformance.tests.projects import ROOT
 from scaffold.compilation import Part
 from scaffold.tests.rendering import Answers, Renderer, load_renderer, make_file
 
-FOLDER = Path(__file__).parent / "goldens"
+FOLDER = Path(__file__).parent / "snapshots"
 FILES = "files.txt"
 
 
-def write_goldens(renderer: Renderer) -> dict[str, str]:
-    """Return the golden files: all paths of the project, and what each other choice changes."""
+def write_snapshots(renderer: Renderer) -> dict[str, str]:
+    """Return the snapshots: all paths of the project, and what each other choice changes."""
     own = renderer.complete(renderer.own)
-    goldens = {FILES: "".join(f"{path}\n" for path in sorted(renderer.make(own)))}
+    snapshots = {FILES: "".join(f"{path}\n" for path in sorted(renderer.make(own)))}
     for option, choices in renderer.manifest.options.items():
         for choice in choices:
             if choice != own[option]:
-                goldens[f"{option}-{choice}.diff"] = _compare(renderer, own, {option: choice})
-    return goldens
+                snapshots[f"{option}-{choice}.diff"] = _compare(renderer, own, {option: choice})
+    return snapshots
 
 
 def _compare(renderer: Renderer, own: Answers, changed: Answers) -> str:
     """Write what becomes of each file, less the record, which holds each answer."""
     lines: list[str] = []
     for part in renderer.parts:
-        before = renderer.find_place(part, own)
-        after = renderer.find_place(part, {**own, **changed})
+        before = renderer.find_location(part, own)
+        after = renderer.find_location(part, {**own, **changed})
         if before != after:
             lines.append(f"{before or 'nothing'} -> {after or 'nothing'}\n")
         if before and after and not before.endswith(renderer.manifest.record):
@@ -52,12 +52,12 @@ def _list_hunks(part: Part, own: Answers, other: Answers) -> list[str]:
 
 
 def main() -> None:
-    """Write the golden files anew."""
-    goldens = write_goldens(load_renderer(ROOT))
+    """Write the snapshots anew."""
+    snapshots = write_snapshots(load_renderer(ROOT))
     FOLDER.mkdir(exist_ok=True)
     for path in FOLDER.iterdir():
         path.unlink()
-    for name, text in goldens.items():
+    for name, text in snapshots.items():
         (FOLDER / name).write_text(text)
 
 

@@ -105,6 +105,7 @@ def test_a_connection_file_that_cannot_be_read_is_no_workspace(tmp_path: Path, t
     assert connection.find(state_dir) is None
 
 
+@pytest.mark.slow
 def test_a_workspace_that_cannot_start_says_what_it_printed(tmp_path: Path) -> None:
     state_dir = StateDir(tmp_path / "state_dir")
     state_dir.create()

@@ -32,6 +32,7 @@ def test_telemetry_is_off_in_a_task(there: Connection, jobs: Jobs) -> None:
     assert results(jobs.run(execute("a", IS_OFF))) == {"a": "SUCCESS"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("there")
 def test_telemetry_is_off_in_exec(toy: Toy) -> None:
     done = toy.start("exec", "--", sys.executable, "-c", IS_OFF, **ON)

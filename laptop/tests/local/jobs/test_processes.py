@@ -12,7 +12,10 @@ from laptop.jobs.wheels import unpack
 
 from ...conftest import alive, until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Tasks fork on Linux alone.")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="Tasks fork on Linux alone."),
+]
 
 # Stands in the folder of the fork server, which by it grows a thread each time it forks.
 GROWER = """
@@ -85,7 +88,6 @@ def test_tasks_are_forked_until_the_warm_process_has_grown_a_thread(
     assert first.process.wait(120) == -signal.SIGKILL
 
 
-@pytest.mark.slow
 def test_a_warm_process_that_was_killed_takes_its_tasks_along_and_is_replaced(
     launcher: Launcher, start: Start
 ) -> None:

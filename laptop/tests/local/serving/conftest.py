@@ -20,8 +20,11 @@ import pyarrow as pa
 import pytest
 import uvicorn
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import OperationFailed
 from databricks.sdk.service.serving import (
     EndpointCoreConfigInput,
+    EndpointStateConfigUpdate,
+    EndpointStateReady,
     Route,
     ServedEntityInput,
     ServedEntityOutput,
@@ -47,6 +50,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+
+from ...conftest import until
 
 MODEL = "dev.shop.delay"
 WEATHER = "dev.shop.weather"
@@ -237,8 +242,22 @@ def config(*entities: ServedEntityInput, **shares: int) -> EndpointCoreConfigInp
     )
 
 
+def settle(endpoints: ServingEndpointsAPI, name: str = "delay") -> None:
+    """Wait for the end of an update in short steps; the SDK takes them by the second."""
+
+    def state() -> EndpointStateConfigUpdate | None:
+        shown = endpoints.get(name).state
+        return shown.config_update if shown else None
+
+    until(lambda: state() != EndpointStateConfigUpdate.IN_PROGRESS)
+
+
 def create(endpoints: ServingEndpointsAPI, version: int | str = 1) -> None:
-    endpoints.create_and_wait("delay", config=config(entity(version)))
+    endpoints.create("delay", config=config(entity(version)))
+    settle(endpoints)
+    shown = endpoints.get("delay").state
+    if not shown or shown.ready != EndpointStateReady.READY:
+        raise OperationFailed(failure(endpoints))
 
 
 def ask(endpoints: ServingEndpointsAPI, **changes: Any) -> Any:

@@ -116,7 +116,7 @@ def killed(toy: Toy) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["2", "99"])
+@pytest.mark.parametrize("version", ["2", pytest.param("99", marks=pytest.mark.nightly)])
 def test_a_workspace_killed_during_an_update_completes_or_fails_it_when_it_is_back(
     lonely: Toy, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +132,8 @@ def test_a_workspace_killed_during_an_update_completes_or_fails_it_when_it_is_ba
     def ask() -> list[Any] | None:
         return endpoints().query("line", dataframe_records=[{"x": 1.0}]).predictions
 
+    # No task runs here.
+    monkeypatch.setenv("LAPTOP_NO_FORK", "1")
     lonely.open()
     with pointed(f"laptop://{lonely.state_dir.path}"):
         mlflow.set_experiment("line")

@@ -34,7 +34,10 @@ from .conftest import (
     failure,
     only_entity,
     quietly,
+    settle,
 )
+
+pytestmark = pytest.mark.slow
 
 READY, NOT_READY = EndpointStateReady.READY, EndpointStateReady.NOT_READY
 UPDATING = EndpointStateConfigUpdate.IN_PROGRESS
@@ -60,14 +63,6 @@ def pending_version(endpoints: ServingEndpointsAPI) -> str | None:
         return None
     (served,) = pending.served_entities or []
     return served.entity_version
-
-
-def settle(endpoints: ServingEndpointsAPI) -> None:
-    """Wait for the end of an update in short steps, which the SDK takes in long ones."""
-    deadline = time.monotonic() + 120
-    while states(endpoints)[1] == UPDATING:
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def test_states_tell_of_an_update_while_it_takes_its_time(workspace: Workspace) -> None:

@@ -36,7 +36,12 @@ def publish(client: WorkspaceClient) -> None:
     client.feature_store.publish_table(SOURCE, spec)
 
 
-def test_a_sync_that_a_killed_workspace_leaves_is_taken_up_by_the_next(lonely: Toy) -> None:
+@pytest.mark.slow
+def test_a_sync_that_a_killed_workspace_leaves_is_taken_up_by_the_next(
+    lonely: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No task runs here.
+    monkeypatch.setenv("LAPTOP_NO_FORK", "1")
     client = open_client(lonely)
     client.schemas.create("shop", "dev")
     for statement in (

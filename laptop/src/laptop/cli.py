@@ -240,9 +240,7 @@ def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> N
 
 
 @app.command()
-def reset(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Stop the workspace and delete all it holds."""
     with reporting():
         state_dir = Place.state_dir()

@@ -37,8 +37,7 @@ def read_tables(connection: Connection) -> list[Document]:
             "schemas"
         ]
         for table in connection.ask(
-            "GET",
-            f"{UNITY}/tables?catalog_name={catalog['name']}&schema_name={schema['name']}",
+            "GET", f"{UNITY}/tables?catalog_name={catalog['name']}&schema_name={schema['name']}"
         )["tables"]
     ]
     if not names:

@@ -206,17 +206,12 @@ _SHARED = _record(
     variables=MapOf(_record("description", opaque="default lookup", type=choose("complex"))),
     workspace=WORKSPACE,
 )
-_TARGET = _extend(
-    _SHARED,
-    default=FLAG,
-    git=_GIT,
-    mode=choose("development production"),
-)
+_TARGET = _extend(_SHARED, default=FLAG, git=_GIT, mode=choose("development production"))
 ROOT = _extend(
     _SHARED,
     experimental=_record(
         flags="python_wheel_wrapper record_deployment_history skip_artifact_cleanup "
-        "skip_name_prefix_for_schema use_legacy_run_as",
+        "skip_name_prefix_for_schema use_legacy_run_as"
     ),
     include=_TEXTS,
     scripts=MapOf(_record("content*", env=_DICTIONARY)),

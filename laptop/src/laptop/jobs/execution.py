@@ -12,15 +12,7 @@ from typing import Any
 
 from .errors import JobError
 from .graph import Condition, ForEach, Job, RunJob, Task, Wheel
-from .outcomes import (
-    CANCELED,
-    FAILED,
-    SUCCESS,
-    TIMED_OUT,
-    WITH_FAILURES,
-    compare,
-    judge,
-)
+from .outcomes import CANCELED, FAILED, SUCCESS, TIMED_OUT, WITH_FAILURES, compare, judge
 from .processes import Launcher
 from .records import AttemptRecord, RunRecord
 from .resolution import Context, RunFacts, shown_arguments
@@ -157,12 +149,7 @@ class Execution:
                 return self._run_each(loop, record, scope, context)
 
     def _run_wheel(
-        self,
-        wheel: Wheel,
-        path: list[str],
-        record: AttemptRecord,
-        scope: Scope,
-        context: Context,
+        self, wheel: Wheel, path: list[str], record: AttemptRecord, scope: Scope, context: Context
     ) -> Result:
         """Call an entry point in a process of its own."""
         arguments = [context.resolve(argument) for argument in wheel.arguments]

@@ -71,10 +71,7 @@ def router(state: State) -> APIRouter:
 
     @api.get("/list")
     def list_jobs(
-        name: str | None = None,
-        expand_tasks: bool = False,
-        limit: int = 20,
-        page_token: str = "",
+        name: str | None = None, expand_tasks: bool = False, limit: int = 20, page_token: str = ""
     ) -> Any:
         found = [j for j in state.all(JOB) if name in (None, j["settings"].get("name"))]
         jobs, after = page(found, limit, page_token)

@@ -125,11 +125,7 @@ def create_weather(
     fe: FeatureEngineeringClient, name: str, df: DataFrame | None, **more: Any
 ) -> Any:
     return fe.create_table(
-        name=name,
-        primary_keys=["origin", "known_at"],
-        timeseries_column="known_at",
-        df=df,
-        **more,
+        name=name, primary_keys=["origin", "known_at"], timeseries_column="known_at", df=df, **more
     )
 
 

@@ -5,10 +5,7 @@ import mlflow
 import pandas as pd
 import pyarrow as pa
 import pytest
-from databricks.feature_engineering import (
-    FeatureEngineeringClient,
-    FeatureLookup,
-)
+from databricks.feature_engineering import FeatureEngineeringClient, FeatureLookup
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import AlreadyExists, NotFound
 from laptop.features.errors import FeatureError
@@ -142,11 +139,7 @@ class TestPackagedModel:
             == "databricks.feature_store.mlflow_model"
         )
         example: Any = outer.load_input_example(str(folder))
-        assert example == {
-            "origin": "JFK",
-            "decision_at": "2013-01-01T05:00:00",
-            "distance": 400.0,
-        }
+        assert example == {"origin": "JFK", "decision_at": "2013-01-01T05:00:00", "distance": 400.0}
         assert (folder / "data/feature_store/feature_spec.yaml").is_file()
         assert "scikit-learn==1.9.1" in (folder / "requirements.txt").read_text()
         raw = mlflow.pyfunc.load_model(str(folder / "data/feature_store/raw_model"))

@@ -119,9 +119,7 @@ def test_keys_and_times_that_no_integer_holds_together_are_found_too() -> None:
     spine = pa.table({"k": [0, 7, 49, 50], "at": times})
 
     found = join(
-        spine,
-        KeyedTable(table, ("a",), "known_at"),
-        Lookup("t", ("k",), "at", None, (("v", "v"),)),
+        spine, KeyedTable(table, ("a",), "known_at"), Lookup("t", ("k",), "at", None, (("v", "v"),))
     )
 
     assert found.column("v").to_pylist() == [50, 57, 49, None]

@@ -26,11 +26,7 @@ from ...conftest import Toy, alive, execute, until
 pytestmark = pytest.mark.slow
 
 SLEEP = "import time; time.sleep(600)"
-ENDED = (
-    RunLifeCycleState.TERMINATED,
-    RunLifeCycleState.SKIPPED,
-    RunLifeCycleState.INTERNAL_ERROR,
-)
+ENDED = (RunLifeCycleState.TERMINATED, RunLifeCycleState.SKIPPED, RunLifeCycleState.INTERNAL_ERROR)
 Document = dict[str, Any]
 Part = Run | RunTask | BaseRun
 

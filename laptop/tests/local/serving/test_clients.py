@@ -165,10 +165,7 @@ def test_a_workspace_killed_during_an_update_completes_or_fails_it_when_it_is_ba
 
 @pytest.mark.parametrize("delay", ["soon", "-1", "nan", "1e3", ""])
 def test_a_delay_that_is_no_number_of_seconds_is_refused(
-    tmp_path: Path,
-    delay: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, delay: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LAPTOP_SERVING_DELAY", delay)
 

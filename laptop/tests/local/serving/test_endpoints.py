@@ -1,10 +1,6 @@
 import pytest
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import (
-    InvalidParameterValue,
-    ResourceAlreadyExists,
-    ResourceDoesNotExist,
-)
+from databricks.sdk.errors import InvalidParameterValue, ResourceAlreadyExists, ResourceDoesNotExist
 from databricks.sdk.errors import NotImplemented as NotBuilt
 from databricks.sdk.service.serving import (
     AiGatewayConfig,

@@ -200,10 +200,7 @@ def test_whoever_reads_ready_is_answered_by_the_new_version(workspace: Workspace
 
 @pytest.mark.parametrize(
     ("version", "message", "log"),
-    [
-        ("99", "Version 99 of .* not found", "MlflowException"),
-        ("3", "Version 3 of ", "Traceback"),
-    ],
+    [("99", "Version 99 of .* not found", "MlflowException"), ("3", "Version 3 of ", "Traceback")],
 )
 def test_an_update_that_cannot_be_loaded_says_why_and_the_old_version_serves(
     endpoints: ServingEndpointsAPI, version: str, message: str, log: str

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databricks.feature_engineering import (
-    FeatureEngineeringClient,
-    FeatureLookup,
-)
+from databricks.feature_engineering import FeatureEngineeringClient, FeatureLookup
 from databricks.feature_engineering.absent import METHODS, Absent
 from databricks.feature_engineering.training_set import TrainingSet
 from laptop.features.spec import FeatureSpec
@@ -113,10 +110,7 @@ def test_constructors_of_what_is_built_take_what_databricks_takes(source: Source
 
 @pytest.mark.parametrize(
     "value",
-    [
-        FeatureLookup("c.s.t", "k"),
-        TrainingSet(FeatureSpec((), (), ()), {}, None, {}),
-    ],
+    [FeatureLookup("c.s.t", "k"), TrainingSet(FeatureSpec((), (), ()), {}, None, {})],
     ids=lambda value: type(value).__name__,
 )
 def test_what_is_built_has_the_members_of_databricks(source: Source, value: Any) -> None:

@@ -1,7 +1,7 @@
 """conf/tuning.yml: which hyperparameters tuning tries, and within which budget."""
 
-import re
 from collections.abc import Mapping
+from io import StringIO
 from typing import Protocol, Self, TypeVar
 
 import yaml
@@ -135,21 +135,24 @@ def replace_hyperparameters(
 
 
 def write_hyperparameters(text: str, wanted: BaseModel) -> str:
-    """Return the text of conf/model.yml with other values, its comments and order kept.
+    """Return the text of conf/model.yml with other values, its comments and order kept."""
+    # Only here: most tasks have no use for it.
+    from ruamel.yaml import YAML
 
-    Raises:
-        ConfigurationError: The file's form does not let a value be replaced in its line.
-    """
-    current = yaml.safe_load(text)
-    for name, value in wanted.model_dump().items():
-        if name not in current or current[name] != value:
-            written = yaml.safe_dump(value).partition("\n")[0]
-            line = rf"^({re.escape(name)}:[ ]*)[^\s#]+"
-            text = re.sub(line, rf"\g<1>{written}", text, flags=re.MULTILINE)
-    if type(wanted).model_validate(yaml.safe_load(text)) != wanted:
-        raise ConfigurationError(
-            "model.yml",
-            "a hyperparameter has no line of its own as `name: value`.",
-            f"Write in by hand: {wanted}.",
-        )
-    return text
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 4096
+    current = editor.load(text)
+    changed = {
+        name: value
+        for name, value in wanted.model_dump().items()
+        if name not in current or current[name] != value
+    }
+    if not changed:
+        return text
+    for name, value in changed.items():
+        # Written as PyYAML reads it: 1e-05 without a point would be a text.
+        current[name] = editor.load(yaml.safe_dump(value))
+    written = StringIO()
+    editor.dump(current, written)
+    return written.getvalue()

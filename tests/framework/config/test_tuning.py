@@ -92,9 +92,14 @@ def test_the_file_is_offered_with_new_values_and_nothing_else_changed(
     assert offered.count("#") == 2
 
 
-def test_a_file_in_another_form_is_not_guessed_at() -> None:
-    with pytest.raises(ConfigurationError, match=r"Write in by hand: rate=0\.25"):
-        write_hyperparameters("{rate: 0.5, depth: 3}\n", Trees(rate=0.25, depth=3))
+@pytest.mark.parametrize(
+    "text",
+    ["{rate: 0.5, depth: 3}\n", "'rate': &slow 0.5\ndepth: 3 # few\n", "depth: 3\n"],
+    ids=["flow style", "quotes and anchor", "missing name"],
+)
+def test_a_file_of_any_form_is_rewritten(text: str) -> None:
+    wanted = Trees(rate=0.25, depth=3)
+    assert Trees.model_validate(yaml.safe_load(write_hyperparameters(text, wanted))) == wanted
 
 
 def test_the_problems_own_file_can_be_offered() -> None:

@@ -14,8 +14,8 @@ from flight_delays.config.policy import load_policy
 from flight_delays.config.training import load_training
 from flight_delays.config.tuning import load_tuning
 from flight_delays.evaluation.baselines import build_baselines
+from flight_delays.evaluation.figures import format_figure
 from flight_delays.problem import PROBLEM
-from flight_delays.promotion.checks import show
 from flight_delays.spec.windows import split_windows
 from flight_delays.tasks.parameters import read_instant
 
@@ -165,15 +165,15 @@ def test_the_best_trial_is_offered_as_the_file_that_a_reviewer_can_commit(tuned:
 def test_figures_of_the_card_are_those_that_are_logged(tuned: Left) -> None:
     card = tuned.texts["model_card.md"]
     for name, metric in PROBLEM.model_type.metrics.items():
-        written = show(tuned.run["metrics"][f"holdout_{name}"], metric.unit)
+        written = format_figure(tuned.run["metrics"][f"holdout_{name}"], metric.unit)
         assert f"| {name} | {written} |" in card
         assert f"{name} {written}" in tuned.description
     for name in (name for name in tuned.inside if name not in tuned.trials):
         metrics = tuned.inside[name]["metrics"]
         figures = [
-            show(metrics[f"rehearsal_{each}"], metric.unit)
+            format_figure(metrics[f"backtest_{each}"], metric.unit)
             for each, metric in PROBLEM.model_type.metrics.items()
-            if f"rehearsal_{each}" in metrics
+            if f"backtest_{each}" in metrics
         ]
         (row,) = (line for line in card.splitlines() if line.startswith(f"| {name} |"))
         assert [cell for cell in row.strip("| ").split(" | ")[1:] if cell.strip()] == figures

@@ -1,11 +1,14 @@
 """Backtest: candidates are fitted to earlier rows and validated on later ones."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import UnusableInputError
+from .model_types import ModelType
+from .observations import FloatArray
 
 Positions = NDArray[np.intp]
 
@@ -16,6 +19,41 @@ class SplitPositions:
 
     train: Positions
     validation: Positions
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Candidate:
+    """A candidate's results.
+
+    Attributes:
+        name: Its name.
+        loss: Its mean loss, by which candidates are ranked.
+        figures: Its metrics, as far as these labels allow them.
+        predictions: Its predictions for the validation rows.
+    """
+
+    name: str
+    loss: float
+    figures: Mapping[str, float]
+    predictions: FloatArray
+
+
+def measure_candidate(
+    name: str, labels: ArrayLike, predictions: ArrayLike, model_type: ModelType, loss: str
+) -> Candidate:
+    """Measure predictions for the validation rows; impossible ones are clipped.
+
+    Raises:
+        UnusableInputError: Labels or predictions that the model type refuses, or an unknown loss.
+    """
+    truth, predicted = model_type.read(labels, model_type.clip(predictions))
+    measured = model_type.measure(truth, predicted)
+    return Candidate(
+        name=name,
+        loss=float(model_type.require_loss(loss).of(truth, predicted).mean()),
+        figures={name: value for name, value in measured.items() if value is not None},
+        predictions=predicted,
+    )
 
 
 def split_by_time(

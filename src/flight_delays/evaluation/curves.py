@@ -1,11 +1,12 @@
-"""What plots are drawn of: how predictions lie to what happened, as short tables."""
+"""Calibration, thresholds, slices and spread: the figures that plots are drawn of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.metrics import precision_recall_curve
 
 from .model_types import Metric
 from .observations import FloatArray
@@ -26,34 +27,6 @@ class Bin:
     prediction: float
     label: float
     rows: int
-
-
-@dataclass(frozen=True)
-class Operating:
-    """What comes of an alarm at a threshold and above.
-
-    Attributes:
-        threshold: The lowest prediction that raises an alarm.
-        precision: Share of the alarms that were right; None where there is no alarm.
-        recall: Share of the cases that an alarm was raised for; None where there is no case.
-        alarms: Share of the rows with an alarm.
-    """
-
-    threshold: float
-    precision: float | None
-    recall: float | None
-    alarms: float
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Rows by alarm and by what happened, for an alarm at `threshold` and above."""
-
-    threshold: float
-    hits: int
-    false_alarms: int
-    misses: int
-    rest: int
 
 
 @dataclass(frozen=True)
@@ -78,9 +51,10 @@ class SliceFigure:
 
 
 def bin_predictions(labels: FloatArray, predictions: FloatArray, bins: int = BINS) -> list[Bin]:
-    """Return bins of as many rows each as can be, from low predictions to high.
+    """Return bins of equal numbers of rows, from low predictions to high.
 
-    Rows with the same prediction share a bin, so there may be fewer bins.
+    Rows with the same prediction share a bin, so there may be fewer bins. scikit-learn's
+    `calibration_curve` does the same for probabilities alone.
     """
     edges = np.unique(np.quantile(predictions, np.linspace(0, 1, bins + 1)[1:-1]))
     members = np.searchsorted(edges, predictions, side="right")
@@ -94,42 +68,26 @@ def bin_predictions(labels: FloatArray, predictions: FloatArray, bins: int = BIN
     ]
 
 
-def sweep_thresholds(
-    labels: FloatArray, predictions: FloatArray, thresholds: Sequence[float] | None = None
-) -> list[Operating]:
-    """Return what comes of an alarm at each threshold; every two hundredths unless told."""
-    asked = np.arange(0, 51) / 50 if thresholds is None else np.asarray(thresholds)
-    cases = float(labels.sum())
-    points = []
-    for threshold in asked:
-        alarms = predictions >= threshold
-        raised, hits = int(alarms.sum()), float(labels[alarms].sum())
-        points.append(
-            Operating(
-                float(threshold),
-                hits / raised if raised else None,
-                hits / cases if cases else None,
-                raised / labels.size,
-            )
-        )
-    return points
+def sweep_thresholds(labels: FloatArray, predictions: FloatArray) -> pd.DataFrame:
+    """Return the outcome of an alarm at each prediction and above, by threshold.
+
+    Returns:
+        Columns `precision`, `recall` and `alarms`, the share of rows with an alarm; no rows where
+        no label is 1.
+    """
+    if not labels.any():
+        return pd.DataFrame(columns=["precision", "recall", "alarms"], dtype=np.float64)
+    precision, recall, thresholds = precision_recall_curve(labels, predictions)
+    below = np.searchsorted(np.sort(predictions), thresholds)
+    return pd.DataFrame(
+        {"precision": precision[:-1], "recall": recall[:-1], "alarms": 1 - below / labels.size},
+        index=pd.Index(thresholds, name="threshold"),
+    )
 
 
 def balance_alarms(labels: FloatArray, predictions: FloatArray) -> float:
-    """Return the threshold at which there are as many alarms as cases, or nearly so."""
+    """Return the threshold at which there are as many alarms as labels of 1, or nearly so."""
     return float(np.quantile(predictions, 1 - labels.mean()))
-
-
-def count_confusion(labels: FloatArray, predictions: FloatArray, threshold: float) -> Confusion:
-    """Return the rows by alarm and by what happened."""
-    alarms, cases = predictions >= threshold, labels == 1
-    return Confusion(
-        threshold,
-        hits=int((alarms & cases).sum()),
-        false_alarms=int((alarms & ~cases).sum()),
-        misses=int((~alarms & cases).sum()),
-        rest=int((~alarms & ~cases).sum()),
-    )
 
 
 def measure_slices(

@@ -1,23 +1,21 @@
-"""How much a model leans on each of its inputs: what it loses when one is shuffled."""
+"""Permutation importance: how much the mean loss rises when an input is shuffled."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.inspection import permutation_importance
 
-from .model_types import ModelType
-
-Predict = Callable[[pd.DataFrame], ArrayLike]
+from .model_types import Estimator, ModelType
 
 
 @dataclass(frozen=True)
 class Importance:
-    """An input and what the mean loss gains when its values are shuffled among the rows.
+    """An input and the rise of the mean loss when its values are shuffled among the rows.
 
     Attributes:
-        column: The input, as it comes to the model.
+        column: The input.
         rise: The mean rise over the repeats; near 0 where the model does without it.
         spread: The standard deviation of the rise over the repeats.
     """
@@ -28,7 +26,7 @@ class Importance:
 
 
 def measure_importance(
-    predict: Predict,
+    model: Estimator,
     rows: pd.DataFrame,
     labels: ArrayLike,
     *,
@@ -40,9 +38,9 @@ def measure_importance(
     """Return the importance of every column of `rows`, the largest first.
 
     Args:
-        predict: The model.
-        rows: Its inputs and nothing else, best rows it has not learned from.
-        labels: What happened.
+        model: The fitted model.
+        rows: Its inputs and nothing else, preferably of rows that it was not fitted to.
+        labels: Their labels.
         model_type: The model type.
         loss: Name of the loss of that model type to measure by.
         repeats: How often each column is shuffled.
@@ -52,17 +50,16 @@ def measure_importance(
         UnusableInputError: Labels or predictions that the model type refuses.
     """
     by = model_type.require_loss(loss)
-    generator = np.random.default_rng(seed)
 
-    def measure(frame: pd.DataFrame) -> float:
-        return float(by.of(*model_type.read(labels, model_type.clip(predict(frame)))).mean())
+    def score_by_loss(model: Estimator, frame: pd.DataFrame, truth: ArrayLike) -> float:
+        predictions = model_type.clip(model.predict(frame))
+        return -float(by.of(*model_type.read(truth, predictions)).mean())
 
-    usual = measure(rows)
-    found = []
-    for column in rows.columns:
-        rises = []
-        for _ in range(repeats):
-            shuffled = rows[column].take(generator.permutation(len(rows)))
-            rises.append(measure(rows.assign(**{column: shuffled.set_axis(rows.index)})) - usual)
-        found.append(Importance(str(column), float(np.mean(rises)), float(np.std(rises))))
-    return sorted(found, key=lambda each: (-each.rise, each.column))
+    found = permutation_importance(
+        model, rows, labels, scoring=score_by_loss, n_repeats=repeats, random_state=seed
+    )
+    measured = zip(rows.columns, found.importances_mean, found.importances_std, strict=True)
+    return sorted(
+        (Importance(str(column), float(rise), float(spread)) for column, rise, spread in measured),
+        key=lambda each: (-each.rise, each.column),
+    )

@@ -1,8 +1,8 @@
-"""How well predictions meet what happened: figures of trusted labels and predictions."""
+"""Metrics and losses beside those of scikit-learn, of checked labels and predictions."""
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import r2_score, roc_auc_score
 
 from .errors import UnusableInputError
 from .observations import FloatArray, as_vector
@@ -23,11 +23,6 @@ def mean_log_loss(labels: FloatArray, predictions: FloatArray) -> float:
     return float(log_losses(labels, predictions).mean())
 
 
-def mean_squared_error(labels: FloatArray, predictions: FloatArray) -> float:
-    """Return the mean squared difference; of probabilities it is the Brier score."""
-    return float(squared_errors(labels, predictions).mean())
-
-
 def calibration_error(labels: FloatArray, predictions: FloatArray) -> float:
     """Return the expected calibration error over 10 bins of equal width.
 
@@ -45,16 +40,6 @@ def mean_label(labels: FloatArray, predictions: FloatArray) -> float:  # noqa: A
     return float(labels.mean())
 
 
-def mean_absolute_error(labels: FloatArray, predictions: FloatArray) -> float:
-    """Return the mean distance between prediction and label."""
-    return float(absolute_errors(labels, predictions).mean())
-
-
-def root_mean_squared_error(labels: FloatArray, predictions: FloatArray) -> float:
-    """Return the root of the mean squared difference."""
-    return float(np.sqrt(mean_squared_error(labels, predictions)))
-
-
 def explained_share(labels: FloatArray, predictions: FloatArray) -> float | None:
     """Return the share of the labels' variance that is explained; None where they do not vary.
 
@@ -62,7 +47,7 @@ def explained_share(labels: FloatArray, predictions: FloatArray) -> float | None
     """
     if labels.min() == labels.max():
         return None
-    return 1 - mean_squared_error(labels, predictions) / float(labels.var())
+    return float(r2_score(labels, predictions))
 
 
 def bias(labels: FloatArray, predictions: FloatArray) -> float:

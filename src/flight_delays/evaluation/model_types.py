@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.metrics import mean_absolute_error, mean_squared_error, root_mean_squared_error
 
 from . import metrics
 from .errors import UnusableInputError
@@ -152,8 +153,8 @@ def regression(unit: str, *, lowest: float = -math.inf, highest: float = math.in
         lowest=lowest,
         highest=highest,
         metrics=_by_name(
-            Metric(name="mae", better="lower", of=metrics.mean_absolute_error, unit=unit),
-            Metric(name="rmse", better="lower", of=metrics.root_mean_squared_error, unit=unit),
+            Metric(name="mae", better="lower", of=mean_absolute_error, unit=unit),
+            Metric(name="rmse", better="lower", of=root_mean_squared_error, unit=unit),
             Metric(
                 name="r2",
                 better="higher",
@@ -197,7 +198,7 @@ BINARY_CLASSIFICATION = ModelType(
             absent="one class only among the labels",
         ),
         Metric(name="log_loss", better="lower", of=metrics.mean_log_loss, unit="nats"),
-        Metric(name="brier", better="lower", of=metrics.mean_squared_error),
+        Metric(name="brier", better="lower", of=mean_squared_error),
         Metric(name="calibration_error", better="lower", of=metrics.calibration_error),
         Metric(name="base_rate", better="neither", of=metrics.mean_label),
     ),

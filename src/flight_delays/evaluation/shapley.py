@@ -1,12 +1,19 @@
-"""What each input adds to single predictions: Shapley values, sampled over orders of inputs."""
+"""Contribution of each input to single predictions: sampled Shapley values.
 
+They are computed here and not by the library shap, because that brings numba: 172 MB to install
+on each job.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from .importance import Predict
 from .observations import FloatArray, as_vector
+
+Predict = Callable[[pd.DataFrame], ArrayLike]
 
 # Rows that are predicted at once.
 MIXED = 2**14
@@ -34,7 +41,7 @@ class Explanation:
         return [str(self.values.columns[at]) for at in np.argsort(-moved, kind="stable")]
 
 
-def explain(
+def explain_predictions(
     predict: Predict, rows: pd.DataFrame, background: pd.DataFrame, *, seed: int
 ) -> Explanation:
     """Take predictions apart by turning background rows into the explained one, input by input.
@@ -45,7 +52,7 @@ def explain(
     inputs that act together are estimates, the better the more background rows there are.
 
     Args:
-        predict: The model, whose prediction of a row hangs on that row alone.
+        predict: The model, whose prediction of a row depends on that row alone.
         rows: The rows to explain; its inputs and nothing else.
         background: The rows to compare with, of the same columns.
         seed: Of the orders.

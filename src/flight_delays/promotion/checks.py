@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from ..evaluation.figures import format_figure
+
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
@@ -55,9 +57,9 @@ def _bound(
     if asked is None:
         detail = f"the policy's threshold is {threshold}; give a finite number"
     elif found is None:
-        detail = f"not measured, {words} {show(asked, unit)} is asked"
+        detail = f"not measured, {words} {format_figure(asked, unit)} is asked"
     else:
-        detail = f"{show(found, unit)}, {words} {show(asked, unit)} is asked"
+        detail = f"{format_figure(found, unit)}, {words} {format_figure(asked, unit)} is asked"
     if why and not ok:
         detail = f"{detail} ({why})"
     return Check(name=name, ok=ok, value=found, threshold=asked, detail=detail)
@@ -66,9 +68,3 @@ def _bound(
 def is_figure(value: float | None) -> TypeGuard[float]:
     """Tell whether there is a finite number."""
     return value is not None and math.isfinite(value)
-
-
-def show(figure: float, unit: str = "") -> str:
-    """Write a count in full and any other figure with four digits that count, and its unit."""
-    written = f"{figure:,}" if isinstance(figure, int) else f"{figure:.4g}"
-    return f"{written} {unit}".rstrip()

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from ..evaluation.bootstrap import Comparison
-from .checks import is_figure, show
+from ..evaluation.figures import format_figure
+from .checks import is_figure
 from .decisions import Decision, Keep, Passed, Promote, Reject
 from .model_version import ModelVersion
 
@@ -149,9 +150,10 @@ def _find_flaw(comparison: Comparison | None) -> str | None:
 def _write_figures(comparison: Comparison, asked: float) -> str:
     unit = comparison.unit
     return (
-        f"{comparison.loss} {show(comparison.challenger_loss)} against "
-        f"{show(comparison.incumbent_loss, unit)} on {comparison.rows:,} held-out rows in "
-        f"{comparison.blocks:,} blocks, gain {show(comparison.gain, unit)} "
-        f"({100 * comparison.confidence:.4g}% interval {show(comparison.low)} to "
-        f"{show(comparison.high, unit)}), more than {show(asked, unit)} asked of its lower bound"
+        f"{comparison.loss} {format_figure(comparison.challenger_loss)} against "
+        f"{format_figure(comparison.incumbent_loss, unit)} on {comparison.rows:,} held-out rows in "
+        f"{comparison.blocks:,} blocks, gain {format_figure(comparison.gain, unit)} "
+        f"({100 * comparison.confidence:.4g}% interval {format_figure(comparison.low)} to "
+        f"{format_figure(comparison.high, unit)}), more than {format_figure(asked, unit)} asked of "
+        "its lower bound"
     )

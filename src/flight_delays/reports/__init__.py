@@ -1,4 +1,4 @@
-"""What people read: pages of plots that need nothing from elsewhere, and model cards."""
+"""Pages and model cards: jinja2 templates, and plots by matplotlib inside them."""
 
 from .comparison_report import (
     ComparedVersion,
@@ -6,21 +6,18 @@ from .comparison_report import (
     write_comparison,
     write_comparison_page,
 )
-from .model_card import Card, Score, write_card
-from .training_page import TrainingPage, write_training_page
+from .training_report import TrainingResult, write_model_card, write_training_page
 from .validation_report import Incumbent, Report, write_report
 
 __all__ = [
-    "Card",
+    "ComparedVersion",
     "ComparisonReport",
     "Incumbent",
     "Report",
-    "ComparedVersion",
-    "Score",
-    "TrainingPage",
-    "write_card",
+    "TrainingResult",
     "write_comparison",
     "write_comparison_page",
+    "write_model_card",
     "write_report",
     "write_training_page",
 ]

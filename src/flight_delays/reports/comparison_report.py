@@ -1,21 +1,20 @@
 """Two models side by side: as text for a terminal and a log, and as a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
 
 from ..evaluation.bootstrap import Comparison
-from ..evaluation.curves import bin_predictions
+from ..evaluation.figures import format_figure
 from ..evaluation.observations import FloatArray
 from ..evaluation.side_by_side import SideBySide, SliceSideBySide
-from ..promotion.checks import show
 from ..promotion.decide import CHAMPION
 from ..promotion.decisions import Decision, Keep, Promote
-from .charts import Bar, Role, Series, draw_bars, draw_interval, draw_plot, show_figure
-from .page import write_page, write_paragraph, write_plots, write_section, write_table
+from .outcomes import draw_calibration, trace_calibration
+from .plots import Bar, Plot, draw_bars
+from .templating import Rows, render
+from .validation_report import draw_gain
 
-Rows = list[tuple[str, ...]]
 HEADS = ("Challenger", CHAMPION, "Better")
 NAMES = {"challenger": "Challenger", "champion": CHAMPION, None: ""}
 
@@ -77,70 +76,57 @@ class ComparisonReport:
 
 def write_comparison(report: ComparisonReport) -> str:
     """Return the comparison as plain text."""
-    metrics, gains, slices = list_metrics(report), list_gains(report), list_slices(report)
-    return "\n".join(
-        (
-            f"Challenger: {report.challenger}",
-            f"{CHAMPION}:   {report.champion}",
-            f"On {report.rows}.",
-            *caution(report),
-            "",
-            *write_grid(("Metric", *HEADS), metrics),
-            "",
-            *write_grid(("Gain in", "Gain", "Low", "High", "Confidence"), gains),
-            "",
-            *write_grid((f"{name_slices(report)} in", "Rows", *HEADS), slices),
-            "",
-            f"{name_decision(report)} {report.decision.reason}",
-            advise(report.decision),
-        )
-    )
+    return render("comparison.txt.j2", **_gather(report))
 
 
 def write_comparison_page(report: ComparisonReport) -> str:
-    """Return the comparison as HTML that needs nothing from elsewhere."""
-    short = report.challenger.model.rpartition(".")[2]
-    title = f"{short}, version {report.challenger.version}, against the {CHAMPION}"
-    failed = "" if isinstance(report.decision, Promote) else " failed"
-    found = report.comparisons[0]
-    parts = [
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="muted">Challenger: {escape(str(report.challenger))}.<br>'
-        f"{CHAMPION}: {escape(str(report.champion))}.<br>"
-        f"On {escape(report.rows)}; compared {report.compared_at:%Y-%m-%d %H:%M} UTC.</p>",
-        *map(write_paragraph, caution(report)),
-        f'<div class="verdict{failed}"><strong>{escape(name_decision(report))}</strong>'
-        f"<p>{escape(report.decision.reason)}</p></div>",
-        write_section("What to do next", write_paragraph(advise(report.decision))),
-        write_section(
-            "Gain",
-            write_paragraph(
-                f"By {found.loss} it is decided: the lower bound must exceed "
-                f"{show(report.asked, found.unit)}."
-            ),
-            write_plots(
-                *(
-                    draw_interval(
-                        f"Gain in {each.loss}, to the right is better",
-                        each.low,
-                        each.gain,
-                        each.high,
-                        report.asked if each is found else 0.0,
-                    )
-                    for each in report.comparisons
-                )
-            ),
-            write_table(("Gain in", "Gain", "Low", "High", "Confidence"), list_gains(report)),
+    """Return the comparison as HTML that loads nothing from elsewhere."""
+    first, *others = report.comparisons
+    labels = report.labels
+    return render(
+        "comparison.html.j2",
+        **_gather(report),
+        promoted=isinstance(report.decision, Promote),
+        intervals=[draw_gain(first, report.asked), *(draw_gain(each, 0.0) for each in others)],
+        calibration=draw_calibration(
+            "On the diagonal is best",
+            [
+                trace_calibration("Challenger", labels, report.predictions, "first"),
+                trace_calibration(CHAMPION, labels, report.incumbent, "second"),
+            ],
         ),
-        write_section("Metrics", write_table(("Metric", *HEADS), list_metrics(report))),
-        write_section("Calibration", write_plots(draw_calibration(report))),
-        write_section("Slices", *write_slices(report)),
-    ]
-    return write_page(title, parts)
+        slice_plots=draw_differences(report),
+    )
+
+
+def _gather(report: ComparisonReport) -> Mapping[str, object]:
+    """Return what text and page both show."""
+    name = report.slices[0].contrast.metric.name if report.slices else ""
+    return {
+        "report": report,
+        "decision": name_decision(report),
+        "caution": find_caution(report),
+        "advice": suggest_step(report.decision),
+        "metrics": (
+            ("Metric", *HEADS),
+            [
+                (_name(each.metric.name, each.metric.unit), *_show_both(each))
+                for each in report.metrics
+            ],
+        ),
+        "gains": (("Gain in", "Gain", "Low", "High", "Confidence"), list_gains(report)),
+        "slices": (
+            (f"{name} in", "Rows", *HEADS),
+            [
+                (f"{each.column} = {each.value}", f"{each.rows:,}", *_show_both(each.contrast))
+                for each in report.slices
+            ],
+        ),
+    }
 
 
 def name_decision(report: ComparisonReport) -> str:
-    """Return what would be decided, in a few words."""
+    """Return the expected decision in a sentence."""
     would = "reject it"
     if isinstance(report.decision, Promote):
         would = "promote it"
@@ -149,121 +135,59 @@ def name_decision(report: ComparisonReport) -> str:
     return f"As version {report.number} of {report.champion.model} the gate would {would}."
 
 
-def caution(report: ComparisonReport) -> list[str]:
-    """Return what the figures are not to be trusted for; nothing where they are fair."""
+def find_caution(report: ComparisonReport) -> str:
+    """Return why the figures may be biased; "" where they are not."""
     challenger, champion = report.challenger.as_of, report.champion.as_of
     if challenger and champion and champion <= challenger:
-        return []
+        return ""
     known = "was trained later" if challenger and champion else "may have been trained later"
-    return [
-        f"The {CHAMPION} {known} and then has learned from these very rows: its figures are too "
-        "good. Train as of a later instant for a fair comparison."
-    ]
+    return (
+        f"The {CHAMPION} {known}, and then on these rows too: its figures are biased upwards. "
+        "Train as of a later instant for a fair comparison."
+    )
 
 
-def advise(decision: Decision) -> str:
-    """Return what a person does next."""
+def suggest_step(decision: Decision) -> str:
+    """Return what to do next."""
     match decision:
         case Promote():
             return (
-                "Nothing was promoted: code is. Bring the change by a pull request; where the "
-                f"{CHAMPION} stands, model_training then trains anew and its own gate decides."
+                "Nothing was promoted; code is promoted, not models. Open a pull request: "
+                f"model_training then runs where the {CHAMPION} is, and its own gate decides."
             )
         case Keep():
             return (
-                f"The {CHAMPION} is as good, or nearly so: look where the slices differ, give more "
-                "rows to learn from or other features, train and compare again."
+                f"The {CHAMPION} is as good, or nearly so: look where the slices differ, add "
+                "training rows or features, train and compare again."
             )
         case _:
-            return "See to what the reason names, then compare again."
-
-
-def list_metrics(report: ComparisonReport) -> Rows:
-    """Return every metric with both figures and whose is better."""
-    return [(_name(each), *_show_both(each)) for each in report.metrics]
+            return "Correct what the reason names, then compare again."
 
 
 def list_gains(report: ComparisonReport) -> Rows:
-    """Return the gain by each loss between its bounds."""
+    """Return the gain by each loss with its interval."""
     return [
         (
-            f"{each.loss} ({each.unit})" if each.unit else each.loss,
-            *(show_figure(figure) for figure in (each.gain, each.low, each.high)),
+            _name(each.loss, each.unit),
+            *map(format_figure, (each.gain, each.low, each.high)),
             f"{100 * each.confidence:g}%",
         )
         for each in report.comparisons
     ]
 
 
-def list_slices(report: ComparisonReport) -> Rows:
-    """Return the figures of both within each slice."""
+def draw_differences(report: ComparisonReport) -> list[Plot]:
+    """Draw the difference of the metric within each slice, by column."""
     return [
-        (f"{each.column} = {each.value}", f"{each.rows:,}", *_show_both(each.contrast))
-        for each in report.slices
-    ]
-
-
-def name_slices(report: ComparisonReport) -> str:
-    """Return the name of the metric that slices are measured by."""
-    return report.slices[0].contrast.metric.name if report.slices else "Nothing measured"
-
-
-def write_grid(heads: Sequence[str], rows: Rows) -> list[str]:
-    """Return a table as lines of text, every column but the first to the right."""
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-
-    def write_line(cells: Sequence[str]) -> str:
-        first, *others = zip(cells, widths, strict=True)
-        rest = (f"{cell:>{width}}" for cell, width in others)
-        return "  ".join((f"{first[0]:<{first[1]}}", *rest)).rstrip()
-
-    return [write_line(heads), *map(write_line, rows)]
-
-
-def draw_calibration(report: ComparisonReport) -> str:
-    """Draw what both predicted against what happened, in bins of as many rows each."""
-    both: tuple[tuple[str, FloatArray, Role], ...] = (
-        ("Challenger", report.predictions, "first"),
-        (CHAMPION, report.incumbent, "second"),
-    )
-    lines = [
-        Series(
-            name=name,
-            points=[(each.prediction, each.label) for each in bin_predictions(report.labels, said)],
-            role=role,
-        )
-        for name, said, role in both
-    ]
-    across = [x for line in lines for x, _ in line.points]
-    ends = [(end, end) for end in (min(across), max(across))]
-    return draw_plot(
-        "The nearer to the diagonal, the better",
-        [Series(name="as predicted", points=ends, role="faint"), *lines],
-        "mean prediction",
-        "mean label",
-    )
-
-
-def write_slices(report: ComparisonReport) -> list[str]:
-    """Return how far apart both are within each slice, plotted and listed."""
-    if not report.slices:
-        return [write_paragraph("No slice has as many rows as the policy asks for.")]
-    metric = name_slices(report)
-    columns = dict.fromkeys(each.column for each in report.slices)
-    plots = [
         draw_bars(
-            f"{metric} by {column}: Challenger minus {CHAMPION}",
-            [_draw_slice(each) for each in report.slices if each.column == column],
+            f"{report.slices[0].contrast.metric.name} by {column}: Challenger minus {CHAMPION}",
+            [_subtract(each) for each in report.slices if each.column == column],
         )
-        for column in columns
-    ]
-    return [
-        write_plots(*plots),
-        write_table(("Slice", "Rows", *HEADS), list_slices(report)),
+        for column in dict.fromkeys(each.column for each in report.slices)
     ]
 
 
-def _draw_slice(each: SliceSideBySide) -> Bar:
+def _subtract(each: SliceSideBySide) -> Bar:
     challenger, champion = each.contrast.challenger, each.contrast.champion
     if challenger is None or champion is None:
         return Bar(each.value, None)
@@ -273,18 +197,13 @@ def _draw_slice(each: SliceSideBySide) -> Bar:
     )
 
 
-def _name(contrast: SideBySide) -> str:
-    unit = contrast.metric.unit
-    return f"{contrast.metric.name} ({unit})" if unit else contrast.metric.name
+def _name(name: str, unit: str) -> str:
+    return f"{name} ({unit})" if unit else name
 
 
 def _show_both(contrast: SideBySide) -> tuple[str, str, str]:
     return (
-        _show(contrast.challenger),
-        _show(contrast.champion),
+        format_figure(contrast.challenger),
+        format_figure(contrast.champion),
         NAMES[contrast.better],
     )
-
-
-def _show(figure: float | None) -> str:
-    return "not measured" if figure is None else show_figure(figure)

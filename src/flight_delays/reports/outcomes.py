@@ -1,18 +1,18 @@
-"""How predictions lie to what happened: the plots that suit each model type."""
+"""Plots of predictions and labels that suit each model type."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.metrics import confusion_matrix
 
-from ..evaluation.curves import (
-    balance_alarms,
-    bin_predictions,
-    count_confusion,
-    count_in_bins,
-    sweep_thresholds,
-)
+from ..evaluation.curves import balance_alarms, bin_predictions, count_in_bins, sweep_thresholds
+from ..evaluation.figures import format_figure
 from ..evaluation.model_types import BINARY_CLASSIFICATION, ModelType
 from ..evaluation.observations import FloatArray
-from .charts import Role, Series, draw_plot, show_figure
-from .page import write_paragraph, write_plots, write_table
+from .plots import Colour, Line, Plot, draw_lines
+from .templating import Rows
 
 # Points of a cloud: more only make the page heavy.
 CLOUD = 400
@@ -20,119 +20,99 @@ CLOUD = 400
 FEW = 30
 
 
-def draw_outcomes(model_type: ModelType, labels: FloatArray, predictions: FloatArray) -> list[str]:
-    """Return the plots of a model type, as HTML."""
-    if model_type.labels == BINARY_CLASSIFICATION.labels:
-        return _draw_probabilities(labels, predictions)
-    return _draw_numbers(labels, predictions)
+@dataclass(frozen=True)
+class Outcomes:
+    """How predictions and labels of the same rows lie to each other.
+
+    Attributes:
+        plots: The plots.
+        confusion: Counts of rows by alarm and label; none unless labels are 0 and 1.
+        threshold: The prediction from which on there is an alarm.
+    """
+
+    plots: Sequence[Plot]
+    confusion: Rows | None = None
+    threshold: float | None = None
 
 
-def draw_reliability(labels: FloatArray, predictions: FloatArray) -> str:
-    """Draw what was predicted against what happened, in bins of as many rows each."""
+def draw_outcomes(model_type: ModelType, labels: FloatArray, predictions: FloatArray) -> Outcomes:
+    """Draw the plots of a model type."""
+    calibration = draw_calibration(
+        "Calibration: on the diagonal is best",
+        [trace_calibration("a tenth of the rows each", labels, predictions, "first")],
+    )
+    if model_type.labels != BINARY_CLASSIFICATION.labels:
+        actual, residuals, spread = _draw_numbers(labels, predictions)
+        return Outcomes([actual, calibration, residuals, spread])
+    threshold = balance_alarms(labels, predictions)
+    counts = confusion_matrix(labels, predictions >= threshold, labels=[0, 1])
+    (rest, false_alarms), (misses, hits) = counts.tolist()
+    return Outcomes(
+        [calibration, *_draw_probabilities(labels, predictions)],
+        [
+            ("Alarm", format_figure(hits), format_figure(false_alarms)),
+            ("No alarm", format_figure(misses), format_figure(rest)),
+        ],
+        threshold,
+    )
+
+
+def trace_calibration(
+    name: str, labels: FloatArray, predictions: FloatArray, colour: Colour
+) -> Line:
+    """Return mean label by mean prediction, in bins of equal numbers of rows."""
     bins = bin_predictions(labels, predictions)
-    points = [(each.prediction, each.label) for each in bins]
-    ends = [min(min(p) for p in points), max(max(p) for p in points)]
-    return draw_plot(
-        "Calibration: the nearer to the diagonal, the better",
-        [
-            Series(name="as predicted", points=[(end, end) for end in ends], role="faint"),
-            Series(name="", points=points, role="first"),
-            Series(name="a tenth of the rows each", points=points, role="first", marks=True),
-        ],
-        "mean prediction",
-        "mean label",
-    )
+    x, y = [each.prediction for each in bins], [each.label for each in bins]
+    return Line(name=name, x=x, y=y, colour=colour, style="o-")
 
 
-def _draw_probabilities(labels: FloatArray, predictions: FloatArray) -> list[str]:
-    points = sweep_thresholds(labels, predictions)
+def draw_calibration(title: str, lines: Sequence[Line]) -> Plot:
+    """Draw calibration lines and the diagonal."""
+    diagonal = _draw_diagonal(*(line.x for line in lines), *(line.y for line in lines))
+    return draw_lines(title, [diagonal, *lines], "mean prediction", "mean label")
 
-    def trace(name: str) -> list[tuple[float, float]]:
-        figures = [
-            (point.threshold, getattr(point, name))
-            for point in points
-            if name != "precision" or point.alarms * labels.size >= FEW
-        ]
-        return [(x, y) for x, y in figures if y is not None]
 
-    curves = draw_plot(
-        "Alarm at a threshold and above",
-        [
-            Series(name="precision", points=trace("precision"), role="first"),
-            Series(name="recall", points=trace("recall"), role="second"),
-            Series(name="share of rows with an alarm", points=trace("alarms"), role="third"),
-        ],
-        "threshold",
-        "share",
-    )
-    outcomes: tuple[tuple[float, Role], ...] = ((1.0, "second"), (0.0, "first"))
-    spread = draw_plot(
-        "How predictions spread",
-        [
-            _trace_counts(f"label {label:g}", predictions[labels == label], role)
-            for label, role in outcomes
-            if (labels == label).any()
-        ],
-        "prediction",
-        "share of rows",
-    )
-    found = count_confusion(labels, predictions, balance_alarms(labels, predictions))
-    confusion = write_table(
-        ("", "Label 1", "Label 0"),
-        [
-            ("Alarm", f"{found.hits:,}", f"{found.false_alarms:,}"),
-            ("No alarm", f"{found.misses:,}", f"{found.rest:,}"),
-        ],
-    )
+def _draw_diagonal(*values: ArrayLike) -> Line:
+    every = np.concatenate([np.asarray(each) for each in values])
+    ends = [every.min(), every.max()]
+    return Line(name="as predicted", x=ends, y=ends, colour="muted", style="--")
+
+
+def _draw_probabilities(labels: FloatArray, predictions: FloatArray) -> list[Plot]:
+    swept = sweep_thresholds(labels, predictions)
+    precision = swept["precision"].where(swept["alarms"] * labels.size >= FEW)
+    curves = [
+        Line(name="precision", x=swept.index, y=precision, colour="first"),
+        Line(name="recall", x=swept.index, y=swept["recall"], colour="second"),
+        Line(name="share of rows", x=swept.index, y=swept["alarms"], colour="third"),
+    ]
+    classes: tuple[tuple[float, Colour], ...] = ((1.0, "second"), (0.0, "first"))
+    spread = [
+        _trace_counts(f"label {label:g}", predictions[labels == label], colour)
+        for label, colour in classes
+        if (labels == label).any()
+    ]
     return [
-        write_plots(draw_reliability(labels, predictions), curves, spread),
-        write_paragraph(
-            f"Rows by alarm and by what happened, with an alarm at {show_figure(found.threshold)} "
-            "and above, where there are as many alarms as cases:"
-        ),
-        confusion,
+        draw_lines("Alarm at a threshold and above", curves, "threshold", "share"),
+        draw_lines("Distribution of predictions", spread, "prediction", "share of rows"),
     ]
 
 
-def _draw_numbers(labels: FloatArray, predictions: FloatArray) -> list[str]:
-    residuals = predictions - labels
+def _draw_numbers(labels: FloatArray, predictions: FloatArray) -> tuple[Plot, Plot, Plot]:
     step = max(1, labels.size // CLOUD)
-    cloud = list(zip(predictions[::step].tolist(), labels[::step].tolist(), strict=True))
-    both = np.concatenate([labels, predictions])
-    ends = [float(both.min()), float(both.max())]
-    left = [(x, x - y) for x, y in cloud]
-    across = [(min(x for x, _ in left), 0.0), (max(x for x, _ in left), 0.0)]
-    return [
-        write_plots(
-            draw_plot(
-                "Predicted and actual",
-                [
-                    Series(name="as predicted", points=[(e, e) for e in ends], role="faint"),
-                    Series(name="a row", points=cloud, role="first", marks=True),
-                ],
-                "prediction",
-                "label",
-            ),
-            draw_reliability(labels, predictions),
-            draw_plot(
-                "Residuals by prediction",
-                [
-                    Series(name="none", points=across, role="faint"),
-                    Series(name="prediction minus label", points=left, role="first", marks=True),
-                ],
-                "prediction",
-                "residual",
-            ),
-            draw_plot(
-                "How residuals spread",
-                [_trace_counts("prediction minus label", residuals, "first")],
-                "residual",
-                "share of rows",
-            ),
-        )
-    ]
+    x, y = predictions[::step], labels[::step]
+    cloud = Line(name="a row", x=x, y=y, colour="first", style="o")
+    name = "prediction minus label"
+    residuals = Line(name=name, x=x, y=x - y, colour="first", style="o")
+    none = Line(name="", x=[x.min(), x.max()], y=[0, 0], colour="muted", style="--")
+    spread = _trace_counts(name, predictions - labels, "first")
+    return (
+        draw_lines("Predicted and actual", [_draw_diagonal(x, y), cloud], "prediction", "label"),
+        draw_lines("Residuals by prediction", [none, residuals], "prediction", "residual"),
+        draw_lines("Distribution of residuals", [spread], "residual", "share of rows"),
+    )
 
 
-def _trace_counts(name: str, values: FloatArray, role: Role) -> Series:
-    points = [(middle, count / values.size) for middle, count in count_in_bins(values)]
-    return Series(name=name, points=points, role=role)
+def _trace_counts(name: str, values: FloatArray, colour: Colour) -> Line:
+    middles, counts = zip(*count_in_bins(values), strict=True)
+    return Line(name=name, x=middles, y=np.asarray(counts) / values.size, colour=colour)

@@ -1,6 +1,6 @@
 """Backtest of candidates on the latest rows of the training window, each in a nested run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,32 +10,15 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..config.training import BacktestPolicy
-from ..evaluation.backtest import split_by_time
+from ..evaluation.backtest import Candidate, measure_candidate, split_by_time
 from ..evaluation.baselines import build_baselines
+from ..evaluation.figures import format_figure, format_metrics
 from ..evaluation.model_types import Estimator
 from ..evaluation.observations import FloatArray
 from ..problem import PROBLEM
-from ..promotion.checks import show
 
 MODEL = "the model"
 HEURISTIC = "heuristic baseline"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Candidate:
-    """Figures of a candidate.
-
-    Attributes:
-        name: Its name.
-        loss: Its mean loss, by which candidates are ranked.
-        figures: Its metrics, as far as these labels allow them.
-        predictions: Its predictions for the validation rows.
-    """
-
-    name: str
-    loss: float
-    figures: Mapping[str, float]
-    predictions: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,17 +48,7 @@ class TimeSplit:
 
     def measure(self, name: str, predictions: ArrayLike) -> Candidate:
         """Measure predictions for the validation rows."""
-        # Impossible predictions are refused by the gate; here candidates are only ranked.
-        truth, predicted = PROBLEM.model_type.read(
-            self.labels, PROBLEM.model_type.clip(predictions)
-        )
-        measured = PROBLEM.model_type.measure(truth, predicted)
-        return Candidate(
-            name=name,
-            loss=float(PROBLEM.model_type.require_loss(self.loss).of(truth, predicted).mean()),
-            figures={name: value for name, value in measured.items() if value is not None},
-            predictions=predicted,
-        )
+        return measure_candidate(name, self.labels, predictions, PROBLEM.model_type, self.loss)
 
 
 def make_time_split(what: str, rows: pd.DataFrame, policy: BacktestPolicy, loss: str) -> TimeSplit:
@@ -121,10 +94,11 @@ def try_candidates(split: TimeSplit, model: Estimator) -> Sequence[Candidate]:
     best, own = ranked[0], found[0]
     if best is not own:
         unit = PROBLEM.model_type.require_loss(split.loss).unit
+        losses = [format_figure(each.loss, unit) for each in (best, own)]
         print(
-            f"backtest: '{best.name}' had a lower {split.loss} than the model, {show(best.loss)} "
-            f"against {show(own.loss, unit)}. If that is more than chance, look at features and "
-            "hyperparameters; tune=true searches for better ones."
+            f"backtest: '{best.name}' had a lower {split.loss} than the model, {losses[0]} against "
+            f"{losses[1]}. If that is more than chance, look at features and hyperparameters; "
+            "tune=true searches for better ones."
         )
     return ranked
 
@@ -142,16 +116,10 @@ def log_candidate(split: TimeSplit, candidate: Candidate) -> Candidate:
     )
     figures = {f"backtest_{name}": value for name, value in candidate.figures.items()}
     mlflow.log_metrics({"backtest_loss": candidate.loss, **figures})
-    print(f"candidate '{candidate.name}': {write_figures(candidate.figures)}")
+    print(f"candidate '{candidate.name}': {format_metrics(candidate.figures, PROBLEM.model_type)}")
     return candidate
 
 
-def write_figures(figures: Mapping[str, float]) -> str:
-    """Write metrics with their units in a line."""
-    units = {name: PROBLEM.model_type.metrics[name].unit for name in figures}
-    return ", ".join(f"{name} {show(value, units[name])}" for name, value in figures.items())
-
-
-def tabulate(candidates: Sequence[Candidate]) -> pd.DataFrame:
+def tabulate_candidates(candidates: Sequence[Candidate]) -> pd.DataFrame:
     """Return a row for each candidate: its name, its loss, its metrics."""
     return pd.DataFrame([{"candidate": c.name, "loss": c.loss, **c.figures} for c in candidates])

@@ -7,13 +7,14 @@ from ..config.loading import load_configuration
 from ..config.policy import load_policy
 from ..config.training import load_training
 from ..config.tuning import TuningPolicy, load_tuning
+from ..evaluation.figures import format_metrics
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.model_logging import log_datasets, log_model
 from ..lakehouse.registry import read_version, tag_version
 from ..lakehouse.tables import read_versions
 from ..problem import PROBLEM
 from ..promotion.model_version import AS_OF_TAG, MODEL_TYPE_TAG, PENDING, STATUS_TAG
-from .backtest import make_time_split, try_candidates, write_figures
+from .backtest import make_time_split, try_candidates
 from .datasets import (
     Rows,
     advise,
@@ -23,7 +24,7 @@ from .datasets import (
     table_names,
 )
 from .parameters import FullName, Instant, Parameters, SchemaName, Switch, Text
-from .training_report import Training, explain_model, log_record, write_description
+from .training_report import describe_version, explain_model, log_training, make_result
 from .tuning import propose_change, tune
 
 
@@ -89,13 +90,13 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
         model.fit(train.features, train.labels)
         predictions = model.predict(held_out.features)
         measured = measure(held_out, predictions)
-        print(f"held out: {write_figures(measured)}")
+        print(f"held out: {format_metrics(measured, PROBLEM.model_type)}")
         mlflow.log_params(hyperparameters.model_dump())
         mlflow.log_params({"training_rows": len(train.frame), "holdout_rows": len(held_out.frame)})
         mlflow.log_metrics({f"holdout_{name}": value for name, value in measured.items()})
         tables = read_versions(lakehouse.workspace, table_names(source))
         log_datasets(tables)
-        training = Training(
+        result = make_result(
             run_id=active.info.run_id,
             model_name=parameters.model,
             tags=tags,
@@ -108,8 +109,9 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
             measured=measured,
             split=split,
             candidates=candidates,
+            explained=explain_model(model, train, held_out, loss, extras.explanations),
         )
-        log_record(training, explain_model(model, train, held_out, loss, extras.explanations))
+        log_training(result)
         model_uri = log_model(
             lakehouse.feature_store,
             model,
@@ -124,7 +126,7 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
     )
     tag_version(lakehouse.registry, version, **tags, **{STATUS_TAG: PENDING})
     lakehouse.registry.update_model_version(
-        version.model, str(version.version), write_description(training)
+        version.model, str(version.version), describe_version(result)
     )
     lakehouse.set_task_value("model_uri", version.uri)
 

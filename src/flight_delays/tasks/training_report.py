@@ -1,63 +1,30 @@
 """Report of a training: the model card and a page of plots."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import mlflow
-import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from pydantic import BaseModel
 
 from ..config.policy import Policy
 from ..config.training import Explanations
-from ..evaluation.backtest import sample_rows
+from ..evaluation.backtest import Candidate, sample_rows
 from ..evaluation.curves import measure_slices
+from ..evaluation.figures import format_metrics
 from ..evaluation.importance import Importance, measure_importance
 from ..evaluation.model_types import Estimator
-from ..evaluation.shapley import Explanation, explain
+from ..evaluation.shapley import Explanation, explain_predictions
 from ..problem import PROBLEM
-from ..promotion.model_version import AS_OF_TAG
-from ..reports import Card, Score, TrainingPage, write_card, write_training_page
-from .backtest import MODEL, Candidate, TimeSplit, tabulate, write_figures
+from ..reports import TrainingResult, write_model_card, write_training_page
+from .backtest import MODEL, TimeSplit, tabulate_candidates
 from .datasets import Rows
 
 CARD = "model_card.md"
 PAGE = "training.html"
 CANDIDATES = "candidates.csv"
 IMPORTANCE = "importance.csv"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Training:
-    """Results of a training.
-
-    Attributes:
-        run_id: The MLflow run.
-        model_name: Full name of the registered model.
-        tags: Tags of run and version.
-        policy: The policy of its validation.
-        tables: The feature tables, each with its Delta version.
-        hyperparameters: What the model was built of.
-        train: The rows it has train from.
-        held_out: The rows it has not.
-        predictions: What it predicts of the held-out rows.
-        measured: Its metrics on these.
-        split: The rows of the backtest.
-        candidates: Candidates of the backtest, the best first.
-    """
-
-    run_id: str
-    model_name: str
-    tags: Mapping[str, str]
-    policy: Policy
-    tables: Mapping[str, str]
-    hyperparameters: BaseModel
-    train: Rows
-    held_out: Rows
-    predictions: ArrayLike
-    measured: Mapping[str, float]
-    split: TimeSplit
-    candidates: Sequence[Candidate]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +44,7 @@ def explain_model(
     background = sample_rows(len(train.frame), spend.background_rows, spend.seed)
     return ModelExplanation(
         measure_importance(
-            model.predict,
+            model,
             held_out.features.iloc[chosen],
             held_out.labels.iloc[chosen],
             model_type=PROBLEM.model_type,
@@ -85,7 +52,7 @@ def explain_model(
             repeats=spend.importance_repeats,
             seed=spend.seed,
         ),
-        explain(
+        explain_predictions(
             model.predict,
             held_out.features.iloc[explained],
             train.features.iloc[background],
@@ -94,93 +61,101 @@ def explain_model(
     )
 
 
-def log_record(training: Training, explained: ModelExplanation) -> None:
-    """Log card, page and tables to the active run."""
-    importance = "".join(f"{i.column},{i.rise},{i.spread}\n" for i in explained.importance)
-    mlflow.log_text(f"column,rise,spread\n{importance}", IMPORTANCE)
-    mlflow.log_text(tabulate(training.candidates).to_csv(index=False), CANDIDATES)
-    mlflow.log_text(write_card(build_card(training, explained)), CARD)
-    mlflow.log_text(write_training_page(build_page(training, explained)), PAGE)
+def make_result(
+    *,
+    run_id: str,
+    model_name: str,
+    tags: Mapping[str, str],
+    policy: Policy,
+    tables: Mapping[str, str],
+    hyperparameters: BaseModel,
+    train: Rows,
+    held_out: Rows,
+    predictions: ArrayLike,
+    measured: Mapping[str, float],
+    split: TimeSplit,
+    candidates: Sequence[Candidate],
+    explained: ModelExplanation,
+) -> TrainingResult:
+    """Gather what page and model card show.
 
-
-def build_card(training: Training, explained: ModelExplanation) -> Card:
-    """Gather the facts of a model's card."""
-    slices = training.policy.validation.slices
-    rows, label = training.held_out.frame, PROBLEM.label
-    spine, model_type = PROBLEM.spine, PROBLEM.model_type
+    Args:
+        run_id: The MLflow run.
+        model_name: Full name of the registered model.
+        tags: Tags of run and version.
+        policy: The policy of its validation.
+        tables: The feature tables, each with its Delta version.
+        hyperparameters: What the model was built of.
+        train: The rows it was fitted to.
+        held_out: The rows it was not.
+        predictions: Its predictions for the latter.
+        measured: Its metrics on these.
+        split: The rows of the backtest.
+        candidates: Candidates of the backtest, the best first.
+        explained: Importance and contributions of its inputs.
+    """
+    spine, label, model_type = PROBLEM.spine, PROBLEM.label, PROBLEM.model_type
     where = "" if label.where == "TRUE" else f", of the rows where `{label.where}`"
-    return Card(
-        model=training.model_name,
-        run_id=training.run_id,
-        tags=training.tags,
+    (own,) = (each for each in candidates if each.name == MODEL)
+    slices, rows = policy.validation.slices, held_out.frame
+    return TrainingResult(
+        run_id=run_id,
+        model=model_name,
+        tags=tags,
         description=PROBLEM.description,
         intended_use=PROBLEM.intended_use,
         limits=PROBLEM.limits,
         target=(
             f"`{label.column}` of the table `{label.source}`, {model_type.name}, known from "
-            f"`{label.known_at}` on{where}. It is predicted of each row "
-            f"of `{spine.source}` at its `{spine.decision_at}`."
+            f"`{label.known_at}` on{where}. It is predicted for each row of `{spine.source}` at "
+            f"its `{spine.decision_at}`."
         ),
+        model_type=model_type,
+        policy=policy,
         windows={
-            "training": (str(training.train.interval), len(training.train.frame)),
-            "holdout": (str(training.held_out.interval), len(rows)),
+            "training": (str(train.interval), len(train.frame)),
+            "holdout": (str(held_out.interval), len(rows)),
         },
-        tables=training.tables,
+        tables=tables,
         features={
             f"of the row in `{spine.source}`": spine.features,
             **{f"`{table.name}`": table.features for table in PROBLEM.feature_tables},
         },
-        hyperparameters=training.hyperparameters.model_dump(),
-        scores=with_units(training.measured),
+        numerical=frozenset(PROBLEM.numerical_columns),
+        hyperparameters=hyperparameters.model_dump(),
+        metrics=measured,
         slices=measure_slices(
-            *model_type.read(training.held_out.labels, training.predictions),
+            *model_type.read(held_out.labels, predictions),
             {column: rows[column] for column in slices.columns if column in rows},
             metric=model_type.require_metric(slices.metric),
             min_rows=slices.min_rows,
         ),
-        slice_metric=slices.metric,
-        slice_rows=slices.min_rows,
-        loss=training.split.loss,
-        backtest_rows=(len(training.split.train), len(training.split.validation)),
-        candidates={each.name: with_units(each.figures) for each in training.candidates},
-        importance=explained.importance,
-        importance_unit=model_type.require_loss(training.split.loss).unit,
-    )
-
-
-def with_units(figures: Mapping[str, float]) -> list[Score]:
-    """Return figures with their units."""
-    return [
-        Score(name, value, PROBLEM.model_type.metrics[name].unit) for name, value in figures.items()
-    ]
-
-
-def build_page(training: Training, explained: ModelExplanation) -> TrainingPage:
-    """Gather what the page of plots shows."""
-    (own,) = (each for each in training.candidates if each.name == MODEL)
-    return TrainingPage(
-        model=training.model_name,
-        as_of=training.tags[AS_OF_TAG],
-        model_type=PROBLEM.model_type,
-        loss=training.split.loss,
-        backtest_rows=(len(training.split.train), len(training.split.validation)),
-        candidates={each.name: each.loss for each in training.candidates},
-        figures={each.name: each.figures for each in training.candidates},
-        labels=training.split.labels,
-        predictions=own.predictions,
+        backtest_rows=(len(split.train), len(split.validation)),
+        backtest_labels=split.labels,
+        candidates=candidates,
+        own=own,
         importance=explained.importance,
         explanation=explained.explanation,
-        numbers=frozenset(PROBLEM.numerical_columns),
     )
 
 
-def write_description(training: Training) -> str:
-    """Return the model's card in a paragraph, as the version's description."""
-    figures = write_figures(training.measured)
-    train, held_out = training.train, training.held_out
+def log_training(result: TrainingResult) -> None:
+    """Log card, page and tables to the active run."""
+    importance = pd.DataFrame(map(asdict, result.importance))
+    mlflow.log_text(importance.to_csv(index=False), IMPORTANCE)
+    mlflow.log_text(tabulate_candidates(result.candidates).to_csv(index=False), CANDIDATES)
+    mlflow.log_text(write_model_card(result), CARD)
+    mlflow.log_text(write_training_page(result), PAGE)
+
+
+def describe_version(result: TrainingResult) -> str:
+    """Return the description of the version: the model card in a paragraph."""
+    train, holdout = (
+        f"{rows:,} rows decided {when}"
+        for when, rows in (result.windows["training"], result.windows["holdout"])
+    )
     return (
-        f"{PROBLEM.description} {PROBLEM.intended_use} Limits: {PROBLEM.limits} "
-        f"Trained on {len(train.frame):,} rows decided {train.interval}; held out "
-        f"{len(np.asarray(training.predictions)):,} rows decided {held_out.interval}: {figures}. "
-        f"Model card: runs:/{training.run_id}/{CARD}"
+        f"{result.description} {result.intended_use} Limits: {result.limits} Trained on {train}; "
+        f"held out {holdout}: {format_metrics(result.metrics, result.model_type)}. "
+        f"Model card: runs:/{result.run_id}/{CARD}"
     )

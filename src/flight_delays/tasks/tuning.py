@@ -17,17 +17,18 @@ from ..config.tuning import (
     replace_hyperparameters,
     write_hyperparameters,
 )
+from ..evaluation.backtest import Candidate
+from ..evaluation.figures import format_figure
 from ..evaluation.model_types import Estimator
 from ..problem import PROBLEM
-from ..promotion.checks import show
-from .backtest import Candidate, TimeSplit, log_candidate
+from .backtest import TimeSplit, log_candidate
 
 FOLDER = "tuning"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trial:
-    """Hyperparameters and how the model of them did."""
+    """Hyperparameters and the results of their model."""
 
     hyperparameters: BaseModel
     candidate: Candidate
@@ -91,7 +92,7 @@ def tune(
 
 
 def propose_change(tuning: Tuning, loss: str) -> None:
-    """Log the best hyperparameters as a file that can be reviewed, and print what to do with it."""
+    """Log the best hyperparameters as a reviewable file, and print the change to make."""
     first, best = tuning.trials[0], tuning.trials[tuning.best]
     table = [{**t.hyperparameters.model_dump(), "loss": t.candidate.loss} for t in tuning.trials]
     mlflow.log_text(pd.DataFrame(table).to_csv(index_label="trial"), f"{FOLDER}/trials.csv")
@@ -101,8 +102,8 @@ def propose_change(tuning: Tuning, loss: str) -> None:
     mlflow.set_tag("tuning_best_trial", str(tuning.best))
     if not tuning.best:
         print(
-            f"tuning: none of {len(tuning.trials)} trials did better than {MODEL_FILE} as it "
-            "stands; there is nothing to change."
+            f"tuning: none of {len(tuning.trials)} trials had a lower {loss} than {MODEL_FILE}; "
+            "there is nothing to change."
         )
         return
     change = "".join(
@@ -115,10 +116,10 @@ def propose_change(tuning: Tuning, loss: str) -> None:
     )
     mlflow.log_text(change, f"{FOLDER}/model.diff")
     unit = PROBLEM.model_type.require_loss(loss).unit
+    losses = [format_figure(trial.candidate.loss, unit) for trial in (best, first)]
     print(
-        f"tuning: trial {tuning.best} of {len(tuning.trials)} did best: {loss} "
-        f"{show(best.candidate.loss, unit)}, against {show(first.candidate.loss, unit)} of "
-        f"{MODEL_FILE} as it stands. This run trains with the file as it stands. The best of many "
-        "flatters itself, so let the gate validate it: put this change into the file, run "
-        f"model_training without tuning, and open a pull request.\n{change}"
+        f"tuning: trial {tuning.best} of {len(tuning.trials)} had the lowest {loss}, {losses[0]} "
+        f"against {losses[1]} of {MODEL_FILE}. This run trains with {MODEL_FILE} unchanged. The "
+        "best of many trials is optimistically biased; validate it: put this change into the "
+        f"file, run model_training without tuning, and open a pull request.\n{change}"
     )

@@ -1,4 +1,7 @@
-"""What a model loses when one of its inputs is shuffled."""
+"""Permutation importance of inputs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +23,22 @@ def add_up(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
     return (rows["large"] + rows["small"]).to_numpy()
 
 
+@dataclass(frozen=True)
+class Model:
+    """An estimator that predicts by a function."""
+
+    predict: Callable[[pd.DataFrame], npt.ArrayLike] = add_up
+
+    def fit(self, X: pd.DataFrame, y: pd.Series) -> None: ...  # noqa: N803
+
+
 def measure(labels: npt.ArrayLike, loss: str = "absolute_error", seed: int = 1) -> list[Importance]:
     return list(
-        measure_importance(add_up, ROWS, labels, model_type=EUR, loss=loss, repeats=3, seed=seed)
+        measure_importance(Model(), ROWS, labels, model_type=EUR, loss=loss, repeats=3, seed=seed)
     )
 
 
-def test_inputs_are_ranked_by_how_much_the_mean_loss_rises() -> None:
+def test_inputs_are_ranked_by_the_rise_of_the_mean_loss() -> None:
     found = measure(add_up(ROWS))
     assert [each.column for each in found] == ["large", "small", "unused"]
     large, small, unused = found
@@ -37,27 +49,27 @@ def test_inputs_are_ranked_by_how_much_the_mean_loss_rises() -> None:
     assert large.spread > 0
 
 
-def test_it_is_measured_in_the_loss_that_is_named() -> None:
+def test_rise_is_measured_by_the_named_loss() -> None:
     assert measure(add_up(ROWS), "squared_error")[0].rise == pytest.approx(2 * 300**2 / 12, rel=0.2)
     with pytest.raises(UnusableInputError, match="allowed: squared_error, absolute_error"):
         measure(add_up(ROWS), "log_loss")
 
 
-def test_the_same_seed_gives_the_same_figures_and_another_others() -> None:
+def test_same_seed_gives_same_figures() -> None:
     labels = add_up(ROWS)
     assert measure(labels) == measure(labels)
     assert measure(labels) != measure(labels, seed=2)
 
 
-def test_an_input_that_only_misleads_lowers_the_loss_when_it_is_shuffled() -> None:
+def test_misleading_input_has_negative_rise() -> None:
     assert measure(-add_up(ROWS) + 400)[-1].rise < 0
 
 
-def test_what_a_shuffled_row_leads_to_may_be_impossible() -> None:
+def test_impossible_predictions_of_shuffled_rows_are_clipped() -> None:
     def subtract(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
         return (rows["large"] - rows["large"].shift(fill_value=0)).to_numpy()
 
     found = measure_importance(
-        subtract, ROWS, np.ones(300), model_type=EUR, loss="squared_error", repeats=1, seed=1
+        Model(subtract), ROWS, np.ones(300), model_type=EUR, loss="squared_error", repeats=1, seed=1
     )
     assert all(np.isfinite(each.rise) for each in found)

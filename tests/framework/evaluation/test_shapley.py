@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from flight_delays.evaluation.shapley import explain
+from flight_delays.evaluation.shapley import explain_predictions
 
 NAN = float("nan")
 
@@ -36,7 +36,7 @@ ROWS, BACKGROUND = make_rows(1, 300), make_rows(2, 12)
 
 
 def test_base_and_contributions_add_up_to_the_prediction_of_every_row() -> None:
-    found = explain(predict, ROWS, BACKGROUND, seed=3)
+    found = explain_predictions(predict, ROWS, BACKGROUND, seed=3)
     np.testing.assert_array_equal(found.predictions, predict(ROWS))
     assert found.base == pytest.approx(predict(BACKGROUND).mean(), abs=1e-12)
     np.testing.assert_allclose(
@@ -45,7 +45,7 @@ def test_base_and_contributions_add_up_to_the_prediction_of_every_row() -> None:
 
 
 def test_what_the_model_does_not_use_adds_nothing_and_ranks_last() -> None:
-    found = explain(predict, ROWS, BACKGROUND, seed=3)
+    found = explain_predictions(predict, ROWS, BACKGROUND, seed=3)
     assert (found.contributions[:, 3] == 0).all()
     assert found.rank()[-1] == "unused"
     assert set(found.rank()) == set(ROWS.columns)
@@ -54,7 +54,7 @@ def test_what_the_model_does_not_use_adds_nothing_and_ranks_last() -> None:
 def test_where_inputs_act_alone_each_adds_its_distance_from_the_background() -> None:
     rows = pd.DataFrame({"a": [1.0, 5.0], "b": [2.0, -4.0]})
     background = pd.DataFrame({"a": [0.0, 2.0], "b": [1.0, 1.0]})
-    found = explain(lambda r: 3 * r["a"] + r["b"], rows, background, seed=1)
+    found = explain_predictions(lambda r: 3 * r["a"] + r["b"], rows, background, seed=1)
     assert found.base == 4
     np.testing.assert_allclose(found.contributions, [[0, 1], [12, -5]])
     assert found.rank() == ["a", "b"]
@@ -65,13 +65,13 @@ def test_two_inputs_that_act_together_share_what_they_add() -> None:
         pd.DataFrame({"a": [2.0], "b": [3.0]}),
         pd.DataFrame({"a": [0.0], "b": [0.0]}),
     )
-    found = explain(lambda r: r["a"] * r["b"], rows, background, seed=1)
+    found = explain_predictions(lambda r: r["a"] * r["b"], rows, background, seed=1)
     np.testing.assert_allclose(found.contributions, [[3.0, 3.0]])
 
 
 def test_the_same_seed_takes_predictions_apart_alike() -> None:
     first, again, other = (
-        explain(predict, ROWS, BACKGROUND, seed=s).contributions for s in (1, 1, 2)
+        explain_predictions(predict, ROWS, BACKGROUND, seed=s).contributions for s in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)

@@ -1,4 +1,4 @@
-"""The page of a validation, read as a browser reads it."""
+"""The page of a validation, as a browser parses it."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -16,6 +16,7 @@ from flight_delays.problem import PROBLEM
 from flight_delays.promotion.checks import Check
 from flight_delays.promotion.decisions import Failed, Passed, Verdict
 from flight_delays.reports import Incumbent, Report, write_report
+from flight_delays.reports.validation_report import find_remedy
 
 INSTANT = datetime(2026, 2, 1, tzinfo=UTC)
 CHECKS = (
@@ -36,7 +37,7 @@ FAILED = Failed("1 of 3 checks failed: min_auc <script>alert(1)</script>", CHECK
 
 @dataclass
 class Page(HTMLParser):
-    """What stands on a page.
+    """Contents of a page.
 
     Attributes:
         tags: Every tag, in order.
@@ -72,6 +73,11 @@ class Page(HTMLParser):
             self.headings.append(data)
         if {"td", "th", "code"} & {self.tags[-1]} and self.rows and self.rows[-1]:
             self.rows[-1][-1] += data
+
+
+def assert_self_contained(html: str) -> None:
+    """Assert that a page runs no script and loads nothing but its own parts."""
+    assert not re.search(r"<script|https?:|src=|(href=\"|url\()(?!#)|@import", html)
 
 
 def make_report(verdict: Verdict, model_type: ModelType = BINARY_CLASSIFICATION) -> Report:
@@ -112,30 +118,43 @@ def read(report: Report) -> Page:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "next_step"),
-    [(PASSED, "It is Challenger and surely better"), (FAILED, "The job stopped here")],
+    ("verdict", "asked", "outlook"),
+    [
+        (
+            PASSED,
+            0.0,
+            "Challenger; better than the Champion, version 3 (95 % interval above 0). "
+            "Expected decision: promote.",
+        ),
+        (
+            PASSED,
+            0.5,
+            "Challenger; not significantly better than the Champion, version 3 "
+            "(95 % interval not above 0.5). Expected decision: do not promote.",
+        ),
+        (FAILED, 0.0, "The job stopped here. Champion and endpoint are unchanged."),
+    ],
 )
-def test_verdict_stands_above_all_sections_with_what_to_do_next(
-    verdict: Verdict, next_step: str
+def test_verdict_reason_and_expected_decision_come_first(
+    verdict: Verdict, asked: float, outlook: str
 ) -> None:
-    page = read(make_report(verdict))
-    at = page.words.index(verdict.status)
-    assert at < page.words.index("What to do next") < page.words.index("Checks")
-    assert page.words[at + 1] == verdict.reason
-    assert page.words[at + 2].startswith(next_step)
-
-
-@pytest.mark.parametrize(
-    ("asked", "foreseen"),
-    [(0.0, "deploy is to promote"), (0.5, "deploy is not to promote")],
-)
-def test_what_deploy_is_to_decide_is_foreseen(asked: float, foreseen: str) -> None:
-    report = make_report(PASSED)
+    report = make_report(verdict)
     page = read(replace(report, incumbent=replace(report.incumbent, asked=asked)))
-    assert any(foreseen in word for word in page.words)
+    at = page.words.index(verdict.status)
+    assert [word.strip() for word in page.words[at : at + 4]] == [
+        verdict.status, verdict.reason, outlook, "What to do next",
+    ]  # fmt: skip
 
 
-def test_every_check_has_its_row_with_figure_and_threshold_the_failed_first() -> None:
+def test_next_step_of_a_failed_check_is_its_remedy() -> None:
+    words = " ".join(read(make_report(FAILED)).words)
+    assert "min_auc : See the plots below for where it fails" in words
+    assert find_remedy(Check(name="max_auc[origin=JFK]", ok=False, detail="")).startswith(
+        "Look for a feature that is known only after"
+    )
+
+
+def test_each_check_has_a_row_with_value_and_threshold_failed_ones_first() -> None:
     rows = [row for row in read(make_report(FAILED)).rows if row[0] in {"ok", "FAILED"}]
     assert rows == [
         ["FAILED", "min_auc", "0.6", "0.7", "", "0.6 <b>is</b> not enough"],
@@ -144,13 +163,13 @@ def test_every_check_has_its_row_with_figure_and_threshold_the_failed_first() ->
     ]
 
 
-def test_text_is_escaped_and_nothing_is_fetched_or_run() -> None:
+def test_text_is_escaped_and_nothing_is_loaded_or_run() -> None:
     written = write_report(make_report(FAILED))
     assert "<script" not in written
     assert "&lt;script&gt;" in written
     assert "&lt;first&gt;" in written
     assert "<first" not in written
-    assert not re.search(r"(src|href)=|url\(|@import", written)
+    assert_self_contained(written)
 
 
 @pytest.mark.parametrize(
@@ -158,15 +177,15 @@ def test_text_is_escaped_and_nothing_is_fetched_or_run() -> None:
     [
         (
             BINARY_CLASSIFICATION,
-            ["Calibration", "Alarm at a threshold", "How predictions spread", "auc by half"],
+            ["Calibration", "Alarm at a threshold", "Distribution of p", "auc by half"],
         ),
         (
             regression("points"),
-            ["Predicted and actual", "Residuals by prediction", "How residuals", "mae by half"],
+            ["Predicted and actual", "Residuals by prediction", "Distribution of r", "mae by half"],
         ),
     ],
 )
-def test_plots_suit_the_model_type_of_outcome(model_type: ModelType, plots: list[str]) -> None:
+def test_plots_suit_the_model_type(model_type: ModelType, plots: list[str]) -> None:
     drawn = read(make_report(PASSED, model_type)).plots
     for plot in [*plots, "Gain in squared_error"]:
         assert sum(title.startswith(plot) for title in drawn) == 1, plot
@@ -177,10 +196,10 @@ def test_confusion_counts_every_row() -> None:
     assert sum(int(cell) for row in rows for cell in row[1:]) == 500
 
 
-def test_page_says_what_fresher_features_would_bring() -> None:
+def test_page_has_effect_of_fresher_features() -> None:
     report = make_report(PASSED)
     page = read(report)
-    assert "What fresher features would bring" in page.headings
+    assert "Effect of fresher features" in page.headings
     words = " ".join(page.words)
     assert "computed up to 1.25 hours before the decision" in words
     assert "squared_error 0.125 points² instead of 0.25 points²" in words
@@ -191,10 +210,10 @@ def test_page_says_what_fresher_features_would_bring() -> None:
     words = " ".join(read(replace(report, freshness=worse)).words)
     assert "refreshing more often would bring nothing." in words
     unmeasured = read(replace(report, freshness=None))
-    assert "What fresher features would bring" not in unmeasured.headings
+    assert "Effect of fresher features" not in unmeasured.headings
 
 
-def test_what_cannot_be_plotted_or_compared_is_said() -> None:
+def test_page_says_why_rows_are_not_plotted_or_compared() -> None:
     report = make_report(FAILED)
     broken = replace(
         report,

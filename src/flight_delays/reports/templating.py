@@ -1,0 +1,43 @@
+"""Templates of pages, of the text of a comparison and of the model card."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from ..evaluation.figures import format_figure
+
+Rows = list[tuple[str, ...]]
+
+
+def render(template: str, **values: object) -> str:
+    """Return a template of templates/ with its values filled in; in HTML they are escaped."""
+    return _make_environment().get_template(template).render(**values)
+
+
+@cache
+def _make_environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"figure": format_figure, "grid": _format_grid, "instant": _show_instant}
+    return environment
+
+
+def _show_instant(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
+
+
+def _format_grid(table: tuple[Sequence[str], Rows]) -> str:
+    """Return heads and rows as aligned text, every column but the first to the right."""
+    heads, rows = table
+    first, *others = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    return "\n".join(
+        "  ".join([f"{cells[0]:<{first}}", *map(str.rjust, cells[1:], others)]).rstrip()
+        for cells in (heads, *rows)
+    )

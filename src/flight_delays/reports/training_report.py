@@ -1,0 +1,147 @@
+"""The page of a training and the model card."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..config.policy import Policy
+from ..evaluation.backtest import Candidate
+from ..evaluation.curves import SliceFigure
+from ..evaluation.figures import format_figure
+from ..evaluation.importance import Importance
+from ..evaluation.model_types import ModelType
+from ..evaluation.observations import FloatArray
+from ..evaluation.shapley import Explanation
+from .outcomes import draw_outcomes
+from .plots import Bar, Colour, Swarm, draw_bars, draw_swarms
+from .templating import Rows, render
+
+# Inputs that are drawn; the rest moves little.
+INPUTS = 15
+COLOURS: Mapping[Colour, str] = {
+    "first": "number up to its median",
+    "second": "number above it",
+    "third": "text",
+    "muted": "missing number",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingResult:
+    """All that page and card show of a training.
+
+    Attributes:
+        run_id: The MLflow run.
+        model: Full name of the registered model.
+        tags: Tags of run and version: `as_of`, `policy`, `git_commit`.
+        description: What it predicts.
+        intended_use: Who is to use it for what.
+        limits: Where it does not hold.
+        target: The label, in words.
+        model_type: The model type.
+        policy: The policy of its validation.
+        windows: The windows of rows, each in words with its number of rows.
+        tables: The feature tables, each with its Delta version.
+        features: Features by their source.
+        numerical: The features that are numbers.
+        hyperparameters: What the model was built of.
+        metrics: Its metrics on the held-out rows.
+        slices: The policy's metric within slices of them.
+        backtest_rows: Numbers of rows that candidates were fitted to and validated on.
+        backtest_labels: Labels of the latter.
+        candidates: Candidates of the backtest, the best first.
+        own: The model among them.
+        importance: Importance of each input, the largest first.
+        explanation: Contributions to single predictions.
+    """
+
+    run_id: str
+    model: str
+    tags: Mapping[str, str]
+    description: str
+    intended_use: str
+    limits: str
+    target: str
+    model_type: ModelType
+    policy: Policy
+    windows: Mapping[str, tuple[str, int]]
+    tables: Mapping[str, str]
+    features: Mapping[str, Sequence[str]]
+    numerical: frozenset[str]
+    hyperparameters: Mapping[str, object]
+    metrics: Mapping[str, float]
+    slices: Sequence[SliceFigure]
+    backtest_rows: tuple[int, int]
+    backtest_labels: FloatArray
+    candidates: Sequence[Candidate]
+    own: Candidate
+    importance: Sequence[Importance]
+    explanation: Explanation
+
+
+def write_model_card(result: TrainingResult) -> str:
+    """Return the model card as Markdown."""
+    return render("model_card.md.j2", result=result, candidates=list_candidates(result))
+
+
+def write_training_page(result: TrainingResult) -> str:
+    """Return the page as HTML that loads nothing from elsewhere."""
+    loss = result.policy.comparison.loss
+    unit = result.model_type.require_loss(loss).unit
+    of_unit = f", {unit}" if unit else ""
+    return render(
+        "training.html.j2",
+        result=result,
+        candidates=list_candidates(result),
+        losses=draw_bars(
+            f"Mean {loss}{of_unit}: lower is better",
+            [Bar(each.name, each.loss) for each in result.candidates],
+        ),
+        importance=draw_bars(
+            f"Rise of the mean {loss}{of_unit}",
+            [Bar(each.column, each.rise) for each in result.importance[:INPUTS]],
+        ),
+        contributions=draw_swarms(
+            "Contributions of inputs to predictions", list_swarms(result), COLOURS
+        ),
+        outcomes=draw_outcomes(result.model_type, result.backtest_labels, result.own.predictions),
+    )
+
+
+def list_candidates(result: TrainingResult) -> tuple[tuple[str, ...], Rows]:
+    """Return heads and rows of the candidates' metrics; one that was not measured is blank."""
+    names = [n for n in result.model_type.metrics if any(n in c.figures for c in result.candidates)]
+    units = {name: result.model_type.metrics[name].unit for name in names}
+    return ("Candidate", *names), [
+        (
+            each.name,
+            *(format_figure(each.figures[n], units[n]) if n in each.figures else "" for n in names),
+        )
+        for each in result.candidates
+    ]
+
+
+def list_swarms(result: TrainingResult) -> list[Swarm]:
+    """Return the contributions of each input, the largest first, coloured by its value."""
+    found = result.explanation
+    columns = [str(column) for column in found.values.columns]
+    swarms = []
+    for column in found.rank()[:INPUTS]:
+        added = found.contributions[:, columns.index(column)]
+        values = found.values[column] if column in result.numerical else None
+        swarms.append(Swarm(column, {"third": added} if values is None else colour(added, values)))
+    return swarms
+
+
+def colour(contributions: FloatArray, values: pd.Series) -> Mapping[Colour, FloatArray]:
+    """Return contributions by colour: of low, high and missing values."""
+    numbers = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
+    known = numbers[~np.isnan(numbers)]
+    middle = float(np.median(known)) if known.size else 0.0
+    return {
+        "first": contributions[numbers <= middle],
+        "second": contributions[numbers > middle],
+        "muted": contributions[np.isnan(numbers)],
+    }

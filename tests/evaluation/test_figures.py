@@ -1,0 +1,29 @@
+"""How figures are written."""
+
+import math
+
+import pytest
+
+from flight_delays.evaluation.figures import format_figure, format_metrics
+from flight_delays.evaluation.model_types import regression
+
+
+@pytest.mark.parametrize(
+    ("figure", "unit", "written"),
+    [
+        (12345, "", "12,345"),
+        (12345.6, "EUR", "12,346 EUR"),
+        (-1234.5, "", "-1,234"),
+        (0.0612345, "nats", "0.06123 nats"),
+        (0.0, "", "0"),
+        (1e300, "", "1e+300"),
+        (math.inf, "", "inf"),
+        (None, "EUR", "not measured"),
+    ],
+)
+def test_figure_has_its_digits_and_unit(figure: float | None, unit: str, written: str) -> None:
+    assert format_figure(figure, unit) == written
+
+
+def test_metrics_are_written_in_a_line_with_units() -> None:
+    assert format_metrics({"mae": 2.0, "r2": 0.5}, regression("EUR")) == "mae 2 EUR, r2 0.5"

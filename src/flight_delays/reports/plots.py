@@ -209,8 +209,9 @@ def _label_rows(axes: "Axes", labels: Sequence[str]) -> None:
 
 def _add_legend(axes: "Axes") -> None:
     """Add a legend above the plot."""
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
+    names = len(axes.get_legend_handles_labels()[1])
+    columns = 3 if names <= 3 else 2
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0)
 
 
 def _draw(title: str, height: float, paint: Callable[["Axes"], None]) -> Plot:

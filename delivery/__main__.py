@@ -38,7 +38,7 @@ def release(target: str) -> None:
 
 
 def main() -> None:
-    """Run one verb; a refusal is told in one message and exit code 1."""
+    """Run one verb; a refusal is one message and exit code 1."""
     parser = argparse.ArgumentParser(prog="delivery", description=__doc__)
     parser.add_argument("verb", choices=["plan", "release", "retrain"])
     parser.add_argument("target", help="a target of databricks.yml")

@@ -52,7 +52,7 @@ class Laptop:
         return done.stdout
 
     def status(self) -> dict[str, Any]:
-        """Return what stands."""
+        """Return the status as JSON."""
         found: dict[str, Any] = json.loads(self.call("status", "-o", "json").stdout)
         return found
 

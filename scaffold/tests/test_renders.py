@@ -15,7 +15,7 @@ from scaffold.substitutions import read_substitution
 from scaffold.tests.repositories import Engine, Render, add_all, list_files, read_project
 from scaffold.tokens import Value
 
-# What stands in this repository and goes into no project; written here once more, by hand.
+# What this repository has and no project; written here once more, by hand.
 STAY = re.compile(
     r"(\.ci|benchmarks|conformance|laptop|scaffold|template|tests/framework|update)/"
     r"|(\.gitattributes|(CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|GNUmakefile|ruff\.toml)$"
@@ -36,7 +36,7 @@ CHOSEN = {"docs/cicd-other.md", "docs/monorepo.md"}
 RECORD = ".template-answers.json"
 SENTINEL = re.compile(rb"flight[ _-]?delays", re.IGNORECASE)
 TOKENS = re.compile(rb"\{\{[.\"]|\(regexp|\{\{ ?cookiecutter|\{%|\{#|__preamble")
-# Marker lines, and what stands as comments after an else: written here once more, by hand.
+# Marker lines, and comments after an else: written here once more, by hand.
 MARKER = rb"^[ \t]*(?:#|<!--|%%%%) \[(?:%s)\](?: -->)?\n"
 ROOT = re.compile(MARKER % rb"root" + rb"(?s:.*?)" + MARKER % rb"end", re.MULTILINE)
 ELSE = re.compile(MARKER % rb"else" + rb"(?s:.*?)(?=" + MARKER % rb"end" + rb")", re.MULTILINE)

@@ -79,7 +79,7 @@ class Deployer:
         return (self.root / "reports" / "integration.md").read_text()
 
     def failures(self) -> list[str]:
-        """Return which tests of what stands fail."""
+        """Return which tests of the results fail."""
         done = self.integrate("--ignore=tests/integration/test_jobs.py")
         assert done.returncode in (0, 1), done.stdout + done.stderr
         return re.findall(r"^FAILED \S+::(\S+)", done.stdout, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What can go wrong on the way to a Champion, and what stands afterwards."""
+"""What can go wrong on the way to a Champion, and what is left afterwards."""
 
 import json
 from collections.abc import Iterator

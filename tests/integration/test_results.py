@@ -1,4 +1,4 @@
-"""What stands after the jobs, asserted on the workspace itself and not on what the jobs said."""
+"""What the jobs have left, asserted on the workspace itself and not on what they printed."""
 
 import pytest
 

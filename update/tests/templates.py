@@ -29,14 +29,14 @@ class Template:
         return self.repository.root
 
     def release(self, version: str) -> None:
-        """Commit and tag what stands."""
+        """Commit and tag everything."""
         self.repository.commit(version)
         self.repository.git("tag", f"v{version}")
 
     def write(
         self, version: str, files: Files, questions: Mapping[str, str], **schema: str
     ) -> None:
-        """Replace what stands by a small template, whose questions have these defaults."""
+        """Replace everything by a small template, whose questions have these defaults."""
         shutil.rmtree(self.root / "template", ignore_errors=True)
         asked = {"project_name": "air", **questions}
         record = {"template_version": version, **{name: f"{{{{.{name}}}}}" for name in asked}}

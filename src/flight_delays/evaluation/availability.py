@@ -9,7 +9,7 @@ import pandas as pd
 # Fewer rows say too little of a share: one input missing by chance would look like a leak.
 MIN_ROWS = 20
 # An input that leaks is missing on all rows whose outcome is not known, but for a few that are
-# already decided, as a cancelled flight is; a sound one may be missing on many, on both sides.
+# already decided; a sound one may be missing on many, on both sides.
 NEARLY_ALL = 0.95
 # How much rarer it has to be missing on the other rows. A leak is there on nearly all of them.
 LESS = 0.5

@@ -1,4 +1,4 @@
-"""Tables: what is missing is made, what is new is added, what stands is left."""
+"""Tables: create what is missing, add what is new, leave the rest."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence

@@ -2,7 +2,7 @@
 
 What the files are like, checked over all rows:
 
-- A flight is told apart by `time_hour`, `carrier`, `flight` and `origin`.
+- A flight is identified by `time_hour`, `carrier`, `flight` and `origin`.
 - `time_hour` is the UTC hour of the scheduled departure; `minute` completes it.
 - `sched_arr_time` and `arr_time` are clock readings (HHMM, 2400 for midnight) at the destination.
   Counted from the departure modulo a day they give flights of 33 to 738 minutes, never shorter than

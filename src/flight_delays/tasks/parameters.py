@@ -54,7 +54,7 @@ SchemaName = Annotated[str, Field(pattern=r"^[^.\s]+\.[^.\s]+$")]
 
 
 class Parameters(BaseModel):
-    """What a task is told, as `--name=value`; what has no default is required."""
+    """Parameters of a task, as `--name=value`; one without a default is required."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -21,7 +21,7 @@ NONE: Mapping[str, str] = {}
 def find_schedule(
     target: str, variables: Mapping[str, str] = NONE
 ) -> tuple[str, FeatureParameters]:
-    """Return the job's schedule in a target, and what its task features is told."""
+    """Return the job's schedule in a target, and the parameters of its task features."""
     identity = Identity("ann@example.com", "ann")
     bundle = resolve(Path(ROOT), target=target, variables=variables, identity=identity)
     job: dict[str, Any] = bundle.jobs["feature_refresh"]

@@ -15,7 +15,7 @@ from tests.declared import ROOT
 from tests.framework.tasks.test_parameters import list_wheel_tasks
 
 OWN_SCHEMA = "${resources.schemas.flight_delays.id}"
-# What a task is told, but for values and settings: where each is to be.
+# Parameters of tasks that name a place, and what each is to be.
 PLACES = {
     "model": "${resources.registered_models.model.id}",
     "target": OWN_SCHEMA,

@@ -212,8 +212,14 @@ REFUSED: dict[str, tuple[dict[str, bytes | None], str]] = {
     "another form in a path": ({"src/flight-delays": b""}, r"^src/flight-delays: a path with"),
     "another spelling in a path": ({"src/FlightDelays": b""}, r"^src/FlightDelays:1: "),
     "a carriage return": ({"src/x": b"a\nb\r\n"}, r"^src/x:2: a carriage return"),
-    "a substitution that is gone": ({"src/a.yml": b"host:\n"}, r"^src/a\.yml: 'host: there' does not"),
-    "a substitution in no file": ({"src/a.yml": None}, r"\[substitutions\] src/a\.yml covers nothing"),
+    "a substitution that is gone": (
+        {"src/a.yml": b"host:\n"},
+        r"^src/a\.yml: 'host: there' does not",
+    ),
+    "a substitution in no file": (
+        {"src/a.yml": None},
+        r"\[substitutions\] src/a\.yml covers nothing",
+    ),
     "a record without an answer": ({"record.json": b"{}\n"}, r"^record\.json: .* does not occur"),
 }  # fmt: skip
 

@@ -4,11 +4,16 @@ TOOLS := .tools
 UV := $(shell command -v uv || echo $(TOOLS)/bin/uv)
 RUN := $(UV) run --no-sync
 
-# What is tested and what is typed.
-TESTS := tests
+# Folders of tests that need a second, and of those that start processes; what is typed.
+QUICK := tests/unit tests/problem/unit
+SLOW := tests/local tests/problem/local
 TYPED := src delivery tests
 # [option: serving]
 TYPED += examples
+# [end]
+
+# [root]
+include scaffold/repository.mk
 # [end]
 
 # What was brought is found by what builds and deploys, too.
@@ -21,7 +26,7 @@ export UV_COMPILE_BYTECODE := 1
 export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo notebook test lint format wheel integration plan release retrain compare clean
+.PHONY: help setup demo notebook test test-slow lint format wheel integration plan release retrain compare clean
 
 help: ## Show what there is to make.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +46,16 @@ demo: setup ## Two months of the whole lifecycle on the full data.
 notebook: setup ## Explore the tables in JupyterLab, on the laptop's workspace.
 	@$(RUN) --with jupyterlab laptop exec -- jupyter lab notebooks/exploration.ipynb
 
-test: setup ## The quick tests; with SLOW=1 all of them.
-	@$(RUN) pytest $(TESTS) $(if $(SLOW),,-m "not slow")
+# Files of tests are shared out among processes; a file's tests stay together.
+PYTEST = $(RUN) pytest -m "not nightly" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+    --durations=20
+WORKERS ?= 2
+
+test: setup ## The quick tests.
+	@$(PYTEST) $(wildcard $(QUICK))
+
+test-slow: setup ## The others that each change must pass, on laptop workspaces.
+	@$(PYTEST) $(wildcard $(SLOW))
 
 lint: setup ## Check format, style and types; changes nothing.
 	@$(RUN) ruff format --check .

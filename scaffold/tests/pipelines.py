@@ -40,7 +40,8 @@ STAGING = (
 ORDER = {
     "pull request": (
         "make lint",
-        "make test SLOW=1",
+        "make test",
+        "make test-slow",
         "make demo",
         "databricks bundle validate --strict -t test",
         "databricks bundle deploy -t test",

@@ -1,0 +1,296 @@
+"""This repository's bundle, deployed and run by the unmodified `databricks` CLI."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.serving import Route, ServedEntityInput, TrafficConfig
+from laptop import connection
+from laptop.state_dir import StateDir
+
+from flight_delays.config.serving import load_serving
+from flight_delays.lakehouse.endpoint import endpoint_name
+
+from tests import declared
+from tests.declared import ROOT, branch_of, catalog_of
+from tests.integration.runs import read_runs, write_runs
+
+SCHEMA = f"{catalog_of('test')}.pr_17{declared.SCHEMA}"
+MODEL = f"{SCHEMA}.pr_17model"
+ENDPOINT = endpoint_name(MODEL)
+# Whether there is an endpoint, as the project has it.
+ASKED_FOR = load_serving().endpoint
+
+# Where `make` has brought uv or the CLI, and where the uv is that runs the tests.
+BROUGHT = [str(ROOT / ".tools" / "bin"), str(Path(os.environ.get("UV", "")).parent)]
+PATH = os.pathsep.join([os.environ["PATH"], *BROUGHT])
+
+
+@dataclass(frozen=True)
+class Deployer:
+    """The CLI, over a copy of this repository and a workspace of its own."""
+
+    root: Path
+    there: connection.Connection
+    binary: str
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the CLI."""
+        return self.execute(self.binary, *arguments)
+
+    def execute(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command where the laptop is the one workspace that can be reached."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("DATABRICKS_", "BUNDLE"))}
+        return subprocess.run(
+            command,
+            cwd=self.root,
+            env={
+                **clean,
+                "PATH": PATH,
+                "HOME": str(self.root.parent),
+                "DATABRICKS_CONFIG_FILE": os.devnull,
+                "DATABRICKS_HOST": self.there.address,
+                "DATABRICKS_TOKEN": self.there.token,
+                "BUNDLE_VAR_service_principal": "laptop@localhost",
+                "BUNDLE_VAR_pull_request": "17",
+            },
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+
+    def integrate(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        """Run the integration tests as `make integration` does."""
+        command = [sys.executable, "-m", "pytest", "tests/integration", "--target=test"]
+        return self.execute(*command, "--junit-xml=reports/junit.xml", *flags)
+
+    def report(self) -> str:
+        """Return the report of the last call of the integration tests."""
+        return (self.root / "reports" / "integration.md").read_text()
+
+    def failures(self) -> list[str]:
+        """Return which tests of the results fail."""
+        done = self.integrate("--ignore=tests/integration/test_jobs.py")
+        assert done.returncode in (0, 1), done.stdout + done.stderr
+        return re.findall(r"^FAILED \S+::(\S+)", done.stdout, re.MULTILINE)
+
+    def retrain(self) -> str:
+        """Return what `make retrain` says."""
+        done = self.execute(sys.executable, "-m", "delivery", "retrain", "test")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def commit(self) -> None:
+        """Commit all that is in the copy."""
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+        for command in (["add", "-A"], ["commit", "-qm", "copy"]):
+            subprocess.run(["git", *identity, *command], cwd=self.root, check=True)
+
+    def succeed(self, *arguments: str) -> str:
+        """Run a command that must succeed, and return all it printed."""
+        done = self.call(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    @property
+    def workspace(self) -> WorkspaceClient:
+        """A client of the workspace that is deployed to."""
+        return WorkspaceClient(host=self.there.address, token=self.there.token)
+
+
+@pytest.fixture(scope="module")
+def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
+    """A copy of what is here, committed on main, whose hosts are the laptop."""
+    binary = shutil.which("databricks", path=PATH)
+    if binary is None:
+        reason = "The Databricks CLI is not here: docs.databricks.com/dev-tools/cli/install.html"
+        if os.environ.get("REQUIRE_DATABRICKS_CLI") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("deployed")
+    home = StateDir(folder / "workspace")
+    there = connection.open_workspace(home, [catalog_of(target) for target in ("test", "prod")])
+    root = folder / "project"
+    root.mkdir()
+    for name in (".gitignore", "databricks.yml", "Makefile", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, root)
+    for name in ("src", "resources", "notebooks", "delivery", "tests"):
+        shutil.copytree(ROOT / name, root / name)
+    bundle = root / "databricks.yml"
+    pinned = re.sub(r"host: .*", f"host: {there.address}", bundle.read_text())
+    bundle.write_text(pinned)
+    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=root, check=True)
+    deployer = Deployer(root, there, binary)
+    deployer.commit()
+    yield deployer
+    connection.stop(home)
+
+
+@pytest.fixture(scope="module")
+def integrated(deployer: Deployer) -> Deployer:
+    """A pull request's own copy, its integration tests passed, and a second version trained."""
+    deployer.succeed("bundle", "deploy", "-t", "test")
+    # As on an agent that ends early: the first call leaves a run that goes on, the second waits.
+    left = deployer.integrate("--minutes=0")
+    assert left.returncode == 0, left.stdout + left.stderr
+    assert " passed" not in left.stdout
+    assert deployer.report().startswith("## Integration on `test`: not over yet")
+    passed = deployer.integrate("--resume")
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    deployer.succeed("bundle", "run", "model_training", "-t", "test")
+    return deployer
+
+
+def test_a_job_that_fails_says_why_and_ends_with_an_exit_code(deployer: Deployer) -> None:
+    deployer.succeed("bundle", "deploy")
+    refused = deployer.call("bundle", "run", "model_training")
+    assert refused.returncode == 1
+    assert "Task train FAILED:" in refused.stderr
+    assert "Run the job feature_refresh first" in refused.stderr
+    deployer.succeed("bundle", "destroy", "--auto-approve")
+
+
+def test_integration_passes_on_the_laptop_and_reports(integrated: Deployer) -> None:
+    report = integrated.report()
+    checks = 17 if ASKED_FOR else 15
+    assert report.startswith(f"## Integration on `test`: all {checks} passed")
+    assert "| Champion | version 1 |" in report
+    assert re.search(r"\| `[a-z_]*auc` \| 0\.[6-8]\d+ \|", report)
+    assert 'failures="0"' in (integrated.root / "reports" / "junit.xml").read_text()
+    assert integrated.failures() == []
+
+
+def test_integration_that_is_resumed_starts_no_job_twice(integrated: Deployer) -> None:
+    (refresh,) = integrated.workspace.jobs.list(name="pr_17_feature_refresh")
+    runs = list(integrated.workspace.jobs.list_runs(job_id=refresh.job_id))
+    kept = read_runs(integrated.root / "reports" / "runs.json", "test")
+    assert [run.run_id for run in runs] == [kept["feature_refresh"]]
+
+
+def test_integration_that_is_resumed_says_why_a_run_failed(integrated: Deployer) -> None:
+    jobs = integrated.workspace.jobs
+    (training,) = jobs.list(name="pr_17_model_training")
+    assert training.job_id is not None
+    early = {"as_of": "2012-02-01"}
+    run = jobs.run_now(training.job_id, job_parameters=early).run_id
+    file = integrated.root / "reports" / "runs.json"
+    kept = file.read_text()
+    write_runs(file, "test", {"model_training": run})
+    failed = integrated.integrate("--resume", "-k", "trained")
+    file.write_text(kept)
+    assert failed.returncode == 1
+    assert re.search(rf"Run {run} did not succeed: http.*\n.*train: ", failed.stdout)
+
+
+def move_champion(workspace: WorkspaceClient, version: int) -> None:
+    workspace.registered_models.set_alias(MODEL, "Champion", version)
+
+
+def serve(workspace: WorkspaceClient, version: int) -> None:
+    entity = ServedEntityInput(
+        name=f"v{version}",
+        entity_name=MODEL,
+        entity_version=str(version),
+        workload_size="Small",
+        scale_to_zero_enabled=True,
+    )
+    routes = TrafficConfig([Route(served_model_name=f"v{version}", traffic_percentage=100)])
+    workspace.serving_endpoints.update_config_and_wait(
+        ENDPOINT, served_entities=[entity], traffic_config=routes
+    )
+
+
+SCORED = "test_champion_has_scored_each_of_the_latest_rows_once"
+SERVED = "test_champion_is_what_the_endpoint_serves"
+BREAKS = {
+    move_champion: [SCORED, SERVED] if ASKED_FOR else [SCORED],
+    **({serve: [SERVED]} if ASKED_FOR else {}),
+}
+
+
+@pytest.mark.parametrize(("break_it", "failing"), BREAKS.items())
+def test_integration_fails_when_the_champion_is_not_who_is_used(
+    integrated: Deployer,
+    break_it: Callable[[WorkspaceClient, int], None],
+    failing: list[str],
+) -> None:
+    break_it(integrated.workspace, 2)
+    failures = integrated.failures()
+    break_it(integrated.workspace, 1)
+    assert failures == failing
+
+
+def test_integration_fails_when_the_newest_version_does_not_challenge(
+    integrated: Deployer,
+) -> None:
+    integrated.workspace.registered_models.set_alias(MODEL, "Challenger", 1)
+    failures = integrated.failures()
+    integrated.workspace.registered_models.set_alias(MODEL, "Challenger", 2)
+    assert failures == ["test_newest_version_is_the_challenger"]
+
+
+def test_integration_fails_when_tables_hold_a_row_twice(integrated: Deployer) -> None:
+    for table in ("weather_features", "predictions"):
+        name = f"{SCHEMA}.{table}"
+        twice = f"INSERT INTO {name} SELECT * FROM {name} LIMIT 1"
+        integrated.workspace.statement_execution.execute_statement(twice, "laptop")
+    table_test = "test_table_has_rows_and_its_key_tells_them_apart"
+    assert integrated.failures() == [f"{table_test}[weather_features]", SCORED]
+
+
+def test_a_training_starts_only_when_what_it_rests_on_has_changed(integrated: Deployer) -> None:
+    assert "not started" in integrated.retrain()
+    for file, answer in (
+        ("README.md", "not started"),
+        ("resources/batch_inference.job.yml", "not started"),
+        ("src/flight_delays/conf/model.yml", "is started: its code changed since"),
+    ):
+        with (integrated.root / file).open("a") as text:
+            text.write("\n")
+        integrated.commit()
+        integrated.succeed("bundle", "deploy", "-t", "test")
+        assert answer in integrated.retrain(), file
+    (running,) = integrated.workspace.jobs.list_runs(active_only=True)
+    assert running.run_id is not None
+    integrated.workspace.jobs.cancel_run_and_wait(running.run_id)
+
+
+def test_teardown_and_destroy_leave_nothing(integrated: Deployer) -> None:
+    integrated.succeed("bundle", "run", "teardown", "-t", "test")
+    # Killed half-way it would be run again, on what is left.
+    integrated.succeed("bundle", "run", "teardown", "-t", "test")
+    workspace = integrated.workspace
+    catalog, schema = SCHEMA.split(".")
+    assert list(workspace.serving_endpoints.list()) == []
+    assert list(workspace.tables.list(catalog, schema)) == []
+    integrated.succeed("bundle", "destroy", "--auto-approve", "-t", "test")
+    assert list(workspace.jobs.list()) == []
+    assert list(workspace.registered_models.list()) == []
+    assert list(workspace.schemas.list(catalog)) == []
+
+
+@pytest.mark.parametrize(("target", "branch"), [(t, branch_of(t)) for t in ("staging", "prod")])
+def test_a_kept_target_is_deployed_as_its_own_service_principal_and_cannot_be_destroyed(
+    deployer: Deployer, target: str, branch: str
+) -> None:
+    subprocess.run(["git", "switch", "-q", "-C", branch], cwd=deployer.root, check=True)
+    deployer.succeed("bundle", "validate", "-t", target, "--strict")
+    deployer.succeed("bundle", "deploy", "-t", target)
+    plan = json.loads(deployer.call("bundle", "plan", "-t", target, "-o", "json").stdout)
+    assert {each["action"] for each in plan["plan"].values()} == {"skip"}
+    refused = deployer.call("bundle", "destroy", "-t", target, "--auto-approve")
+    assert refused.returncode == 1
+    assert "prevent_destroy" in refused.stderr
+    kept = deployer.workspace.schemas.get(f"{catalog_of(target)}.{declared.SCHEMA}")
+    assert kept.name == declared.SCHEMA
+    no_job = deployer.call("bundle", "run", "teardown", "-t", target)
+    assert no_job.returncode == 1
+    assert "teardown" in no_job.stderr

@@ -1,0 +1,308 @@
+"""What ingest writes, what it keeps apart and what it refuses, by sources of its own."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Laptop
+from tests.declared import catalog_of
+
+SCHEMA = f"{catalog_of('dev')}.intake"
+AS_OF = "2024-05-02"
+
+# Shops, dated by nothing, and their orders, both as a file has them.
+TASK = """
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from flight_delays.config.data_quality import DataQualityPolicy
+from flight_delays.spec.column_rules import ColumnRule
+from flight_delays.spec.tables import Source
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.lakehouse.errors import SchemaChangedError
+from flight_delays.lakehouse.watermarks import INGESTED, read_watermarks
+from flight_delays.tasks import ingest
+
+SCHEMA, CUT, REREAD = {schema!r}, {cut!r}, {reread!r}
+STEPS = json.loads(Path({rows!r}).read_text())
+LIMITS = {{"max_bad_rows": 2, "max_bad_share": 0.25, "max_age_hours": 48}}
+
+def at(row):
+    return datetime.fromisoformat(row[1] + "+00:00")
+
+def declare(name, columns, **more):
+    def read(spark, since, as_of, shift_days):
+        rows = step[name]
+        if REREAD is not None:
+            rows = [row for row in rows if not row[1] or since <= at(row) < as_of]
+        return spark.createDataFrame(rows, "id BIGINT, at STRING, price DOUBLE").select(*columns)
+    return Source(name=name, primary_keys=("id",), columns=columns, description=name,
+                  read=read, **more)
+
+SOURCES = (
+    declare("shops", {{"id": "BIGINT", "price": "DOUBLE"}}),
+    declare("orders", {{"id": "BIGINT", "at": "TIMESTAMP", "price": "DOUBLE"}},
+            rules={{"price": ColumnRule(min=0)}}, dated_by="at"),
+)
+
+# A session that dies, as by a power cut, when it is about to write the table named by CUT.
+class Spark:
+    def __init__(self, session):
+        self.session = session
+    def __getattr__(self, name):
+        return getattr(self.session, name)
+    def sql(self, statement, **more):
+        if CUT and statement.startswith(f"MERGE INTO {{SCHEMA}}.{{CUT}} "):
+            print("CUT", flush=True)
+            os._exit(0)
+        return self.session.sql(statement, **more)
+
+lakehouse = Lakehouse()
+lakehouse.spark = Spark(lakehouse.spark)
+policy = DataQualityPolicy.model_validate(
+    {{"reread_hours": REREAD or 0, "default": LIMITS, "sources": {{}}}}
+)
+for step in STEPS:
+    for statement in step["before"]:
+        lakehouse.spark.sql(statement)
+    parameters = ingest.IngestParameters(target=SCHEMA, as_of=step["as_of"], shift_days=0)
+    try:
+        ingest.run(parameters, lakehouse, SOURCES, policy)
+    except (ingest.DataQualityError, SchemaChangedError) as error:
+        print("REFUSED", error)
+    if REREAD is not None:
+        ids = lakehouse.spark.sql(f"SELECT id FROM {{SCHEMA}}.orders ORDER BY id").collect()
+        marks = read_watermarks(lakehouse.spark, f"{{SCHEMA}}.watermarks", INGESTED)
+        left = [[row.id for row in ids], {{name: str(at)[:-6] for name, at in marks.items()}}]
+        print("LEFT", json.dumps(left), flush=True)
+"""
+TABLES = {
+    "orders": ("id", "price"),
+    "shops": ("id",),
+    "quarantine": ("source", "row_key", "reason", "outcome", "content", "as_of", "first_seen"),
+}
+STANDING = """
+import json
+from databricks.sdk.runtime import spark
+
+found = {{}}
+for table, columns in {tables!r}.items():
+    rows = spark.table(f"{schema}.{{table}}").select(*columns).orderBy(*columns).collect()
+    found[table] = [[str(value) for value in row] for row in rows]
+print(json.dumps(found))
+"""
+SHOPS = [(1, None, 1.0), (2, None, 2.0)]
+
+
+Step = dict[str, Any]
+
+
+def step(
+    as_of: str, orders: list[Any], shops: list[Any] = SHOPS, before: tuple[str, ...] = ()
+) -> Step:
+    """Describe a run: the rows that there are, and SQL to run before it."""
+    return {"as_of": as_of, "orders": orders, "shops": shops, "before": before}
+
+
+def order(number: int, price: float | None = 5.0, at: str = "2024-05-01 12:00:00") -> Any:
+    return (number, at, price)
+
+
+@dataclass(frozen=True)
+class SourceStats:
+    """Ingest into a schema, of rows that a test gives."""
+
+    laptop: Laptop
+    rows: Path
+    schema: str = SCHEMA
+
+    def run(
+        self, orders: list[Any], shops: list[Any] = SHOPS, as_of: str = AS_OF, cut: str = ""
+    ) -> str:
+        """Run ingest on rows that are read whatever the span, and return what it printed."""
+        return self._run([step(as_of, orders, shops)], cut, None)
+
+    def run_spans(self, *steps: Step, reread: int = 0, cut: str = "") -> tuple[str, list[Any]]:
+        """Run ingest step by step on the rows of each span and some hours before it.
+
+        Returns:
+            What it printed, and after each step the orders there are and the watermarks.
+        """
+        printed = self._run(list(steps), cut, reread)
+        left = [line for line in printed.splitlines() if line.startswith("LEFT ")]
+        return printed, [json.loads(line.removeprefix("LEFT ")) for line in left]
+
+    def _run(self, steps: list[Step], cut: str, reread: int | None) -> str:
+        self.rows.write_text(json.dumps(steps))
+        code = TASK.format(schema=self.schema, rows=str(self.rows), cut=cut, reread=reread)
+        return self.laptop.execute(code)
+
+    def tables(self) -> dict[str, list[tuple[str, ...]]]:
+        """Return what is in each table."""
+        printed = self.laptop.execute(STANDING.format(schema=self.schema, tables=TABLES))
+        return {table: [tuple(row) for row in rows] for table, rows in json.loads(printed).items()}
+
+
+@pytest.fixture(scope="module")
+def intake(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> SourceStats:
+    assert laptop.call("up").returncode == 0
+    catalog, schema = SCHEMA.split(".")
+    laptop.execute(
+        "from databricks.sdk import WorkspaceClient; "
+        f"[WorkspaceClient().schemas.create(name, {catalog!r}) for name in "
+        f"({schema!r}, 'late', 'killed_before_orders', 'killed_before_watermarks', 'changed')]"
+    )
+    return SourceStats(laptop, tmp_path_factory.mktemp("intake") / "rows.json")
+
+
+def test_what_is_bad_is_kept_apart_once_and_let_in_when_it_is_corrected(
+    intake: SourceStats,
+) -> None:
+    good = [order(number) for number in range(1, 7)]
+    bad = [order(7, -1.0), order(8, 5.0, "soon")]
+    printed = intake.run([*good, good[0], *bad])
+    assert '1 x price is below 0, as {"id":7}' in printed
+    assert [line.split()[:5] for line in printed.splitlines() if line.startswith("orders")] == [
+        ["orders", "6", "6", "1", "2"]
+    ]
+    first = intake.tables()
+    assert [number for number, _ in first["orders"]] == ["1", "2", "3", "4", "5", "6"]
+    assert [row[:4] for row in first["quarantine"]] == [
+        ("orders", '{"id":7}', "price is below 0", "left out"),
+        ("orders", '{"id":8}', "at is no TIMESTAMP", "left out"),
+    ]
+    assert json.loads(first["quarantine"][1][4]) == {"id": 8, "at": "soon", "price": 5.0}
+
+    intake.run([*good, good[0], *bad])
+    assert intake.tables() == first, "run again, it adds nothing twice"
+
+    intake.run([*good, order(7, 1.0), bad[1]])
+    then = intake.tables()
+    assert then["orders"] == [*first["orders"], ("7", "1.0")]
+    assert then["quarantine"] == first["quarantine"]
+
+
+@pytest.mark.parametrize(
+    ("orders", "as_of", "words", "refused"),
+    [
+        (
+            [order(20), *(order(number, -3.0) for number in (21, 22, 23))],
+            AS_OF,
+            ["orders: 3 of 4 new rows are bad (75.00%)", '3 x price is below 0, as {"id":21}'],
+            ['{"id":21}', '{"id":22}', '{"id":23}'],
+        ),
+        (
+            [order(30), order(31, -3.0)],
+            "2024-05-09",
+            ["orders: the newest row is of 2024-05-01T12:00:00+00:00, 180"],
+            ['{"id":31}'],
+        ),
+        ([order(40)], "2024-05-09", ["orders: the newest row is of 2024-05-01"], []),
+    ],
+)
+def test_what_is_too_bad_or_too_old_stops_ingest_each_time_and_lets_no_row_in(
+    intake: SourceStats, orders: list[Any], as_of: str, words: list[str], refused: list[str]
+) -> None:
+    intake.run([order(1)])
+    before = intake.tables()
+    for _ in range(2):
+        printed = intake.run(orders, [*SHOPS, (3, None, 3.0)], as_of)
+        assert "REFUSED no row was let in." in printed
+        assert all(word in printed for word in [*words, f"{SCHEMA}.quarantine", "conf/intake.yml"])
+        after = intake.tables()
+        kept = [row for row in after.pop("quarantine") if row not in before["quarantine"]]
+        assert [(row[1], row[3]) for row in kept] == [(key, "refused") for key in refused]
+        assert after == {table: rows for table, rows in before.items() if table != "quarantine"}
+
+
+def test_killed_after_quarantine_and_before_the_table_it_loses_nothing_and_doubles_nothing(
+    intake: SourceStats,
+) -> None:
+    orders = [order(60), order(61), order(62, -1.0)]
+    before = intake.tables()
+    assert intake.run(orders, cut="orders").endswith("CUT\n")
+    between = intake.tables()
+    (kept,) = (row for row in between["quarantine"] if row not in before["quarantine"])
+    assert kept[:4] == ("orders", '{"id":62}', "price is below 0", "left out")
+    assert between["orders"] == before["orders"]
+    intake.run(orders)
+    after = intake.tables()
+    assert after["orders"] == [*before["orders"], ("60", "5.0"), ("61", "5.0")]
+    assert after["quarantine"] == between["quarantine"]
+
+
+def in_schema(intake: SourceStats, name: str) -> SourceStats:
+    """Return ingest into a schema without tables."""
+    return replace(intake, schema=f"{catalog_of('dev')}.{name}")
+
+
+def test_spans_bring_the_rows_that_one_would_and_those_late_by_less_than_is_read_again(
+    intake: SourceStats,
+) -> None:
+    times = ["00:00:00", "09:59:59", "10:00:00", "11:30:00", "12:00:00"]
+    orders = [order(number, at=f"2024-05-01 {time}") for number, time in enumerate(times)]
+    late = [order(10, at="2024-05-01 09:00:00"), order(11, at="2024-05-01 07:59:59")]
+    after = order(12, at="2024-05-02 09:30:00")
+    _, left = in_schema(intake, "late").run_spans(
+        step("2024-05-01T10:00:00", orders),
+        step("2024-05-01T11:00:00", orders),
+        step("2024-05-01T11:00:00", orders + late),
+        step("2024-05-01T12:00:01", orders + late),
+        # A day without orders: the newest is one that was written before.
+        step("2024-05-02T12:00:00", orders + late),
+        # As of an instant that has passed, what comes late is written, and the watermark stays.
+        step("2024-05-02T10:00:00", [*orders, after]),
+        reread=3,
+    )
+    assert [ids for ids, _ in left] == [
+        [0, 1],
+        [0, 1, 2],
+        [0, 1, 2, 10],
+        [0, 1, 2, 3, 4, 10],
+        [0, 1, 2, 3, 4, 10],
+        [0, 1, 2, 3, 4, 10, 12],
+    ]
+    marks = ["05-01 10:00:00", "05-01 11:00:00", "05-01 11:00:00", "05-01 12:00:01"]
+    marks += ["05-02 12:00:00", "05-02 12:00:00"]
+    expected = [dict.fromkeys(("orders", "shops"), f"2024-{mark}") for mark in marks]
+    assert [found for _, found in left] == expected
+
+
+@pytest.mark.parametrize("cut", ["orders", "watermarks"])
+def test_killed_before_the_watermark_it_reads_the_span_again(intake: SourceStats, cut: str) -> None:
+    killed = in_schema(intake, f"killed_before_{cut}")
+    first, second = order(1, at="2024-05-01 09:00:00"), order(2, at="2024-05-01 10:30:00")
+    meanwhile = order(3, at="2024-05-01 10:15:00")
+    killed.run_spans(step("2024-05-01T10:00:00", [first]))
+    printed, left = killed.run_spans(step("2024-05-01T11:00:00", [first, second]), cut=cut)
+    assert printed.endswith("CUT\n")
+    assert left == []
+    _, ((ids, marks),) = killed.run_spans(step("2024-05-01T11:30:00", [first, second, meanwhile]))
+    assert ids == [1, 2, 3]
+    assert set(marks.values()) == {"2024-05-01 11:30:00"}
+
+
+def test_a_table_of_another_shape_is_refused_before_anything_is_written(
+    intake: SourceStats,
+) -> None:
+    changed = in_schema(intake, "changed")
+    table = f"{changed.schema}.orders"
+    another = (f"DROP TABLE {table}", f"CREATE TABLE {table} (id BIGINT, price STRING) USING DELTA")
+    shops = [*SHOPS, (3, None, 3.0)]
+    printed, left = changed.run_spans(
+        step(AS_OF, [order(1, -3.0)]),
+        step(AS_OF, [order(1)]),
+        step(AS_OF, [order(1), order(2)], shops, another),
+    )
+    assert "orders: there is no sound row" in printed
+    assert (
+        f"REFUSED Table {table} needs at timestamp, price double; it has id bigint, price string. "
+        "Delete or rename the table, then run feature_refresh" in printed
+    )
+    assert [ids for ids, _ in left] == [[], [1], []]
+    (rows,) = changed.laptop.sql(f"SELECT count(*) AS shops FROM {changed.schema}.shops")
+    assert rows["shops"] == str(len(SHOPS))

@@ -1,0 +1,79 @@
+"""Feature tables of another deployment are read; each job writes to its own schema alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pyspark.sql import SparkSession
+
+from flight_delays.lakehouse.errors import TableMissingError, TableUnreadableError
+from flight_delays.lakehouse.tables import require_readable
+from flight_delays.tasks.datasets import advise, require_source
+
+from tests.declared import ROOT
+from tests.framework.unit.tasks.test_parameters import list_wheel_tasks
+
+OWN_SCHEMA = "${resources.schemas.flight_delays.id}"
+# Parameters of tasks that name a place, and what each is to be.
+PLACES = {
+    "model": "${resources.registered_models.model.id}",
+    "target": OWN_SCHEMA,
+    "experiment": "${resources.experiments.training.name}",
+    "source": "${var.source_catalog}.${var.source_schema}",
+}
+WRITERS = ("ingest", "features", "publish", "teardown")
+
+
+def read_tasks() -> list[dict[str, Any]]:
+    jobs = [yaml.safe_load(path.read_text()) for path in (ROOT / "resources").glob("*.job.yml")]
+    return list(list_wheel_tasks(jobs))
+
+
+def read_parameters(task: dict[str, Any]) -> dict[str, str]:
+    told = (parameter.removeprefix("--").partition("=") for parameter in task["parameters"])
+    return {name: value for name, _, value in told}
+
+
+def test_only_the_source_is_another_deployment_s() -> None:
+    seen = set()
+    for task in read_tasks():
+        for name, value in read_parameters(task).items():
+            if name in PLACES:
+                assert value == PLACES[name], task["entry_point"]
+                seen.add(name)
+            else:
+                assert "source_catalog" not in value
+    assert seen == set(PLACES)
+
+
+def test_tasks_that_write_tables_of_sources_and_features_know_no_source() -> None:
+    told = {task["entry_point"]: read_parameters(task) for task in read_tasks()}
+    assert {"ingest", "features", "teardown"} <= told.keys()
+    for entry_point in WRITERS:
+        assert "source" not in told.get(entry_point, {})
+
+
+def test_one_s_own_tables_are_to_be_filled_and_another_s_to_be_looked_up() -> None:
+    own = advise("dev.mine", "dev.mine.model")
+    assert own == "Run the job feature_refresh first, with the same as_of."
+    others = advise("prod.zoo", "dev.mine.model")
+    assert "feature_refresh" not in others
+    assert "source_catalog and source_schema name prod.zoo" in others
+    assert "USE CATALOG on prod, and USE SCHEMA and SELECT on zoo" in others
+
+
+def test_a_source_that_is_not_there_is_refused_with_its_first_table(spark: SparkSession) -> None:
+    with pytest.raises(TableMissingError, match=r"Table nowhere\.at_all\.\w+ does not exist. The"):
+        require_source(spark, "nowhere.at_all", "dev.mine.model")
+
+
+def test_a_table_that_cannot_be_read_is_refused_with_the_reason(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    spark.sql(f"CREATE TABLE sealed (a INT) USING DELTA LOCATION '{tmp_path / 'sealed'}'")
+    require_readable(spark, "sealed", "Ask its owner.")
+    for file in sorted((tmp_path / "sealed").rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    with pytest.raises(TableUnreadableError, match=r"(?s)Table sealed .* be read: .+ Ask its own"):
+        require_readable(spark, "sealed", "Ask its owner.")

@@ -1,0 +1,48 @@
+"""Features of a whole year are those that an independent account finds."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from flight_delays.problem.features import AIRCRAFT_FEATURES
+from flight_delays.problem.model import CATEGORIES, NUMBERS, SPINE_FEATURES
+from flight_delays.problem.sources import NO_AIRCRAFT
+
+from tests.problem.conftest import Tables, look_up, read_sources
+from tests.problem.oracle import expected_features, found_at
+
+
+@pytest.mark.parametrize("shift_days", [0, pytest.param(13 * 364, marks=pytest.mark.nightly)])
+def test_features_agree_with_an_independent_account_of_what_was_known(
+    compute: Callable[[Tables, datetime], Tables], shift_days: int
+) -> None:
+    shift = timedelta(days=shift_days)
+    as_of = datetime(2014, 1, 2, tzinfo=UTC) + shift
+    facts = read_sources(as_of, shift_days)
+    flights = facts["flights"]
+    decided = flights["decision_at"] - shift
+    sampled = pd.concat(
+        [
+            flights.sample(300, random_state=20130101),
+            flights.head(40),
+            flights[decided.dt.minute == 0].sample(40, random_state=1),
+            flights[flights["tailnum"] == NO_AIRCRAFT].sample(20, random_state=2),
+            flights[decided.between("2013-03-10", "2013-03-11")].sample(50, random_state=3),
+            flights[decided.between("2013-11-03", "2013-11-04")].sample(50, random_state=4),
+        ],
+        ignore_index=True,
+    )
+    found = look_up(sampled, compute(facts, as_of))
+    expected = expected_features(found[["flight_id", "features_at"]], shift_days)
+    if not shift_days:
+        assert found["features_at"].tolist() == [found_at(name) for name in found["flight_id"]]
+    assert {*expected} == {*CATEGORIES, *NUMBERS} - {*SPINE_FEATURES}
+    sometimes_unknown = ["route_landed_14d", "origin_landed_3h", "pressure", "year_built"]
+    assert expected[sometimes_unknown].isna().any().all()
+    for column in NUMBERS:
+        account = expected[column].astype("float64")
+        pd.testing.assert_series_equal(found[column], account, rtol=1e-12)
+    for column in AIRCRAFT_FEATURES.categorical:
+        assert found[column].fillna("").tolist() == expected[column].fillna("").tolist()

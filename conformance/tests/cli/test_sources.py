@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from conformance.tests.cli.test_resolution import describe, find_differences
 from laptop.bundle import resolve
 
+from conformance.tests.cli.test_resolution import describe, find_differences
 from conformance.tests.deployments import DEV, Deployment, Open
 
 SOURCE = {"source_catalog": "prod", "source_schema": "flight_delays", "as_of": ""}

@@ -6,50 +6,76 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from laptop import connection
 from laptop.state_dir import StateDir
 
 from scaffold.sentinel import PROJECT_NAME
+from scaffold.tests.documents import list_commands
 from scaffold.tests.rendering import Renderer
-from scaffold.tests.repositories import add_all, list_commands
+from scaffold.tests.repositories import add_all
 from scaffold.trees import write_tree
 
 # Run by their own tests or by the CI entry, or never ending.
-ELSEWHERE = re.compile(r"^(make |databricks |uv run laptop ui)")
+ELSEWHERE = re.compile(r"^(make (?!compare)|databricks |uv run laptop ui)")
+# The steps start where the demo ends: November known, and scored.
+DECEMBER = "as_of=2013-12-01"
 
 
-def test_commands_of_the_documents_run_in_their_order(project: Path, tmp_path: Path) -> None:
-    readme, features, steps = (
-        [line for line in commands_of(project / document) if not ELSEWHERE.match(line)]
-        for document in ("README.md", "docs/features.md", "docs/first-steps.md")
-    )
-    # The steps start where the demo ends: November known, and scored.
-    lines = [
-        "uv run laptop run feature_refresh --params as_of=2013-12-01",
-        *readme,
-        *features,
-        "uv run laptop run batch_inference --params as_of=2013-12-01",
-        *steps,
-    ]
+@pytest.fixture
+def project(renderer: Renderer, tmp_path: Path) -> Path:
+    """Return the project of this repository's own answers."""
+    write_tree(renderer.render(renderer.own), tmp_path)
+    root = tmp_path / renderer.own[PROJECT_NAME]
+    add_all(root)
+    return root
+
+
+def select_commands(document: Path) -> list[str]:
+    """Return the commands of a page that are run here."""
+    return [line for line in list_commands(document) if not ELSEWHERE.match(line)]
+
+
+def run(lines: list[str], project: Path) -> None:
+    """Run commands one after another on a new workspace; each must succeed."""
     # The tests' own environment stands for `uv run`, and for what `make setup` installs.
     script = "\n".join(
         line.replace("uv run ", "").replace("make ", "make -o setup RUN= ") for line in lines
     )
-    tools = Path(sys.executable).parent
-    done = subprocess.run(
-        ["sh", "-eux", "-c", script],
-        cwd=project,
-        env={
-            **os.environ,
-            "LAPTOP_HOME": str(tmp_path / "home"),
-            "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-        },
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    connection.stop(StateDir(tmp_path / "home"))
+    home, tools = project.parent / "home", Path(sys.executable).parent
+    try:
+        done = subprocess.run(
+            ["sh", "-eux", "-c", script],
+            cwd=project,
+            env={
+                **os.environ,
+                "LAPTOP_HOME": str(home),
+                "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        connection.stop(StateDir(home))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_commands_of_the_readme_run(project: Path) -> None:
+    readme = select_commands(project / "README.md")
     assert len(readme) >= 4
+    run(readme, project)
+
+
+@pytest.mark.nightly
+def test_commands_of_the_pages_run_in_their_order(project: Path) -> None:
+    features = select_commands(project / "docs" / "features.md")
+    steps = select_commands(project / "docs" / "first-steps.md")
     assert len(features) >= 4
     assert len(steps) >= 4
-    assert done.returncode == 0, done.stdout + done.stderr
+    refreshed, scored = (
+        f"uv run laptop run {job} --params {DECEMBER}"
+        for job in ("feature_refresh", "batch_inference")
+    )
+    readme = select_commands(project / "README.md")
+    run([refreshed, *readme, *features, scored, *steps], project)

@@ -1,4 +1,4 @@
-"""What the documents tell people to do, done; what they point to, there."""
+"""Documents name what there is."""
 
 import re
 import shlex
@@ -9,12 +9,10 @@ import pytest
 from conformance.tests.projects import ROOT
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
 from scaffold.sentinel import PROJECT_NAME
+from scaffold.tests.documents import list_commands
 from scaffold.tests.rendering import Renderer
 from scaffold.tests.repositories import add_all
 from scaffold.trees import write_tree
-
-# Run by their own tests or by the CI entry, or never ending.
-ELSEWHERE = re.compile(r"^(make (?!compare)|databricks |uv run laptop ui)")
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +34,6 @@ def list_documents(folder: Path) -> list[Path]:
     return [path for pattern in patterns for path in folder.glob(pattern)]
 
 
-def commands_of(document: Path) -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", document.read_text(), re.DOTALL)
-    lines = [line.strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
-
-
 def test_links_of_documents_lead_somewhere(folder: Path) -> None:
     documents = list_documents(folder)
     assert len(documents) >= 9
@@ -55,7 +47,7 @@ def test_make_targets_that_documents_name_exist(project: Path) -> None:
     named = {
         target
         for document in list_documents(project)
-        for line in commands_of(document)
+        for line in list_commands(document)
         if line.startswith("make ")
         for target in shlex.split(line)[1:]
         if "=" not in target

@@ -10,8 +10,8 @@ from ..config.serving import load_serving
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.endpoint import Size
 from ..lakehouse.errors import LakehouseError
+from ..lakehouse.model_logging import read_predictions
 from ..lakehouse.online_store import require_online, require_online_store
-from ..lakehouse.predictions import read_predictions
 from ..lakehouse.registry import parse_model_uri, read_aliases, read_version, set_alias, tag_version
 from ..lakehouse.rollout import roll_out
 from ..problem import PROBLEM

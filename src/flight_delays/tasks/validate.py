@@ -11,7 +11,7 @@ from ..evaluation.errors import UnusableInputError
 from ..evaluation.freshness import Freshness, measure_figures
 from ..evaluation.metrics import largest_difference
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.predictions import write_predictions
+from ..lakehouse.model_logging import write_predictions
 from ..lakehouse.registry import (
     parse_model_uri,
     read_aliases,

@@ -72,7 +72,7 @@ def describe(done: Update) -> str:
     else:
         lines += ["", done.changes, "", "Next: `make lint test`, then open a pull request."]
     lines.append(
-        f"If it is deployed, read CHANGELOG.md of the template at {done.new.tag} first: it has the "
-        "steps that a deployed project needs."
+        f"If it is deployed, read CHANGELOG.md of the template at {done.new.tag} before you merge: "
+        "it has the steps that a deployed project needs."
     )
     return "\n".join(lines)

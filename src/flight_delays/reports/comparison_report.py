@@ -9,11 +9,10 @@ from ..evaluation.figures import format_figure
 from ..evaluation.observations import FloatArray
 from ..evaluation.side_by_side import SideBySide, SliceSideBySide
 from ..promotion.decide import CHAMPION
-from ..promotion.decisions import Decision, Keep, Promote
+from ..promotion.decisions import Decision
 from .outcomes import draw_calibration, trace_calibration
-from .plots import Bar, Plot, draw_bars
+from .plots import Bar, Plot, draw_bars, draw_gain
 from .templating import Rows, render
-from .validation_report import draw_gain
 
 HEADS = ("Challenger", CHAMPION, "Better")
 NAMES = {"challenger": "Challenger", "champion": CHAMPION, None: ""}
@@ -34,7 +33,7 @@ class ComparedVersion:
     as_of: datetime | None
 
     def __str__(self) -> str:
-        """Says which it is."""
+        """Return its name in words."""
         as_of = f"{self.as_of:%Y-%m-%d %H:%M} UTC" if self.as_of else "an instant not recorded"
         return f"version {self.version} of {self.model}, trained as of {as_of}"
 
@@ -44,19 +43,19 @@ class ComparisonReport:
     """All that is shown of two models.
 
     Attributes:
-        challenger: The one that is tried.
+        challenger: The candidate for promotion.
         champion: The one in use elsewhere.
         compared_at: When they were compared.
-        rows: On which rows, in words.
+        rows: The rows they were compared on, in words.
         number: The number that the challenger would have beside the champion.
-        decision: What the gate that made the champion would decide.
+        decision: The expected decision of the champion's gate.
         asked: What the lower bound of the gain must exceed.
-        comparisons: How both did by each loss; the first is the policy's, and decides.
+        comparisons: The comparison by each loss; the first is the policy's, and decides.
         metrics: Every metric of both.
         slices: The policy's metric of both within each slice.
-        labels: What happened.
-        predictions: What the challenger predicted.
-        incumbent: What the champion predicted.
+        labels: The labels.
+        predictions: The challenger's predictions.
+        incumbent: The champion's predictions.
     """
 
     challenger: ComparedVersion
@@ -76,7 +75,7 @@ class ComparisonReport:
 
 def write_comparison(report: ComparisonReport) -> str:
     """Return the comparison as plain text."""
-    return render("comparison.txt.j2", **_gather(report))
+    return render("comparison.txt.j2", report=report, **_list_tables(report))
 
 
 def write_comparison_page(report: ComparisonReport) -> str:
@@ -85,8 +84,8 @@ def write_comparison_page(report: ComparisonReport) -> str:
     labels = report.labels
     return render(
         "comparison.html.j2",
-        **_gather(report),
-        promoted=isinstance(report.decision, Promote),
+        report=report,
+        **_list_tables(report),
         intervals=[draw_gain(first, report.asked), *(draw_gain(each, 0.0) for each in others)],
         calibration=draw_calibration(
             "On the diagonal is best",
@@ -99,74 +98,12 @@ def write_comparison_page(report: ComparisonReport) -> str:
     )
 
 
-def _gather(report: ComparisonReport) -> Mapping[str, object]:
-    """Return what text and page both show."""
-    name = report.slices[0].contrast.metric.name if report.slices else ""
-    return {
-        "report": report,
-        "decision": name_decision(report),
-        "caution": find_caution(report),
-        "advice": suggest_step(report.decision),
-        "metrics": (
-            ("Metric", *HEADS),
-            [
-                (_name(each.metric.name, each.metric.unit), *_show_both(each))
-                for each in report.metrics
-            ],
-        ),
-        "gains": (("Gain in", "Gain", "Low", "High", "Confidence"), list_gains(report)),
-        "slices": (
-            (f"{name} in", "Rows", *HEADS),
-            [
-                (f"{each.column} = {each.value}", f"{each.rows:,}", *_show_both(each.contrast))
-                for each in report.slices
-            ],
-        ),
-    }
-
-
-def name_decision(report: ComparisonReport) -> str:
-    """Return the expected decision in a sentence."""
-    would = "reject it"
-    if isinstance(report.decision, Promote):
-        would = "promote it"
-    elif isinstance(report.decision, Keep):
-        would = f"keep the {CHAMPION}"
-    return f"As version {report.number} of {report.champion.model} the gate would {would}."
-
-
-def find_caution(report: ComparisonReport) -> str:
-    """Return why the figures may be biased; "" where they are not."""
-    challenger, champion = report.challenger.as_of, report.champion.as_of
-    if challenger and champion and champion <= challenger:
-        return ""
-    known = "was trained later" if challenger and champion else "may have been trained later"
-    return (
-        f"The {CHAMPION} {known}, and then on these rows too: its figures are biased upwards. "
-        "Train as of a later instant for a fair comparison."
-    )
-
-
-def suggest_step(decision: Decision) -> str:
-    """Return what to do next."""
-    match decision:
-        case Promote():
-            return (
-                "Nothing was promoted; code is promoted, not models. Open a pull request: "
-                f"model_training then runs where the {CHAMPION} is, and its own gate decides."
-            )
-        case Keep():
-            return (
-                f"The {CHAMPION} is as good, or nearly so: look where the slices differ, add "
-                "training rows or features, train and compare again."
-            )
-        case _:
-            return "Correct what the reason names, then compare again."
-
-
-def list_gains(report: ComparisonReport) -> Rows:
-    """Return the gain by each loss with its interval."""
-    return [
+def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], Rows]]:
+    """Return heads and rows of metrics, gains and slices."""
+    metrics = [
+        (_name(each.metric.name, each.metric.unit), *_format_both(each)) for each in report.metrics
+    ]
+    gains = [
         (
             _name(each.loss, each.unit),
             *map(format_figure, (each.gain, each.low, each.high)),
@@ -174,6 +111,16 @@ def list_gains(report: ComparisonReport) -> Rows:
         )
         for each in report.comparisons
     ]
+    slices = [
+        (f"{each.column} = {each.value}", f"{each.rows:,}", *_format_both(each.contrast))
+        for each in report.slices
+    ]
+    metric = report.slices[0].contrast.metric.name if report.slices else ""
+    return {
+        "metrics": (("Metric", *HEADS), metrics),
+        "gains": (("Gain in", "Gain", "Low", "High", "Confidence"), gains),
+        "slices": ((f"{metric} in", "Rows", *HEADS), slices),
+    }
 
 
 def draw_differences(report: ComparisonReport) -> list[Plot]:
@@ -201,7 +148,7 @@ def _name(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit else name
 
 
-def _show_both(contrast: SideBySide) -> tuple[str, str, str]:
+def _format_both(contrast: SideBySide) -> tuple[str, str, str]:
     return (
         format_figure(contrast.challenger),
         format_figure(contrast.champion),

@@ -12,6 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import ArrayLike
 
+from ..evaluation.bootstrap import Comparison
 from ..evaluation.figures import format_figure
 from ..evaluation.observations import FloatArray
 
@@ -184,20 +185,23 @@ def spread_dots(swarm: Swarm, step: float) -> Mapping[Colour, FloatArray]:
     return dict(zip(swarm.dots, np.split(moved, ends), strict=True))
 
 
-def draw_interval(title: str, low: float, middle: float, high: float, threshold: float) -> Plot:
-    """Draw a figure between its bounds, with lines at 0 and at the threshold."""
-    colour: Colour = "good" if low > threshold else "bad" if high <= threshold else "first"
+def draw_gain(found: Comparison, threshold: float) -> Plot:
+    """Draw the gain in a loss within its interval, with lines at 0 and at the threshold."""
+    colour: Colour = (
+        "good" if found.low > threshold else "bad" if found.high <= threshold else "first"
+    )
 
     def paint(axes: "Axes") -> None:
-        axes.plot([low, high], [0, 0], color=COLOURS[colour], linewidth=4, solid_capstyle="round")
-        axes.plot([middle], [0], "o", color=COLOURS[colour], markersize=8)
+        interval = [found.low, found.high]
+        axes.plot(interval, [0, 0], color=COLOURS[colour], linewidth=4, solid_capstyle="round")
+        axes.plot([found.gain], [0], "o", color=COLOURS[colour], markersize=8)
         axes.axvline(0, color=COLOURS["line"], linewidth=1)
         axes.axvline(threshold, color=COLOURS["ink"], linestyle="--", linewidth=1)
         axes.set(yticks=[], ylim=(-1, 1))
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
 
-    return _draw(title, 0.9, paint)
+    return _draw(f"Gain in {found.loss}: to the right is better", 0.9, paint)
 
 
 def _label_rows(axes: "Axes", labels: Sequence[str]) -> None:

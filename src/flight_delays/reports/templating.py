@@ -1,7 +1,6 @@
 """Templates of pages, of the text of a comparison and of the model card."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -25,12 +24,13 @@ def _make_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": format_figure, "grid": _format_grid, "instant": _show_instant}
+    environment.filters |= {
+        "figure": format_figure,
+        "grid": _format_grid,
+        "instant": lambda instant: f"{instant:%Y-%m-%d %H:%M} UTC",
+        "percent": lambda share: f"{100 * share:g} %",
+    }
     return environment
-
-
-def _show_instant(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
 def _format_grid(table: tuple[Sequence[str], Rows]) -> str:

@@ -1,6 +1,6 @@
 """The page of a validation: the verdict, its checks, and plots of the held-out rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,15 +11,13 @@ from ..config.policy import Policy, Slices
 from ..evaluation.bootstrap import Comparison
 from ..evaluation.curves import SliceFigure, measure_slices
 from ..evaluation.errors import UnusableInputError
-from ..evaluation.figures import format_figure
 from ..evaluation.freshness import Freshness
 from ..evaluation.model_types import ModelType
-from ..evaluation.observations import FloatArray
 from ..promotion.checks import Check
-from ..promotion.decisions import Failed, Verdict
+from ..promotion.decisions import Verdict
 from .outcomes import draw_outcomes
-from .plots import Bar, Plot, draw_bars, draw_interval
-from .templating import Rows, render
+from .plots import Bar, Plot, draw_bars, draw_gain
+from .templating import render
 
 # The start of a check's name; what to look at where it does not hold.
 REMEDIES = (
@@ -101,63 +99,32 @@ class Report:
 
 def write_report(report: Report) -> str:
     """Return the page as HTML that loads nothing from elsewhere."""
-    outcomes, flaw, found = None, "", []
+    policy = report.policy.validation.slices
+    outcomes, flaw, slices = None, "", []
     try:
         labels, predictions = report.model_type.read(report.labels, report.predictions)
     except UnusableInputError as error:
         flaw = str(error)
     else:
         outcomes = draw_outcomes(report.model_type, labels, predictions)
-        found = measure_report_slices(report, labels, predictions)
+        slices = measure_slices(
+            labels,
+            predictions,
+            {c: v for c, v in report.slices.items() if np.shape(v) == labels.shape},
+            metric=report.model_type.require_metric(policy.metric),
+            min_rows=policy.min_rows,
+        )
+    compared = report.incumbent.comparison
     return render(
         "validation.html.j2",
         report=report,
-        passed=not isinstance(report.verdict, Failed),
-        outlook=describe_outlook(report),
-        steps=list_steps(report),
-        interval=draw_gain(report.incumbent.comparison, report.incumbent.asked),
-        freshness=list_freshness(report.freshness),
+        remedy=find_remedy,
+        interval=compared and draw_gain(compared, report.incumbent.asked),
         outcomes=outcomes,
         flaw=flaw,
-        slices=tabulate_slices(found),
-        slice_plots=draw_slices(found, report.policy.validation.slices),
+        slices=slices,
+        slice_plots=draw_slices(slices, policy),
     )
-
-
-def describe_outlook(report: Report) -> str:
-    """Return what the job does with the version, as far as it is known before deploy."""
-    if isinstance(report.verdict, Failed):
-        return "The job stopped here. Champion and endpoint are unchanged."
-    name, found, asked = report.incumbent.name, report.incumbent.comparison, report.incumbent.asked
-    if found is None:
-        return "Challenger; not compared, for the reason below. The deploy task decides."
-    bound = f"{100 * found.confidence:g} % interval"
-    if found.low > asked:
-        return (
-            f"Challenger; better than {name} ({bound} above {asked:g}). Expected decision: promote."
-        )
-    return (
-        f"Challenger; not significantly better than {name} ({bound} not above {asked:g}). "
-        "Expected decision: do not promote."
-    )
-
-
-def list_steps(report: Report) -> list[tuple[str, str]]:
-    """Return what to do next: the name of a failed check, or "", and the step."""
-    if isinstance(report.verdict, Failed):
-        return [(check.name, find_remedy(check)) for check in report.verdict.checks if not check.ok]
-    found = report.incumbent.comparison
-    if found is None:
-        return [("", "Read why it was not compared; then see the log of the task deploy.")]
-    if found.low > report.incumbent.asked:
-        return [("", "Nothing. See the version's tag decision for the decision of deploy.")]
-    return [
-        (
-            "",
-            "Nothing has to be done; the model in use stays. For a better one, add training rows "
-            "or features; a longer holdout window narrows the interval.",
-        )
-    ]
 
 
 def find_remedy(check: Check) -> str:
@@ -165,39 +132,7 @@ def find_remedy(check: Check) -> str:
     return next((text for start, text in REMEDIES if check.name.startswith(start)), OTHERWISE)
 
 
-def draw_gain(comparison: Comparison | None, threshold: float) -> Plot | None:
-    """Draw the gain in a loss with its interval."""
-    if comparison is None:
-        return None
-    title = f"Gain in {comparison.loss}: to the right is better"
-    return draw_interval(title, comparison.low, comparison.gain, comparison.high, threshold)
-
-
-def list_freshness(found: Freshness | None) -> Rows:
-    """Return the figures with features as served and with fresh ones."""
-    if found is None:
-        return []
-    return [
-        (name, format_figure(figure), format_figure(found.fresh[name]))
-        for name, figure in found.judged.items()
-    ]
-
-
-def measure_report_slices(
-    report: Report, labels: FloatArray, predictions: FloatArray
-) -> list[SliceFigure]:
-    """Return the policy's metric within each slice that has one value a row."""
-    policy = report.policy.validation.slices
-    return measure_slices(
-        labels,
-        predictions,
-        {c: v for c, v in report.slices.items() if np.shape(v) == labels.shape},
-        metric=report.model_type.require_metric(policy.metric),
-        min_rows=policy.min_rows,
-    )
-
-
-def draw_slices(found: list[SliceFigure], policy: Slices) -> list[Plot]:
+def draw_slices(found: Sequence[SliceFigure], policy: Slices) -> list[Plot]:
     """Draw the metric by each column, with its bounds."""
 
     def holds(figure: float | None) -> bool:
@@ -213,12 +148,4 @@ def draw_slices(found: list[SliceFigure], policy: Slices) -> list[Plot]:
             bounds=list(policy.sides.values()),
         )
         for column in dict.fromkeys(each.column for each in found)
-    ]
-
-
-def tabulate_slices(found: list[SliceFigure]) -> Rows:
-    """Return a row for each slice: its name, rows, metric, mean label and mean prediction."""
-    return [
-        (f"{s.column} = {s.value}", *map(format_figure, (s.rows, s.figure, s.label, s.prediction)))
-        for s in found
     ]

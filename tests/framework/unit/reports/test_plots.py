@@ -1,11 +1,13 @@
 """Plots as SVG."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from flight_delays.evaluation.bootstrap import Comparison
 from flight_delays.reports import plots
 from flight_delays.reports.plots import (
     COLOURS,
@@ -14,13 +16,18 @@ from flight_delays.reports.plots import (
     Plot,
     Swarm,
     draw_bars,
-    draw_interval,
+    draw_gain,
     draw_lines,
     draw_swarms,
     spread_dots,
 )
 
 BARS = [Bar("a<b", 0.25, True), Bar("c", None), Bar("d", -1234.5, False)]
+
+GAIN = Comparison(
+    loss="log_loss", unit="nats", gain=0.2, low=0.1, high=0.3, resamples=100, confidence=0.95,
+    rows=100, blocks=10, challenger_loss=0.5, incumbent_loss=0.7,
+)  # fmt: skip
 
 
 def draw_all() -> list[Plot]:
@@ -29,7 +36,7 @@ def draw_all() -> list[Plot]:
         draw_lines("<Lines>", [Line(name="n", x=[0, 1], y=[2, 3], colour="first")], "x", "y"),
         draw_bars("Bars", BARS, bounds=[0.5]),
         draw_swarms("Swarms", [swarm], {"first": "low", "muted": "missing"}),
-        draw_interval("Interval", 0.1, 0.2, 0.3, 0.0),
+        draw_gain(GAIN, 0.0),
     ]
 
 
@@ -61,10 +68,10 @@ def test_bars_have_label_and_figure() -> None:
     ("low", "high", "threshold", "colour"),
     [(0.1, 0.3, 0.0, "good"), (-0.1, 0.3, 0.0, "first"), (-0.3, 0.0, 0.0, "bad")],
 )
-def test_interval_has_the_colour_of_its_verdict(
+def test_gain_has_the_colour_of_its_verdict(
     low: float, high: float, threshold: float, colour: str
 ) -> None:
-    svg = draw_interval("Interval", low, (low + high) / 2, high, threshold).svg
+    svg = draw_gain(replace(GAIN, low=low, high=high), threshold).svg
     assert set(re.findall(r"var\(--(good|bad|first)\)", svg)) == {colour}
 
 

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 from conformance.tests.projects import ROOT
+from scaffold.tests.documents import list_commands
 from scaffold.tests.rendering import Renderer
 from scaffold.tests.repositories import PROGRAMS, Engine
-from scaffold.tests.test_documents import commands_of
 from scaffold.trees import compare, read_folder, read_repository
 
 PAGE = ROOT / "README.md"
@@ -24,7 +24,7 @@ def rows_of(text: str) -> list[list[str]]:
 def test_command_without_a_login_makes_a_project_offline(
     bundle: Engine, renderer: Renderer, tmp_path: Path
 ) -> None:
-    (command,) = [line for line in commands_of(PAGE) if line.startswith("DATABRICKS_HOST=")]
+    (command,) = [line for line in list_commands(PAGE) if line.startswith("DATABRICKS_HOST=")]
     environment = {
         "PATH": os.pathsep.join((str(bundle.program.parent), PROGRAMS)),
         "HOME": str(bundle.home),
@@ -42,7 +42,7 @@ def test_command_without_a_login_makes_a_project_offline(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert compare(renderer.render({}), read_folder(tmp_path)) == []
-    (entered,) = [line for line in commands_of(PAGE) if line.startswith("cd ")]
+    (entered,) = [line for line in list_commands(PAGE) if line.startswith("cd ")]
     assert (tmp_path / entered.removeprefix("cd ")).is_dir()
 
 

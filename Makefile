@@ -6,7 +6,7 @@ RUN := $(UV) run --no-sync
 
 # Folders of tests that need a second, and of those that start processes; what is typed.
 QUICK := tests/unit tests/problem/unit
-SLOW := tests/local tests/problem/local
+SLOW := tests/local
 TYPED := src delivery tests
 # [option: serving]
 TYPED += examples

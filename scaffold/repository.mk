@@ -1,8 +1,8 @@
 # What this repository has beside a project's commands. Read by the Makefile before its own rules.
 
 # The longest go first, so that no worker is left alone with them.
-QUICK += tests/framework/unit laptop/tests/unit scaffold/tests/unit
-SLOW := tests/framework/cli scaffold/tests/render $(SLOW) tests/framework/local \
+QUICK += tests/framework/unit tests/framework/problem/unit laptop/tests/unit scaffold/tests/unit
+SLOW := tests/framework/cli scaffold/tests/render $(SLOW) tests/framework/local tests/framework/problem/local \
     laptop/tests/local laptop/tests/cli update/tests conformance/tests/cli
 NIGHTLY := scaffold/tests/nightly conformance/tests/nightly
 TYPED += laptop/src laptop/tests benchmarks conformance/tests scaffold update

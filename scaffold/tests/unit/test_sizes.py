@@ -31,7 +31,7 @@ def test_what_nobody_reads_is_not_counted(renderer: Renderer) -> None:
         ("src/air/__init__.py", "src/air"),
         ("src/air/conf/model.yml", "src/air/conf"),
         ("tests/conftest.py", "tests"),
-        ("tests/problem/oracle.py", "tests/problem"),
+        ("tests/problem/conftest.py", "tests/problem"),
         ("docs/features.md", "docs"),
     ],
 )

@@ -10,8 +10,8 @@ from flight_delays.problem.features import AIRCRAFT_FEATURES
 from flight_delays.problem.model import CATEGORIES, NUMBERS, SPINE_FEATURES
 from flight_delays.problem.sources import NO_AIRCRAFT
 
+from tests.framework.problem.oracle import expected_features, found_at
 from tests.problem.conftest import Tables, look_up, read_sources
-from tests.problem.oracle import expected_features, found_at
 
 
 @pytest.mark.parametrize("shift_days", [0, pytest.param(13 * 364, marks=pytest.mark.nightly)])

@@ -4,16 +4,16 @@ import pandas as pd
 import pytest
 
 from tests.conftest import SCHEMA, Laptop
-from tests.problem.oracle import expected_features, found_at
+from tests.framework.problem.oracle import expected_features, found_at
 
 LOOK_UP = f"""
 from datetime import UTC, datetime
 from functools import partial
-from {{.project_name}}.spec.selection import select_rows
-from {{.project_name}}.lakehouse.context import Lakehouse
-from {{.project_name}}.spec.windows import Interval
-from {{.project_name}}.problem import PROBLEM
-from {{.project_name}}.tasks.parameters import in_schema
+from flight_delays.spec.selection import select_rows
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.spec.windows import Interval
+from flight_delays.problem import PROBLEM
+from flight_delays.tasks.parameters import in_schema
 
 lakehouse, qualify = Lakehouse(), partial(in_schema, "{SCHEMA}")
 month = Interval(datetime(2013, 1, 3, tzinfo=UTC), datetime(2013, 2, 1, tzinfo=UTC))

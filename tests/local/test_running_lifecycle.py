@@ -89,7 +89,11 @@ import mlflow
 import pandas as pd
 from flight_delays.config.policy import load_policy
 from flight_delays.lakehouse.context import Lakehouse
-from flight_delays.lakehouse.model_logging import FILE, PredictionsChangedError, write_predictions
+from flight_delays.lakehouse.model_logging import (
+    FILE,
+    PredictionsChangedError,
+    write_predictions,
+)
 from flight_delays.lakehouse.registry import read_version
 from flight_delays.problem import PROBLEM
 from flight_delays.tasks.comparison import compare_predictions

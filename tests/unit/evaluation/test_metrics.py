@@ -17,7 +17,11 @@ from sklearn.metrics import (
 
 from flight_delays.evaluation.errors import UnusableInputError
 from flight_delays.evaluation.metrics import largest_difference
-from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
+from flight_delays.evaluation.model_types import (
+    BINARY_CLASSIFICATION,
+    ModelType,
+    regression,
+)
 
 MINUTES = regression("minutes")
 

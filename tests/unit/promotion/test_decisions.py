@@ -5,7 +5,14 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from flight_delays.evaluation.errors import UnusableInputError
-from flight_delays.promotion.decisions import Decision, Failed, Keep, Passed, Promote, Reject
+from flight_delays.promotion.decisions import (
+    Decision,
+    Failed,
+    Keep,
+    Passed,
+    Promote,
+    Reject,
+)
 
 
 @pytest.mark.parametrize(

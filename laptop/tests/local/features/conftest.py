@@ -1,7 +1,4 @@
 import itertools
-import socket
-import threading
-import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +9,6 @@ from typing import Any
 import databricks
 import pyarrow as pa
 import pytest
-import uvicorn
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.database import SyncedTableState, SyncedTableStatus
 from laptop.engine import sail
@@ -25,6 +21,7 @@ from laptop.workspace.synced_tables import SyncedTables
 from pyspark.sql import DataFrame
 from pyspark.sql.connect.session import SparkSession
 
+from ...apps import listen, served
 from ...conftest import until
 
 with warnings.catch_warnings():
@@ -62,16 +59,10 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     app.include_router(unity.router(state))
     synced = SyncedTables(state, lambda: connect(remote))
     app.include_router(feature_store.router(synced))
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-    with pytest.MonkeyPatch.context() as patch:
-        engine, remote = sail.start(url, "token", ["dev"])
-        thread.start()
-        while not server.started:
-            time.sleep(0.005)
+    listener, url = listen()
+    # The engine asks for the catalog only when a name is resolved.
+    engine, remote = sail.start(url, "token", ["dev"])
+    with pytest.MonkeyPatch.context() as patch, served(app, listener):
         # Sail shares this environment, and would take a DATABRICKS_HOST for its own.
         profile = state_dir / "databrickscfg"
         profile.write_text(f"[DEFAULT]\nhost = {url}\ntoken = token\n")
@@ -80,8 +71,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         patch.setenv("MLFLOW_TRACKING_URI", f"laptop://{state_dir}")
         patch.setenv("MLFLOW_REGISTRY_URI", f"laptop://{state_dir}")
         yield Workspace(state_dir, url, remote, synced)
-    server.should_exit = True
-    thread.join()
     synced.close()
     engine.stop()
     state.close()

@@ -1,9 +1,6 @@
 import http.client
 import json
 import shutil
-import socket
-import threading
-import time
 import urllib.error
 import urllib.request
 import warnings
@@ -18,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-import uvicorn
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import OperationFailed
 from databricks.sdk.service.serving import (
@@ -40,7 +36,6 @@ with warnings.catch_warnings():
 from laptop.features.models import log_model
 from laptop.features.online import OnlineStore
 from laptop.features.spec import FeatureColumn, FeatureSpec, InputTable, SourceColumn
-from laptop.features.tables import FeatureTable
 from laptop.workspace import identity, serving
 from laptop.workspace.app import create_app
 from laptop.workspace.endpoints import Endpoints
@@ -51,7 +46,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from ...apps import listen, served
 from ...conftest import until
+from ...tables import feature_table
 
 MODEL = "dev.shop.delay"
 WEATHER = "dev.shop.weather"
@@ -67,16 +64,14 @@ SPEC = FeatureSpec(
     ),
     tables=(InputTable(WEATHER),),
 )
-TABLE = FeatureTable(
-    name=WEATHER,
-    table_id="1",
-    description="",
-    primary_keys=["origin"],
-    timestamp_keys=["known_at"],
-    features=["origin", "known_at", "temp", "wind"],
-    creation_timestamp=None,
-    types={"origin": "string", "known_at": "timestamp", "temp": "double", "wind": "bigint"},
-    tags={},
+TABLE = feature_table(
+    WEATHER,
+    ["origin"],
+    "known_at",
+    origin="string",
+    known_at="timestamp",
+    temp="double",
+    wind="bigint",
 )
 NIGHT = datetime(2013, 11, 1, tzinfo=UTC)
 ROW = {"origin": "EWR", "decision_at": "2013-11-01T10:00:00", "distance": 100.0}
@@ -127,22 +122,14 @@ class Workspace:
     def up(self, delay_seconds: float = 0) -> Iterator[ServingEndpointsAPI]:
         state = State(self.state_dir)
         endpoints = Endpoints(state, delay_seconds)
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.bind(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener, self.url = listen()
         app = create_app()
         app.include_router(identity.router(self.url))
         app.include_router(serving.router(endpoints))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        while not server.started:
-            time.sleep(0.005)
         try:
-            yield WorkspaceClient(host=self.url, token="token").serving_endpoints
+            with served(app, listener):
+                yield WorkspaceClient(host=self.url, token="token").serving_endpoints
         finally:
-            server.should_exit = True
-            thread.join()
             endpoints.close()
             state.close()
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +21,8 @@ from laptop.features.types import arrow_type
 from mlflow.types import ColSpec, Schema
 from sklearn.base import BaseEstimator
 
-from .conftest import TABLE, Workspace, config, entity, quietly, settle
+from ...tables import feature_table
+from .conftest import Workspace, config, entity, quietly, settle
 
 pytestmark = pytest.mark.slow
 
@@ -76,14 +76,8 @@ def feature(name: str, kind: str, key: str, table: str) -> FeatureColumn:
 
 def publish(state_dir: Path, name: str, key: tuple[str, Any], features: dict[str, Any]) -> None:
     columns = {"key": key, **features}
-    table = replace(
-        TABLE,
-        name=name,
-        primary_keys=["key"],
-        timestamp_keys=[],
-        features=list(columns),
-        types={column: kind for column, (kind, _) in columns.items()},
-    )
+    types = {column: kind for column, (kind, _) in columns.items()}
+    table = feature_table(name, ["key"], **types)
     rows = {
         column: pa.array([value], arrow_type(kind)) for column, (kind, value) in columns.items()
     }

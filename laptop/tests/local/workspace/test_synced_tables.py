@@ -12,11 +12,11 @@ from databricks.sdk.service.ml import PublishSpec, PublishSpecPublishMode
 from laptop import connection
 from laptop.features.errors import FeatureError
 from laptop.features.online import OnlineStore
-from laptop.features.tables import FeatureTable
 from laptop.state_dir import StateDir
 from laptop.workspace.publishing import FILE
 
 from ...conftest import Toy, alive, until
+from ...tables import feature_table
 
 SOURCE, ONLINE = "dev.shop.f", "dev.shop.f_online"
 
@@ -70,17 +70,7 @@ def test_a_sync_that_a_killed_workspace_leaves_is_taken_up_by_the_next(
 
 
 def test_deleted_online_table_is_gone(client: WorkspaceClient, shared: StateDir) -> None:
-    table = FeatureTable(
-        name="c.s.weather",
-        table_id="1",
-        description="",
-        primary_keys=["origin"],
-        timestamp_keys=[],
-        features=["origin", "temp"],
-        creation_timestamp=None,
-        types={"origin": "string", "temp": "double"},
-        tags={},
-    )
+    table = feature_table("c.s.weather", ["origin"], origin="string", temp="double")
     rows = pa.table({"origin": ["EWR"], "temp": [3.0]})
     store = OnlineStore(shared.path)
     store.publish(table, rows, store="s", online_table="c.s.weather_online")

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 from laptop.features.errors import FeatureError
 from laptop.features.online import FILE, OnlineStore
-from laptop.features.tables import FeatureTable
+
+from ...tables import feature_table
 
 NAME = "c.s.weather"
 
@@ -21,16 +22,8 @@ def at(hour: int) -> datetime:
     return datetime(2013, 11, 1, hour, tzinfo=UTC)
 
 
-WEATHER = FeatureTable(
-    name=NAME,
-    table_id="1",
-    description="",
-    primary_keys=["origin"],
-    timestamp_keys=["known_at"],
-    features=["origin", "known_at", "temp"],
-    creation_timestamp=None,
-    types={"origin": "string", "known_at": "timestamp", "temp": "double"},
-    tags={},
+WEATHER = feature_table(
+    NAME, ["origin"], "known_at", origin="string", known_at="timestamp", temp="double"
 )
 
 
@@ -194,9 +187,7 @@ def test_features_come_back_in_their_types(store: OnlineStore) -> None:
         "w": ("array<array<timestamp>>", [[at(5)], None, []]),
     }
     types = {name: kind for name, (kind, _) in values.items()}
-    table = replace(
-        WEATHER, primary_keys=["k"], timestamp_keys=[], features=list(types), types=types
-    )
+    table = feature_table(NAME, ["k"], **types)
     rows = pa.table({name: [value] for name, (_, value) in values.items()})
     store.publish(table, rows, store="s", online_table="c.s.o")
 
@@ -209,13 +200,7 @@ def test_features_come_back_in_their_types(store: OnlineStore) -> None:
 
 def test_a_new_key_of_the_same_rows_is_the_one_to_look_up_by(store: OnlineStore) -> None:
     rows = pa.table({"a": ["x", "y"], "b": ["1", "2"]})
-    table = replace(
-        WEATHER,
-        primary_keys=["a"],
-        timestamp_keys=[],
-        features=["a", "b"],
-        types={"a": "string", "b": "string"},
-    )
+    table = feature_table(NAME, ["a"], a="string", b="string")
     store.publish(table, rows, store="s", online_table="c.s.o")
     store.publish(replace(table, primary_keys=["b"]), rows, store="s", online_table="c.s.o")
 

@@ -1,7 +1,6 @@
 """Keys case by case; what is expected was had from PostgreSQL 16 by psycopg 3 and SQLAlchemy 2."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +14,7 @@ from laptop.features.errors import FeatureError
 from laptop.features.online import OnlineStore
 from laptop.features.types import arrow_type
 
-from .test_online import WEATHER
+from ...tables import feature_table
 
 NAN = float("nan")
 BIG = 2**53 + 1
@@ -46,13 +45,7 @@ def store(tmp_path: Path) -> Iterator[OnlineStore]:
 
 def hits(store: OnlineStore, kind: str, *keys: Any) -> str:
     """Return a letter for each key: h for a row that was found, - for none."""
-    table = replace(
-        WEATHER,
-        primary_keys=["k"],
-        timestamp_keys=[],
-        features=["k", "f"],
-        types={"k": kind, "f": "string"},
-    )
+    table = feature_table("c.s.t", ["k"], k=kind, f="string")
     stored = STORED[kind]
     rows = pa.table({"k": pa.array(stored, arrow_type(kind)), "f": ["h"] * len(stored)})
     store.publish(table, rows, store="s", online_table="c.s.o")
@@ -124,12 +117,6 @@ def test_keys_that_cannot_be_asked_for_fail(
 @pytest.mark.parametrize("kind", ["array<int>", "binary"])
 def test_a_key_of_another_type_is_not_published(store: OnlineStore, kind: str) -> None:
     rows = pa.table({"k": pa.array(["x"]), "f": ["h"]})
-    table = replace(
-        WEATHER,
-        primary_keys=["k"],
-        timestamp_keys=[],
-        features=["k", "f"],
-        types={"k": kind, "f": "string"},
-    )
+    table = feature_table("c.s.t", ["k"], k=kind, f="string")
     with pytest.raises(FeatureError, match="Use BIGINT or STRING"):
         store.publish(table, rows, store="s", online_table="c.s.o")

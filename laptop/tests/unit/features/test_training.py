@@ -5,26 +5,12 @@ import pytest
 from laptop.features.errors import FeatureError
 from laptop.features.lookup import FeatureLookup
 from laptop.features.spec import FeatureSpec
-from laptop.features.tables import FeatureTable
 from laptop.features.training import build_spec
 
-
-def table(name: str, keys: list[str], time: str | None, **types: str) -> FeatureTable:
-    return FeatureTable(
-        name=name,
-        table_id=f"id of {name}",
-        description="",
-        primary_keys=keys,
-        timestamp_keys=[time] if time else [],
-        features=list(types),
-        creation_timestamp=None,
-        types=types,
-        tags={},
-    )
-
+from ...tables import feature_table
 
 TABLES = {
-    "c.s.weather": table(
+    "c.s.weather": feature_table(
         "c.s.weather",
         ["origin"],
         "known_at",
@@ -33,7 +19,7 @@ TABLES = {
         temp="double",
         wind="double",
     ),
-    "c.s.planes": table(
+    "c.s.planes": feature_table(
         "c.s.planes", ["tailnum"], None, tailnum="string", seats="int", parts="map<string,int>"
     ),
 }

@@ -1,19 +1,25 @@
-"""What tests run on: a Spark session, and a workspace in a folder of its own."""
+"""What tests run on: a Spark session, and workspaces in folders of their own."""
 
 import json
 import os
+import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
-from laptop import connection
+from laptop import cli, connection
+from laptop.jobs.processes import ForkServer
+from laptop.jobs.task import TaskSpec
 from laptop.jobs.task_environment import TaskEnvironment
-from laptop.state_dir import StateDir
+from laptop.state_dir import StateDir, file_lock
 from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
+from typer.testing import CliRunner
 
 from tests import declared
 from tests.declared import ROOT, catalog_of
@@ -23,6 +29,20 @@ SCHEMA = f"{catalog_of('dev')}.dev_laptop_{declared.SCHEMA}"
 MODEL = f"{SCHEMA}.dev_laptop_model"
 
 
+# A distribution whose one entry point runs a program of a test.
+PROGRAM = """
+import os
+import sys
+
+def main():
+    name, file, errors = sys.argv
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
+    exec(compile(open(file).read(), file, "exec"), {"__name__": "__main__"})
+"""
+# Tasks that are imported once, ahead of all programs.
+MODULES = ("deploy", "features", "ingest", "train", "validate")
+
+
 @dataclass(frozen=True)
 class Laptop:
     """The command line over one state folder."""
@@ -30,14 +50,16 @@ class Laptop:
     home: StateDir
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a `laptop` command and return what it printed."""
-        return subprocess.run(
-            [sys.executable, "-m", "laptop", *arguments],
-            cwd=ROOT,
-            env={**os.environ, "LAPTOP_HOME": str(self.home.path)},
-            capture_output=True,
-            text=True,
-            timeout=900,
+        """Run a `laptop` command in this process and return what it printed."""
+        result = CliRunner().invoke(
+            cli.app,
+            ["-C", str(ROOT), *arguments],
+            env={"LAPTOP_HOME": str(self.home.path)},
+        )
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return subprocess.CompletedProcess(
+            arguments, result.exit_code, result.stdout, result.stderr
         )
 
     def run(self, job: str, as_of: str, *more: str) -> subprocess.CompletedProcess[str]:
@@ -68,24 +90,69 @@ class Laptop:
         for statement in BROUGHT:
             self.sql(statement)
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment of a task of this workspace."""
+    def task_environment(self) -> TaskEnvironment:
+        """Return where the workspace is, which must be up."""
         there = connection.find(self.home)
         assert there is not None
-        return TaskEnvironment(self.home.path, there.address, there.token, there.spark).variables()
+        return TaskEnvironment(self.home.path, there.address, there.token, there.spark)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a task of this workspace."""
+        return self.task_environment().variables()
+
+    @cached_property
+    def _programs(self) -> Path:
+        folder = self.home.path.with_name(f"{self.home.path.name}-programs")
+        described = folder / "program-1.dist-info"
+        described.mkdir(parents=True)
+        (folder / "program.py").write_text(PROGRAM)
+        (described / "METADATA").write_text("Metadata-Version: 2.1\nName: program\nVersion: 1\n")
+        (described / "entry_points.txt").write_text("[console_scripts]\nrun = program:main\n")
+        return folder
+
+    @cached_property
+    def _fork_server(self) -> ForkServer:
+        modules = [f"flight_delays.tasks.{name}" for name in MODULES]
+        return ForkServer(self.task_environment(), modules)
 
     def execute(self, code: str) -> str:
         """Run Python code as a task would run, and return what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-W", "error::ResourceWarning", "-c", code],
-            env={**self.environment(), "LAPTOP_TASK_VALUES": str(self.home.path / "values.json")},
-            cwd=ROOT / "tests",
-            capture_output=True,
-            text=True,
-            timeout=900,
+        program, log, errors, spec = (
+            self._programs / name for name in ("code.py", "log", "errors", "spec.json")
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        program.write_text(code)
+        log.write_text("")
+        errors.write_text("")
+        TaskSpec(
+            package="program",
+            entry_point="run",
+            arguments=[str(program), str(errors)],
+            path=[str(self._programs)],
+            environment={"LAPTOP_TASK_VALUES": str(self._programs / "values.json")},
+            log=str(log),
+        ).write(spec)
+        fork = self._fork_server.fork(spec)
+        assert fork is not None
+        status = fork.wait(None)
+        assert status == 0, log.read_text() + errors.read_text()
+        return log.read_text()
+
+    def close(self) -> None:
+        """End the workspace, and what runs programs on it."""
+        if "_fork_server" in vars(self):
+            self._fork_server.close()
+        connection.stop(self.home)
+
+
+@contextmanager
+def open_copy(state: Path, folder: Path) -> Iterator[Laptop]:
+    """Yield a workspace that starts from a copy of a state folder, put into a new one."""
+    laptop = Laptop(StateDir(Path(shutil.copytree(state, folder / "workspace"))))
+    try:
+        assert laptop.call("up").returncode == 0
+        yield laptop
+    finally:
+        laptop.close()
 
 
 # Ends with its module: only one session may be the active one of the process.
@@ -104,18 +171,59 @@ def spark() -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="session")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    """An empty workspace."""
-    home = StateDir(tmp_path_factory.mktemp("workspace"))
-    laptop = Laptop(home)
-    laptop.bring()
-    yield laptop
-    connection.stop(home)
+    """Yield an empty workspace."""
+    laptop = Laptop(StateDir(tmp_path_factory.mktemp("workspace")))
+    try:
+        assert laptop.call("up").returncode == 0
+        yield laptop
+    finally:
+        laptop.close()
+
+
+def keep_state(
+    factory: pytest.TempPathFactory, name: str, build: Callable[[Laptop], None], start: Path | None
+) -> Path:
+    """Return a state folder of no running workspace, built once for all processes of pytest."""
+    base = factory.getbasetemp()
+    states = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "states"
+    states.mkdir(exist_ok=True)
+    with file_lock(states / f"{name}.lock"):
+        if not (states / name).exists():
+            laptop = Laptop(StateDir(factory.mktemp(name) / "workspace"))
+            if start is not None:
+                shutil.copytree(start, laptop.home.path)
+            try:
+                build(laptop)
+            finally:
+                laptop.close()
+            laptop.home.path.rename(states / name)
+    return states / name
 
 
 @pytest.fixture(scope="session")
-def trained(laptop: Laptop) -> Laptop:
-    """A workspace in which a first model was trained, promoted and used."""
-    laptop.succeed("feature_refresh", FIRST)
-    laptop.succeed("model_training", FIRST)
-    laptop.succeed("batch_inference", FIRST)
-    return laptop
+def refreshed_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the state of a workspace whose features are those of FIRST."""
+
+    def build(laptop: Laptop) -> None:
+        laptop.bring()
+        laptop.succeed("feature_refresh", FIRST)
+
+    return keep_state(tmp_path_factory, "refreshed", build, None)
+
+
+@pytest.fixture(scope="session")
+def trained_state(tmp_path_factory: pytest.TempPathFactory, refreshed_state: Path) -> Path:
+    """Return the same, in which a first model was trained, promoted and used."""
+
+    def build(laptop: Laptop) -> None:
+        laptop.succeed("model_training", FIRST)
+        laptop.succeed("batch_inference", FIRST)
+
+    return keep_state(tmp_path_factory, "trained", build, refreshed_state)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> Iterator[Laptop]:
+    """Yield a workspace in which a first model was trained, promoted and used."""
+    with open_copy(trained_state, tmp_path_factory.mktemp("trained")) as laptop:
+        yield laptop

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from laptop import connection
 from laptop.state_dir import StateDir
 
 from flight_delays.config.serving import load_serving
@@ -87,7 +86,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
             assert done.returncode == 0, done.stdout + done.stderr
         yield laptop
     finally:
-        connection.stop(laptop.home)
+        laptop.close()
 
 
 @pytest.fixture(scope="module")

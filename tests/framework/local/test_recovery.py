@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from laptop import connection
-from laptop.state_dir import StateDir
 
 from flight_delays.config.serving import load_serving
 from flight_delays.lakehouse.endpoint import endpoint_name
@@ -13,7 +12,7 @@ from flight_delays.lakehouse.validation_results import RESULTS
 from flight_delays.problem import PROBLEM
 from flight_delays.spec.tables import QUARANTINE, WATERMARKS
 
-from tests.conftest import MODEL, SCHEMA, Laptop
+from tests.conftest import MODEL, SCHEMA, Laptop, open_copy
 from tests.problem.instants import EARLIER, FIRST, LATER
 
 ENDPOINT = endpoint_name(MODEL)
@@ -99,17 +98,13 @@ except deploy.PromotionRefusedError as error:
 
 
 @pytest.fixture(scope="module")
-def challenged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    """A workspace with a validated Challenger and no Champion."""
-    home = StateDir(tmp_path_factory.mktemp("challenged"))
-    laptop = Laptop(home)
-    laptop.bring()
-    laptop.succeed("feature_refresh", FIRST)
-    done = laptop.run("model_training", FIRST, "--only", "train")
-    assert done.returncode == 0, done.stdout + done.stderr
-    laptop.execute(TASK + "check(1)")
-    yield laptop
-    connection.stop(home)
+def challenged(tmp_path_factory: pytest.TempPathFactory, refreshed_state: Path) -> Iterator[Laptop]:
+    """Yield a workspace with a validated Challenger and no Champion."""
+    with open_copy(refreshed_state, tmp_path_factory.mktemp("challenged")) as laptop:
+        done = laptop.run("model_training", FIRST, "--only", "train")
+        assert done.returncode == 0, done.stdout + done.stderr
+        laptop.execute(TASK + "check(1)")
+        yield laptop
 
 
 @pytest.fixture

@@ -46,4 +46,4 @@ class BuildError(ScaffoldError):
     """A package of this repository cannot be built."""
 
     def __init__(self, package: str, said: str) -> None:
-        super().__init__(f"uv cannot build {package}/:\n{said.rstrip()}\nCorrect it.")
+        super().__init__(f"uv cannot build {package}/:\n{said.rstrip()}\nCorrect that.")

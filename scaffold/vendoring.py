@@ -91,13 +91,16 @@ def build_wheel(sources: tuple[tuple[str, bytes], ...]) -> Wheel:
         sources: The files that it is built of, by their path from the root.
 
     Raises:
-        BuildError: uv cannot build it.
+        BuildError: uv cannot build it, or is missing.
     """
     with tempfile.TemporaryDirectory() as scratch:
         write_tree({path: File(content) for path, content in sources}, Path(scratch, "root"))
         command = [os.environ.get("UV", "uv"), "build", "--wheel", "--quiet"]
         command += ["--out-dir", f"{scratch}/built", f"{scratch}/root/{PACKAGE}"]
-        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
+        except FileNotFoundError as error:
+            raise BuildError(PACKAGE, "There is no uv on the PATH.") from error
         if done.returncode != 0:
             raise BuildError(PACKAGE, done.stderr)
         version = tomllib.loads(dict(sources)[_PROJECT].decode())["project"]["version"]

@@ -139,6 +139,13 @@ def test_a_laptop_that_is_named_otherwise_is_refused(
         vendor_laptop(changed)
 
 
+def test_a_missing_uv_is_named(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV", "no-such-uv")
+    changed = {**tree, "laptop/README.md": File(b"Another.\n")}
+    with pytest.raises(BuildError, match=r"There is no uv on the PATH\."):
+        vendor_laptop(changed)
+
+
 def test_a_laptop_that_cannot_be_built_is_refused_with_what_uv_says(tree: Tree) -> None:
     changed = {**tree, "laptop/pyproject.toml": File(b"[project]\nname = 'laptop'\n")}
     with pytest.raises(BuildError, match=r"^uv cannot build laptop/:\n"):

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field
 
-from ..evaluation.errors import InstantWithoutZoneError
+from ..errors import InstantWithoutZoneError
 from .loading import ConfigurationError, Count, Section, load_configuration
 from .policy import BEGINNING
 

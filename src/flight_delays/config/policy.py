@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from ..evaluation.errors import UnusableInputError
+from ..errors import UnusableInputError
 from ..evaluation.model_types import ModelType, Side
 from .loading import ConfigurationError, Count, Section, load_configuration
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .errors import UnusableInputError
+from ..errors import UnusableInputError
 from .model_types import ModelType
 from .observations import FloatArray
 

@@ -1,13 +1,15 @@
 """Permutation importance: how much the mean loss rises when an input is shuffled."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.inspection import permutation_importance
 
 from .model_types import Estimator, ModelType
+from .observations import FloatArray, as_vector
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,79 @@ def measure_importance(
         (Importance(str(column), float(rise), float(spread)) for column, rise, spread in measured),
         key=lambda each: (-each.rise, each.column),
     )
+
+
+Predict = Callable[[pd.DataFrame], ArrayLike]
+
+# Rows that are predicted at once.
+MIXED = 2**14
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Predictions, taken apart: `base` and a row's contributions add up to its prediction.
+
+    Attributes:
+        base: The mean prediction of the rows that the others are compared with.
+        predictions: What the model predicts.
+        contributions: By row and column of `values`, what the value adds.
+        values: The explained rows.
+    """
+
+    base: float
+    predictions: FloatArray
+    contributions: FloatArray
+    values: pd.DataFrame
+
+    def rank(self) -> list[str]:
+        """Return the columns, first the one that moves predictions most."""
+        moved = np.abs(self.contributions).mean(axis=0)
+        return [str(self.values.columns[at]) for at in np.argsort(-moved, kind="stable")]
+
+
+def explain_predictions(
+    predict: Predict, rows: pd.DataFrame, background: pd.DataFrame, *, seed: int
+) -> Explanation:
+    """Take predictions apart by turning background rows into the explained one, input by input.
+
+    For each background row inputs are taken over in a drawn order, and in that order backwards;
+    what the prediction changes at a step is what the input adds there. Whatever the orders, the
+    steps lead from the background's prediction to the row's own, so sums are exact; shares between
+    inputs that act together are estimates, the better the more background rows there are.
+
+    Args:
+        predict: The model, whose prediction of a row depends on that row alone.
+        rows: The rows to explain; its inputs and nothing else.
+        background: The rows to compare with, of the same columns.
+        seed: Of the orders.
+    """
+    columns, paths = len(rows.columns), 2 * len(background)
+    generator = np.random.default_rng(seed)
+    drawn = np.argsort(generator.random((len(background), columns)), axis=1)
+    # A path is an order of columns, from a background row to the explained one.
+    orders = np.stack([drawn, drawn[:, ::-1]], axis=1).reshape(paths, columns)
+    turns = np.argsort(orders, axis=1)
+    taken = (turns[:, None, :] < np.arange(columns + 1)[None, :, None]).reshape(-1, columns)
+    starts = np.repeat(np.arange(len(background)), 2 * (columns + 1))
+    both = pd.concat([background, rows], ignore_index=True)
+    predictions, contributions = np.empty(len(rows)), np.empty((len(rows), columns))
+    base = 0.0
+    together = max(1, MIXED // len(taken))
+    for first in range(0, len(rows), together):
+        explained = np.arange(first, min(first + together, len(rows)))
+        own = np.repeat(explained + len(background), len(taken))
+        from_row, others = np.tile(taken, (explained.size, 1)), np.tile(starts, explained.size)
+        # Taken column by column, so that each keeps its type.
+        mixed = pd.DataFrame(
+            {
+                column: both[column].take(np.where(from_row[:, at], own, others)).array
+                for at, column in enumerate(both.columns)
+            }
+        )
+        steps = as_vector("predictions", predict(mixed)).reshape(-1, paths, columns + 1)
+        predictions[explained] = steps[:, 0, -1]
+        base = float(steps[0, :, 0].mean())
+        # Each path adds its steps in an order of its own.
+        steps_by_column = np.take_along_axis(np.diff(steps, axis=2), turns[None], axis=2)
+        contributions[explained] = steps_by_column.mean(axis=1)
+    return Explanation(base, predictions, contributions, rows)

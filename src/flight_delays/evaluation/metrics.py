@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import r2_score, roc_auc_score
 
-from .errors import UnusableInputError
+from ..errors import UnusableInputError
 from .observations import FloatArray, as_vector
 
 CLIP = 1e-7

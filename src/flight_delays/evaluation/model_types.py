@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.metrics import mean_absolute_error, mean_squared_error, root_mean_squared_error
 
+from ..errors import UnusableInputError
 from . import metrics
-from .errors import UnusableInputError
 from .observations import FloatArray, as_labels, as_predictions, as_vector
 
 Better: TypeAlias = Literal["higher", "lower", "nearer to 0", "neither"]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import UnusableInputError
+from ..errors import UnusableInputError
 
 FloatArray = NDArray[np.float64]
 

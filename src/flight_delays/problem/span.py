@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from ..evaluation.errors import InstantWithoutZoneError
+from ..errors import InstantWithoutZoneError
 
 YEAR_DAYS = 364
 

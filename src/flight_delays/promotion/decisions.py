@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
-from ..evaluation.errors import UnusableInputError
+from ..errors import UnusableInputError
 from .checks import Check
 
 # Unity Catalog's limit for the value of a tag.

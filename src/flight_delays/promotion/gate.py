@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..config.policy import Bounds, Slices, ValidationPolicy
+from ..errors import UnusableInputError
 from ..evaluation.availability import MIN_ROWS, Availability
-from ..evaluation.errors import UnusableInputError
 from ..evaluation.model_types import Metric, ModelType
 from ..evaluation.observations import FloatArray, as_labels, as_vector
 from .checks import Check, at_least, at_most

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..evaluation.errors import UnusableInputError
+from ..errors import UnusableInputError
 
 STATUS_TAG = "model_validation_status"
 PENDING = "PENDING"

@@ -10,10 +10,9 @@ from ..config.policy import Policy
 from ..evaluation.backtest import Candidate
 from ..evaluation.curves import SliceFigure
 from ..evaluation.figures import format_figure
-from ..evaluation.importance import Importance
+from ..evaluation.importance import Explanation, Importance
 from ..evaluation.model_types import ModelType
 from ..evaluation.observations import FloatArray
-from ..evaluation.shapley import Explanation
 from .outcomes import draw_outcomes
 from .plots import Bar, Colour, Swarm, draw_bars, draw_swarms
 from .templating import Rows, render

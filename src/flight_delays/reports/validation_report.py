@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..config.policy import Policy, Slices
+from ..errors import UnusableInputError
 from ..evaluation.bootstrap import Comparison
 from ..evaluation.curves import SliceFigure, measure_slices
-from ..evaluation.errors import UnusableInputError
-from ..evaluation.freshness import Freshness
 from ..evaluation.model_types import ModelType
+from ..evaluation.side_by_side import Freshness
 from ..promotion.checks import Check
 from ..promotion.decisions import Verdict
 from .outcomes import draw_outcomes

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel
 
+from ..errors import DeclarationError
 from ..evaluation.model_types import Estimator, ModelType
-from .errors import DeclarationError
 from .refresh import Refresh
 from .tables import KEY_TYPES, QUARANTINE, WATERMARKS, FeatureTable, Qualify, Source
 

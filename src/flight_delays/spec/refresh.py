@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from .errors import DeclarationError
+from ..errors import DeclarationError
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)

@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 from string import Formatter
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..evaluation.errors import InstantWithoutZoneError
+from ..errors import ColumnMissingError, InstantWithoutZoneError
 from .column_rules import ColumnRule, quote, write_reasons, write_value
-from .errors import ColumnMissingError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from ..config.policy import BEGINNING, Window, Windows
-from ..evaluation.errors import InstantWithoutZoneError, WindowError
+from ..errors import InstantWithoutZoneError, WindowError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import BeforeValidator
 
 from ..config.policy import Policy, load_policy
-from ..evaluation.errors import UnusableInputError
+from ..errors import UnusableInputError
 from ..evaluation.side_by_side import compare_metrics, compare_slices
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.registry import (

@@ -13,9 +13,8 @@ from ..config.training import Explanations
 from ..evaluation.backtest import Candidate, sample_rows
 from ..evaluation.curves import measure_slices
 from ..evaluation.figures import format_metrics
-from ..evaluation.importance import Importance, measure_importance
+from ..evaluation.importance import Explanation, Importance, explain_predictions, measure_importance
 from ..evaluation.model_types import Estimator
-from ..evaluation.shapley import Explanation, explain_predictions
 from ..problem import PROBLEM
 from ..reports import TrainingResult, write_model_card, write_training_page
 from .backtest import MODEL, TimeSplit, tabulate_candidates

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from ..config.policy import Policy, load_policy
+from ..errors import UnusableInputError
 from ..evaluation.availability import compare_availability
-from ..evaluation.errors import UnusableInputError
-from ..evaluation.freshness import Freshness, measure_figures
 from ..evaluation.metrics import largest_difference
+from ..evaluation.side_by_side import Freshness, measure_figures
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.model_logging import write_predictions
 from ..lakehouse.registry import (

@@ -18,7 +18,7 @@ STEPS = (EARLIER, f"{EARLIER}T17:23:00", f"{EARLIER}T20:00:00", FIRST)
 CODE = f"""
 import json
 from databricks.sdk import WorkspaceClient
-from flight_delays.spec.errors import DeclarationError
+from flight_delays.errors import DeclarationError
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.lakehouse.errors import SchemaChangedError
 from flight_delays.lakehouse.watermarks import COMPUTED, read_watermarks

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from flight_delays.config.policy import BEGINNING
-from flight_delays.evaluation.errors import InstantWithoutZoneError
+from flight_delays.errors import InstantWithoutZoneError
 from flight_delays.problem import PROBLEM
 from flight_delays.problem.features import FEATURE_TABLES, ORIGIN_DELAY_FEATURES
 from flight_delays.problem.model import CATEGORIES, NUMBERS, SPINE_FEATURES

@@ -15,7 +15,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.pipeline import Pipeline
 
 from flight_delays.config.loading import load_configuration
-from flight_delays.problem import probability
+from flight_delays.config.policy import load_policy
+from flight_delays.problem import PROBLEM, probability
 from flight_delays.problem.model import (
     CATEGORIES,
     NUMBERS,
@@ -209,3 +210,21 @@ def test_the_rule_of_thumb_leans_on_the_route_then_the_origin_then_the_usual_sha
 def test_hyperparameters_out_of_range_or_unknown_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(change))):
         Hyperparameters.model_validate(load_hyperparameters().model_dump() | change)
+
+
+EACH_POLICY = pytest.mark.parametrize("name", ["policy", "policy_small"])
+
+
+@EACH_POLICY
+def test_a_policy_judges_every_carrier_and_origin(name: str) -> None:
+    policy = load_policy(name, PROBLEM.model_type)
+    assert policy.validation.slices.columns == ["carrier", "origin"]
+    assert "as_of" in policy.validation.required_tags
+
+
+@EACH_POLICY
+def test_a_policy_refuses_a_model_that_knows_nothing_and_one_that_knows_all(name: str) -> None:
+    validation = load_policy(name, PROBLEM.model_type).validation
+    auc, loss = validation.metrics["auc"].sides, validation.metrics["log_loss"].sides
+    assert 0.95 > auc["max"] > auc["min"] > validation.slices.sides["min"] > 0.5
+    assert loss["max"] < 0.693

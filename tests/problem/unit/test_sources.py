@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from flight_delays.config.policy import BEGINNING
-from flight_delays.evaluation.errors import InstantWithoutZoneError
+from flight_delays.errors import InstantWithoutZoneError
 from flight_delays.problem.nycflights import ZONES_NOT_IN_THE_ARCHIVE, load_flights
 from flight_delays.problem.sources import (
     KEYS,

@@ -15,7 +15,7 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from flight_delays.evaluation.errors import UnusableInputError
+from flight_delays.errors import UnusableInputError
 from flight_delays.evaluation.metrics import largest_difference
 from flight_delays.evaluation.model_types import (
     BINARY_CLASSIFICATION,

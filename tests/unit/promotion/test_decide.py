@@ -1,15 +1,23 @@
 """A challenger is promoted only where every fact says so."""
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta
 from math import inf, nan
 from typing import Any
 
 import pytest
 
+from flight_delays.errors import UnusableInputError
 from flight_delays.evaluation.bootstrap import Comparison
 from flight_delays.promotion.decide import decide, precheck, simulate_decision
-from flight_delays.promotion.decisions import Decision, Keep, Promote, Reject
+from flight_delays.promotion.decisions import (
+    Decision,
+    Failed,
+    Keep,
+    Passed,
+    Promote,
+    Reject,
+)
 from flight_delays.promotion.model_version import ModelVersion
 
 NOVEMBER = datetime(2013, 11, 1, tzinfo=UTC)
@@ -259,3 +267,35 @@ def test_a_version_of_another_model_is_kept_out_by_what_keeps_out_its_own() -> N
     earlier = simulate(change(OTHER, as_of=NOVEMBER - timedelta(days=90)))
     assert isinstance(earlier, Reject)
     assert "train as of a later instant" in earlier.reason
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("better", "better"),
+        (" two\n lines\tand a tab ", "two lines and a tab"),
+        ("x" * 1000, "x" * 1000),
+        ("x" * 1001, "x" * 997 + "..."),
+    ],
+)
+def test_a_reason_is_one_line_that_fits_into_a_tag(given: str, kept: str) -> None:
+    assert Reject(given).reason == kept
+    assert Failed(given, ()).reason == kept
+
+
+@pytest.mark.parametrize("reason", ["", " \n"])
+def test_a_decision_without_a_reason_is_refused(reason: str) -> None:
+    with pytest.raises(UnusableInputError, match="reason"):
+        Promote(reason)
+
+
+def test_decisions_are_told_apart_by_label_and_verdicts_by_status() -> None:
+    decisions: tuple[Decision, ...] = (Promote("r"), Keep("r"), Reject("r"))
+    assert [decision.label for decision in decisions] == ["promote", "keep", "reject"]
+    assert (Passed("r", ()).status, Failed("r", ()).status) == ("PASSED", "FAILED")
+    assert len(set(decisions)) == 3
+
+
+def test_a_decision_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Keep("r").reason = "another"  # type: ignore[misc]

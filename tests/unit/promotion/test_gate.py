@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from flight_delays.config.policy import ValidationPolicy
+from flight_delays.errors import UnusableInputError
 from flight_delays.evaluation.availability import Availability, Missing
-from flight_delays.evaluation.errors import UnusableInputError
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, regression
 from flight_delays.promotion.decisions import Failed, Passed, Verdict
 from flight_delays.promotion.gate import Evidence, validate

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from flight_delays.config.policy import Policy
-from flight_delays.evaluation.errors import UnusableInputError
+from flight_delays.errors import UnusableInputError
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
 
 DOCUMENT: dict[str, Any] = {

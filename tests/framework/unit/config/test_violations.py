@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flight_delays.config.data_quality import Limits, SourceStats, find_violations
-from flight_delays.evaluation.errors import InstantWithoutZoneError
+from flight_delays.errors import InstantWithoutZoneError
 
 AS_OF = datetime(2024, 5, 1, tzinfo=UTC)
 LIMITS = Limits(max_bad_rows=3, max_bad_share=0.1, max_age_hours=24)

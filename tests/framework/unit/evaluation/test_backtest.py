@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from flight_delays.errors import UnusableInputError
 from flight_delays.evaluation.backtest import SplitPositions, sample_rows, split_by_time
-from flight_delays.evaluation.errors import UnusableInputError
 
 FIRST = pd.Timestamp("2026-01-01")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from flight_delays.errors import UnusableInputError
 from flight_delays.evaluation.bootstrap import Comparison, compare
-from flight_delays.evaluation.errors import UnusableInputError
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, regression
 
 Floats = NDArray[np.float64]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from flight_delays.evaluation.errors import UnusableInputError
+from flight_delays.errors import UnusableInputError
 from flight_delays.evaluation.importance import Importance, measure_importance
 from flight_delays.evaluation.model_types import regression
 

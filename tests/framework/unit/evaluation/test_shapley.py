@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from flight_delays.evaluation.shapley import explain_predictions
+from flight_delays.evaluation.importance import explain_predictions
 
 NAN = float("nan")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flight_delays.evaluation.errors import UnusableInputError
+from flight_delays.errors import UnusableInputError
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, Metric, regression
 from flight_delays.evaluation.side_by_side import Side, SideBySide, compare_metrics, compare_slices
 

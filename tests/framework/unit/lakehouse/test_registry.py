@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flight_delays.evaluation.errors import UnusableInputError
+from flight_delays.errors import UnusableInputError
 from flight_delays.lakehouse.errors import ModelUriError
 from flight_delays.lakehouse.registry import parse_model_uri
 from flight_delays.promotion.model_version import ModelVersion

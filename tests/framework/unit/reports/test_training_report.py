@@ -10,9 +10,8 @@ import pytest
 from flight_delays.config.policy import load_policy
 from flight_delays.evaluation.backtest import Candidate
 from flight_delays.evaluation.curves import SliceFigure
-from flight_delays.evaluation.importance import Importance
+from flight_delays.evaluation.importance import Importance, explain_predictions
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
-from flight_delays.evaluation.shapley import explain_predictions
 from flight_delays.problem import PROBLEM
 from flight_delays.reports import TrainingResult, write_model_card, write_training_page
 from flight_delays.reports.training_report import colour

@@ -10,8 +10,8 @@ import pytest
 
 from flight_delays.config.policy import load_policy
 from flight_delays.evaluation.bootstrap import compare
-from flight_delays.evaluation.freshness import Freshness
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
+from flight_delays.evaluation.side_by_side import Freshness
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.checks import Check
 from flight_delays.promotion.decisions import Failed, Passed, Verdict

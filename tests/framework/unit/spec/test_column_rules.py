@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pyspark.sql import Row, SparkSession
 
+from flight_delays.errors import ColumnMissingError
 from flight_delays.spec.column_rules import ColumnRule
-from flight_delays.spec.errors import ColumnMissingError
 from flight_delays.spec.tables import Source
 
 NOON = datetime(2024, 5, 1, 12)

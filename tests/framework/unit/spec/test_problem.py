@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from flight_delays.errors import DeclarationError
 from flight_delays.spec.column_rules import ColumnRule
-from flight_delays.spec.errors import DeclarationError
 
 from tests.framework.unit.spec.orders import CUSTOMERS, ORDERS, ORDERS_PROBLEM, RETURNS
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pyspark.sql import SparkSession
 
-from flight_delays.spec.errors import DeclarationError
+from flight_delays.errors import DeclarationError
 from flight_delays.spec.refresh import Refresh
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

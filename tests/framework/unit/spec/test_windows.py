@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from flight_delays.config.policy import Windows
-from flight_delays.evaluation.errors import InstantWithoutZoneError, WindowError
+from flight_delays.errors import InstantWithoutZoneError, WindowError
 from flight_delays.spec.windows import Interval, reach_batch, split_windows
 
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from laptop.bundle import Identity, resolve
 
+from flight_delays.errors import DeclarationError
 from flight_delays.problem import PROBLEM
-from flight_delays.spec.errors import DeclarationError
 from flight_delays.tasks.features import FeatureParameters
 
 from tests.declared import ROOT

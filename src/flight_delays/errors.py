@@ -1,5 +1,6 @@
-"""Errors of the lifecycle."""
+"""Errors of declarations, windows and measurements."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 
@@ -46,4 +47,28 @@ class WindowError(ValueError):
         super().__init__(
             f"the {name} interval must start before it ends, got [{start}, {end}). "
             "Give a later as_of or another window in conf/policy.yml."
+        )
+
+
+class DeclarationError(ValueError):
+    """What a problem declares does not hold together."""
+
+    def __init__(self, what: str, *, got: str, allowed: str, remedy: str) -> None:
+        self.what = what
+        self.got = got
+        self.allowed = allowed
+        self.remedy = remedy
+        super().__init__(f"{what}: got {got}; allowed: {allowed}. {remedy}")
+
+
+class ColumnMissingError(ValueError):
+    """What a source has read lacks columns that it declares."""
+
+    def __init__(self, source: str, missing: Sequence[str], there: Sequence[str]) -> None:
+        self.source = source
+        self.missing = missing
+        self.there = there
+        super().__init__(
+            f"{source}: what was read has no column {', '.join(missing)}; it has "
+            f"{', '.join(there)}. Correct the source's `columns` or what its `read` gives."
         )

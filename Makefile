@@ -14,8 +14,8 @@ TYPED += examples
 
 # [root]
 include scaffold/repository.mk
-# [end]
 
+# [end]
 # What was brought is found by what builds and deploys, too.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 

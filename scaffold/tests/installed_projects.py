@@ -13,6 +13,8 @@ from scaffold.tests.shapes import MANIFEST
 
 # What the surrounding `make` and `uv run` say to those that they start.
 _FOREIGN = ("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONPATH", "LAPTOP_HOME")
+UNCOMPILED = "-- UV_COMPILE_BYTECODE=0"
+"""Flags of make, where most of what is installed is never imported."""
 _LIMIT = 1800
 _OF_THE_ENDPOINT = {
     "test_bad_challengers.py",
@@ -48,6 +50,7 @@ class InstalledProject:
             env={
                 **kept,
                 "PATH": PATH,
+                "MAKEFLAGS": UNCOMPILED,
                 "UV_PROJECT_ENVIRONMENT": str(self.installed),
                 "MYPY_CACHE_DIR": str(self.types),
             },

@@ -98,7 +98,5 @@ SHAPES: dict[str, Answers] = {
 }
 """Six answer files."""
 
-DEMONSTRATED = "like values of YAML"
-"""The one whose `make demo` runs with each commit."""
-SOAKED = ("three letters", "thirty letters", "after laptop")
-"""Those whose slow tests and `make demo` run in `make soak`."""
+THOROUGH = ("three letters", "after laptop")
+"""Those whose tests on laptop workspaces run in `make nightly`, one of them without an endpoint."""

@@ -13,11 +13,12 @@ import pytest
 
 from conformance.tests.projects import PATH
 from scaffold.sentinel import PROJECT_NAME
-from scaffold.tests.installed_projects import add_framework_tests
+from scaffold.tests.installed_projects import UNCOMPILED, add_framework_tests
 from scaffold.tests.repositories import Engine, add_all
 
 NAME = "afternoon"
 PAGE = Path("docs", "your-problem.md")
+RUN_IT = "\n## 8. Run it\n"
 MAY_CHANGE = (f"src/{NAME}/problem/", f"src/{NAME}/conf/", "tests/problem/")
 MODEL = f"dev.dev_laptop_{NAME}.dev_laptop_model"
 # A file of the page under its path in bold, or a block of commands.
@@ -54,7 +55,7 @@ class Afternoon:
         done = subprocess.run(
             ["sh", "-eu", "-c", command],
             cwd=self.root,
-            env={**kept, "PATH": PATH},
+            env={**kept, "PATH": PATH, "MAKEFLAGS": UNCOMPILED},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -65,39 +66,54 @@ class Afternoon:
         return done.stdout
 
 
+def follow(project: Afternoon, page: str) -> int:
+    """Do what a part of the page says, and return in how many steps."""
+    steps = list(STEP.finditer(page))
+    for path, content, commands in (step.groups() for step in steps):
+        if path:
+            (project.root / path).parent.mkdir(parents=True, exist_ok=True)
+            (project.root / path).write_text(content)
+        else:
+            project.run(commands)
+    return len(steps)
+
+
 @pytest.fixture(scope="module")
-def afternoon(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Afternoon]:
-    """A new project in which the page has been followed from its first step to its last."""
+def written(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Afternoon:
+    """Return a new project in which the page has been followed until lint and tests have passed."""
     project = Afternoon(bundle.make(tmp_path_factory.mktemp("project"), {"project_name": NAME}))
     add_all(project.root)
     project.run("git -c user.name=a -c user.email=a@example.com commit --quiet -m New")
     project.run("make setup")
-    steps = list(STEP.finditer((project.root / PAGE).read_text()))
-    assert len(steps) >= 13
+    before, _, _ = (project.root / PAGE).read_text().partition(RUN_IT)
+    assert follow(project, before) >= 11
+    return project
+
+
+@pytest.fixture(scope="module")
+def afternoon(written: Afternoon) -> Iterator[Afternoon]:
+    """Yield the same project when the page has been followed to its last step."""
+    _, _, rest = (written.root / PAGE).read_text().partition(RUN_IT)
     try:
-        for path, content, commands in (step.groups() for step in steps):
-            if path:
-                (project.root / path).parent.mkdir(parents=True, exist_ok=True)
-                (project.root / path).write_text(content)
-            else:
-                project.run(commands)
-        yield project
+        assert follow(written, rest) >= 1
+        yield written
     finally:
-        project.run("uv run laptop down")
+        written.run("uv run laptop down")
 
 
 def test_nothing_has_changed_but_the_problem_its_configuration_and_its_tests(
-    afternoon: Afternoon,
+    written: Afternoon,
 ) -> None:
-    afternoon.run("git add --all")
-    changed = afternoon.run("git diff --cached --name-only").splitlines()
+    written.run("git add --all")
+    changed = written.run("git diff --cached --name-only").splitlines()
     assert {path for path in changed if not path.startswith(MAY_CHANGE)} == set()
     assert {f"src/{NAME}/problem/sources.py", f"src/{NAME}/conf/policy.yml"} <= set(changed)
-    package = afternoon.root / "src" / NAME
+    package = written.root / "src" / NAME
     left = [path for path in package.rglob("*.py") if "nycflights" in path.read_text()]
     assert left == []
 
 
+@pytest.mark.nightly
 def test_the_first_model_beat_the_guess_in_its_own_unit_and_is_champion(
     afternoon: Afternoon,
 ) -> None:
@@ -112,6 +128,7 @@ def test_the_first_model_beat_the_guess_in_its_own_unit_and_is_champion(
     assert [entity["entity_version"] for entity in endpoint["served"]] == ["1"]
 
 
+@pytest.mark.nightly
 def test_batch_and_endpoint_give_numbers_and_no_probabilities(afternoon: Afternoon) -> None:
     scored = json.loads(
         afternoon.run(
@@ -127,6 +144,7 @@ def test_batch_and_endpoint_give_numbers_and_no_probabilities(afternoon: Afterno
     assert 50 < usual < heavier < 400
 
 
+@pytest.mark.nightly
 def test_a_sample_of_a_table_of_ones_own_is_brought_as_the_page_says(afternoon: Afternoon) -> None:
     visits = {"patient_id": [1, 2], "visited_at": ["2026-01-01", "2026-01-02"], "bmi": [22.5, 31.0]}
     pd.DataFrame(visits).astype({"visited_at": "datetime64[ns, UTC]"}).to_parquet(
@@ -139,10 +157,11 @@ def test_a_sample_of_a_table_of_ones_own_is_brought_as_the_page_says(afternoon: 
     assert [(row["patient_id"], row["bmi"]) for row in rows] == [("1", "22.5")]
 
 
+@pytest.mark.nightly
 def test_the_jobs_of_any_problem_pass_their_slow_tests_with_this_one(afternoon: Afternoon) -> None:
     add_framework_tests(afternoon.root, {PROJECT_NAME: NAME, "serving": "yes"})
     printed = afternoon.run(
-        "uv run pytest -q tests/test_running_lifecycle.py tests/framework/test_recovery.py "
-        "tests/framework/test_notebook.py"
+        "uv run pytest -q -n 2 --dist loadfile tests/local/test_running_lifecycle.py "
+        "tests/framework/local/test_recovery.py tests/framework/local/test_notebook.py"
     )
     assert re.search(r"\d+ passed", printed)

@@ -1,0 +1,103 @@
+"""What takes longer than a change may: long tests, and projects of very different shape.
+
+    python -m benchmarks.nightly FOLDER...
+
+Runs the tests of these folders that are marked nightly; then, in each of six projects, its own lint,
+quick tests and demo, and in some the tests on laptop workspaces, also those that stay in this
+repository. What passed, and how long it took, goes into a file of the day in benchmarks/results/.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import which
+
+from conformance.tests.projects import PATH, ROOT
+from scaffold.tests.installed_projects import FRAMEWORK, add_framework_tests, install_project
+from scaffold.tests.rendering import load_renderer
+from scaffold.tests.repositories import Engine
+from scaffold.tests.shapes import SHAPES, THOROUGH
+
+RESULTS = Path(__file__).parent / "results"
+PYTEST = ("pytest", "-n", "2", "--dist", "loadfile", "--timeout=1800", "--durations=20")
+QUICK = (("make", "lint"), ("make", "test"), ("make", "demo"))
+SLOW = (("make", "test-slow"), ("uv", "run", "--no-sync", *PYTEST, "-m", "not nightly", FRAMEWORK))
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@dataclass
+class Report:
+    """A table of commands, and whether one failed."""
+
+    lines: list[str] = field(default_factory=list)
+    failed: bool = False
+
+    def take(self, place: str, run: Run, command: tuple[str, ...]) -> None:
+        """Run a command and add what came of it."""
+        start = time.perf_counter()
+        done = run(*command)
+        seconds = time.perf_counter() - start
+        self.failed |= done.returncode != 0
+        outcome = summarize(done)
+        self.lines.append(f"| {place} | `{' '.join(command)}` | {outcome} | {seconds:.0f} |")
+        print(self.lines[-1], flush=True)
+        if done.returncode:
+            print(done.stdout, file=sys.stderr)
+
+
+def run_here(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in this repository."""
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def summarize(done: subprocess.CompletedProcess[str]) -> str:
+    """Return whether a command passed, and the tests that it counted."""
+    counted = re.findall(r"^=+ (\d+ (?:passed|failed).*?) in .*$", done.stdout, re.MULTILINE)
+    return ": ".join(["failed" if done.returncode else "passed", *counted])
+
+
+def main(folders: list[str]) -> int:
+    """Run all of it, write what came of it, and fail if one failed."""
+    program = which("databricks", path=PATH)
+    if program is None:
+        raise SystemExit("No databricks on the PATH or in .tools/bin: run `make databricks-cli`.")
+    report, renderer = Report(), load_renderer(ROOT)
+    here = [folder for folder in folders if (ROOT / folder).exists()]
+    report.take(
+        "this repository", run_here, (sys.executable, "-m", *PYTEST, "-m", "nightly", *here)
+    )
+    for shape, given in SHAPES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            engine = Engine("bundle", Path(program), ROOT, Path(folder))
+            answers = renderer.complete(given)
+            project = install_project(engine, answers, Path(folder) / "made")
+            for step in QUICK:
+                report.take(shape, project.run, step)
+            project.shut_down()
+            if shape in THOROUGH:
+                add_framework_tests(project.root, answers)
+                for step in SLOW:
+                    report.take(shape, project.run, step)
+    day = datetime.now(UTC).date()
+    head = [f"# Nightly, {day}", "", "| where | command | outcome | s |", "|---|---|---|--:|"]
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{day}-nightly.md").write_text("\n".join((*head, *report.lines, "")))
+    return int(report.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

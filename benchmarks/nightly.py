@@ -2,8 +2,8 @@
 
     python -m benchmarks.nightly FOLDER...
 
-Runs the tests of these folders that are marked nightly; then, in each of six projects, its own lint,
-quick tests and demo, and in some the tests on laptop workspaces, also those that stay in this
+Runs the tests of these folders that are marked nightly; then, in each of six projects, its own
+lint, quick tests and demo, and in some the tests on laptop workspaces, also those that stay in this
 repository. What passed, and how long it took, goes into a file of the day in benchmarks/results/.
 """
 

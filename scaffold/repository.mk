@@ -4,7 +4,6 @@
 QUICK += tests/framework/unit tests/framework/problem/unit laptop/tests/unit scaffold/tests/unit
 SLOW := tests/framework/cli scaffold/tests/render $(SLOW) tests/framework/local tests/framework/problem/local \
     laptop/tests/local laptop/tests/cli update/tests conformance/tests/cli
-NIGHTLY := scaffold/tests/nightly conformance/tests/nightly
 TYPED += laptop/src laptop/tests benchmarks conformance/tests scaffold update
 
 # Where mypy finds the laptop, which projects have installed.
@@ -25,7 +24,7 @@ bench: setup databricks-cli ## Figures, both sides in one run on this machine.
 	@$(RUN) python -m benchmarks.freshness
 
 nightly: setup databricks-cli ## What no change waits for; writes into benchmarks/results/.
-	@$(RUN) python -m benchmarks.nightly $(QUICK) $(SLOW) $(NIGHTLY)
+	@$(RUN) python -m benchmarks.nightly $(QUICK) $(SLOW)
 
 template: setup ## Compile the templates from what stands here; CHECK=1 only says whether they are stale.
 	@$(RUN) python -m scaffold compile $(if $(CHECK),--check)

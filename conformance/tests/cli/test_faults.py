@@ -10,7 +10,8 @@ from conformance.tests.deployments import DEV, STAGING, TEST, Deployment, Open
 from conformance.tests.states import summarize
 from conformance.tests.workspaces import USER
 
-pytestmark = pytest.mark.nightly
+# What the CLI itself does, at each of its calls.
+NIGHTLY = pytest.mark.nightly
 
 ROOT = STAGING.root_path
 IMPORT = f"POST /api/2.0/workspace-files/import-file{ROOT}"
@@ -78,6 +79,12 @@ KILLED_WITH_THE_LOCK = [
 ]
 
 
+def leave(cases: list[tuple[str, int]], kept: tuple[str, int]) -> list[Any]:
+    """Return cases of which each change tries one, and `make nightly` the others."""
+    assert kept in cases
+    return [pytest.param(*case, marks=() if case == kept else NIGHTLY) for case in cases]
+
+
 def name(value: Any) -> str | None:
     return value.replace(ROOT, "") if isinstance(value, str) else None
 
@@ -109,7 +116,7 @@ def test_each_kind_of_call_of_a_deploy_is_disturbed_here(staging: Deployment) ->
         assert kind in disturbed, call
 
 
-@pytest.mark.parametrize(("call", "nth"), BORNE, ids=name)
+@pytest.mark.parametrize(("call", "nth"), leave(BORNE, (GET_JOB, 2)), ids=name)
 def test_a_deploy_bears_one_refusal_of_what_it_can_repeat(
     staging: Deployment, undisturbed: dict[str, Any], call: str, nth: int
 ) -> None:
@@ -118,7 +125,7 @@ def test_a_deploy_bears_one_refusal_of_what_it_can_repeat(
     check_settled(staging, undisturbed)
 
 
-@pytest.mark.parametrize(("call", "nth"), FATAL, ids=name)
+@pytest.mark.parametrize(("call", "nth"), leave(FATAL, (CREATE_JOB, 2)), ids=name)
 def test_after_a_refused_call_the_next_deploy_converges(
     staging: Deployment,
     elsewhere: Deployment,
@@ -132,7 +139,7 @@ def test_after_a_refused_call_the_next_deploy_converges(
     check_settled(elsewhere, undisturbed)
 
 
-@pytest.mark.parametrize(("call", "nth"), LOST, ids=name)
+@pytest.mark.parametrize(("call", "nth"), leave(LOST, (METADATA, 0)), ids=name)
 def test_after_a_lost_answer_the_next_deploy_converges(
     staging: Deployment,
     elsewhere: Deployment,
@@ -146,7 +153,7 @@ def test_after_a_lost_answer_the_next_deploy_converges(
     check_settled(elsewhere, undisturbed)
 
 
-@pytest.mark.parametrize(("call", "nth"), LOCKED, ids=name)
+@pytest.mark.parametrize(("call", "nth"), leave(LOCKED, (READ_LOCK, 1)), ids=name)
 def test_a_lock_that_could_not_be_let_go_is_named_and_forced(
     staging: Deployment,
     elsewhere: Deployment,
@@ -161,7 +168,7 @@ def test_a_lock_that_could_not_be_let_go_is_named_and_forced(
     check_settled(elsewhere, undisturbed)
 
 
-@pytest.mark.parametrize(("call", "nth"), KILLED_BEFORE_THE_LOCK, ids=name)
+@pytest.mark.parametrize(("call", "nth"), leave(KILLED_BEFORE_THE_LOCK, (LOCK, 1)), ids=name)
 def test_a_deploy_killed_without_the_lock_is_made_good_by_the_next(
     staging: Deployment,
     elsewhere: Deployment,
@@ -174,7 +181,7 @@ def test_a_deploy_killed_without_the_lock_is_made_good_by_the_next(
     check_settled(elsewhere, undisturbed)
 
 
-@pytest.mark.parametrize(("call", "nth"), KILLED_WITH_THE_LOCK, ids=name)
+@pytest.mark.parametrize(("call", "nth"), leave(KILLED_WITH_THE_LOCK, (STATE, 0)), ids=name)
 def test_a_deploy_killed_with_the_lock_is_made_good_by_force_from_its_checkout(
     staging: Deployment, undisturbed: dict[str, Any], call: str, nth: int
 ) -> None:
@@ -184,6 +191,7 @@ def test_a_deploy_killed_with_the_lock_is_made_good_by_force_from_its_checkout(
     check_settled(staging, undisturbed)
 
 
+@NIGHTLY
 def test_in_dev_a_killed_deploy_leaves_no_lock_and_the_next_converges(open_target: Open) -> None:
     killed, calm = open_target(DEV), open_target(DEV)
     killed.workspace.kill(STATE.replace(ROOT, DEV.root_path), identity=USER)
@@ -198,7 +206,14 @@ def test_in_dev_a_killed_deploy_leaves_no_lock_and_the_next_converges(open_targe
     assert len(killed.workspace.read_state()["jobs"]) == len(jobs[1])
 
 
-@pytest.mark.parametrize("call", [CREATE_SCHEMA, CREATE_MODEL, CREATE_EXPERIMENT], ids=name)
+@pytest.mark.parametrize(
+    "call",
+    [
+        CREATE_SCHEMA,
+        *(pytest.param(call, marks=NIGHTLY) for call in (CREATE_MODEL, CREATE_EXPERIMENT)),
+    ],
+    ids=name,
+)
 def test_what_a_deploy_made_and_does_not_know_is_refused_until_it_is_bound(
     staging: Deployment, elsewhere: Deployment, undisturbed: dict[str, Any], call: str
 ) -> None:
@@ -216,6 +231,7 @@ def test_what_a_deploy_made_and_does_not_know_is_refused_until_it_is_bound(
     check_settled(elsewhere, undisturbed)
 
 
+@NIGHTLY
 def test_a_job_whose_creation_was_not_answered_stands_twice(
     staging: Deployment, elsewhere: Deployment, undisturbed: dict[str, Any]
 ) -> None:
@@ -229,6 +245,7 @@ def test_a_job_whose_creation_was_not_answered_stands_twice(
     assert len(set(names)) == len(undisturbed["jobs"])
 
 
+@NIGHTLY
 def test_a_state_that_was_not_saved_is_saved_by_a_deploy_from_the_same_checkout(
     staging: Deployment, undisturbed: dict[str, Any]
 ) -> None:
@@ -251,7 +268,12 @@ def test_a_state_that_was_not_saved_makes_a_deploy_from_elsewhere_refuse_and_dou
 
 
 @pytest.mark.parametrize(
-    "call", ["POST /api/2.2/jobs/delete", "POST /api/2.0/mlflow/experiments/delete", DELETE]
+    "call",
+    [
+        "POST /api/2.2/jobs/delete",
+        pytest.param("POST /api/2.0/mlflow/experiments/delete", marks=NIGHTLY),
+        pytest.param(DELETE, marks=NIGHTLY),
+    ],
 )
 def test_a_refused_destroy_is_completed_by_the_next(open_target: Open, call: str) -> None:
     deployment = open_target(TEST)

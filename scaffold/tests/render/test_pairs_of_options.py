@@ -13,8 +13,6 @@ from scaffold.tests.rendering import Answers, Renderer
 from scaffold.tests.shapes import MANIFEST, PAIRS, cover_pairs
 from scaffold.trees import write_tree
 
-pytestmark = pytest.mark.nightly
-
 # The environment of these tests stands for a project's own: it has what the same lock names.
 UV = """#!/bin/sh
 case "$1 $2" in
@@ -24,7 +22,16 @@ case "$1 $2" in
 esac
 """
 
-each_pair = pytest.mark.parametrize("choices", PAIRS, ids=lambda row: "-".join(row.values()))
+# Serving alone changes Python. With it, a project's own lint is run by test_own_tests.py.
+WITHOUT_SERVING = next(row for row in PAIRS if row["serving"] == "no")
+each_pair = pytest.mark.parametrize(
+    "choices",
+    [
+        pytest.param(row, marks=() if row is WITHOUT_SERVING else pytest.mark.nightly)
+        for row in PAIRS
+    ],
+    ids=lambda row: "-".join(row.values()),
+)
 
 
 @pytest.fixture(scope="module")

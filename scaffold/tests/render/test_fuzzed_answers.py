@@ -20,8 +20,6 @@ from scaffold.tests.repositories import Engine
 from scaffold.tests.shapes import MANIFEST, PAIRS
 from scaffold.trees import compare, read_folder, write_tree
 
-pytestmark = pytest.mark.nightly
-
 TEXTS = [name for name, question in MANIFEST.questions.items() if not question.choices]
 HOST = re.compile(r"(?<=host: )\S+")
 
@@ -46,11 +44,12 @@ def test_there_are_enough_answer_files_of_each_kind(
     assert len({answers["project_name"] for answers in accepted}) > 25
 
 
+@pytest.mark.parametrize("number", [40, pytest.param(400, marks=pytest.mark.nightly)])
 def test_what_is_accepted_makes_a_sound_project(
-    accepted: list[Answers], renderer: Renderer
+    accepted: list[Answers], renderer: Renderer, number: int
 ) -> None:
     oracle = Oracle(renderer)
-    for answers in accepted:
+    for answers in pick(accepted, min(number, len(accepted))):
         tree = renderer.render(answers)
         assert list_flaws(tree, answers) == [], answers
         assert oracle.list_differences(tree, answers) == [], answers
@@ -73,6 +72,7 @@ def test_a_hostile_text_is_refused_or_stands_where_it_should(
     assert 0 < sound < len(INVALID)
 
 
+@pytest.mark.nightly
 def test_formatter_and_linter_find_nothing_to_do_in_what_is_accepted(
     accepted: list[Answers], renderer: Renderer, tmp_path: Path
 ) -> None:
@@ -94,6 +94,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.nightly
 def test_the_cli_accepts_and_refuses_the_same_and_says_what_is_allowed(
     files: list[Answers],
     accepted: list[Answers],
@@ -129,6 +130,7 @@ def pick(files: list[Answers], number: int) -> list[Answers]:
     return files[:: len(files) // number][:number]
 
 
+@pytest.mark.nightly
 def test_each_target_of_what_is_accepted_is_valid_without_a_warning(
     accepted: list[Answers], renderer: Renderer, bundle: Engine, url: str, tmp_path: Path
 ) -> None:

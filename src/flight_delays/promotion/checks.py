@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from ..evaluation.figures import format_figure
+from ..evaluation.model_types import format_figure
 
 
 @dataclass(frozen=True, kw_only=True)

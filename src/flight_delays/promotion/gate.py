@@ -13,7 +13,7 @@ from ..evaluation.availability import MIN_ROWS, Availability
 from ..evaluation.model_types import Metric, ModelType
 from ..evaluation.observations import FloatArray, as_labels, as_vector
 from .checks import Check, at_least, at_most
-from .decisions import Failed, Passed, Verdict
+from .decide import Failed, Passed, Verdict
 
 # Predictions closer than this count as the same: what JSON and a cast or two may change.
 TOLERANCE = 1e-6

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..evaluation.bootstrap import Comparison
-from ..evaluation.figures import format_figure
+from ..evaluation.model_types import format_figure
 from ..evaluation.observations import FloatArray
 from ..evaluation.side_by_side import SideBySide, SliceSideBySide
-from ..promotion.decide import CHAMPION
-from ..promotion.decisions import Decision
+from ..promotion.decide import CHAMPION, Decision
 from .outcomes import draw_calibration, trace_calibration
 from .plots import Bar, Plot, draw_bars, draw_gain
 from .templating import Rows, render

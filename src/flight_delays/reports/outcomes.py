@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import confusion_matrix
 
 from ..evaluation.curves import balance_alarms, bin_predictions, count_in_bins, sweep_thresholds
-from ..evaluation.figures import format_figure
-from ..evaluation.model_types import BINARY_CLASSIFICATION, ModelType
+from ..evaluation.model_types import BINARY_CLASSIFICATION, ModelType, format_figure
 from ..evaluation.observations import FloatArray
 from .plots import Colour, Line, Plot, draw_lines
 from .templating import Rows

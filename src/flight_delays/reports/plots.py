@@ -13,7 +13,7 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike
 
 from ..evaluation.bootstrap import Comparison
-from ..evaluation.figures import format_figure
+from ..evaluation.model_types import format_figure
 from ..evaluation.observations import FloatArray
 
 if TYPE_CHECKING:

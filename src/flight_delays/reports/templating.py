@@ -5,7 +5,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from ..evaluation.figures import format_figure
+from ..evaluation.model_types import format_figure
 
 Rows = Sequence[tuple[str, ...]]
 

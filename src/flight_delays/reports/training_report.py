@@ -9,9 +9,8 @@ import pandas as pd
 from ..config.policy import Policy
 from ..evaluation.backtest import Candidate
 from ..evaluation.curves import SliceFigure
-from ..evaluation.figures import format_figure
 from ..evaluation.importance import Explanation, Importance
-from ..evaluation.model_types import ModelType
+from ..evaluation.model_types import ModelType, format_figure
 from ..evaluation.observations import FloatArray
 from .outcomes import draw_outcomes
 from .plots import Bar, Colour, Swarm, draw_bars, draw_swarms

@@ -14,7 +14,7 @@ from ..evaluation.curves import SliceFigure, measure_slices
 from ..evaluation.model_types import ModelType
 from ..evaluation.side_by_side import Freshness
 from ..promotion.checks import Check
-from ..promotion.decisions import Verdict
+from ..promotion.decide import Verdict
 from .outcomes import draw_outcomes
 from .plots import Bar, Plot, draw_bars, draw_gain
 from .templating import render

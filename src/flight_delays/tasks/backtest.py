@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike
 from ..config.training import BacktestPolicy
 from ..evaluation.backtest import Candidate, measure_candidate, split_by_time
 from ..evaluation.baselines import build_baselines
-from ..evaluation.figures import format_figure, format_metrics
-from ..evaluation.model_types import Estimator
+from ..evaluation.model_types import Estimator, format_figure, format_metrics
 from ..evaluation.observations import FloatArray
 from ..problem import PROBLEM
 

@@ -15,8 +15,7 @@ from ..lakehouse.online_store import require_online, require_online_store
 from ..lakehouse.registry import parse_model_uri, read_aliases, read_version, set_alias, tag_version
 from ..lakehouse.rollout import roll_out
 from ..problem import PROBLEM
-from ..promotion.decide import CHAMPION, decide, precheck
-from ..promotion.decisions import Decision, Keep, Promote, Reject
+from ..promotion.decide import CHAMPION, Decision, Keep, Promote, Reject, decide, precheck
 from ..promotion.model_version import ModelVersion
 from .comparison import INCUMBENT_VERSION, add_incumbent, compare_predictions
 from .holdout import load_holdout, score_holdout

@@ -7,7 +7,7 @@ from ..config.loading import load_configuration
 from ..config.policy import load_policy
 from ..config.training import load_training
 from ..config.tuning import TuningPolicy, load_tuning
-from ..evaluation.figures import format_metrics
+from ..evaluation.model_types import format_metrics
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.model_logging import log_datasets, log_model
 from ..lakehouse.registry import read_version, tag_version

@@ -12,9 +12,8 @@ from ..config.policy import Policy
 from ..config.training import Explanations
 from ..evaluation.backtest import Candidate, sample_rows
 from ..evaluation.curves import measure_slices
-from ..evaluation.figures import format_metrics
 from ..evaluation.importance import Explanation, Importance, explain_predictions, measure_importance
-from ..evaluation.model_types import Estimator
+from ..evaluation.model_types import Estimator, format_metrics
 from ..problem import PROBLEM
 from ..reports import TrainingResult, write_model_card, write_training_page
 from .backtest import MODEL, TimeSplit, tabulate_candidates

@@ -18,8 +18,7 @@ from ..config.tuning import (
     write_hyperparameters,
 )
 from ..evaluation.backtest import Candidate
-from ..evaluation.figures import format_figure
-from ..evaluation.model_types import Estimator
+from ..evaluation.model_types import Estimator, format_figure
 from ..problem import PROBLEM
 from .backtest import TimeSplit, log_candidate
 

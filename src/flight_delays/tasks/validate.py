@@ -23,8 +23,7 @@ from ..lakehouse.registry import (
 from ..lakehouse.scoring import has_signature, predict_as_served
 from ..lakehouse.validation_results import RESULTS, write_results
 from ..problem import PROBLEM
-from ..promotion.decide import CHALLENGER, CHAMPION
-from ..promotion.decisions import Failed, Verdict
+from ..promotion.decide import CHALLENGER, CHAMPION, Failed, Verdict
 from ..promotion.gate import Evidence, validate
 from ..promotion.model_version import STATUS_TAG, ModelVersion
 from ..reports import Incumbent, Report, write_report

@@ -14,7 +14,7 @@ from flight_delays.config.policy import load_policy
 from flight_delays.config.training import load_training
 from flight_delays.config.tuning import load_tuning
 from flight_delays.evaluation.baselines import build_baselines
-from flight_delays.evaluation.figures import format_figure
+from flight_delays.evaluation.model_types import format_figure
 from flight_delays.problem import PROBLEM
 from flight_delays.spec.windows import split_windows
 from flight_delays.tasks.parameters import read_instant

@@ -9,14 +9,16 @@ import pytest
 
 from flight_delays.errors import UnusableInputError
 from flight_delays.evaluation.bootstrap import Comparison
-from flight_delays.promotion.decide import decide, precheck, simulate_decision
-from flight_delays.promotion.decisions import (
+from flight_delays.promotion.decide import (
     Decision,
     Failed,
     Keep,
     Passed,
     Promote,
     Reject,
+    decide,
+    precheck,
+    simulate_decision,
 )
 from flight_delays.promotion.model_version import ModelVersion
 

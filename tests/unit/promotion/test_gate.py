@@ -12,7 +12,7 @@ from flight_delays.config.policy import ValidationPolicy
 from flight_delays.errors import UnusableInputError
 from flight_delays.evaluation.availability import Availability, Missing
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, regression
-from flight_delays.promotion.decisions import Failed, Passed, Verdict
+from flight_delays.promotion.decide import Failed, Passed, Verdict
 from flight_delays.promotion.gate import Evidence, validate
 
 ROWS = 6000

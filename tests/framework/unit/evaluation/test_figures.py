@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from flight_delays.evaluation.figures import format_figure, format_metrics
-from flight_delays.evaluation.model_types import regression
+from flight_delays.evaluation.model_types import format_figure, format_metrics, regression
 
 
 @pytest.mark.parametrize(

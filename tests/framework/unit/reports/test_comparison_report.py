@@ -9,7 +9,7 @@ import pytest
 from flight_delays.evaluation.bootstrap import compare
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
 from flight_delays.evaluation.side_by_side import compare_metrics, compare_slices
-from flight_delays.promotion.decisions import Decision, Keep, Promote, Reject
+from flight_delays.promotion.decide import Decision, Keep, Promote, Reject
 from flight_delays.reports import (
     ComparedVersion,
     ComparisonReport,

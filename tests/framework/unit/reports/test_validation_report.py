@@ -14,7 +14,7 @@ from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelTyp
 from flight_delays.evaluation.side_by_side import Freshness
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.checks import Check
-from flight_delays.promotion.decisions import Failed, Passed, Verdict
+from flight_delays.promotion.decide import Failed, Passed, Verdict
 from flight_delays.reports import Incumbent, Report, write_report
 from flight_delays.reports.validation_report import find_remedy
 

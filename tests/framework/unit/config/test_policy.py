@@ -15,6 +15,7 @@ DOCUMENT: dict[str, Any] = {
     "windows": {"holdout": {"months": 1}, "training": None, "batch": {"days": 7}, "ahead_hours": 2},
     "validation": {
         "min_rows": 1000,
+        "max_rows": 100_000,
         "metrics": {"auc": {"min": 0.6, "max": 0.9}, "log_loss": {"max": 0.6}},
         "slices": {"columns": ["carrier"], "min_rows": 100, "metric": "auc", "min": 0.55},
         "required_tags": ["as_of"],
@@ -76,6 +77,7 @@ SLICES = ("validation", "slices")
         (change("validation", "required_tags", to=[]), r"required_tags\s+.* at least 1 item"),
         (change("validation", "min_rows", to=0), "min_rows"),
         (change("validation", "min_rows", to="100"), "min_rows"),
+        (change("validation", "max_rows", to=999), r"max_rows \(999\) is below min_rows \(1000\)"),
         (change("validation", "min_description", to=0), "min_description"),
         (change("comparison", "loss", to=None), "loss"),
         (change("comparison", "confidence", to=1.0), "confidence"),

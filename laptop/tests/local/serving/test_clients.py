@@ -146,11 +146,11 @@ def test_a_workspace_killed_during_an_update_completes_or_fails_it_when_it_is_ba
     assert state() == EndpointStateConfigUpdate.IN_PROGRESS
     killed(lonely)
 
-    # Long enough to be asked before the update is completed.
-    monkeypatch.setenv("LAPTOP_SERVING_DELAY", "8")
     lonely.open()
     assert state() == EndpointStateConfigUpdate.IN_PROGRESS
     assert ask() == pytest.approx([1.0])
+    connection.stop(lonely.state_dir)
+    monkeypatch.setenv("LAPTOP_SERVING_DELAY", "0")
     until(lambda: state() != EndpointStateConfigUpdate.IN_PROGRESS)
 
     assert (

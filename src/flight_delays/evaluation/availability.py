@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-# Fewer rows say too little of a share: one input missing by chance would look like a leak.
+# With fewer rows an input missing by chance would look like a leak.
 MIN_ROWS = 20
 # An input that leaks is missing on all rows whose outcome is not known, but for a few that are
 # already decided; a sound one may be missing on many, on both sides.

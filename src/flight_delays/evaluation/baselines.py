@@ -1,4 +1,4 @@
-"""Simple models of any problem, by model type."""
+"""Baseline models for any problem, by model type."""
 
 from collections.abc import Mapping, Sequence
 

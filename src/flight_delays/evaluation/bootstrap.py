@@ -1,4 +1,4 @@
-"""Which of two models predicts the same rows better, and how surely."""
+"""Paired bootstrap: the gain of one model over another on the same rows, with its interval."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from ..errors import UnusableInputError
 from .model_types import ModelType
 from .observations import FloatArray
 
-# Below these an interval of percentiles promises more than it holds.
+# Below these an interval of percentiles is too narrow.
 MIN_ROWS = 30
 MIN_BLOCKS = 5
 MIN_RESAMPLES = 100
@@ -31,7 +31,7 @@ class Comparison:
         resamples: How often the blocks were drawn anew.
         confidence: Share of the resampled gains between the bounds.
         rows: How many rows both predicted.
-        blocks: How many blocks they fall into; as many as rows where each stands by itself.
+        blocks: How many blocks they fall into; as many as rows where these are independent.
         challenger_loss: Mean loss of the challenger.
         incumbent_loss: Mean loss of the incumbent.
     """
@@ -63,16 +63,16 @@ def compare(
 ) -> Comparison:
     """Compare two predictions of the same rows by a paired bootstrap with percentile bounds.
 
-    Rows that share a cause, as the weather of a day, err together. Drawn one by one they would seem
-    to say more than they do, so whole blocks are drawn. The same seed gives the same bounds.
+    Errors of rows that share a cause, as the weather of a day, are correlated, so whole blocks are
+    drawn, not single rows. The same seed gives the same bounds.
 
     Args:
-        labels: What happened.
+        labels: The labels.
         challenger: The challenger's predictions.
-        incumbent: Those of the champion, or of the heuristic that stands in for one.
+        incumbent: Those of the champion, or of the heuristic baseline.
         model_type: The model type.
         loss: Name of the loss of that model type to compare by.
-        blocks: What block each row belongs to, as its day; None where rows are independent.
+        blocks: The block of each row, as its day; None where rows are independent.
         resamples: How often to draw the blocks anew, at least 100.
         confidence: Share of the resampled gains to lie between the bounds, as 0.95.
         seed: Seed of the drawing.

@@ -1,4 +1,4 @@
-"""The model types that can be predicted, and what each is measured and compared by."""
+"""Model types, with their metrics and losses."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ class Metric:
 
     Attributes:
         name: Its name in policies, checks and runs.
-        better: Where it lies for a better model.
+        better: Which values are better.
         of: Measures labels and predictions; None where these labels do not allow it.
         unit: Its unit; blank where it has none.
         absent: Why it may be None.
@@ -44,7 +44,7 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """What each row's prediction costs; of two models the one with the lower mean is better.
+    """A loss of each row; of two models the one with the lower mean is better.
 
     Attributes:
         name: Its name in policies.

@@ -1,4 +1,4 @@
-"""Two models on the same rows, figure beside figure; what decides is the comparison alone."""
+"""Metrics of two models on the same rows, side by side; none of them decides."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from .curves import measure_slices
 from .model_types import Metric, ModelType
 from .observations import FloatArray
 
-Side: TypeAlias = Literal["challenger", "champion"]
+Leader: TypeAlias = Literal["challenger", "champion"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class SideBySide:
     champion: float | None
 
     @property
-    def better(self) -> Side | None:
+    def better(self) -> Leader | None:
         """Whose figure is better, be it by chance; None where neither is, or one is missing."""
         if self.challenger is None or self.champion is None:
             return None

@@ -11,7 +11,7 @@ from ..evaluation.side_by_side import SideBySide, SliceSideBySide
 from ..promotion.decide import CHAMPION, Decision
 from .outcomes import draw_calibration, trace_calibration
 from .plots import Bar, Plot, draw_bars, draw_gain
-from .templating import Rows, render
+from .templating import TableRows, render
 
 HEADS = ("Challenger", CHAMPION, "Better")
 NAMES = {"challenger": "Challenger", "champion": CHAMPION, None: ""}
@@ -97,7 +97,7 @@ def write_comparison_page(report: ComparisonReport) -> str:
     )
 
 
-def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], Rows]]:
+def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], TableRows]]:
     """Return heads and rows of metrics, gains and slices."""
     metrics = [
         (_name(each.metric.name, each.metric.unit), *_format_both(each)) for each in report.metrics
@@ -118,7 +118,7 @@ def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], 
     return {
         "metrics": (("Metric", *HEADS), metrics),
         "gains": (("Gain in", "Gain", "Low", "High", "Confidence"), gains),
-        "slices": ((f"{metric} in", "Rows", *HEADS), slices),
+        "slices": ((f"{metric} in", "TableRows", *HEADS), slices),
     }
 
 

@@ -11,12 +11,12 @@ from ..evaluation.curves import balance_alarms, bin_predictions, count_in_bins, 
 from ..evaluation.model_types import BINARY_CLASSIFICATION, ModelType, format_figure
 from ..evaluation.observations import FloatArray
 from .plots import Colour, Line, Plot, draw_lines
-from .templating import Rows
+from .templating import TableRows
 
 # Points of a cloud: more only make the page heavy.
 CLOUD = 400
 # Alarms below which precision is chance.
-FEW = 30
+MIN_ALARMS = 30
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Outcomes:
     """
 
     plots: Sequence[Plot]
-    confusion: Rows | None = None
+    confusion: TableRows | None = None
     threshold: float | None = None
 
 
@@ -79,7 +79,7 @@ def _draw_diagonal(*values: ArrayLike) -> Line:
 
 def _draw_probabilities(labels: FloatArray, predictions: FloatArray) -> list[Plot]:
     swept = sweep_thresholds(labels, predictions)
-    precision = swept["precision"].where(swept["alarms"] * labels.size >= FEW)
+    precision = swept["precision"].where(swept["alarms"] * labels.size >= MIN_ALARMS)
     curves = [
         Line(name="precision", x=swept.index, y=precision, colour="first"),
         Line(name="recall", x=swept.index, y=swept["recall"], colour="second"),

@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from ..evaluation.model_types import format_figure
 
-Rows = Sequence[tuple[str, ...]]
+TableRows = Sequence[tuple[str, ...]]
 
 
 def render(template: str, **values: object) -> str:
@@ -33,7 +33,7 @@ def _make_environment() -> Environment:
     return environment
 
 
-def _format_grid(table: tuple[Sequence[str], Rows]) -> str:
+def _format_grid(table: tuple[Sequence[str], TableRows]) -> str:
     """Return heads and rows as aligned text, every column but the first to the right."""
     heads, rows = table
     first, *others = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]

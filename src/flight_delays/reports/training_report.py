@@ -14,11 +14,11 @@ from ..evaluation.model_types import ModelType, format_figure
 from ..evaluation.observations import FloatArray
 from .outcomes import draw_outcomes
 from .plots import Bar, Colour, Swarm, draw_bars, draw_swarms
-from .templating import Rows, render
+from .templating import TableRows, render
 
 # Inputs that are drawn; the rest moves little.
 INPUTS = 15
-COLOURS: Mapping[Colour, str] = {
+LEGEND: Mapping[Colour, str] = {
     "first": "number up to its median",
     "second": "number above it",
     "third": "text",
@@ -102,13 +102,13 @@ def write_training_page(result: TrainingResult) -> str:
             [Bar(each.column, each.rise) for each in result.importance[:INPUTS]],
         ),
         contributions=draw_swarms(
-            "Contributions of inputs to predictions", list_swarms(result), COLOURS
+            "Contributions of inputs to predictions", list_swarms(result), LEGEND
         ),
         outcomes=draw_outcomes(result.model_type, result.backtest_labels, result.own.predictions),
     )
 
 
-def list_candidates(result: TrainingResult) -> tuple[tuple[str, ...], Rows]:
+def list_candidates(result: TrainingResult) -> tuple[tuple[str, ...], TableRows]:
     """Return heads and rows of the candidates' metrics; one that was not measured is blank."""
     names = [n for n in result.model_type.metrics if any(n in c.figures for c in result.candidates)]
     units = {name: result.model_type.metrics[name].unit for name in names}

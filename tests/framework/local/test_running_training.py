@@ -1,4 +1,4 @@
-"""What a training leaves beside its model, with hyperparameters searched: asked of MLflow."""
+"""Artifacts and runs of a training with tuning, as read from MLflow."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Candidates are validated on later rows than they learn from, and on no others."""
+"""Candidates are validated on later rows than they were fitted to, and on no others."""
 
 from typing import Any
 

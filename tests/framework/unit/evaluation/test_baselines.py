@@ -45,7 +45,7 @@ TRAIN, VALIDATION = make_rows(400, 1), make_rows(300, 2)
 
 
 def fit(model_type: ModelType) -> Mapping[str, Estimator]:
-    """Return the baselines of a model type, fitted to the rows learned from."""
+    """Return the baselines of a model type, fitted to the training rows."""
     baselines = build_baselines(
         model_type, ORDERS_PROBLEM.categorical_columns, ORDERS_PROBLEM.numerical_columns
     )

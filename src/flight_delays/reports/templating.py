@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from ..evaluation.model_types import format_figure
 
-TableRows = Sequence[tuple[str, ...]]
+TableRows = Sequence[Sequence[str]]
 
 
 def render(template: str, **values: object) -> str:

@@ -5,7 +5,12 @@ import pytest
 
 from flight_delays.errors import UnusableInputError
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, Metric, regression
-from flight_delays.evaluation.side_by_side import Side, SideBySide, compare_metrics, compare_slices
+from flight_delays.evaluation.side_by_side import (
+    Leader,
+    SideBySide,
+    compare_metrics,
+    compare_slices,
+)
 
 LABELS = np.array([0.0, 1.0, 0.0, 1.0, 1.0, 0.0])
 SURE = np.array([0.1, 0.9, 0.2, 0.8, 0.7, 0.3])
@@ -30,7 +35,7 @@ MINUTES = regression("minutes")
     ],
 )
 def test_the_better_figure_is_told_by_what_the_metric_asks(
-    metric: Metric, challenger: float | None, champion: float | None, better: Side | None
+    metric: Metric, challenger: float | None, champion: float | None, better: Leader | None
 ) -> None:
     assert SideBySide(metric, challenger, champion).better == better
 

@@ -118,7 +118,7 @@ def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], 
     return {
         "metrics": (("Metric", *HEADS), metrics),
         "gains": (("Gain in", "Gain", "Low", "High", "Confidence"), gains),
-        "slices": ((f"{metric} in", "TableRows", *HEADS), slices),
+        "slices": ((f"{metric} in", "Rows", *HEADS), slices),
     }
 
 

@@ -113,6 +113,14 @@ def test_text_and_page_show_every_figure_of_both(model_type: ModelType) -> None:
         figures = [f"{figure:.4g}" for figure in (found.gain, found.low, found.high)]
         assert [found.loss, *unit, *figures, "95%"] in lines
         assert [found.loss, *unit, *figures, "95%"] in cells
+    assert [
+        next(iter(model_type.metrics)),
+        "in",
+        "Rows",
+        "Challenger",
+        "Champion",
+        "Better",
+    ] in lines
     assert [row[:4] for row in lines if row[:2] == ["half", "="]] == [
         ["half", "=", "<first>", "250"], ["half", "=", "second", "250"],
     ]  # fmt: skip

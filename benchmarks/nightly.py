@@ -26,8 +26,12 @@ from scaffold.tests.shapes import SHAPES, THOROUGH
 
 RESULTS = Path(__file__).parent / "results"
 PYTEST = ("pytest", "-n", "2", "--dist", "loadfile", "--timeout=1800", "--durations=20")
-QUICK = (("make", "lint"), ("make", "test"), ("make", "demo"))
-SLOW = (("make", "test-slow"), ("uv", "run", "--no-sync", *PYTEST, "-m", "not nightly", FRAMEWORK))
+Commands = tuple[tuple[str, ...], ...]
+QUICK: Commands = (("make", "lint"), ("make", "test"), ("make", "demo"))
+SLOW: Commands = (
+    ("make", "test-slow"),
+    ("uv", "run", "--no-sync", *PYTEST, "-m", "not nightly", FRAMEWORK),
+)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

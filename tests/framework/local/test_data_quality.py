@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Laptop
 from tests.declared import catalog_of
 
-SCHEMA = f"{catalog_of('dev')}.intake"
+SCHEMA = f"{catalog_of('dev')}.data_quality"
 AS_OF = "2024-05-02"
 
 # Shops, dated by nothing, and their orders, both as a file has them.
@@ -113,7 +113,7 @@ def order(number: int, price: float | None = 5.0, at: str = "2024-05-01 12:00:00
 
 
 @dataclass(frozen=True)
-class SourceStats:
+class Ingest:
     """Ingest into a schema, of rows that a test gives."""
 
     laptop: Laptop
@@ -148,7 +148,7 @@ class SourceStats:
 
 
 @pytest.fixture(scope="module")
-def intake(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> SourceStats:
+def ingest_rows(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Ingest:
     assert laptop.call("up").returncode == 0
     catalog, schema = SCHEMA.split(".")
     laptop.execute(
@@ -156,20 +156,20 @@ def intake(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> SourceSt
         f"[WorkspaceClient().schemas.create(name, {catalog!r}) for name in "
         f"({schema!r}, 'late', 'killed_before_orders', 'killed_before_watermarks', 'changed')]"
     )
-    return SourceStats(laptop, tmp_path_factory.mktemp("intake") / "rows.json")
+    return Ingest(laptop, tmp_path_factory.mktemp("data_quality") / "rows.json")
 
 
 def test_what_is_bad_is_kept_apart_once_and_let_in_when_it_is_corrected(
-    intake: SourceStats,
+    ingest_rows: Ingest,
 ) -> None:
     good = [order(number) for number in range(1, 7)]
     bad = [order(7, -1.0), order(8, 5.0, "soon")]
-    printed = intake.run([*good, good[0], *bad])
+    printed = ingest_rows.run([*good, good[0], *bad])
     assert '1 x price is below 0, as {"id":7}' in printed
     assert [line.split()[:5] for line in printed.splitlines() if line.startswith("orders")] == [
         ["orders", "6", "6", "1", "2"]
     ]
-    first = intake.tables()
+    first = ingest_rows.tables()
     assert [number for number, _ in first["orders"]] == ["1", "2", "3", "4", "5", "6"]
     assert [row[:4] for row in first["quarantine"]] == [
         ("orders", '{"id":7}', "price is below 0", "left out"),
@@ -177,11 +177,11 @@ def test_what_is_bad_is_kept_apart_once_and_let_in_when_it_is_corrected(
     ]
     assert json.loads(first["quarantine"][1][4]) == {"id": 8, "at": "soon", "price": 5.0}
 
-    intake.run([*good, good[0], *bad])
-    assert intake.tables() == first, "run again, it adds nothing twice"
+    ingest_rows.run([*good, good[0], *bad])
+    assert ingest_rows.tables() == first, "run again, it adds nothing twice"
 
-    intake.run([*good, order(7, 1.0), bad[1]])
-    then = intake.tables()
+    ingest_rows.run([*good, order(7, 1.0), bad[1]])
+    then = ingest_rows.tables()
     assert then["orders"] == [*first["orders"], ("7", "1.0")]
     assert then["quarantine"] == first["quarantine"]
 
@@ -192,7 +192,7 @@ def test_what_is_bad_is_kept_apart_once_and_let_in_when_it_is_corrected(
         (
             [order(20), *(order(number, -3.0) for number in (21, 22, 23))],
             AS_OF,
-            ["orders: 3 of 4 new rows are bad (75.00%)", '3 x price is below 0, as {"id":21}'],
+            ["orders: 3 of 4 new rows are invalid (75.00%)", '3 x price is below 0, as {"id":21}'],
             ['{"id":21}', '{"id":22}', '{"id":23}'],
         ),
         (
@@ -204,50 +204,52 @@ def test_what_is_bad_is_kept_apart_once_and_let_in_when_it_is_corrected(
         ([order(40)], "2024-05-09", ["orders: the newest row is of 2024-05-01"], []),
     ],
 )
-def test_what_is_too_bad_or_too_old_stops_ingest_each_time_and_lets_no_row_in(
-    intake: SourceStats, orders: list[Any], as_of: str, words: list[str], refused: list[str]
+def test_what_is_too_bad_or_too_old_stops_ingest_each_time_and_no_row_is_written(
+    ingest_rows: Ingest, orders: list[Any], as_of: str, words: list[str], refused: list[str]
 ) -> None:
-    intake.run([order(1)])
-    before = intake.tables()
+    ingest_rows.run([order(1)])
+    before = ingest_rows.tables()
     for _ in range(2):
-        printed = intake.run(orders, [*SHOPS, (3, None, 3.0)], as_of)
-        assert "REFUSED no row was let in." in printed
-        assert all(word in printed for word in [*words, f"{SCHEMA}.quarantine", "conf/intake.yml"])
-        after = intake.tables()
+        printed = ingest_rows.run(orders, [*SHOPS, (3, None, 3.0)], as_of)
+        assert "REFUSED No rows were written." in printed
+        assert all(
+            word in printed for word in [*words, f"{SCHEMA}.quarantine", "conf/data_quality.yml"]
+        )
+        after = ingest_rows.tables()
         kept = [row for row in after.pop("quarantine") if row not in before["quarantine"]]
         assert [(row[1], row[3]) for row in kept] == [(key, "refused") for key in refused]
         assert after == {table: rows for table, rows in before.items() if table != "quarantine"}
 
 
 def test_killed_after_quarantine_and_before_the_table_it_loses_nothing_and_doubles_nothing(
-    intake: SourceStats,
+    ingest_rows: Ingest,
 ) -> None:
     orders = [order(60), order(61), order(62, -1.0)]
-    before = intake.tables()
-    assert intake.run(orders, cut="orders").endswith("CUT\n")
-    between = intake.tables()
+    before = ingest_rows.tables()
+    assert ingest_rows.run(orders, cut="orders").endswith("CUT\n")
+    between = ingest_rows.tables()
     (kept,) = (row for row in between["quarantine"] if row not in before["quarantine"])
     assert kept[:4] == ("orders", '{"id":62}', "price is below 0", "left out")
     assert between["orders"] == before["orders"]
-    intake.run(orders)
-    after = intake.tables()
+    ingest_rows.run(orders)
+    after = ingest_rows.tables()
     assert after["orders"] == [*before["orders"], ("60", "5.0"), ("61", "5.0")]
     assert after["quarantine"] == between["quarantine"]
 
 
-def in_schema(intake: SourceStats, name: str) -> SourceStats:
+def in_schema(ingest_rows: Ingest, name: str) -> Ingest:
     """Return ingest into a schema without tables."""
-    return replace(intake, schema=f"{catalog_of('dev')}.{name}")
+    return replace(ingest_rows, schema=f"{catalog_of('dev')}.{name}")
 
 
 def test_spans_bring_the_rows_that_one_would_and_those_late_by_less_than_is_read_again(
-    intake: SourceStats,
+    ingest_rows: Ingest,
 ) -> None:
     times = ["00:00:00", "09:59:59", "10:00:00", "11:30:00", "12:00:00"]
     orders = [order(number, at=f"2024-05-01 {time}") for number, time in enumerate(times)]
     late = [order(10, at="2024-05-01 09:00:00"), order(11, at="2024-05-01 07:59:59")]
     after = order(12, at="2024-05-02 09:30:00")
-    _, left = in_schema(intake, "late").run_spans(
+    _, left = in_schema(ingest_rows, "late").run_spans(
         step("2024-05-01T10:00:00", orders),
         step("2024-05-01T11:00:00", orders),
         step("2024-05-01T11:00:00", orders + late),
@@ -273,8 +275,8 @@ def test_spans_bring_the_rows_that_one_would_and_those_late_by_less_than_is_read
 
 
 @pytest.mark.parametrize("cut", ["orders", "watermarks"])
-def test_killed_before_the_watermark_it_reads_the_span_again(intake: SourceStats, cut: str) -> None:
-    killed = in_schema(intake, f"killed_before_{cut}")
+def test_killed_before_the_watermark_it_reads_the_span_again(ingest_rows: Ingest, cut: str) -> None:
+    killed = in_schema(ingest_rows, f"killed_before_{cut}")
     first, second = order(1, at="2024-05-01 09:00:00"), order(2, at="2024-05-01 10:30:00")
     meanwhile = order(3, at="2024-05-01 10:15:00")
     killed.run_spans(step("2024-05-01T10:00:00", [first]))
@@ -287,9 +289,9 @@ def test_killed_before_the_watermark_it_reads_the_span_again(intake: SourceStats
 
 
 def test_a_table_of_another_shape_is_refused_before_anything_is_written(
-    intake: SourceStats,
+    ingest_rows: Ingest,
 ) -> None:
-    changed = in_schema(intake, "changed")
+    changed = in_schema(ingest_rows, "changed")
     table = f"{changed.schema}.orders"
     another = (f"DROP TABLE {table}", f"CREATE TABLE {table} (id BIGINT, price STRING) USING DELTA")
     shops = [*SHOPS, (3, None, 3.0)]
@@ -298,7 +300,7 @@ def test_a_table_of_another_shape_is_refused_before_anything_is_written(
         step(AS_OF, [order(1)]),
         step(AS_OF, [order(1), order(2)], shops, another),
     )
-    assert "orders: there is no sound row" in printed
+    assert "orders: there is no valid row" in printed
     assert (
         f"REFUSED Table {table} needs at timestamp, price double; it has id bigint, price string. "
         "Delete or rename the table, then run feature_refresh" in printed

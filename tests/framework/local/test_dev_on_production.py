@@ -53,7 +53,7 @@ print(json.dumps([
 
 
 def look(production: Laptop) -> tuple[Any, list[tuple[str, int, int]]]:
-    """Return all that stands of production: what the platform says, and its tables' files."""
+    """Return the state of production: what the platform says, and its tables' files."""
     code = LOOK.format(model=CHAMPION_OF, schema=THERE, endpoint=endpoint_name(CHAMPION_OF))
     said = json.loads(production.execute(code).splitlines()[-1])
     folders = [Path(location.removeprefix("file://")) for _, _, _, location, _ in said[2]]
@@ -232,7 +232,7 @@ CASES: list[tuple[dict[str, str], str]] = [
     ({"champion_of": f"{THERE}.nothing"}, f"Registered model {THERE}.nothing cannot be read"),
     ({"champion_of": f"{THERE}.empty"}, "has no Champion yet, so there is nothing to compare with"),
     ({"champion_of": f"{THERE}.seats"}, "asks for seats, which rows do not have here; they have "),
-    ({"champion_of": f"{THERE}.ranked"}, "predicts an outcome of the kind 'ranking'"),
+    ({"champion_of": f"{THERE}.ranked"}, "is a model of the type 'ranking'"),
     ({"model": "dev.other.untrained"}, "has no version yet: run the job model_training first"),
     ({"model_uri": f"models:/{CHAMPION_OF}/1"}, "a version of the very model whose Champion"),
     ({"model_uri": f"models:/{MODEL}@{CHALLENGER}"}, "empty means the Challenger or, where there"),

@@ -13,7 +13,7 @@ TYPED += examples
 # [end]
 
 # [root]
-include scaffold/repository.mk
+-include scaffold/repository.mk
 
 # [end]
 # What was brought is found by what builds and deploys, too.

@@ -34,6 +34,14 @@ BROUGHT = [str(ROOT / ".tools" / "bin"), str(Path(os.environ.get("UV", "")).pare
 PATH = os.pathsep.join([os.environ["PATH"], *BROUGHT])
 
 
+# The tests that run a job; the others look at what it has left.
+JOBS = (
+    "test_features_are_refreshed",
+    "test_a_model_is_trained_validated_and_deployed",
+    "test_the_latest_rows_are_scored",
+)
+
+
 @dataclass(frozen=True)
 class Deployer:
     """The CLI, over a copy of this repository and a workspace of its own."""
@@ -78,7 +86,9 @@ class Deployer:
 
     def failures(self) -> list[str]:
         """Return which tests of the results fail."""
-        done = self.integrate("--ignore=tests/integration/test_jobs.py")
+        done = self.integrate(
+            *(f"--deselect=tests/integration/test_jobs.py::{job}" for job in JOBS)
+        )
         assert done.returncode in (0, 1), done.stdout + done.stderr
         return re.findall(r"^FAILED \S+::(\S+)", done.stdout, re.MULTILINE)
 

@@ -47,15 +47,14 @@ notebook: setup ## Explore the tables in JupyterLab, on the laptop's workspace.
 	@$(RUN) --with jupyterlab laptop exec -- jupyter lab notebooks/exploration.ipynb
 
 # Files of tests are shared out among processes; a file's tests stay together.
-PYTEST = $(RUN) pytest -m "not nightly" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
-    --durations=20
+PYTEST = $(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=20
 WORKERS ?= 2
 
 test: setup ## The quick tests.
-	@$(PYTEST) $(wildcard $(QUICK))
+	@$(PYTEST) -m "not slow and not nightly" $(wildcard $(QUICK))
 
 test-slow: setup ## The others that each change must pass, on laptop workspaces.
-	@$(PYTEST) $(wildcard $(SLOW))
+	@$(PYTEST) -m "not nightly" $(wildcard $(SLOW))
 
 lint: setup ## Check format, style and types; changes nothing.
 	@$(RUN) ruff format --check .

@@ -47,7 +47,8 @@ notebook: setup ## Explore the tables in JupyterLab, on the laptop's workspace.
 	@$(RUN) --with jupyterlab laptop exec -- jupyter lab notebooks/exploration.ipynb
 
 # Files of tests are shared out among processes; a file's tests stay together.
-PYTEST = $(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=20
+PYTEST = $(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout=600 \
+    --durations=20
 WORKERS ?= 2
 
 test: setup ## The quick tests.

@@ -131,7 +131,19 @@ def test_the_linters_of_a_project_read_its_own_pipelines(repository: Repository,
 
 @pytest.mark.parametrize(
     ("choice", "name"),
-    [("github", "air"), ("azure", "zoo"), ("gitlab", "zoo"), *(("all", name) for name in NAMES)],
+    [
+        ("all", NAMES[2]),
+        *(
+            pytest.param(choice, name, marks=pytest.mark.nightly)
+            for choice, name in (
+                ("github", "air"),
+                ("azure", "zoo"),
+                ("gitlab", "zoo"),
+                ("all", "air"),
+                ("all", "zoo"),
+            )
+        ),
+    ],
 )
 def test_tests_of_pipelines_pass_in_each_project(
     repository: Repository, choice: str, name: str

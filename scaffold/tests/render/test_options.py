@@ -120,6 +120,8 @@ LINTERS = {"github": 3, "azure": 1, "gitlab": 1, "none": 0}
 PYTHON = re.compile(r"^```python\n.*?^```\n", re.MULTILINE | re.DOTALL)
 MARKER = re.compile(rb"\[(option\b.*|root|else|end)\]( -->)?$", re.MULTILINE)
 
+# The same tests once more, over another project; each takes a process.
+NIGHTLY = pytest.mark.nightly
 each_choice = pytest.mark.parametrize(("option", "choice"), EFFECTS)
 Choose = Callable[[str, str], Path]
 
@@ -231,7 +233,9 @@ def test_ruff_and_the_linters_of_what_ci_reads_find_nothing(
         assert done.returncode == 0, shlex.quote(command) + done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("choice", ["github", "azure", "gitlab"])
+@pytest.mark.parametrize(
+    "choice", ["github", *(pytest.param(one, marks=NIGHTLY) for one in ("azure", "gitlab"))]
+)
 def test_tests_of_pipelines_pass_with_one_platform(choose: Choose, choice: str) -> None:
     check_pipelines(choose("ci_platform", choice), "unit/test_pipelines.py")
 

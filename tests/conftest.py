@@ -1,7 +1,6 @@
 """What tests run on: a Spark session, and workspaces in folders of their own."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -175,51 +174,57 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     laptop = Laptop(StateDir(tmp_path_factory.mktemp("workspace")))
     try:
         assert laptop.call("up").returncode == 0
+        laptop.bring()
         yield laptop
     finally:
         laptop.close()
 
 
-def keep_state(
-    factory: pytest.TempPathFactory, name: str, build: Callable[[Laptop], None], start: Path | None
-) -> Path:
-    """Return a state folder of no running workspace, built once for all processes of pytest."""
-    base = factory.getbasetemp()
-    states = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "states"
-    states.mkdir(exist_ok=True)
-    with file_lock(states / f"{name}.lock"):
-        if not (states / name).exists():
-            laptop = Laptop(StateDir(factory.mktemp(name) / "workspace"))
+@pytest.fixture(scope="session")
+def states(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return a folder that all processes of this run of pytest share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "states"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def keep_state(state: Path, build: Callable[[Laptop], None], start: Path | None = None) -> Path:
+    """Return a state folder of no running workspace, built once for all processes of a run."""
+    with file_lock(state.with_suffix(".lock")):
+        if not state.exists():
+            laptop = Laptop(StateDir(state.with_suffix(".new")))
+            shutil.rmtree(laptop.home.path, ignore_errors=True)
             if start is not None:
                 shutil.copytree(start, laptop.home.path)
             try:
                 build(laptop)
             finally:
                 laptop.close()
-            laptop.home.path.rename(states / name)
-    return states / name
+            laptop.home.path.rename(state)
+    return state
 
 
 @pytest.fixture(scope="session")
-def refreshed_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def refreshed_state(states: Path) -> Path:
     """Return the state of a workspace whose features are those of FIRST."""
 
     def build(laptop: Laptop) -> None:
         laptop.bring()
         laptop.succeed("feature_refresh", FIRST)
 
-    return keep_state(tmp_path_factory, "refreshed", build, None)
+    return keep_state(states / "refreshed", build)
 
 
 @pytest.fixture(scope="session")
-def trained_state(tmp_path_factory: pytest.TempPathFactory, refreshed_state: Path) -> Path:
+def trained_state(states: Path, refreshed_state: Path) -> Path:
     """Return the same, in which a first model was trained, promoted and used."""
 
     def build(laptop: Laptop) -> None:
         laptop.succeed("model_training", FIRST)
         laptop.succeed("batch_inference", FIRST)
 
-    return keep_state(tmp_path_factory, "trained", build, refreshed_state)
+    return keep_state(states / "trained", build, refreshed_state)
 
 
 @pytest.fixture(scope="session")

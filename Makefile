@@ -47,7 +47,7 @@ notebook: setup ## Explore the tables in JupyterLab, on the laptop's workspace.
 	@$(RUN) --with jupyterlab laptop exec -- jupyter lab notebooks/exploration.ipynb
 
 # Files of tests are shared out among processes; a file's tests stay together.
-PYTEST = $(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout=600 \
+PYTEST = $(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout=1200 \
     --durations=20
 WORKERS ?= 2
 

@@ -28,6 +28,8 @@ SCHEMA = f"{catalog_of('dev')}.dev_laptop_{declared.SCHEMA}"
 MODEL = f"{SCHEMA}.dev_laptop_model"
 
 
+DEPLOYED = ("Makefile", "README.md", "databricks.yml", "pyproject.toml")
+FOLDERS = ("notebooks", "resources", "src")
 # A distribution whose one entry point runs a program of a test.
 PROGRAM = """
 import os
@@ -48,11 +50,16 @@ class Laptop:
 
     home: StateDir
 
+    @cached_property
+    def project(self) -> Path:
+        """A copy of the project, for two processes cannot build wheels in one folder."""
+        return copy_project(self.home.path.with_name(f"{self.home.path.name}-project"))
+
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a `laptop` command in this process and return what it printed."""
         result = CliRunner().invoke(
             cli.app,
-            ["-C", str(ROOT), *arguments],
+            ["-C", str(self.project), *arguments],
             env={"LAPTOP_HOME": str(self.home.path)},
         )
         if result.exception and not isinstance(result.exception, SystemExit):
@@ -143,6 +150,19 @@ class Laptop:
         connection.stop(self.home)
 
 
+def copy_project(folder: Path) -> Path:
+    """Copy what is deployed into a new folder, committed."""
+    folder.mkdir()
+    for name in DEPLOYED:
+        shutil.copy(ROOT / name, folder)
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "copy"]):
+        subprocess.run(["git", *identity, *command], cwd=folder, check=True)
+    return folder
+
+
 @contextmanager
 def open_copy(state: Path, folder: Path) -> Iterator[Laptop]:
     """Yield a workspace that starts from a copy of a state folder, put into a new one."""
@@ -193,8 +213,10 @@ def keep_state(state: Path, build: Callable[[Laptop], None], start: Path | None 
     """Return a state folder of no running workspace, built once for all processes of a run."""
     with file_lock(state.with_suffix(".lock")):
         if not state.exists():
-            laptop = Laptop(StateDir(state.with_suffix(".new")))
-            shutil.rmtree(laptop.home.path, ignore_errors=True)
+            folder = state.with_suffix(".new")
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            laptop = Laptop(StateDir(folder / "workspace"))
             if start is not None:
                 shutil.copytree(start, laptop.home.path)
             try:

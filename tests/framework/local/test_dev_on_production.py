@@ -1,8 +1,6 @@
 """A dev deployment on production's tables: it reads there, and all that it writes is its own."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from flight_delays.promotion.decide import CHALLENGER
 
 from tests import declared
 from tests.conftest import MODEL, SCHEMA, Laptop
-from tests.declared import ROOT, catalog_of
+from tests.declared import catalog_of
 from tests.problem.instants import FIRST, LATER
 
 THERE = f"{catalog_of('prod')}.{declared.SCHEMA}"
@@ -65,24 +63,14 @@ def look(production: Laptop) -> tuple[Any, list[tuple[str, int, int]]]:
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """A workspace in which prod, deployed from a commit of what is here, has a Champion."""
-    folder = tmp_path_factory.mktemp("production")
-    laptop = Laptop(StateDir(folder / "workspace"))
-    root = folder / "project"
-    root.mkdir()
-    for name in ("databricks.yml", "Makefile", "pyproject.toml", "README.md"):
-        shutil.copy(ROOT / name, root)
-    for name in ("src", "resources"):
-        shutil.copytree(ROOT / name, root / name)
-    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "copy"]):
-        subprocess.run(["git", *identity, *command], cwd=root, check=True)
+    laptop = Laptop(StateDir(tmp_path_factory.mktemp("production") / "workspace"))
     try:
         laptop.bring()
         for job, parameters in (
             ("feature_refresh", f"as_of={LATER},shift_days=0"),
             ("model_training", FIRST_SMALL),
         ):
-            done = laptop.call("-C", str(root), "run", job, "-t", "prod", "--params", parameters)
+            done = laptop.call("run", job, "-t", "prod", "--params", parameters)
             assert done.returncode == 0, done.stdout + done.stderr
         yield laptop
     finally:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from itertools import combinations
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.tests.projects import ROOT
 from scaffold.tests.rendering import Answers, Renderer
 from scaffold.tests.shapes import MANIFEST, PAIRS, cover_pairs
 from scaffold.trees import write_tree
@@ -40,6 +42,9 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("surroundings")
     (folder / "uv").write_text(UV)
     (folder / "uv").chmod(0o755)
+    # What `make lint` has left here of libraries.
+    if (ROOT / ".mypy_cache").exists():
+        shutil.copytree(ROOT / ".mypy_cache", folder / "types")
     programs = Path(sys.executable).parent
     return {
         **os.environ,

@@ -68,8 +68,8 @@ def rows_of(heading: str) -> dict[str, str]:
 def test_messages_that_are_explained_are_those_of_the_code() -> None:
     sources = (ROOT / "src").rglob("*.py")
     code = "\n".join(path.read_text() for path in sources)
-    explained = rows_of("## What an error means")
-    assert len(explained) >= 9
+    explained = rows_of("## What some errors mean")
+    assert len(explained) >= 4
     for message in explained:
         for fragment in message.strip("`").split("…"):
             assert fragment.strip(" ;:,") in code, message

@@ -52,6 +52,8 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "MYPY_CACHE_DIR": str(folder / "types"),
         "RUFF_NO_CACHE": "true",
         "PYTHONDONTWRITEBYTECODE": "1",
+        # Where the project itself is: it is not installed.
+        "PYTHONPATH": "src",
     }
 
 
@@ -75,7 +77,9 @@ def test_a_project_of_two_choices_passes_its_own_lint(
 ) -> None:
     done = run(["make", "lint"], project, surroundings)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^Success: no issues found in \d{3} source files$", done.stdout, re.MULTILINE)
+    assert re.search(
+        r"^Success: no issues found in \d{2,} source files$", done.stdout, re.MULTILINE
+    )
 
 
 @each_pair
@@ -83,7 +87,7 @@ def test_all_tests_of_a_project_of_two_choices_are_found(
     project: Path, surroundings: dict[str, str]
 ) -> None:
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    done = run(command, project, {**surroundings, "PYTHONPATH": "src"})
+    done = run(command, project, surroundings)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^\d{3,} tests collected in", done.stdout, re.MULTILINE), done.stdout
 

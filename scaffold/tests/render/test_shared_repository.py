@@ -102,7 +102,7 @@ def test_the_wheel_holds_the_project_alone_and_names_the_commit(project: Project
 
 
 def test_a_change_of_another_project_is_no_cause_to_train(project: Project) -> None:
-    asked = "import sys; from delivery.plan import SOURCES\n"
+    asked = "import sys; from delivery.__main__ import SOURCES\n"
     asked += "from delivery.commands import has_changed; print(has_changed(sys.argv[1], SOURCES))"
     before = project.read_commit()
 

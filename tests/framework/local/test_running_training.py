@@ -194,17 +194,15 @@ import os
 import mlflow
 from flight_delays.config.policy import load_policy
 from flight_delays.config.training import load_training
-from flight_delays.spec.windows import split_windows
 from flight_delays.tasks.parameters import read_instant
 from flight_delays.tasks.backtest import make_time_split
-from flight_delays.tasks.datasets import read_rows
+from flight_delays.tasks.datasets import read_training_rows
 from flight_delays.tasks.tuning import tune
 {FEW}
 as_of = read_instant({FIRST!r})
 policy = load_policy("policy_small", PROBLEM.model_type)
-window = split_windows(as_of, policy.windows).training
-rows = read_rows("training", window, as_of, {SCHEMA!r}, "", Lakehouse())
-stage = make_time_split("trials", rows.frame, load_training().backtest, policy.comparison.loss)
+rows = read_training_rows(as_of, policy, {SCHEMA!r}, "", Lakehouse())
+split = make_time_split("trials", rows.frame, load_training().backtest, policy.comparison.loss)
 built = []
 
 def build(hyperparameters):
@@ -216,7 +214,7 @@ def build(hyperparameters):
 
 mlflow.set_experiment("cut")
 with mlflow.start_run():
-    found = tune(stage, build, reviewed, few)
+    found = tune(split, build, reviewed, few)
 print(json.dumps([trial.candidate.loss for trial in found.trials]))
 """
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 
-class UnusableInputError(ValueError):
-    """Something was handed in that nothing can be decided from.
+class RefusedValueError(ValueError):
+    """A value was refused.
 
     Attributes:
-        what: Name of the input.
+        what: Name of the value.
         got: What was found in it.
         allowed: What it may hold.
         remedy: What to do next.
@@ -21,6 +21,14 @@ class UnusableInputError(ValueError):
         self.allowed = allowed
         self.remedy = remedy
         super().__init__(f"{what}: got {got}; allowed: {allowed}. {remedy}")
+
+
+class UnusableInputError(RefusedValueError):
+    """Nothing can be measured or decided from an input."""
+
+
+class DeclarationError(RefusedValueError):
+    """What a problem declares does not hold together."""
 
 
 class InstantWithoutZoneError(ValueError):
@@ -48,17 +56,6 @@ class WindowError(ValueError):
             f"the {name} interval must start before it ends, got [{start}, {end}). "
             "Give a later as_of or another window in conf/policy.yml."
         )
-
-
-class DeclarationError(ValueError):
-    """What a problem declares does not hold together."""
-
-    def __init__(self, what: str, *, got: str, allowed: str, remedy: str) -> None:
-        self.what = what
-        self.got = got
-        self.allowed = allowed
-        self.remedy = remedy
-        super().__init__(f"{what}: got {got}; allowed: {allowed}. {remedy}")
 
 
 class ColumnMissingError(ValueError):

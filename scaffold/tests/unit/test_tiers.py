@@ -7,7 +7,7 @@ from scaffold.tests.repositories import list_files
 
 FILE = re.compile(r"(?:^|/)tests/(?:.*/)?test_\w+\.py$")
 LISTS = re.compile(r"^(QUICK|SLOW) \+?:?= ((?:.*\\\n)*.*)", re.MULTILINE)
-# What asks for a target, and what stands for other files here.
+# Tests that need a target, and folders that are checked elsewhere.
 ELSEWHERE = ("tests/integration/", "template/")
 
 

@@ -36,7 +36,7 @@ setup: $(UV) ## Install everything into .venv.
 	@$(UV) sync --locked --quiet
 
 $(TOOLS)/bin/uv:
-	@echo "Bringing uv into $(TOOLS)."
+	@echo "Installing uv into $(TOOLS)."
 	@python3 -m venv $(TOOLS)
 	@$(TOOLS)/bin/pip install --quiet 'uv>=0.9,<1'
 

@@ -34,7 +34,7 @@ def main() -> None:
     served = workspace.serving_endpoints.get(names[0]).as_dict()["config"]["served_entities"][0]
     rows = read_rows(workspace, LATEST.format(schema=served["entity_name"].rpartition(".")[0]))
     answer = workspace.serving_endpoints.query(name=names[0], dataframe_records=rows)
-    print(f"{names[0]}, version {served['entity_version']}, answers:")
+    print(f"{names[0]}, version {served['entity_version']}. {PROBLEM.description}")
     for row, prediction in zip(rows, answer.predictions or [], strict=True):
         key = ", ".join(str(row[name]) for name in KEYS)
         print(f"  {row[AT][:16]} UTC  {key:32} {prediction:.2f}")

@@ -112,18 +112,22 @@ try:
     refusal = ""
 except PredictionsChangedError as error:
     refusal = str(error)
+write_predictions(lakehouse.registry, first, kept.assign(incumbent_version=9))
+changed = read_version(lakehouse.registry, {model!r}, 1)
+again = predict_held_out(changed, None, policy, {schema!r}, lakehouse)
 write_predictions(lakehouse.registry, first, kept)
-print(json.dumps([len(kept), same, refusal]))
+print(json.dumps([len(kept), same, refusal, bool((again["incumbent_version"] == 0).all())]))
 """
 
 
 def test_deploy_compares_the_predictions_that_validate_has_kept(trained: Laptop) -> None:
-    rows, same, refusal = json.loads(
+    rows, same, refusal, rescored = json.loads(
         trained.execute(KEPT.format(model=MODEL, schema=SCHEMA)).splitlines()[-1]
     )
     assert rows >= load_policy("policy_small", PROBLEM.model_type).validation.min_rows
     assert same
     assert "Run validate again" in refusal
+    assert rescored, "those kept were compared with another incumbent"
 
 
 AGAIN = """

@@ -9,6 +9,8 @@ from ..errors import UnusableInputError
 STATUS_TAG = "model_validation_status"
 PENDING = "PENDING"
 AS_OF_TAG = "as_of"
+LEARNED_UNTIL_TAG = "learned_until"
+TRAINING_DIGEST_TAG = "training_digest"
 MODEL_TYPE_TAG = "model_type"
 
 
@@ -47,20 +49,23 @@ class ModelVersion:
         """The instant before which it was trained, with a zone; None where it is not recorded.
 
         Raises:
-            UnusableInputError: The recorded instant has no zone.
+            UnusableInputError: The recorded instant has no zone, or is none.
         """
-        value = self.tags.get(AS_OF_TAG)
-        if not value:
-            return None
-        as_of = datetime.fromisoformat(value)
-        if as_of.utcoffset() is None:
-            raise UnusableInputError(
-                f"as_of of version {self.version}",
-                got=value,
-                allowed="an instant with a zone, such as 2013-11-01T00:00:00+00:00",
-                remedy="Train again: train writes the tag.",
-            )
-        return as_of
+        return self._read_instant(AS_OF_TAG)
+
+    @property
+    def learned_until(self) -> datetime | None:
+        """The exclusive instant up to which it knows labels; None where it is not recorded.
+
+        Raises:
+            UnusableInputError: The recorded instant has no zone, or is none.
+        """
+        return self._read_instant(LEARNED_UNTIL_TAG)
+
+    @property
+    def training_digest(self) -> str | None:
+        """The digest of what it was made by; None where it is not recorded."""
+        return self.tags.get(TRAINING_DIGEST_TAG)
 
     def require_as_of(self) -> datetime:
         """Return the instant before which it was trained.
@@ -76,3 +81,20 @@ class ModelVersion:
                 remedy="Train again.",
             )
         return self.as_of
+
+    def _read_instant(self, tag: str) -> datetime | None:
+        value = self.tags.get(tag)
+        if not value:
+            return None
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            instant = None
+        if instant is None or instant.utcoffset() is None:
+            raise UnusableInputError(
+                f"{tag} of version {self.version} of {self.model}",
+                got=repr(value),
+                allowed="an instant with a zone, such as 2013-11-01T00:00:00+00:00",
+                remedy="Train again: train writes the tag.",
+            )
+        return instant

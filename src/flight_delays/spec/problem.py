@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,8 @@ class Problem:
         pickle_by_value_modules: Modules of this project that the fitted model's classes come from:
             where it is served the project is not installed, so they are pickled with it.
         requirements: Distributions that the fitted model needs to be loaded and asked.
+        label_maturity: How long after the decision nearly all labels are known. Younger rows are
+            neither learned from nor judged by.
     """
 
     description: str
@@ -96,6 +99,7 @@ class Problem:
     heuristic_baseline: Callable[[pd.DataFrame], npt.NDArray[np.float64]]
     pickle_by_value_modules: tuple[ModuleType, ...]
     requirements: tuple[str, ...]
+    label_maturity: timedelta = timedelta()
 
     def __post_init__(self) -> None:
         """Hold the declarations against each other.
@@ -111,6 +115,13 @@ class Problem:
                     allowed="a sentence or more",
                     remedy="Write it for those who will rely on the model: its card shows it.",
                 )
+        if self.label_maturity < timedelta():
+            raise DeclarationError(
+                "label_maturity",
+                got=str(self.label_maturity),
+                allowed="no time or more, as timedelta(days=1)",
+                remedy="Give the time from a decision until its label is nearly always known.",
+            )
         named = [source.name for source in self.sources]
         tables = [QUARANTINE, WATERMARKS, *named, *(table.name for table in self.feature_tables)]
         _refuse_twice("sources and feature_tables", tables, "Rename one of the tables.")

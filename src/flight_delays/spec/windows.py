@@ -24,23 +24,40 @@ class Interval:
 
 @dataclass(frozen=True)
 class Split:
-    """The training window and, right after it, the held-out window."""
+    """The training window and, after it, the held-out window.
+
+    Attributes:
+        training: The rows that are learned from.
+        holdout: The rows that a model is judged by.
+    """
 
     training: Interval
     holdout: Interval
 
+    @property
+    def learned_until(self) -> datetime:
+        """The exclusive instant up to which labels are learned from."""
+        return self.holdout.start
 
-def split_windows(as_of: datetime, windows: Windows) -> Split:
+
+def split_windows(as_of: datetime, windows: Windows, label_maturity: timedelta) -> Split:
     """Divide the time before `as_of` into the held-out window and the training window before it.
 
-    A training window of None reaches back to 1970.
+    Both end where labels are mature: the rows decided later have known labels only where these
+    came early. A training window of None reaches back to 1970.
+
+    Args:
+        as_of: What was known before it is used.
+        windows: Their lengths.
+        label_maturity: How long after the decision a label is known.
 
     Raises:
         InstantWithoutZoneError: `as_of` has no time zone.
         WindowError: An interval covers nothing.
     """
-    holdout = _reach_back("holdout", as_of, windows.holdout)
-    return Split(_reach_back("training", holdout.start, windows.training), holdout)
+    holdout = _reach_back("holdout", as_of, windows.holdout, label_maturity)
+    training = _reach_back("training", holdout.start, windows.training, label_maturity)
+    return Split(training, holdout)
 
 
 def reach_batch(as_of: datetime, windows: Windows) -> Interval:
@@ -54,10 +71,12 @@ def reach_batch(as_of: datetime, windows: Windows) -> Interval:
     return Interval(before.start, before.end + timedelta(hours=windows.ahead_hours))
 
 
-def _reach_back(name: str, end: datetime, window: Window | None) -> Interval:
+def _reach_back(
+    name: str, end: datetime, window: Window | None, before: timedelta = timedelta()
+) -> Interval:
     if end.tzinfo is None:
         raise InstantWithoutZoneError("as_of", end)
-    end = end.astimezone(UTC)
+    end = end.astimezone(UTC) - before
     start = BEGINNING
     if window is not None:
         offset = pd.DateOffset(months=window.months or 0, days=window.days or 0)

@@ -11,9 +11,9 @@ from ..config.policy import Policy
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.tables import require_readable
 from ..problem import PROBLEM
-from ..spec.selection import select_labelled_rows, select_rows
-from ..spec.windows import Interval, split_windows
-from .holdout import load_holdout
+from ..spec.selection import select_rows
+from ..spec.windows import Interval
+from .holdout import load_holdout, select_training_rows
 from .parameters import in_schema
 
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ def read_training_rows(
     Raises:
         TrainingDataError: There is none.
     """
-    interval = split_windows(as_of, policy.windows).training
-    qualify = partial(in_schema, source)
-    labelled = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, interval, as_of)
+    interval, labelled = select_training_rows(as_of, policy, source, lakehouse)
     return read_features("training", interval, labelled, source, remedy, lakehouse)
 
 

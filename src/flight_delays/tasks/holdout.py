@@ -68,9 +68,21 @@ class OtherRows:
     closed_rows: pd.DataFrame
 
 
+def select_training_rows(
+    as_of: datetime, policy: Policy, source: str, lakehouse: Lakehouse
+) -> tuple[Interval, "DataFrame"]:
+    """Return the training window before an instant, and its rows whose label was known in time."""
+    split = split_windows(as_of, policy.windows, PROBLEM.label_maturity)
+    qualify = partial(in_schema, source)
+    rows = select_labelled_rows(
+        lakehouse.spark, PROBLEM, qualify, split.training, split.learned_until
+    )
+    return split.training, rows
+
+
 def load_holdout(as_of: datetime, policy: Policy, source: str, lakehouse: Lakehouse) -> Holdout:
     """Return the rows held out from a model that is trained as of an instant."""
-    interval = split_windows(as_of, policy.windows).holdout
+    interval = split_windows(as_of, policy.windows, PROBLEM.label_maturity).holdout
     rows = select_labelled_rows(
         lakehouse.spark, PROBLEM, partial(in_schema, source), interval, as_of
     )
@@ -124,7 +136,7 @@ def select_latest_rows(
     spark, qualify = lakehouse.spark, partial(in_schema, source)
     computed = read_watermarks(spark, qualify(WATERMARKS), COMPUTED)
     latest = max([as_of, *computed.values()])
-    start = split_windows(latest, windows).holdout.start
+    start = split_windows(latest, windows, PROBLEM.label_maturity).holdout.start
     window = Interval(start, reach_batch(latest, windows).end)
     rows = select_open_rows(spark, PROBLEM, qualify, window, latest)
     rows = rows.withColumn(PROBLEM.label.column, F.lit(None).cast("double"))

@@ -3,6 +3,7 @@
 import mlflow
 from numpy.typing import ArrayLike
 
+from ..config.digest import digest_training
 from ..config.loading import load_configuration
 from ..config.policy import load_policy
 from ..config.training import load_training
@@ -13,7 +14,15 @@ from ..lakehouse.model_logging import log_datasets, log_model
 from ..lakehouse.registry import read_version, tag_version
 from ..lakehouse.tables import read_versions
 from ..problem import PROBLEM
-from ..promotion.model_version import AS_OF_TAG, MODEL_TYPE_TAG, PENDING, STATUS_TAG
+from ..promotion.model_version import (
+    AS_OF_TAG,
+    LEARNED_UNTIL_TAG,
+    MODEL_TYPE_TAG,
+    PENDING,
+    STATUS_TAG,
+    TRAINING_DIGEST_TAG,
+)
+from ..spec.windows import split_windows
 from .backtest import make_time_split, try_candidates
 from .datasets import (
     Rows,
@@ -70,8 +79,11 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
     train = read_training_rows(as_of, policy, source, remedy, lakehouse)
     held_out = read_holdout_rows(as_of, policy, source, remedy, lakehouse)
 
+    windows = split_windows(as_of, policy.windows, PROBLEM.label_maturity)
     tags = {
         AS_OF_TAG: as_of.isoformat(),
+        LEARNED_UNTIL_TAG: windows.learned_until.isoformat(),
+        TRAINING_DIGEST_TAG: digest_training(parameters.policy),
         MODEL_TYPE_TAG: PROBLEM.model_type.name,
         "git_commit": parameters.git_commit or "uncommitted",
         "job_run_id": parameters.job_run,

@@ -19,7 +19,7 @@ from tests.problem.instants import FIRST
 
 NOTEBOOK = ROOT / "notebooks" / "exploration.ipynb"
 POLICY = load_policy("policy_small", PROBLEM.model_type)
-WINDOWS = split_windows(read_instant(FIRST), POLICY.windows)
+WINDOWS = split_windows(read_instant(FIRST), POLICY.windows, PROBLEM.label_maturity)
 LABEL, SPINE = PROBLEM.label, PROBLEM.spine
 SETTINGS = {'POLICY = "policy"': 'POLICY = "policy_small"', "AS_OF = None": f'AS_OF = "{FIRST}"'}
 

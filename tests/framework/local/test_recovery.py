@@ -63,7 +63,8 @@ from flight_delays.tasks.parameters import in_schema, read_instant
 lakehouse = Lakehouse()
 as_of = read_instant(FIRST)
 qualify = partial(in_schema, SCHEMA)
-window = split_windows(as_of, load_policy("policy_small", PROBLEM.model_type).windows).training
+windows = load_policy("policy_small", PROBLEM.model_type).windows
+window = split_windows(as_of, windows, PROBLEM.label_maturity).training
 labelled = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, window, as_of)
 label = PROBLEM.label.column
 training_set = lakehouse.feature_store.create_training_set(

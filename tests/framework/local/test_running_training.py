@@ -24,7 +24,9 @@ from tests.problem.instants import FIRST
 
 REVIEWED = load_configuration("model", PROBLEM.hyperparameters)
 WINDOWS = split_windows(
-    read_instant(FIRST), load_policy("policy_small", PROBLEM.model_type).windows
+    read_instant(FIRST),
+    load_policy("policy_small", PROBLEM.model_type).windows,
+    PROBLEM.label_maturity,
 )
 
 TRIALS = 3

@@ -1,7 +1,7 @@
 """conf/policy.yml: windows, limits of validation, and when a model replaces another."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -85,6 +85,10 @@ class ValidationPolicy(Section):
     Attributes:
         min_rows: Fewest held-out rows.
         max_rows: Most held-out rows that are measured; of more, a sample of each day is.
+        max_seconds_per_row: How long a prediction may take, of a few rows at once.
+        untried_environment: Whether a version passes where the environment of its requirements
+            could not be built: refuse or allow.
+        min_skill: Least share of the loss of the training window's mean label that it saves.
         metrics: Metrics of the problem's model type, each with the bounds it is held to.
         slices: The same within slices.
         required_tags: Tags that the version must carry, not blank.
@@ -93,6 +97,9 @@ class ValidationPolicy(Section):
 
     min_rows: Count
     max_rows: Count
+    max_seconds_per_row: float = Field(gt=0, le=60)
+    untried_environment: Literal["refuse", "allow"]
+    min_skill: float = Field(ge=0, lt=1)
     metrics: dict[str, Bounds] = Field(min_length=1)
     slices: Slices
     required_tags: list[Text] = Field(min_length=1)

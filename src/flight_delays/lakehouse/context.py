@@ -33,6 +33,8 @@ class Lakehouse:
 
     def __init__(self) -> None:
         point_mlflow_to_workspace()
+        # A bar of progress is many lines in a log.
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         self._dbutils = find_dbutils()
 
     def set_task_value(self, key: str, value: Any) -> None:

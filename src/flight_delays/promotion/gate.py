@@ -1,6 +1,6 @@
 """Whether a trained version may become a challenger."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,9 @@ from ..errors import UnusableInputError
 from ..evaluation.availability import MIN_ROWS, Availability
 from ..evaluation.model_types import Metric, ModelType
 from ..evaluation.observations import FloatArray, as_labels, as_vector
+from .behaviour import TOLERANCE
 from .checks import Check, at_least, at_most
 from .decide import Failed, Passed, Verdict
-
-# Predictions closer than this count as the same: what JSON and a cast or two may change.
-TOLERANCE = 1e-6
 
 UNUSABLE = "labels or predictions cannot be used"
 LEAK = "too good to be true: look for a feature known too late"
@@ -52,16 +50,24 @@ class Evidence:
     tags: Mapping[str, str]
 
 
-def validate(evidence: Evidence, policy: ValidationPolicy) -> Verdict:
+def validate(
+    evidence: Evidence, policy: ValidationPolicy, further: Sequence[Check] = ()
+) -> Verdict:
     """Hold the evidence against the policy.
 
     Every check is made and listed, whatever the others say. What cannot be measured fails.
+
+    Args:
+        evidence: What is known of the version.
+        policy: What it is held to.
+        further: Checks made elsewhere, which count alike.
 
     Raises:
         UnusableInputError: The policy names a metric that the model type does not have.
     """
     observed = _observe(evidence)
     checks = (
+        *further,
         *_check_observations(evidence, policy),
         _check_availability(evidence.availability),
         *_check_metadata(evidence, policy),

@@ -83,7 +83,7 @@ def run(parameters: CompareParameters, lakehouse: Lakehouse) -> None:
     for each in (version, champion):
         require_alike(each)
     holdout = load_holdout(version.require_as_of(), policy, parameters.source, lakehouse)
-    rows = score_both(version, champion, holdout, parameters, lakehouse)
+    rows = score_both(version, champion, holdout, policy, parameters, lakehouse)
     newest = find_newest(lakehouse.workspace, champion.model) or champion.version
     report = compare_versions(
         version, champion, rows, f"of {parameters.source} decided {holdout}", policy, newest + 1
@@ -96,17 +96,21 @@ def score_both(
     version: ModelVersion,
     champion: ModelVersion,
     holdout: Holdout,
+    policy: Policy,
     parameters: CompareParameters,
     lakehouse: Lakehouse,
 ) -> pd.DataFrame:
     """Return the held-out rows with predictions of both, each with the features it looks up."""
-    scored = score_holdout(version, holdout, lakehouse)
-    if scored.empty:
+    if not holdout.total:
         raise ComparisonRefusedError(
             f"{parameters.source} has no row with a known label that was decided {holdout}, the "
             f"rows held out from version {version.version} of {version.model}. "
             f"{advise(parameters.source, parameters.model)}"
         )
+    try:
+        scored = score_holdout(version, holdout, policy, parameters.source, lakehouse)
+    except UnusableInputError as error:
+        raise ComparisonRefusedError(str(error)) from error
     rows = add_incumbent(scored, holdout, champion, lakehouse)
     for each, predictions in ((version, rows["prediction"]), (champion, rows[INCUMBENT])):
         try:

@@ -13,7 +13,7 @@ from ..lakehouse.tables import require_readable
 from ..problem import PROBLEM
 from ..spec.selection import select_rows
 from ..spec.windows import Interval
-from .holdout import load_holdout, select_training_rows
+from .holdout import load_holdout, look_up, select_training_rows
 from .parameters import in_schema
 
 if TYPE_CHECKING:
@@ -106,19 +106,15 @@ def read_features(
             f"No row with a known label was decided {interval}, the {name} window. {remedy} Or "
             "give another as_of, or wider windows in the policy under conf/."
         )
-    create = partial(
-        lakehouse.feature_store.create_training_set,
+    rows = look_up(labelled, source, lakehouse)
+    decided = select_rows(lakehouse.spark, PROBLEM, qualify, interval).count()
+    print(f"{name}: {decided:,} rows decided {interval}, {len(rows):,} with a known label")
+    training_set = lakehouse.feature_store.create_training_set(
         df=labelled,
         feature_lookups=PROBLEM.look_ups(qualify),
         label=PROBLEM.label.column,
+        exclude_columns=list(PROBLEM.metadata_columns),
     )
-    # Keys and times are no features, but rows are divided and sliced by them.
-    rows = create(exclude_columns=[]).load_df().toPandas()
-    # Rows come in any order; in one order the same data makes the same model.
-    rows = rows.sort_values([PROBLEM.spine.decision_at, *PROBLEM.keys], ignore_index=True)
-    decided = select_rows(lakehouse.spark, PROBLEM, qualify, interval).count()
-    print(f"{name}: {decided:,} rows decided {interval}, {len(rows):,} with a known label")
-    training_set = create(exclude_columns=list(PROBLEM.metadata_columns))
     return Rows(interval=interval, training_set=training_set, frame=rows)
 
 

@@ -17,8 +17,9 @@ from ..lakehouse.rollout import roll_out
 from ..problem import PROBLEM
 from ..promotion.decide import CHAMPION, Decision, Keep, Promote, Reject, decide, precheck
 from ..promotion.model_version import ModelVersion
+from ..promotion.provenance import find_mismatch, find_overlap
 from .comparison import INCUMBENT_VERSION, add_incumbent, compare_predictions
-from .holdout import load_holdout, score_holdout
+from .holdout import load_holdout, score_holdout, trace_judgement
 from .parameters import Parameters, SchemaName, Text, in_schema
 from .served_checks import check_served
 
@@ -67,6 +68,8 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
     )
     held_out = pd.DataFrame()
     decision: Decision | None = precheck(challenger, champion)
+    if decision is None:
+        decision = find_other_judgement(challenger, policy, parameters, lakehouse)
     if not isinstance(decision, Reject):
         held_out = predict_held_out(challenger, champion, policy, parameters.source, lakehouse)
         decision = decision or decide(
@@ -98,6 +101,20 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
             raise PromotionRefusedError(decision.reason)
 
 
+def find_other_judgement(
+    challenger: ModelVersion, policy: Policy, parameters: DeployParameters, lakehouse: Lakehouse
+) -> Reject | None:
+    """Reject a version that was validated by other code, policy or rows, or that knows these."""
+    as_of = challenger.require_as_of()
+    holdout = load_holdout(as_of, policy, parameters.source, lakehouse)
+    rows = holdout.rows.select(*PROBLEM.keys, PROBLEM.label.column).toPandas()
+    now = trace_judgement(as_of, parameters.policy, holdout, rows)
+    flaw = find_mismatch(challenger, now) or find_overlap(challenger, holdout.interval.start)
+    if flaw is None:
+        return None
+    return Reject(f"Version {challenger.version} may not be promoted: {flaw}")
+
+
 def predict_held_out(
     challenger: ModelVersion,
     champion: ModelVersion | None,
@@ -116,7 +133,7 @@ def predict_held_out(
     if kept is not None and (is_champion or (kept[INCUMBENT_VERSION] == incumbent).all()):
         return kept
     holdout = load_holdout(challenger.require_as_of(), policy, source, lakehouse)
-    scored = score_holdout(challenger, holdout, lakehouse)
+    scored = score_holdout(challenger, holdout, policy, source, lakehouse)
     return scored if is_champion else add_incumbent(scored, holdout, champion, lakehouse)
 
 

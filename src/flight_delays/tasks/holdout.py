@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ..config.digest import digest_training
 from ..config.policy import Policy, Windows
+from ..errors import UnusableInputError
 from ..lakehouse.context import Lakehouse
+from ..lakehouse.model_process import ask_version
 from ..lakehouse.scoring import score
 from ..lakehouse.watermarks import COMPUTED, read_watermarks
 from ..problem import PROBLEM
+from ..promotion.answers import Question
+from ..promotion.behaviour import ALL
+from ..promotion.decide import Passed
 from ..promotion.model_version import ModelVersion
+from ..promotion.provenance import Provenance, hash_rows
 from ..spec.problem import FEATURES_AT
 from ..spec.selection import sample_days, select_labelled_rows, select_open_rows
 from ..spec.tables import WATERMARKS
@@ -22,8 +29,9 @@ from .parameters import in_schema
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-# Whether a row looks its features up as of the decision.
-FRESH = "_fresh"
+# What a row is read for.
+READ_FOR = "_read_for"
+HELD_OUT, FRESH, LATER = "held out", "fresh", "later"
 # Long enough for rows without a label to find labelled ones decided within the same hours.
 COMPANY = timedelta(days=2)
 
@@ -54,15 +62,17 @@ class Holdout:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class OtherRows:
-    """Further rows, scored by the same version.
+class JudgedRows:
+    """Rows with their features that a version is judged by.
 
     Attributes:
-        fresh: The held-out rows with features as fresh as the decision.
-        open_rows: Rows whose label the tables do not have yet, with their features.
+        held_out: The held-out rows, as a request would have seen them.
+        fresh: The same with features as fresh as the decision.
+        open_rows: Rows whose label the tables do not have yet.
         closed_rows: Rows decided shortly before those whose label they have.
     """
 
+    held_out: pd.DataFrame
     fresh: pd.DataFrame
     open_rows: pd.DataFrame
     closed_rows: pd.DataFrame
@@ -91,32 +101,86 @@ def load_holdout(as_of: datetime, policy: Policy, source: str, lakehouse: Lakeho
     return Holdout(interval=interval, rows=sample, total=total, max_rows=max_rows)
 
 
-def score_holdout(version: ModelVersion, holdout: Holdout, lakehouse: Lakehouse) -> pd.DataFrame:
-    """Return the held-out rows with features and a version's `prediction`, in one order."""
-    scored = score(lakehouse.feature_store, version.uri, holdout.rows)
-    return scored.sort_values([PROBLEM.spine.decision_at, *PROBLEM.keys], ignore_index=True)
+def look_up(rows: "DataFrame", source: str, lakehouse: Lakehouse) -> pd.DataFrame:
+    """Return rows with the features that were known for each, by the time of decision."""
+    found = lakehouse.feature_store.create_training_set(
+        df=rows,
+        feature_lookups=PROBLEM.look_ups(partial(in_schema, source)),
+        label=PROBLEM.label.column,
+        # Keys and times are no features, but rows are divided and sliced by them.
+        exclude_columns=[],
+    )
+    # Rows come in any order; in one order the same data makes the same model.
+    frame: pd.DataFrame = found.load_df().toPandas()
+    return frame.sort_values([PROBLEM.spine.decision_at, *PROBLEM.keys], ignore_index=True)
 
 
-def score_other_rows(
+def read_judged_rows(
     version: ModelVersion, holdout: Holdout, policy: Policy, source: str, lakehouse: Lakehouse
-) -> OtherRows:
-    """Score the held-out rows with fresh features, and rows that are open or just closed.
+) -> JudgedRows:
+    """Return held-out rows, also with fresh features, and rows that are open or just closed.
 
-    All at once: each time that rows are scored, every feature table is read.
+    All at once: each time that rows are looked up, every feature table is read.
+
+    Raises:
+        UnusableInputError: No row was held out.
     """
     from pyspark.sql import functions as F  # noqa: N812
 
+    if not holdout.total:
+        raise UnusableInputError(
+            "The holdout",
+            got=f"no row with a known label that was decided {holdout.interval}",
+            allowed=f"{policy.validation.min_rows:,} rows or more",
+            remedy=f"Run feature_refresh as of {version.require_as_of()}, or train as of an "
+            "instant before which there are rows.",
+        )
     decided_at = F.col(PROBLEM.spine.decision_at)
-    fresh = holdout.rows.withColumn(FEATURES_AT, decided_at).withColumn(FRESH, F.lit(True))
+    fresh = holdout.rows.withColumn(FEATURES_AT, decided_at).withColumn(READ_FOR, F.lit(FRESH))
     later = select_latest_rows(version.require_as_of(), policy.windows, source, lakehouse)
-    later = later.withColumn(FRESH, F.lit(False))
-    scored = score(lakehouse.feature_store, version.uri, fresh.unionByName(later))
-    is_fresh, is_open = scored[FRESH], scored[PROBLEM.label.column].isna()
-    return OtherRows(
-        fresh=scored[is_fresh],
-        open_rows=scored[~is_fresh & is_open],
-        closed_rows=scored[~is_fresh & ~is_open],
+    later = later.withColumn(READ_FOR, F.lit(LATER))
+    rows = holdout.rows.withColumn(READ_FOR, F.lit(HELD_OUT))
+    found = look_up(rows.unionByName(fresh).unionByName(later), source, lakehouse)
+    parts = {
+        name: found[found[READ_FOR] == name].drop(columns=READ_FOR).reset_index(drop=True)
+        for name in (HELD_OUT, FRESH, LATER)
+    }
+    is_open = parts[LATER][PROBLEM.label.column].isna()
+    return JudgedRows(
+        held_out=parts[HELD_OUT],
+        fresh=parts[FRESH],
+        open_rows=parts[LATER][is_open],
+        closed_rows=parts[LATER][~is_open],
     )
+
+
+def score_holdout(
+    version: ModelVersion, holdout: Holdout, policy: Policy, source: str, lakehouse: Lakehouse
+) -> pd.DataFrame:
+    """Return the held-out rows with features and a version's `prediction`, in one order.
+
+    A version that has not passed is asked in a process of its own.
+
+    Raises:
+        UnusableInputError: Such a version does not answer with a double a row.
+    """
+    if version.status == Passed.status:
+        scored = score(lakehouse.feature_store, version.uri, holdout.rows)
+        return scored.sort_values([PROBLEM.spine.decision_at, *PROBLEM.keys], ignore_index=True)
+    rows = look_up(holdout.rows, source, lakehouse)
+    question = Question(name=ALL, rows=rows[list(PROBLEM.feature_columns)])
+    limit = policy.validation.max_seconds_per_row
+    answers = ask_version(version.uri, [question], seconds_per_row=limit)
+    answer = answers.given.get(ALL)
+    if answer is None or answer.values is None:
+        reason = answers.failure or (answer and (answer.error or answer.form)) or "no answer"
+        raise UnusableInputError(
+            f"The predictions of version {version.version} of {version.model}",
+            got=reason,
+            allowed="one double a row",
+            remedy="Run validate on it: its page says more.",
+        )
+    return rows.assign(prediction=answer.values)
 
 
 def select_latest_rows(
@@ -144,3 +208,24 @@ def select_latest_rows(
         return rows
     recent = Interval(max(as_of, latest - COMPANY), latest)
     return rows.unionByName(select_labelled_rows(spark, PROBLEM, qualify, recent, latest))
+
+
+def trace_judgement(
+    as_of: datetime, policy: str, holdout: Holdout, rows: pd.DataFrame
+) -> Provenance:
+    """Return what a version is judged by.
+
+    Args:
+        as_of: The instant as of which it was trained.
+        policy: Name of the policy file.
+        holdout: The held-out rows.
+        rows: The same, read, with keys and label at least.
+    """
+    return Provenance(
+        digest=digest_training(policy),
+        as_of=as_of,
+        start=holdout.interval.start,
+        end=holdout.interval.end,
+        rows=len(rows),
+        content=hash_rows(rows, [*PROBLEM.keys, PROBLEM.label.column]),
+    )

@@ -15,7 +15,7 @@ from ..lakehouse.scoring import read_inputs, score
 from ..lakehouse.served_version import ServedVersion
 from ..lakehouse.watermarks import COMPUTED, PUBLISHED, read_watermarks
 from ..problem import PROBLEM
-from ..promotion.gate import TOLERANCE
+from ..promotion.behaviour import TOLERANCE
 from ..promotion.model_version import ModelVersion
 from ..spec.problem import FEATURES_AT
 from ..spec.tables import WATERMARKS

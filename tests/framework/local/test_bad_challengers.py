@@ -39,7 +39,7 @@ from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.lakehouse.errors import LakehouseError
 from flight_delays.lakehouse.model_logging import log_model
 from flight_delays.lakehouse.registry import read_version
-from flight_delays.lakehouse.scoring import RAW_MODEL
+from flight_delays.lakehouse.model_process import RAW_MODEL
 from flight_delays.problem import PROBLEM
 from flight_delays.tasks import deploy
 from flight_delays.tasks.holdout import load_holdout

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
+from ..identity import USER_NAME
 from .errors import ApiError, missing
 from .requests import JsonBody, identifier, required
 from .state import Document, State
@@ -157,6 +158,7 @@ def describe_version(model: RegisteredModel, version: ModelVersion) -> Document:
         "run_id": version.run_id,
         "source": version.source,
         "created_at": version.creation_timestamp,
+        "created_by": USER_NAME,
         "aliases": [
             {"alias_name": alias, "version_num": int(number)}
             for alias, number in model.aliases.items()

@@ -1,0 +1,173 @@
+"""The environment that a model is loaded in: of its own requirements, or of what is installed."""
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from uv import find_uv_bin
+
+from .context import is_databricks_runtime
+
+ROOT_PACKAGE = __name__.partition(".")[0]
+BUILT_WITHIN = 1200
+# What a process needs to find programs and libraries, and nothing that opens a door.
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")
+# Where packages are found; for the build alone.
+INDEXES = (
+    "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_CACHE_DIR",
+    "UV_OFFLINE", "PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy",
+    "https_proxy", "no_proxy", "SSL_CERT_FILE", "HOME",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ModelEnvironment:
+    """What a model is loaded in.
+
+    Attributes:
+        python: The interpreter.
+        description: What it is, in words.
+        refused: Modules that may not be imported.
+        untried: Why no environment of the model's own requirements was built, where one was asked
+            for; blank elsewhere.
+    """
+
+    python: str
+    description: str
+    refused: frozenset[str] = frozenset()
+    untried: str = ""
+
+
+def prepare_environment(model: Path, folder: Path) -> ModelEnvironment:
+    """Return the environment that a model is to be asked in.
+
+    On Databricks one is built of its requirements, as an endpoint does it. Elsewhere, where all of
+    them are installed in the very versions, they are used, and nothing else can be imported.
+
+    Args:
+        model: Folder of the model, with `requirements.txt`.
+        folder: Takes the environment.
+    """
+    listed = (model / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    requirements = [line.strip() for line in listed if line.strip() and line.strip()[0] != "#"]
+    differing = list(find_differences(requirements))
+    if not differing and not is_databricks_runtime():
+        return use_installed(requirements)
+    failure = build(model, folder)
+    if not failure:
+        return ModelEnvironment(
+            str(folder / "bin" / "python"),
+            f"an environment built of its {len(requirements)} requirements",
+        )
+    if not differing:
+        return use_installed(requirements, untried=failure)
+    missing = f"{failure}; what is installed differs: {', '.join(differing)}"
+    return use_installed(requirements, untried=missing)
+
+
+def find_differences(requirements: list[str]) -> Iterator[str]:
+    """Yield the requirements that what is installed here does not meet, with what is."""
+    for line in requirements:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            yield f"{line}, which cannot be read"
+            continue
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            yield f"{line}, not installed"
+            continue
+        if requirement.url or not requirement.specifier.contains(version, prereleases=True):
+            yield f"{line}, installed {version}"
+
+
+def use_installed(requirements: list[str], untried: str = "") -> ModelEnvironment:
+    """Return the interpreter of this process, restricted to some requirements and theirs."""
+    allowed = close_requirements(requirements)
+    refused = {
+        top
+        for top, owners in importlib.metadata.packages_distributions().items()
+        if not allowed.intersection(map(canonicalize_name, owners))
+    }
+    return ModelEnvironment(
+        sys.executable,
+        "the packages installed here, of which it may import its requirements and theirs alone",
+        frozenset(refused | {ROOT_PACKAGE}),
+        untried,
+    )
+
+
+def close_requirements(requirements: list[str]) -> set[str]:
+    """Return the names of installed distributions that some requirements come to."""
+    found: set[str] = set()
+    waiting = list(requirements)
+    while waiting:
+        try:
+            requirement = Requirement(waiting.pop())
+            name = canonicalize_name(requirement.name)
+            wanted = importlib.metadata.requires(name) or []
+        except (InvalidRequirement, importlib.metadata.PackageNotFoundError):
+            continue
+        extras = requirement.extras or {""}
+        known = {name, *(f"{name}[{extra}]" for extra in extras if extra)}
+        if known <= found:
+            continue
+        found |= known
+        waiting.extend(
+            line
+            for line in wanted
+            if (marker := Requirement(line).marker) is None
+            or any(marker.evaluate({"extra": extra}) for extra in extras)
+        )
+    return found
+
+
+def build(model: Path, folder: Path) -> str:
+    """Build an environment of a model's requirements; return what kept it from being built.
+
+    Wheels alone are installed: a source distribution would run code while it is built. uv keeps
+    what it has fetched once.
+    """
+    described = model / "python_env.yaml"
+    python = yaml.safe_load(described.read_text(encoding="utf-8"))["python"]
+    minor = ".".join(str(python).split(".")[:2])
+    installed = [str(folder / "bin" / "python"), "-r", str(model / "requirements.txt")]
+    try:
+        uv = find_uv_bin()
+    except FileNotFoundError as error:
+        return f"uv is not here: {error}"
+    for command in (
+        [uv, "venv", "--quiet", "--python", minor, str(folder)],
+        [uv, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", *installed],
+    ):
+        try:
+            done = subprocess.run(
+                command,
+                env=build_variables(),
+                capture_output=True,
+                text=True,
+                timeout=BUILT_WITHIN,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"uv could not build it: {error}"
+        if done.returncode:
+            said = " ".join(done.stderr.split())
+            return f"uv could not build it: {said[-500:]}"
+    return ""
+
+
+def build_variables() -> Mapping[str, str]:
+    """Return the variables of a build: where packages are, and no credentials of the task."""
+    kept = {name: os.environ[name] for name in (*PASSED_ON, *INDEXES) if name in os.environ}
+    if "PIP_INDEX_URL" in kept:
+        kept.setdefault("UV_DEFAULT_INDEX", kept["PIP_INDEX_URL"])
+    return kept

@@ -1,0 +1,151 @@
+"""A model, loaded and asked in a process of its own that has no credentials."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import mlflow
+import numpy as np
+
+from ..promotion.answers import Answer, Answers, Question
+from .model_environment import PASSED_ON, ModelEnvironment, prepare_environment
+
+# The model without look-ups, inside one that was logged with them.
+RAW_MODEL = Path("data", "feature_store", "raw_model")
+PROGRAM = Path(__file__).with_name("model_program.py")
+# How long a process may take to import its libraries and load the model.
+LOADED_WITHIN = 300.0
+# Nothing listens there.
+NOWHERE = "http://127.0.0.1:9"
+
+
+def ask_version(
+    model_uri: str, questions: Sequence[Question], *, seconds_per_row: float
+) -> Answers:
+    """Ask the model inside a version, the one without look-ups.
+
+    The artifact is fetched here, with credentials; the process that loads it has an empty home
+    and neither tokens nor addresses. That stops careless and simple hostile code, not a determined
+    one: see docs/security.md.
+
+    Args:
+        model_uri: A version that was logged with feature look-ups.
+        questions: What to ask, in order.
+        seconds_per_row: How long it may take for a row.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        fetched = mlflow.artifacts.download_artifacts(
+            artifact_uri=model_uri, dst_path=str(folder / "artifact")
+        )
+        model = Path(fetched) / RAW_MODEL
+        environment = prepare_environment(model, folder / "environment")
+        asked = folder / "asked"
+        write_task(asked, model, environment, questions, seconds_per_row)
+        rows = sum(question.size for question in questions)
+        failure = run_program(environment.python, asked, LOADED_WITHIN + rows * seconds_per_row)
+        given = {
+            question.name: answer
+            for question in questions
+            if (answer := read_answer(asked / f"{question.name}.json", question.size))
+        }
+        slow = any(
+            question.timed and given[question.name].seconds > question.size * seconds_per_row
+            for question in questions
+            if question.name in given
+        )
+        if not failure and not slow and len(given) < len(questions):
+            failure = "it ended before it had answered everything"
+        return Answers(
+            environment=environment.description,
+            untried=environment.untried,
+            failure=failure,
+            given=given,
+        )
+
+
+def write_task(
+    folder: Path,
+    model: Path,
+    environment: ModelEnvironment,
+    questions: Sequence[Question],
+    seconds_per_row: float,
+) -> None:
+    """Write what the program reads: the task, and each table once."""
+    folder.mkdir()
+    (folder / "home").mkdir()
+    tables: dict[int, str] = {}
+    for question in questions:
+        if id(question.rows) not in tables:
+            tables[id(question.rows)] = f"table-{len(tables)}.parquet"
+            question.rows.to_parquet(folder / tables[id(question.rows)], index=False)
+    task = {
+        "model": str(model),
+        "refused": sorted(environment.refused),
+        "seconds_per_row": seconds_per_row,
+        "questions": [
+            {
+                "name": question.name,
+                "table": tables[id(question.rows)],
+                "take": question.take and [list(map(int, some)) for some in question.take],
+                "as_json": question.as_json,
+                "timed": question.timed,
+            }
+            for question in questions
+        ],
+    }
+    (folder / "task.json").write_text(json.dumps(task))
+
+
+def run_program(python: str, folder: Path, seconds: float) -> str:
+    """Run the program; return why it failed, blank where it did not."""
+    try:
+        done = subprocess.run(
+            [python, "-I", str(PROGRAM), str(folder)],
+            cwd=folder / "home",
+            env=make_variables(folder / "home"),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"it had not answered after {seconds:.0f} s"
+    failure = folder / "failure.json"
+    if failure.exists():
+        return f"it cannot be loaded: {' '.join(str(json.loads(failure.read_text())).split())}"
+    if done.returncode:
+        said = " ".join(done.stderr.split())[-500:]
+        return f"its process ended with {done.returncode}: {said or 'and said nothing'}"
+    return ""
+
+
+def make_variables(home: Path) -> Mapping[str, str]:
+    """Return the variables of the process: an empty home, no way out, nothing that is secret."""
+    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), NOWHERE)
+    return kept | proxies | {"HOME": str(home), "TMPDIR": str(home)}
+
+
+def read_answer(file: Path, rows: int) -> Answer | None:
+    """Return an answer as the program has written it; None where there is none to read."""
+    try:
+        found = json.loads(file.read_text())
+        values = found["values"]
+        answer = Answer(
+            values=None if values is None else np.asarray(values, dtype=np.float64),
+            form=str(found.get("form", "")),
+            expected=str(found.get("expected", "")),
+            error=str(found["error"] or ""),
+            altered=bool(found["altered"]),
+            seconds=float(found["seconds"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    sound = answer.values is None or answer.values.shape == (rows,)
+    return answer if sound else None

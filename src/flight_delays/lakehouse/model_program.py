@@ -1,0 +1,129 @@
+"""Program of a process of its own: loads a model and asks it. It imports nothing of this project.
+
+    python -I model_program.py FOLDER
+
+FOLDER has task.json and the tables of the questions; answers are written beside them, each when it
+is there, so that a model that ends the process has left what it answered before.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+class Unlisted:
+    """Refuses to import what the model does not require."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = frozenset(names)
+
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None = None,  # noqa: ARG002
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        """Raise for a refused module; None leaves all others to Python's own finders."""
+        top = name.partition(".")[0]
+        if top in self.names:
+            raise ModuleNotFoundError(
+                f"{top} is no requirement of the model, nor required by one", name=name
+            )
+        return None
+
+
+class Asked:
+    """A loaded model and the folder that takes its answers."""
+
+    def __init__(self, folder: Path) -> None:
+        import mlflow
+
+        self.folder = folder
+        self.task = json.loads((folder / "task.json").read_text())
+        self.served = mlflow.pyfunc.load_model(self.task["model"])
+        try:
+            # Behind MLflow's checks of types, which copy the rows: as it was fitted.
+            self.model = self.served.get_raw_model()
+        except NotImplementedError:
+            self.model = self.served
+
+    def answer_all(self) -> None:
+        """Answer each question in turn; after the first that is too slow, none."""
+        import pandas as pd
+
+        tables: dict[str, Any] = {}
+        for question in self.task["questions"]:
+            table = question["table"]
+            if table not in tables:
+                tables[table] = pd.read_parquet(self.folder / table)
+            rows, take = tables[table], question["take"]
+            parts = [rows] if take is None else [rows.iloc[some] for some in take]
+            if question["timed"]:
+                # The first time a library may still load or start its threads.
+                self.answer(parts, as_json=False)
+            found = self.answer(parts, as_json=question["as_json"])
+            count = sum(len(part) for part in parts)
+            (self.folder / f"{question['name']}.json").write_text(json.dumps(found))
+            if found["seconds"] > count * self.task["seconds_per_row"] and question["timed"]:
+                return
+
+    def answer(self, parts: Sequence[Any], *, as_json: bool) -> dict[str, Any]:
+        """Ask about each part by itself, and put the answers together."""
+        import numpy as np
+
+        values: list[float] = []
+        found: dict[str, Any] = {"altered": False, "seconds": 0.0, "error": None, "values": None}
+        for part in parts:
+            try:
+                answered = self.ask_as_served(part) if as_json else self.ask(part, found)
+                array = np.asarray(answered)
+            except Exception as error:
+                return found | {"error": f"{type(error).__name__}: {error}"[:2000]}
+            found["form"] = f"{type(answered).__name__} of {array.dtype}, shape {array.shape}"
+            if array.shape != (len(part),) or not np.issubdtype(array.dtype, np.floating):
+                return found | {"expected": f"shape ({len(part)},)"}
+            values.extend(array.astype(float).tolist())
+        return found | {"values": values}
+
+    def ask(self, rows: Any, found: dict[str, Any]) -> Any:
+        """Have the model itself predict, and note what it took and whether it changed the rows."""
+        given = rows.copy()
+        started = time.perf_counter()
+        answered = self.model.predict(given)
+        found["seconds"] += time.perf_counter() - started
+        found["altered"] |= not (given.equals(rows) and given.dtypes.equals(rows.dtypes))
+        return answered
+
+    def ask_as_served(self, rows: Any) -> Any:
+        """Have the rows predicted as an endpoint would that gets them as JSON."""
+        from mlflow.pyfunc.scoring_server import infer_and_parse_data
+
+        # Python writes doubles whole; one digit less could move a value over a tree's threshold.
+        data = rows.astype(object).mask(rows.isna(), None).to_numpy().tolist()
+        split = {"columns": list(rows.columns), "data": data}
+        signature = self.served.metadata.signature
+        typed = {"schema": signature.inputs} if signature else {}
+        request = json.loads(json.dumps({"dataframe_split": split}))
+        return self.served.predict(infer_and_parse_data(request, **typed))
+
+
+def main(folder: Path) -> None:
+    """Load the model and answer; what keeps it from being loaded goes into failure.json."""
+    task = json.loads((folder / "task.json").read_text())
+    sys.meta_path.insert(0, Unlisted(task["refused"]))
+    try:
+        asked = Asked(folder)
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"[:2000]
+        (folder / "failure.json").write_text(json.dumps(text))
+        sys.exit(1)
+    asked.answer_all()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

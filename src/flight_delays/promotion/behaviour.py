@@ -1,0 +1,129 @@
+"""How a version has to answer, before any figure says how good its answers are."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..evaluation.metrics import largest_difference
+from ..evaluation.model_types import ModelType
+from ..evaluation.observations import FloatArray
+from .answers import Answer, Answers
+from .checks import Check, at_most
+
+# Predictions closer than this count as the same: what JSON and a cast or two may change.
+TOLERANCE = 1e-6
+
+# The questions, by name. All but the last four are about the same few rows.
+TOGETHER, ALONE, REVERSED, AGAIN = "together", "alone", "reversed", "again"
+MISSING, MISSING_SERVED, UNSEEN = "missing", "missing_served", "unseen"
+IN_BATCH, ALL, FRESH, SERVED = "in_batch", "all", "fresh", "served"
+QUESTIONS = {
+    TOGETHER: "a few rows",
+    ALL: "the held-out rows",
+    ALONE: "each of a few rows alone",
+    REVERSED: "a few rows in reverse",
+    IN_BATCH: "a few rows among all others",
+    MISSING: "rows whose look-ups are all null",
+    MISSING_SERVED: "a request whose look-ups are all null",
+    UNSEEN: "rows of categories it has never seen",
+    SERVED: "rows in a request",
+    FRESH: "rows with fresh features",
+    AGAIN: "the first rows again",
+}
+# What has to answer as the few rows together do, and what it says of a model that does not.
+SAME = {
+    ALONE: "a prediction may depend on its own row alone",
+    REVERSED: "a prediction may not depend on the order of rows",
+    IN_BATCH: "a prediction may not depend on the rows beside it",
+    AGAIN: "the same rows need the same answer each time",
+}
+
+
+def check_behaviour(
+    answers: Answers, model_type: ModelType, *, seconds_per_row: float, allow_untried: bool
+) -> tuple[Check, ...]:
+    """Return what a version is held to whatever its figures; the first failure matters most.
+
+    Args:
+        answers: What it answered.
+        model_type: What it predicts.
+        seconds_per_row: How long a row may take.
+        allow_untried: Whether it may pass where the environment of its requirements could not be
+            built.
+    """
+    checks = [
+        Check(
+            name="environment",
+            ok=not answers.untried or allow_untried,
+            detail=f"asked in {answers.environment}"
+            + (f"; environment not tried: {answers.untried}" if answers.untried else ""),
+        )
+    ]
+    checks += _check_answered(answers)
+    if answers.given:
+        checks += _check_rows(answers, model_type)
+        together = answers.given.get(TOGETHER)
+        if together is not None and together.values is not None:
+            per_row = together.seconds / together.values.size
+            checks.append(at_most("seconds_per_row", per_row, seconds_per_row, unit="s"))
+    return tuple(checks)
+
+
+def _check_answered(answers: Answers) -> Iterator[Check]:
+    """Yield whether there is a double a row to each question, and why not."""
+    if answers.failure:
+        yield Check(name="asked", ok=False, detail=f"the model: {answers.failure}")
+        return
+    flaws = [
+        f"{QUESTIONS[name]}: {flaw}"
+        for name, answer in answers.given.items()
+        if (flaw := _find_flaw(answer))
+    ]
+    if flaws:
+        yield Check(name="answer_form", ok=False, detail=flaws[0])
+        return
+    form = next((answer.form for answer in answers.given.values()), "nothing")
+    yield Check(name="answer_form", ok=bool(answers.given), detail=f"one double a row: {form}")
+
+
+def _find_flaw(answer: Answer) -> str:
+    if answer.error:
+        return f"it fails with {answer.error}"
+    if answer.values is None:
+        wanted = f", {answer.expected} of doubles" if answer.expected else ", doubles"
+        return f"it answers {answer.form}{wanted} is asked: one a row"
+    return ""
+
+
+def _check_rows(answers: Answers, model_type: ModelType) -> Iterator[Check]:
+    """Yield whether an answer depends on its row alone, and is there for difficult rows."""
+    given = {name: each.values for name, each in answers.given.items() if each.values is not None}
+    for name, why in SAME.items():
+        if name in given and TOGETHER in given:
+            apart = _compare(given[TOGETHER], given[name])
+            yield at_most(f"same_{name}", apart, TOLERANCE, why=why)
+    for name in (MISSING, MISSING_SERVED, UNSEEN):
+        if name in given:
+            wrong = sum(not model_type.allows(float(each)) for each in given[name])
+            what = f"{QUESTIONS[name]} need a possible answer, too"
+            yield at_most(f"impossible_{name}", wrong, 0, why=what)
+    altered = [QUESTIONS[name] for name, each in answers.given.items() if each.altered]
+    yield Check(
+        name="rows_unchanged",
+        ok=not altered,
+        detail=f"it changes the rows it is given ({altered[0]}): predict on a copy"
+        if altered
+        else "it leaves the rows it is given as they were",
+    )
+    if ALL in given and model_type.labels == frozenset((0.0, 1.0)):
+        classes = bool(np.isin(given[ALL], (0.0, 1.0)).all())
+        detail = "its answers lie between 0 and 1, too"
+        if classes:
+            detail = "it answers 0 and 1 alone: these look like classes; return the probability"
+        yield Check(name="probabilities", ok=not classes, detail=detail)
+
+
+def _compare(one: FloatArray, other: FloatArray) -> float:
+    """Return the largest difference, where either has a value; the gate counts missing ones."""
+    some = ~(np.isnan(one) & np.isnan(other))
+    return largest_difference(one[some], other[some]) if some.any() else 0.0

@@ -1,0 +1,132 @@
+"""What a version was judged by, so that it is promoted by nothing else."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+
+from .checks import Check
+from .model_version import ModelVersion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Policy and rows of a validation.
+
+    Attributes:
+        digest: Digest of code, hyperparameters and policy.
+        as_of: The instant as of which the version was trained.
+        start: The first instant of the held-out rows.
+        end: The instant after the last.
+        rows: How many rows were held out.
+        content: Hash of their keys and labels.
+    """
+
+    digest: str
+    as_of: datetime
+    start: datetime
+    end: datetime
+    rows: int
+    content: str
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags that record it on a version."""
+        return {
+            "validated_digest": self.digest,
+            "validated_as_of": self.as_of.isoformat(),
+            "validated_holdout": f"{self.start.isoformat()} to {self.end.isoformat()}",
+            "validated_rows": str(self.rows),
+            "validated_content": self.content,
+        }
+
+
+# What each tag is about, for people.
+WHAT = {
+    "validated_digest": "code, hyperparameters or policy are others",
+    "validated_as_of": "its as_of is another",
+    "validated_holdout": "the holdout lies elsewhere",
+    "validated_rows": "the holdout has another number of rows",
+    "validated_content": "keys or labels of the holdout have changed",
+}
+
+
+def find_mismatch(version: ModelVersion, now: Provenance) -> str | None:
+    """Return in what deploy would go by something else than validate did; None where in nothing."""
+    wrong = [
+        f"{WHAT[tag]} ({tag} is {value}, validate recorded {version.tags.get(tag, 'nothing')})"
+        for tag, value in now.tags.items()
+        if version.tags.get(tag) != value
+    ]
+    if wrong:
+        return f"it was validated by something else: {'; '.join(wrong)}; run validate on it again"
+    return None
+
+
+def find_overlap(version: ModelVersion, start: datetime) -> str | None:
+    """Return why a version may know the labels of held-out rows; None where it cannot.
+
+    Args:
+        version: The version.
+        start: The first instant of the held-out rows.
+    """
+    until = version.learned_until
+    if until is None:
+        return "up to when it learned is not recorded; train again"
+    if until > start:
+        return (
+            f"it learned from labels until {until.isoformat()}, inside the holdout, which begins "
+            f"{start.isoformat()}; train again by the policy that it is judged by"
+        )
+    return None
+
+
+def check_origin(
+    version: ModelVersion,
+    *,
+    experiment: str,
+    expected_experiment: str,
+    creator: str,
+    principal: str,
+    start: datetime,
+) -> tuple[Check, ...]:
+    """Return whether a version comes from this job and learned before its holdout.
+
+    Args:
+        version: The version.
+        experiment: The experiment of its run.
+        expected_experiment: The job's experiment.
+        creator: Who registered it.
+        principal: Who runs this task.
+        start: The first instant of the held-out rows.
+    """
+    flaws = []
+    if experiment != expected_experiment:
+        flaws.append(
+            f"its run is of the experiment {experiment!r}, this job's is {expected_experiment!r}"
+        )
+    if creator != principal:
+        flaws.append(f"{creator!r} registered it, this job runs as {principal!r}")
+    overlap = find_overlap(version, start)
+    return (
+        Check(
+            name="origin",
+            ok=not flaws,
+            detail=f"{' and '.join(flaws)}: train it by this job"
+            if flaws
+            else f"registered by {creator}, from a run of {experiment}",
+        ),
+        Check(
+            name="learned_until",
+            ok=not overlap,
+            detail=overlap or f"it learned from labels known before {version.learned_until}",
+        ),
+    )
+
+
+def hash_rows(rows: pd.DataFrame, columns: Sequence[str]) -> str:
+    """Return the SHA-256 of some columns of rows, whatever the order of these."""
+    lines = sorted("\x1f".join(map(str, values)) for values in rows[list(columns)].to_numpy())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -246,7 +246,8 @@ import mlflow
 from databricks.sdk.runtime import spark
 from databricks.feature_engineering import FeatureEngineeringClient
 from flight_delays.spec.problem import FEATURES_AT
-from flight_delays.lakehouse.scoring import predict_as_served
+from flight_delays.lakehouse.model_process import ask_version
+from flight_delays.promotion.answers import Question
 from flight_delays.problem import PROBLEM
 
 model = {model!r}
@@ -257,7 +258,9 @@ rows = spark.sql(
 )
 batch = FeatureEngineeringClient().score_batch(model_uri=f"models:/{{model}}@Champion", df=rows)
 batch = batch.toPandas()
-raw = predict_as_served(f"models:/{{model}}/1", batch[list(PROBLEM.feature_columns)])
+question = Question(name="raw", rows=batch[list(PROBLEM.feature_columns)], as_json=True)
+answers = ask_version(f"models:/{{model}}/1", [question], seconds_per_row=0.01)
+raw = answers.given["raw"].values
 signature = mlflow.models.get_model_info(f"models:/{{model}}/1").signature
 print(json.dumps([batch["prediction"].tolist(), raw.tolist(),
                   signature.outputs.to_dict(), sorted(signature.inputs.required_input_names())]))

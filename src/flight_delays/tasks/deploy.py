@@ -21,7 +21,7 @@ from ..promotion.provenance import find_mismatch, find_overlap
 from .comparison import INCUMBENT_VERSION, add_incumbent, compare_predictions
 from .holdout import load_holdout, score_holdout, trace_judgement
 from .parameters import Parameters, SchemaName, Text, in_schema
-from .served_checks import check_served
+from .served_checks import check_batch, check_served
 
 PREVIOUS_TAG = "previous_champion"
 
@@ -155,6 +155,7 @@ def promote(
     tag_version(lakehouse.registry, challenger, **tags)
     commit = partial(make_champion, challenger, previous, lakehouse)
     try:
+        check_batch(challenger, held_out, lakehouse)
         serve(challenger, champion, held_out, source, lakehouse, commit)
     except Exception as error:
         if read_aliases(lakehouse.registry, challenger.model).get(CHAMPION) != challenger.version:

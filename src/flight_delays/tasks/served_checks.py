@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..evaluation.metrics import largest_difference
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.errors import EndpointError, NotPublishedError
+from ..lakehouse.errors import EndpointError, LakehouseError, NotPublishedError
 from ..lakehouse.scoring import read_inputs, score
 from ..lakehouse.served_version import ServedVersion
 from ..lakehouse.watermarks import COMPUTED, PUBLISHED, read_watermarks
@@ -43,6 +43,30 @@ class Publication:
     as_of: datetime | None
     complete_until: datetime | None
     pending: bool
+
+
+def check_batch(version: ModelVersion, held_out: pd.DataFrame, lakehouse: Lakehouse) -> None:
+    """Refuse a version that batch predicts otherwise than it was judged.
+
+    It was judged by the model inside, with the look-ups that the problem declares; batch and
+    endpoint go by those that were logged with it.
+
+    Raises:
+        LakehouseError: They differ.
+    """
+    rows = held_out.sample(min(ROWS, len(held_out)), random_state=0)
+    spark_rows = lakehouse.spark.createDataFrame(rows[list(PROBLEM.columns)])
+    keys = list(PROBLEM.keys)
+    batch = score(lakehouse.feature_store, version.uri, spark_rows)[[*keys, "prediction"]]
+    both = rows[[*keys, "prediction"]].merge(batch, on=keys, validate="1:1")
+    apart = largest_difference(both["prediction_x"], both["prediction_y"]) if len(both) else None
+    if len(both) < len(rows) or apart is None or not apart <= TOLERANCE:
+        raise LakehouseError(
+            f"Batch predicts {len(rows)} rows otherwise than version {version.version} was judged "
+            f"by: {apart} apart on {len(both)} of them. Its look-ups are not those of problem/: "
+            "train it by this job."
+        )
+    print(f"Batch predicts {len(rows)} rows as version {version.version} was judged by.")
 
 
 def check_served(

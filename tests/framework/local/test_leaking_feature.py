@@ -62,7 +62,8 @@ train.run(
 try:
     validate.run(
         validate.ValidateParameters(
-            model_uri=values["model_uri"], target={schema!r}, job_run="leaking", **common
+            model_uri=values["model_uri"], target={schema!r}, job_run="leaking",
+            experiment="/leaking", **common
         ),
         lakehouse,
     )

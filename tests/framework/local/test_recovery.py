@@ -27,8 +27,14 @@ MODEL, SCHEMA, FIRST = {MODEL!r}, {SCHEMA!r}, {FIRST!r}
 COMMON = ["--source=" + SCHEMA, "--policy=policy_small"]
 
 def check(version):
-    arguments = [f"--model_uri=models:/{{MODEL}}/{{version}}", "--target=" + SCHEMA, "--job_run=1"]
-    validate.run(validate.ValidateParameters.parse([*arguments, *COMMON]), Lakehouse())
+    lakehouse = Lakehouse()
+    run = lakehouse.registry.get_model_version(MODEL, str(version)).run_id
+    experiment = mlflow.get_experiment(mlflow.get_run(run).info.experiment_id).name
+    arguments = [
+        f"--model_uri=models:/{{MODEL}}/{{version}}", "--target=" + SCHEMA, "--job_run=1",
+        "--experiment=" + experiment,
+    ]
+    validate.run(validate.ValidateParameters.parse([*arguments, *COMMON]), lakehouse)
 
 def promote(version, lakehouse):
     arguments = [f"--model_uri=models:/{{MODEL}}/{{version}}", "--online_store=online-store"]

@@ -24,6 +24,9 @@ CARRIER = np.resize(np.repeat(["AA", "DL", "UA"], [1, 4, 5]), ROWS)
 POLICY: dict[str, Any] = {
     "min_rows": 1000,
     "max_rows": 100_000,
+    "max_seconds_per_row": 0.01,
+    "untried_environment": "refuse",
+    "min_skill": 0.02,
     "metrics": {
         "auc": {"min": 0.65, "max": 0.95},
         "log_loss": {"max": 0.6},

@@ -16,6 +16,9 @@ DOCUMENT: dict[str, Any] = {
     "validation": {
         "min_rows": 1000,
         "max_rows": 100_000,
+        "max_seconds_per_row": 0.01,
+        "untried_environment": "refuse",
+        "min_skill": 0.02,
         "metrics": {"auc": {"min": 0.6, "max": 0.9}, "log_loss": {"max": 0.6}},
         "slices": {"columns": ["carrier"], "min_rows": 100, "metric": "auc", "min": 0.55},
         "required_tags": ["as_of"],

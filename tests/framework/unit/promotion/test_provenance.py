@@ -1,0 +1,98 @@
+"""A version is promoted by what it was validated by, and by nothing else."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from flight_delays.errors import UnusableInputError
+from flight_delays.promotion.model_version import ModelVersion
+from flight_delays.promotion.provenance import (
+    Provenance,
+    check_origin,
+    find_mismatch,
+    find_overlap,
+    hash_rows,
+)
+
+START, END = datetime(2013, 2, 1, tzinfo=UTC), datetime(2013, 2, 28, tzinfo=UTC)
+FOUND = Provenance(
+    digest="d1", as_of=datetime(2013, 3, 1, tzinfo=UTC), start=START, end=END, rows=9, content="c1"
+)
+
+
+def make_version(**tags: str) -> ModelVersion:
+    return ModelVersion(model="a.b.model", version=4, aliases=frozenset(), tags=tags)
+
+
+def test_what_was_recorded_and_holds_still_is_no_mismatch() -> None:
+    assert find_mismatch(make_version(**FOUND.tags), FOUND) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"digest": "d2"}, "code, hyperparameters or policy are others"),
+        ({"as_of": END}, "its as_of is another"),
+        ({"end": START}, "the holdout lies elsewhere"),
+        ({"rows": 8}, "another number of rows (validated_rows is 8, validate recorded 9)"),
+        ({"content": "c2"}, "keys or labels of the holdout have changed"),
+    ],
+)
+def test_what_has_changed_since_is_named(changes: dict[str, Any], text: str) -> None:
+    found = find_mismatch(make_version(**FOUND.tags), replace(FOUND, **changes))
+    assert found is not None
+    assert text in found
+    assert "run validate on it again" in found
+
+
+def test_nothing_recorded_is_a_mismatch() -> None:
+    found = find_mismatch(make_version(), FOUND)
+    assert found is not None
+    assert "validate recorded nothing" in found
+
+
+@pytest.mark.parametrize(
+    ("tags", "text"),
+    [
+        ({}, "not recorded"),
+        ({"learned_until": "2013-02-01T00:00:01+00:00"}, "inside the holdout"),
+        ({"learned_until": "2013-02-01T00:00:00+00:00"}, None),
+    ],
+)
+def test_a_version_learns_before_its_holdout(tags: dict[str, str], text: str | None) -> None:
+    found = find_overlap(make_version(**tags), START)
+    assert found is None if text is None else text in str(found)
+
+
+@pytest.mark.parametrize("value", ["soon", "2013-02-01", "2013-02-01T00:00:00"])
+def test_an_instant_that_is_none_is_refused_by_name(value: str) -> None:
+    with pytest.raises(UnusableInputError, match=r"learned_until of version 4.*Train again"):
+        find_overlap(make_version(learned_until=value), START)
+
+
+def trace(**changes: Any) -> list[str]:
+    given: dict[str, Any] = {
+        "experiment": "/jobs", "expected_experiment": "/jobs", "creator": "job", "principal": "job",
+        "start": START,
+    }  # fmt: skip
+    version = make_version(learned_until=START.isoformat())
+    return [each.detail for each in check_origin(version, **(given | changes)) if not each.ok]
+
+
+def test_a_version_of_another_experiment_or_principal_is_refused() -> None:
+    assert trace() == []
+    (detail,) = trace(experiment="/mine", creator="me")
+    assert "experiment '/mine', this job's is '/jobs'" in detail
+    assert "'me' registered it, this job runs as 'job'" in detail
+    assert "inside the holdout" in trace(start=datetime(2013, 1, 1, tzinfo=UTC))[0]
+
+
+def test_rows_have_a_hash_whatever_their_order() -> None:
+    rows = pd.DataFrame({"key": ["a", "b"], "late": [0.0, 1.0], "x": [1, 2]})
+    first = hash_rows(rows, ["key", "late"])
+    assert hash_rows(rows.iloc[::-1].assign(x=7), ["key", "late"]) == first
+    assert hash_rows(rows.assign(late=[1.0, 1.0]), ["key", "late"]) != first
+    assert hash_rows(rows.head(1), ["key", "late"]) != first

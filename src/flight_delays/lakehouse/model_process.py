@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -75,8 +77,8 @@ def write_task(
     seconds_per_row: float,
 ) -> None:
     """Write what the program reads: the task, and each table once."""
-    folder.mkdir()
-    (folder / "home").mkdir()
+    for each in (folder, folder / "home", folder / "scratch"):
+        each.mkdir()
     tables: dict[int, str] = {}
     for question in questions:
         if id(question.rows) not in tables:
@@ -102,34 +104,47 @@ def write_task(
 
 def run_program(python: str, folder: Path, seconds: float) -> str:
     """Run the program; return why it failed, blank where it did not."""
-    try:
-        done = subprocess.run(
+    errors = folder / "errors.log"
+    # No pipes: a process that the model leaves behind would keep them open.
+    with errors.open("wb") as log:
+        process = subprocess.Popen(
             [python, "-I", str(PROGRAM), str(folder)],
             cwd=folder / "home",
-            env=make_variables(folder / "home"),
+            env=make_variables(folder),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
         )
+    try:
+        status = process.wait(seconds)
     except subprocess.TimeoutExpired:
         return f"it had not answered after {seconds:.0f} s"
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     failure = folder / "failure.json"
     if failure.exists():
         return f"it cannot be loaded: {' '.join(str(json.loads(failure.read_text())).split())}"
-    if done.returncode:
-        said = " ".join(done.stderr.split())[-500:]
-        return f"its process ended with {done.returncode}: {said or 'and said nothing'}"
+    if status:
+        said = " ".join(read_end(errors).split())
+        return f"its process ended with {status}: {said or 'and said nothing'}"
     return ""
 
 
-def make_variables(home: Path) -> Mapping[str, str]:
+def read_end(file: Path) -> str:
+    """Return the last 500 characters or so of a file."""
+    with file.open("rb") as log:
+        log.seek(max(0, file.stat().st_size - 500))
+        return log.read().decode(errors="replace")
+
+
+def make_variables(folder: Path) -> Mapping[str, str]:
     """Return the variables of the process: an empty home, no way out, nothing that is secret."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), NOWHERE)
-    return kept | proxies | {"HOME": str(home), "TMPDIR": str(home)}
+    return kept | proxies | {"HOME": str(folder / "home"), "TMPDIR": str(folder / "scratch")}
 
 
 def read_answer(file: Path, rows: int) -> Answer | None:

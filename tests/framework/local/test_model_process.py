@@ -1,0 +1,212 @@
+"""A model in a process of its own: what it can see, and what is known where it fails."""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from flight_delays.lakehouse import model_process
+from flight_delays.lakehouse.model_environment import find_differences, prepare_environment
+from flight_delays.promotion.answers import Answers, Question
+
+ROWS = pd.DataFrame({"x": [0.0, 1.0, 2.0], "text": ["a", None, "c"]})
+BASE = ["mlflow", "cloudpickle", "numpy", "pandas", "scikit-learn"]
+
+
+class Model:
+    """A model that predicts by a function."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def predict(self, rows: Any) -> Any:
+        return self.function(rows)
+
+
+def ask(
+    folder: Path, function: Any, requirements: list[str] | None = None, **changes: Any
+) -> Answers:
+    """Save a model as a version has it inside, and ask it twice."""
+    raw = folder / "artifact" / model_process.RAW_MODEL
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    try:
+        mlflow.sklearn.save_model(
+            Model(function), str(raw), pip_requirements=requirements or BASE,
+            serialization_format="cloudpickle",
+        )  # fmt: skip
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    questions = [
+        Question(name="first", rows=ROWS, timed=True),
+        Question(name="second", rows=ROWS, take=[[2], [0]]),
+    ]
+    given: dict[str, Any] = {"seconds_per_row": 1.0} | changes
+    return model_process.ask_version(str(folder / "artifact"), questions, **given)
+
+
+def test_it_sees_no_credentials_no_home_and_no_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DATABRICKS_TOKEN", "MLFLOW_TRACKING_URI", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "secret")
+
+    def look(rows: Any) -> Any:
+        import os
+        import urllib.request
+
+        seen = {"secret"} & set(os.environ.values())
+        # matplotlib has made a folder of its own by now.
+        found = {each.name for each in Path.home().iterdir()} - {".config", ".cache"}
+        wrong = len(seen) + len(found)
+        try:
+            urllib.request.urlopen("http://localhost:1", timeout=5)
+            wrong += 1
+        except OSError as error:
+            # Refused by the proxy, where nothing listens, not by the address.
+            wrong += "refused" not in str(error)
+        if wrong:
+            raise ValueError(f"{seen}, {found}, {wrong}")
+        return np.zeros(len(rows))
+
+    answers = ask(tmp_path, look)
+    assert answers.failure == ""
+    assert answers.given["first"].error == ""
+
+
+def test_rows_are_asked_about_as_they_are_taken(tmp_path: Path) -> None:
+    def change(rows: Any) -> Any:
+        result = rows["x"].to_numpy() + len(rows)
+        rows["x"] = 0.0
+        return result
+
+    answers = ask(tmp_path, change)
+    first, second = answers.given["first"], answers.given["second"]
+    assert first.values is not None
+    assert second.values is not None
+    assert (first.values.tolist(), second.values.tolist()) == ([3.0, 4.0, 5.0], [3.0, 1.0])
+    assert [first.altered, second.altered] == [True, True]
+    assert first.form == "ndarray of float64, shape (3,)"
+
+
+def test_what_it_does_not_require_cannot_be_imported(tmp_path: Path) -> None:
+    def import_unlisted(rows: Any) -> Any:
+        import optuna  # noqa: F401
+
+        return np.zeros(len(rows))
+
+    answers = ask(tmp_path, import_unlisted)
+    assert "optuna is no requirement of the model" in answers.given["first"].error
+    assert "alone" in answers.environment
+    assert (
+        "optuna"
+        not in ask(tmp_path / "listed", import_unlisted, [*BASE, "optuna"]).given["first"].error
+    )
+
+
+def test_a_process_that_ends_or_hangs_is_a_failure_with_its_last_words(tmp_path: Path) -> None:
+    def end(rows: Any) -> Any:
+        import os
+        import sys
+
+        if len(rows) < 3:
+            print("no more", file=sys.stderr, flush=True)
+            os._exit(3)
+        return np.zeros(len(rows))
+
+    answers = ask(tmp_path, end)
+    assert list(answers.given) == ["first"]
+    assert "ended with 3" in answers.failure
+    assert answers.failure.endswith("no more")
+
+
+def test_what_a_model_leaves_running_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_process, "LOADED_WITHIN", 30.0)
+
+    def leave(rows: Any) -> Any:
+        import os
+        import time
+
+        if os.fork() == 0:
+            time.sleep(300)
+        if len(rows) < 3:
+            time.sleep(300)
+        return np.zeros(len(rows))
+
+    answers = ask(tmp_path, leave)
+    assert "had not answered after" in answers.failure
+    assert list(answers.given) == ["first"]
+
+
+def test_a_slow_model_is_asked_no_more(tmp_path: Path) -> None:
+    def wait(rows: Any) -> Any:
+        import time
+
+        time.sleep(0.5)
+        return np.zeros(len(rows))
+
+    answers = ask(tmp_path, wait, seconds_per_row=0.01)
+    assert list(answers.given) == ["first"]
+    assert answers.failure == ""
+    assert answers.given["first"].seconds > 0.4
+
+
+def test_an_environment_that_cannot_be_built_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+
+    def predict(rows: Any) -> Any:
+        return np.zeros(len(rows))
+
+    answers = ask(tmp_path, predict, [*BASE, "numpy==0.0.1"])
+    assert "uv could not build it" in answers.untried
+    assert "numpy==0.0.1, installed" in answers.untried
+
+
+@pytest.mark.nightly
+def test_an_environment_is_built_where_requirements_differ(tmp_path: Path) -> None:
+    def predict(rows: Any) -> Any:
+        import six  # type: ignore[import-untyped]  # noqa: F401
+
+        return np.full(len(rows), float(np.__version__[0]))
+
+    pinned = [*(f"{name}=={version(name)}" for name in BASE), "six==1.16.0"]
+    answers = ask(tmp_path, predict, pinned)
+    assert answers.untried == ""
+    assert "built of its 6 requirements" in answers.environment
+    assert answers.given["first"].error == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("numpy", None),
+        ("no-such-distribution", "not installed"),
+        ("numpy==0.0.1", "installed"),
+        ("numpy @ https://example.com/numpy.whl", "installed"),
+        ("-e .", "cannot be read"),
+        ("/tmp/thing.whl", "cannot be read"),
+    ],
+)
+def test_a_requirement_that_is_not_met_is_named(line: str, text: str | None) -> None:
+    found = list(find_differences([line]))
+    assert found == [] if text is None else text in found[0]
+
+
+def test_databricks_builds_always(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IS_SERVERLESS", "true")
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty"))
+    (tmp_path / "requirements.txt").write_text("numpy\n")
+    (tmp_path / "python_env.yaml").write_text(f"python: {sys.version.split()[0]}\n")
+    environment = prepare_environment(tmp_path, tmp_path / "environment")
+    assert "uv could not build it" in environment.untried
+    assert environment.python == sys.executable

@@ -28,6 +28,7 @@ PROBLEM = Problem(
     feature_tables=FEATURE_TABLES,
     # The schedule of feature_refresh, and the time its three tasks and the sync take.
     refresh=Refresh(every=timedelta(hours=1), delay=timedelta(minutes=15)),
+    time_zone="America/New_York",
     spine=Spine(
         source="flights",
         decision_at="decision_at",

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +72,8 @@ class Problem:
         sources: The tables of facts.
         feature_tables: The tables of features.
         refresh: How often the tables are brought up to date.
+        time_zone: IANA name of the zone whose days the rows belong to, as America/New_York: rows of
+            one local day share its circumstances, so figures are judged by days.
         spine: The rows that something is predicted for.
         label: What happened to them.
         hyperparameters: What conf/model.yml holds.
@@ -92,6 +95,7 @@ class Problem:
     sources: tuple[Source, ...]
     feature_tables: tuple[FeatureTable, ...]
     refresh: Refresh
+    time_zone: str
     spine: Spine
     label: Label
     hyperparameters: type[BaseModel]
@@ -122,6 +126,7 @@ class Problem:
                 allowed="no time or more, as timedelta(days=1)",
                 remedy="Give the time from a decision until its label is nearly always known.",
             )
+        _require_zone(self.time_zone)
         named = [source.name for source in self.sources]
         tables = [QUARANTINE, WATERMARKS, *named, *(table.name for table in self.feature_tables)]
         _refuse_twice("sources and feature_tables", tables, "Rename one of the tables.")
@@ -262,6 +267,18 @@ def _check_key(what: str, key: str, spine: Source) -> None:
             remedy=f"Give {spine.name} a `fill` for it, a value that no feature table has as key, "
             "or a rule that requires it: a missing key makes an endpoint refuse the request.",
         )
+
+
+def _require_zone(time_zone: str) -> None:
+    try:
+        ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise DeclarationError(
+            "time_zone",
+            got=repr(time_zone),
+            allowed="an IANA name of a time zone, such as America/New_York or UTC",
+            remedy="Name the zone whose days the rows belong to.",
+        ) from error
 
 
 def _require(what: str, wanted: Iterable[str], there: Iterable[str], those: str) -> None:

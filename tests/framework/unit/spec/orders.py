@@ -62,6 +62,7 @@ ORDERS_PROBLEM = Problem(
     sources=(ORDERS, RETURNS),
     feature_tables=(CUSTOMERS,),
     refresh=Refresh(every=timedelta(hours=1), delay=timedelta(minutes=15)),
+    time_zone="UTC",
     spine=Spine(
         source="orders", decision_at="ordered_at", features=("shop",), lookups=("customer",)
     ),

@@ -27,6 +27,11 @@ class Window(Section):
             raise ValueError("give either months or days, as a whole number from 1")
         return self
 
+    @property
+    def fewest_days(self) -> int:
+        """How many days it has at least."""
+        return self.days or 28 * (self.months or 0)
+
 
 class Windows(Section):
     """Where the parts of the data begin and end.
@@ -113,23 +118,32 @@ class ValidationPolicy(Section):
 
 
 class ComparisonPolicy(Section):
-    """When a Challenger is better than what it would replace.
+    """When a Challenger replaces a Champion; gains and margins in the unit of the loss.
 
     Attributes:
         loss: The loss of the problem's model type that both are compared by.
-        resamples: Bootstrap resamples of the held-out rows.
         confidence: Of the interval around the gain in mean loss.
-        seed: Of the resamples.
-        min_gain: What the interval's lower bound must exceed to replace a Champion.
+        min_blocks: Fewest local days that the held-out rows fall into.
+        min_gain: What the interval's lower bound must exceed where something was changed.
         first_min_gain: The same for the first Champion, over the heuristic baseline.
+        margin: How much worse a model may be that has only learned from later rows: the lower
+            bound must lie above minus this.
+        max_gain: A gain above this is too good: a person looks for a leak first.
     """
 
     loss: Text
-    resamples: int = Field(ge=100, le=100_000)
     confidence: float = Field(gt=0.5, lt=1)
-    seed: int = Field(ge=0)
+    min_blocks: int = Field(ge=5)
     min_gain: float = Field(ge=0)
     first_min_gain: float = Field(ge=0)
+    margin: float = Field(gt=0)
+    max_gain: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _attainable(self) -> Self:
+        if self.max_gain <= self.min_gain:
+            raise ValueError(f"max_gain ({self.max_gain}) must exceed min_gain ({self.min_gain})")
+        return self
 
 
 class Policy(Section):
@@ -138,6 +152,17 @@ class Policy(Section):
     windows: Windows
     validation: ValidationPolicy
     comparison: ComparisonPolicy
+
+    @model_validator(mode="after")
+    def _enough_blocks(self) -> Self:
+        days, asked = self.windows.holdout.fewest_days, self.comparison.min_blocks
+        if days < asked:
+            raise ValueError(
+                f"windows.holdout: got {days} days, allowed: {asked} or more, as many as "
+                "comparison.min_blocks. Widen the holdout; fewer days make an interval that says "
+                "little"
+            )
+        return self
 
     def require_model_type(self, model_type: ModelType) -> Self:
         """Return the policy if a model of this model type can be judged by it.

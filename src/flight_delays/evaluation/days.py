@@ -16,4 +16,5 @@ def local_days(decided: pd.Series, time_zone: str) -> npt.NDArray[np.datetime64]
     """
     instants = decided if decided.dt.tz is not None else decided.dt.tz_localize("UTC")
     local = instants.dt.tz_convert(ZoneInfo(time_zone)).dt.tz_localize(None)
-    return local.to_numpy(dtype="datetime64[D]")
+    days: npt.NDArray[np.datetime64] = local.to_numpy(dtype="datetime64[D]")
+    return days

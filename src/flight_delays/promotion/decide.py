@@ -1,13 +1,16 @@
 """What is decided about a model version, and whether a challenger becomes champion."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import ClassVar, TypeAlias
 
+from ..config.policy import ComparisonPolicy
 from ..errors import UnusableInputError
-from ..evaluation.bootstrap import Comparison
+from ..evaluation.comparison import Comparison
 from ..evaluation.model_types import format_figure
 from .checks import Check, is_figure
-from .model_version import ModelVersion
+from .model_version import STATUS_TAG, ModelVersion
+from .rules import MeanLosses, Requirement, find_excess, require_gain
 
 # Unity Catalog's limit for the value of a tag.
 REASON_LIMIT = 1000
@@ -70,6 +73,13 @@ class Reject(Reasoned):
 
 
 @dataclass(frozen=True)
+class NeedsApproval(Reasoned):
+    """The challenger is better by so much that a person has to look for a leak first."""
+
+    label: ClassVar[str] = "needs_approval"
+
+
+@dataclass(frozen=True)
 class Passed(Reasoned):
     """Every check holds.
 
@@ -95,7 +105,7 @@ class Failed(Reasoned):
     checks: tuple[Check, ...]
 
 
-Decision: TypeAlias = Promote | Keep | Reject
+Decision: TypeAlias = Promote | Keep | Reject | NeedsApproval
 Verdict: TypeAlias = Passed | Failed
 
 
@@ -126,20 +136,21 @@ def decide(
     challenger: ModelVersion,
     champion: ModelVersion | None,
     comparison: Comparison | None,
+    policy: ComparisonPolicy,
     *,
-    min_gain: float,
-    first_min_gain: float,
+    losses: MeanLosses | None,
+    holdout_start: datetime,
 ) -> Decision:
     """Decide whether the challenger becomes champion.
 
     Args:
         challenger: The version that asks to be promoted.
         champion: The version that stands; None only where the model has no such alias.
-        comparison: Challenger against champion or, where there is none, against the business
-            heuristic; None where `precheck` decides without.
-        min_gain: What the lower bound of the gain must exceed to replace a champion, in
-            the unit of the loss.
-        first_min_gain: The same against the heuristic.
+        comparison: Challenger against champion or, where there is none, against the heuristic
+            baseline; None where `precheck` decides without.
+        policy: What is asked of the gain.
+        losses: Mean losses of the challenger and of the heuristic baseline on the same rows.
+        holdout_start: Since when these rows were decided.
     """
     screened = precheck(challenger, champion)
     if screened is not None:
@@ -148,53 +159,70 @@ def decide(
     flaw = _find_flaw(comparison)
     if comparison is None or flaw:
         return Reject(f"{version} may not be promoted: {flaw}")
-    asked = first_min_gain if champion is None else min_gain
-    if not is_figure(asked) or asked < 0:
-        return Reject(
-            f"{version} may not be promoted: the policy asks for a gain of {asked}; give 0 or more"
-        )
+    asked = require_gain(challenger, champion, policy)
     figures = _write_figures(comparison, asked)
+    is_enough = comparison.low > asked.bound
     if champion is None:
-        if comparison.low > asked:
-            return Promote(
-                f"{version} is significantly better than the heuristic baseline, no {CHAMPION} "
-                f"yet: {figures}"
-            )
-        return Reject(
-            f"{version} is not significantly better than the heuristic baseline: {figures}"
-        )
+        baseline = "significantly better than the heuristic baseline"
+        if is_enough:
+            return Promote(f"{version} is {baseline}, no {CHAMPION} yet: {figures}")
+        return Reject(f"{version} is not {baseline}: {figures}")
     incumbent = f"{CHAMPION} version {champion.version}"
-    if champion.as_of is None:
-        figures = f"{figures}; the as_of of {incumbent} is not recorded"
-    if comparison.low > asked:
-        return Promote(f"{version} is significantly better than {incumbent}: {figures}")
-    return Keep(
-        f"{incumbent} stays, version {challenger.version} is not significantly better: {figures}"
-    )
+    figures += _write_reservations(champion, incumbent, holdout_start)
+    stays = f"{incumbent} stays, version {challenger.version}"
+    if comparison.identical:
+        return Keep(f"{stays} predicts the same: {figures}")
+    if not is_enough:
+        lack = "not significantly better"
+        if asked.rule == "non-inferiority":
+            lack = "made as it was, from later rows, and may be worse by the margin"
+        return Keep(f"{stays} is {lack}: {figures}")
+    excess = find_excess(comparison, champion, losses)
+    if not excess <= policy.max_gain:
+        found, limit = (format_figure(f, comparison.unit) for f in (excess, policy.max_gain))
+        return NeedsApproval(
+            f"{version} is better than {incumbent} by {found}, more than the {limit} that are "
+            "promoted without approval. Look in training.html for an input that is known too "
+            "late. If the gain is real, raise comparison.max_gain in the policy, have it reviewed "
+            f"and run the job again: {figures}"
+        )
+    if asked.rule == "non-inferiority":
+        return Promote(
+            f"{version} was made as {incumbent} was, from later rows, and is not worse by the "
+            f"margin: {figures}"
+        )
+    return Promote(f"{version} is significantly better than {incumbent}: {figures}")
 
 
-def simulate_decision(
+def expect_decision(
     version: ModelVersion,
-    champion: ModelVersion,
+    champion: ModelVersion | None,
     comparison: Comparison,
+    policy: ComparisonPolicy,
     *,
     number: int,
-    min_gain: float,
+    losses: MeanLosses | None,
+    holdout_start: datetime,
+    passed: bool = False,
 ) -> Decision:
-    """Decide on a version of another model as if it stood beside the champion.
+    """Decide on a version as if it were the Challenger, as which it may not stand yet.
 
-    Its number and its aliases are those of its own model: here it would have another number, and
-    challenge if it has passed.
+    Its number and its aliases may be those of another model: beside this champion it would have
+    another number, and be Challenger once it has passed.
 
     Args:
-        version: The version of the other model.
+        version: The version.
         champion: The version that stands.
         comparison: One against the other.
+        policy: As in `decide`.
         number: The number it would have beside the champion.
-        min_gain: As in `decide`.
+        losses: As in `decide`.
+        holdout_start: As in `decide`.
+        passed: Whether to decide as if it had passed, too.
     """
-    newest = replace(version, version=number, aliases=frozenset({CHALLENGER}))
-    return decide(newest, champion, comparison, min_gain=min_gain, first_min_gain=min_gain)
+    tags = {**version.tags, STATUS_TAG: Passed.status} if passed else version.tags
+    newest = replace(version, version=number, aliases=frozenset({CHALLENGER}), tags=tags)
+    return decide(newest, champion, comparison, policy, losses=losses, holdout_start=holdout_start)
 
 
 def _find_refusal(challenger: ModelVersion, champion: ModelVersion | None) -> str | None:
@@ -238,13 +266,24 @@ def _find_flaw(comparison: Comparison | None) -> str | None:
     return None
 
 
-def _write_figures(comparison: Comparison, asked: float) -> str:
+def _write_figures(comparison: Comparison, asked: Requirement) -> str:
     unit = comparison.unit
     return (
         f"{comparison.loss} {format_figure(comparison.challenger_loss)} against "
-        f"{format_figure(comparison.incumbent_loss, unit)} on {comparison.rows:,} held-out rows in "
-        f"{comparison.blocks:,} blocks, gain {format_figure(comparison.gain, unit)} "
+        f"{format_figure(comparison.incumbent_loss, unit)} on {comparison.rows:,} held-out rows, "
+        f"lower on {comparison.wins:,} of {comparison.blocks:,} days, gain "
+        f"{format_figure(comparison.gain, unit)} "
         f"({100 * comparison.confidence:.4g}% interval {format_figure(comparison.low)} to "
-        f"{format_figure(comparison.high, unit)}), more than {format_figure(asked, unit)} asked of "
-        "its lower bound"
+        f"{format_figure(comparison.high, unit)}), more than {format_figure(asked.bound, unit)} "
+        f"asked of its lower bound ({asked.rule})"
     )
+
+
+def _write_reservations(champion: ModelVersion, incumbent: str, holdout_start: datetime) -> str:
+    """Return what makes the comparison unfair to the challenger, or may."""
+    until = champion.learned_until
+    if champion.as_of is None or until is None:
+        return f"; until when {incumbent} has learned is not recorded: it may be favoured"
+    if until > holdout_start:
+        return f"; {incumbent} is favoured: it has learned from rows until {until.isoformat()}"
+    return ""

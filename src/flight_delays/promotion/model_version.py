@@ -9,9 +9,9 @@ from ..errors import UnusableInputError
 STATUS_TAG = "model_validation_status"
 PENDING = "PENDING"
 AS_OF_TAG = "as_of"
+MODEL_TYPE_TAG = "model_type"
 LEARNED_UNTIL_TAG = "learned_until"
 TRAINING_DIGEST_TAG = "training_digest"
-MODEL_TYPE_TAG = "model_type"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..evaluation.bootstrap import Comparison
+from ..evaluation.comparison import Comparison
 from ..evaluation.model_types import format_figure
 from ..evaluation.observations import FloatArray
 from ..evaluation.side_by_side import SideBySide, SliceSideBySide
 from ..promotion.decide import CHAMPION, Decision
+from ..promotion.rules import Requirement
 from .outcomes import draw_calibration, trace_calibration
 from .plots import Bar, Plot, draw_bars, draw_gain
 from .templating import TableRows, render
@@ -63,7 +64,7 @@ class ComparisonReport:
     rows: str
     number: int
     decision: Decision
-    asked: float
+    asked: Requirement
     comparisons: Sequence[Comparison]
     metrics: Sequence[SideBySide]
     slices: Sequence[SliceSideBySide]
@@ -85,7 +86,10 @@ def write_comparison_page(report: ComparisonReport) -> str:
         "comparison.html.j2",
         report=report,
         **_list_tables(report),
-        intervals=[draw_gain(first, report.asked), *(draw_gain(each, 0.0) for each in others)],
+        intervals=[
+            draw_gain(first, report.asked.bound),
+            *(draw_gain(each, 0.0) for each in others),
+        ],
         calibration=draw_calibration(
             "On the diagonal is best",
             [
@@ -107,6 +111,7 @@ def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], 
             _name(each.loss, each.unit),
             *map(format_figure, (each.gain, each.low, each.high)),
             f"{100 * each.confidence:g}%",
+            f"{each.wins:,} of {each.blocks:,}",
         )
         for each in report.comparisons
     ]
@@ -117,7 +122,7 @@ def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], 
     metric = report.slices[0].contrast.metric.name if report.slices else ""
     return {
         "metrics": (("Metric", *HEADS), metrics),
-        "gains": (("Gain in", "Gain", "Low", "High", "Confidence"), gains),
+        "gains": (("Gain in", "Gain", "Low", "High", "Confidence", "Days won"), gains),
         "slices": ((f"{metric} in", "Rows", *HEADS), slices),
     }
 

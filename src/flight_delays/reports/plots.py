@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import ArrayLike
 
-from ..evaluation.bootstrap import Comparison
+from ..evaluation.comparison import Comparison
 from ..evaluation.model_types import format_figure
 from ..evaluation.observations import FloatArray
 

@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike
 
 from ..config.policy import Policy, Slices
 from ..errors import UnusableInputError
-from ..evaluation.bootstrap import Comparison
+from ..evaluation.comparison import Comparison
 from ..evaluation.curves import SliceFigure, measure_slices
 from ..evaluation.model_types import ModelType
 from ..evaluation.side_by_side import Freshness
 from ..promotion.checks import Check
-from ..promotion.decide import Verdict
+from ..promotion.decide import Decision, Verdict
+from ..promotion.rules import Requirement
 from .outcomes import draw_outcomes
 from .plots import Bar, Plot, draw_bars, draw_gain
 from .templating import render
@@ -49,15 +50,17 @@ class Incumbent:
 
     Attributes:
         name: Who that is, as `the Champion, version 3`.
-        comparison: The comparison; None where they could not be compared.
-        why: Why not.
         asked: What the lower bound of the gain must exceed.
+        comparison: The comparison; None where they could not be compared.
+        decision: What deploy decides by it, once the version has passed.
+        why: Why they could not be compared.
     """
 
     name: str
-    comparison: Comparison | None
+    asked: Requirement
+    comparison: Comparison | None = None
+    decision: Decision | None = None
     why: str = ""
-    asked: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,7 +122,7 @@ def write_report(report: Report) -> str:
         "validation.html.j2",
         report=report,
         remedy=find_remedy,
-        interval=compared and draw_gain(compared, report.incumbent.asked),
+        interval=compared and draw_gain(compared, report.incumbent.asked.bound),
         outcomes=outcomes,
         flaw=flaw,
         slices=slices,

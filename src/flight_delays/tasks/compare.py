@@ -21,10 +21,11 @@ from ..lakehouse.registry import (
 )
 from ..lakehouse.scoring import read_inputs
 from ..problem import PROBLEM
-from ..promotion.decide import CHALLENGER, CHAMPION, simulate_decision
+from ..promotion.decide import CHALLENGER, CHAMPION, expect_decision
 from ..promotion.model_version import MODEL_TYPE_TAG, ModelVersion
+from ..promotion.rules import require_gain
 from ..reports import ComparedVersion, ComparisonReport, write_comparison, write_comparison_page
-from .comparison import INCUMBENT, add_incumbent, compare_predictions
+from .comparison import INCUMBENT, add_incumbent, compare_predictions, measure_losses
 from .datasets import advise, require_source
 from .holdout import Holdout, load_holdout, score_holdout
 from .parameters import FullName, Parameters, SchemaName, Text
@@ -86,7 +87,7 @@ def run(parameters: CompareParameters, lakehouse: Lakehouse) -> None:
     rows = score_both(version, champion, holdout, policy, parameters, lakehouse)
     newest = find_newest(lakehouse.workspace, champion.model) or champion.version
     report = compare_versions(
-        version, champion, rows, f"of {parameters.source} decided {holdout}", policy, newest + 1
+        version, champion, rows, holdout, parameters.source, policy, newest + 1
     )
     print(write_comparison(report))
     log_comparison(report, version, champion, parameters, lakehouse)
@@ -126,7 +127,8 @@ def compare_versions(
     version: ModelVersion,
     champion: ModelVersion,
     rows: pd.DataFrame,
-    description: str,
+    holdout: Holdout,
+    source: str,
     policy: Policy,
     number: int,
 ) -> ComparisonReport:
@@ -136,7 +138,8 @@ def compare_versions(
         version: The version that is tried.
         champion: The Champion.
         rows: The held-out rows with predictions of both.
-        description: What rows they are.
+        holdout: What rows they are.
+        source: Schema of their tables, with its catalog.
         policy: How to compare.
         number: The number that the version would have beside the Champion.
     """
@@ -150,16 +153,18 @@ def compare_versions(
         challenger=ComparedVersion(version.model, version.version, version.as_of),
         champion=ComparedVersion(champion.model, champion.version, champion.as_of),
         compared_at=datetime.now(UTC),
-        rows=f"{len(rows):,} rows {description}",
+        rows=f"{len(rows):,} rows of {source} decided {holdout}",
         number=number,
-        decision=simulate_decision(
+        decision=expect_decision(
             version,
             champion,
             comparisons[0],
+            policy.comparison,
             number=number,
-            min_gain=policy.comparison.min_gain,
+            losses=measure_losses(rows, policy),
+            holdout_start=holdout.interval.start,
         ),
-        asked=policy.comparison.min_gain,
+        asked=require_gain(version, champion, policy.comparison),
         comparisons=tuple(comparisons),
         metrics=compare_metrics(PROBLEM.model_type, labels, predictions, others),
         slices=compare_slices(

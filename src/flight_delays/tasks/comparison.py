@@ -3,16 +3,24 @@
 import pandas as pd
 
 from ..config.policy import Policy
-from ..evaluation.bootstrap import Comparison, compare
+from ..evaluation.comparison import Comparison, compare
+from ..evaluation.days import local_days
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.scoring import score
 from ..problem import PROBLEM
 from ..promotion.model_version import ModelVersion
+from ..promotion.rules import MeanLosses
 from .holdout import Holdout
 
 # Columns beside `prediction`: the incumbent's predictions, and its version; 0 is the baseline.
 INCUMBENT = "incumbent_prediction"
 INCUMBENT_VERSION = "incumbent_version"
+# The heuristic baseline's predictions, whoever the incumbent is.
+HEURISTIC = "heuristic_prediction"
+# What validate keeps of the held-out rows, and deploy decides by.
+KEPT = [
+    *PROBLEM.columns, PROBLEM.label.column, "prediction", INCUMBENT, INCUMBENT_VERSION, HEURISTIC,
+]  # fmt: skip
 
 
 def add_incumbent(
@@ -21,7 +29,7 @@ def add_incumbent(
     champion: ModelVersion | None,
     lakehouse: Lakehouse,
 ) -> pd.DataFrame:
-    """Return scored rows with the predictions of their incumbent.
+    """Return scored rows with the predictions of their incumbent and of the heuristic baseline.
 
     Args:
         scored: The held-out rows with features and the version's `prediction`.
@@ -29,8 +37,9 @@ def add_incumbent(
         champion: The Champion; where there is none, the heuristic baseline is used.
         lakehouse: The platform's clients.
     """
+    scored = scored.assign(**{HEURISTIC: PROBLEM.heuristic_baseline(scored)})
     if champion is None:
-        scored = scored.assign(**{INCUMBENT: PROBLEM.heuristic_baseline(scored)})
+        scored = scored.assign(**{INCUMBENT: scored[HEURISTIC]})
         return scored.assign(**{INCUMBENT_VERSION: 0})
     keys = list(PROBLEM.keys)
     other = score(lakehouse.feature_store, champion.uri, holdout.rows)
@@ -58,8 +67,28 @@ def compare_predictions(rows: pd.DataFrame, policy: Policy, loss: str = "") -> C
         model_type=PROBLEM.model_type,
         loss=loss or settings.loss,
         # Rows of one day share its circumstances, so their errors are correlated.
-        blocks=rows[PROBLEM.spine.decision_at].dt.date,
-        resamples=settings.resamples,
+        blocks=local_days(rows[PROBLEM.spine.decision_at], PROBLEM.time_zone),
+        min_blocks=settings.min_blocks,
         confidence=settings.confidence,
-        seed=settings.seed,
     )
+
+
+def measure_losses(rows: pd.DataFrame, policy: Policy) -> MeanLosses:
+    """Return the mean losses of a version and of the heuristic baseline on the same rows.
+
+    Validate records them on the version: when it is Champion, what comes after is held to them.
+
+    Args:
+        rows: Rows with label, `prediction` and the heuristic baseline's.
+        policy: Names the loss.
+
+    Raises:
+        UnusableInputError: Labels or predictions that the model type refuses.
+    """
+    by = PROBLEM.model_type.require_loss(policy.comparison.loss)
+    labels = rows[PROBLEM.label.column]
+    model, heuristic = (
+        float(by.of(*PROBLEM.model_type.read(labels, rows[column])).mean())
+        for column in ("prediction", HEURISTIC)
+    )
+    return MeanLosses(loss=by.name, model=model, heuristic=heuristic)

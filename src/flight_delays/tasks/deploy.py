@@ -1,6 +1,7 @@
 """Task: promote the Challenger if it is better than the Champion, and serves as it was judged."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 import pandas as pd
@@ -15,10 +16,26 @@ from ..lakehouse.online_store import require_online, require_online_store
 from ..lakehouse.registry import parse_model_uri, read_aliases, read_version, set_alias, tag_version
 from ..lakehouse.rollout import roll_out
 from ..problem import PROBLEM
-from ..promotion.decide import CHAMPION, Decision, Keep, Promote, Reject, decide, precheck
+from ..promotion.decide import (
+    CHAMPION,
+    Decision,
+    Keep,
+    NeedsApproval,
+    Promote,
+    Reject,
+    decide,
+    precheck,
+)
 from ..promotion.model_version import ModelVersion
 from ..promotion.provenance import find_mismatch, find_overlap
-from .comparison import INCUMBENT_VERSION, add_incumbent, compare_predictions
+from ..spec.windows import split_windows
+from .comparison import (
+    HEURISTIC,
+    INCUMBENT_VERSION,
+    add_incumbent,
+    compare_predictions,
+    measure_losses,
+)
 from .holdout import load_holdout, score_holdout, trace_judgement
 from .parameters import Parameters, SchemaName, Text, in_schema
 from .served_checks import check_batch, check_served
@@ -54,7 +71,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
     Killed anywhere, the task can run again: it decides alike and completes what is there.
 
     Raises:
-        PromotionRefusedError: The decision is to reject.
+        PromotionRefusedError: The version is rejected, or a person has to look at it first.
     """
     policy = load_policy(parameters.policy, PROBLEM.model_type)
     require_look_ups(parameters, lakehouse)
@@ -76,8 +93,9 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
             challenger,
             champion,
             compare_predictions(held_out, policy),
-            min_gain=policy.comparison.min_gain,
-            first_min_gain=policy.comparison.first_min_gain,
+            policy.comparison,
+            losses=measure_losses(held_out, policy),
+            holdout_start=find_holdout_start(challenger, policy),
         )
     print(f"{decision.label}: {decision.reason}")
     lakehouse.set_task_value("decision", decision.label)
@@ -97,7 +115,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
             current = champion or challenger
             serve(current, current, held_out, parameters.source, lakehouse, lambda: None)
             lakehouse.set_task_value("champion", current.version)
-        case Reject():
+        case Reject() | NeedsApproval():
             raise PromotionRefusedError(decision.reason)
 
 
@@ -115,6 +133,12 @@ def find_other_judgement(
     return Reject(f"Version {challenger.version} may not be promoted: {flaw}")
 
 
+def find_holdout_start(challenger: ModelVersion, policy: Policy) -> datetime:
+    """Return since when the rows held out from a version were decided."""
+    as_of = challenger.require_as_of()
+    return split_windows(as_of, policy.windows, PROBLEM.label_maturity).holdout.start
+
+
 def predict_held_out(
     challenger: ModelVersion,
     champion: ModelVersion | None,
@@ -128,6 +152,8 @@ def predict_held_out(
     are scored again.
     """
     kept = read_predictions(challenger)
+    if kept is not None and HEURISTIC not in kept:
+        kept = None  # from a version of this code that did not keep these
     is_champion = champion is not None and champion.version == challenger.version
     incumbent = champion.version if champion else 0
     if kept is not None and (is_champion or (kept[INCUMBENT_VERSION] == incumbent).all()):

@@ -27,14 +27,15 @@ from ..problem import PROBLEM
 from ..promotion.answers import Answers
 from ..promotion.behaviour import ALL, FRESH, SERVED, check_behaviour
 from ..promotion.checks import Check
-from ..promotion.decide import CHALLENGER, CHAMPION, Failed, Verdict
+from ..promotion.decide import CHALLENGER, CHAMPION, Failed, Verdict, expect_decision
 from ..promotion.gate import Evidence, validate
 from ..promotion.model_version import PENDING, STATUS_TAG, ModelVersion
 from ..promotion.provenance import check_origin
+from ..promotion.rules import require_gain
 from ..promotion.skill import check_skill
 from ..reports import Incumbent, Report, write_report
 from ..spec.tables import WATERMARKS
-from .comparison import INCUMBENT, INCUMBENT_VERSION, add_incumbent, compare_predictions
+from .comparison import KEPT, add_incumbent, compare_predictions, measure_losses
 from .holdout import (
     Holdout,
     JudgedRows,
@@ -295,23 +296,33 @@ def compare_with_incumbent(
     Deploy decides by the same comparison of the same predictions.
     """
     number = read_aliases(lakehouse.registry, version.model).get(CHAMPION)
-    champion = None
-    name, asked = "the heuristic baseline", policy.comparison.first_min_gain
+    champion, name = None, "the heuristic baseline"
     if number is not None:
         champion = read_version(lakehouse.registry, version.model, number)
-        name, asked = f"the {CHAMPION}, version {number}", policy.comparison.min_gain
+        name = f"the {CHAMPION}, version {number}"
+    asked = require_gain(version, champion, policy.comparison)
     if number == version.version:
-        why = f"it is the {CHAMPION} itself."
-        return Incumbent(name=name, comparison=None, why=why, asked=asked)
+        return Incumbent(name=name, asked=asked, why=f"it is the {CHAMPION} itself.")
     rows = add_incumbent(scored, holdout, champion, lakehouse)
-    columns = [*PROBLEM.columns, PROBLEM.label.column, "prediction", INCUMBENT, INCUMBENT_VERSION]
-    write_predictions(lakehouse.registry, version, rows[columns])
+    write_predictions(lakehouse.registry, version, rows[KEPT])
     try:
         comparison = compare_predictions(rows, policy)
+        losses = measure_losses(rows, policy)
     except UnusableInputError as error:
         # Deploy refuses what cannot be compared; the report says why.
-        return Incumbent(name=name, comparison=None, why=str(error), asked=asked)
-    return Incumbent(name=name, comparison=comparison, asked=asked)
+        return Incumbent(name=name, asked=asked, why=str(error))
+    tag_version(lakehouse.registry, version, **losses.tags)
+    decision = expect_decision(
+        version,
+        champion,
+        comparison,
+        policy.comparison,
+        number=version.version,
+        losses=losses,
+        holdout_start=holdout.interval.start,
+        passed=True,
+    )
+    return Incumbent(name=name, asked=asked, comparison=comparison, decision=decision)
 
 
 def compare_freshness(

@@ -26,11 +26,12 @@ DOCUMENT: dict[str, Any] = {
     },
     "comparison": {
         "loss": "log_loss",
-        "resamples": 1000,
         "confidence": 0.95,
-        "seed": 1,
+        "min_blocks": 14,
         "min_gain": 0.0,
         "first_min_gain": 0.005,
+        "margin": 0.002,
+        "max_gain": 0.02,
     },
 }
 Break = Callable[[dict[str, Any]], None]
@@ -84,7 +85,21 @@ SLICES = ("validation", "slices")
         (change("validation", "min_description", to=0), "min_description"),
         (change("comparison", "loss", to=None), "loss"),
         (change("comparison", "confidence", to=1.0), "confidence"),
-        (change("comparison", "resamples", to=5), "resamples"),
+        (change("comparison", "min_blocks", to=4), "min_blocks"),
+        (change("comparison", "min_blocks", to=14.0), "min_blocks"),
+        (change("comparison", "resamples", to=1000), r"resamples\s+Extra inputs"),
+        (change("comparison", "margin", to=0.0), "margin"),
+        (change("comparison", "max_gain", to=None), "max_gain"),
+        (change("comparison", "max_gain", to=0.0), "max_gain"),
+        (
+            change("comparison", "min_gain", to=0.03),
+            r"max_gain \(0.02\) must exceed min_gain \(0.03\)",
+        ),
+        (
+            change("windows", "holdout", to={"days": 13}),
+            r"windows.holdout: got 13 days, allowed: 14 or more.*Widen the holdout",
+        ),
+        (change("comparison", "min_blocks", to=29), "windows.holdout: got 28 days"),
         (change("comparison", "min_gain", to=-0.1), "min_gain"),
         (change("comparison", "first_min_gain", to=float("nan")), "first_min_gain"),
         (change("windows", "holdout", to=None), "holdout"),

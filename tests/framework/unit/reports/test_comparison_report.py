@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from flight_delays.evaluation.bootstrap import compare
+from flight_delays.evaluation.comparison import compare
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
 from flight_delays.evaluation.side_by_side import compare_metrics, compare_slices
-from flight_delays.promotion.decide import Decision, Keep, Promote, Reject
+from flight_delays.promotion.decide import Decision, Keep, NeedsApproval, Promote, Reject
+from flight_delays.promotion.rules import Requirement
 from flight_delays.reports import (
     ComparedVersion,
     ComparisonReport,
@@ -38,11 +39,11 @@ def make_report(
         rows="500 rows of prod.zoo decided before 2026-02-01 00:00 UTC",
         number=6,
         decision=decision,
-        asked=0.0,
+        asked=Requirement("non-inferiority", -0.002),
         comparisons=[
             compare(
                 labels, predictions, incumbent, model_type=model_type, loss=loss,
-                resamples=100, confidence=0.95, seed=1,
+                blocks=np.arange(500) // 20, min_blocks=14, confidence=0.95,
             )
             for loss in model_type.losses
         ],
@@ -69,6 +70,7 @@ DECISIONS = pytest.mark.parametrize(
     [
         (Promote("It is better."), "would promote it.", "Open a pull request"),
         (KEPT, "would keep the Champion.", "train and compare again"),
+        (NeedsApproval("It is too good."), "would ask a person first.", "known too late"),
         (Reject("It did not pass."), "would reject it.", "Correct what the reason names"),
     ],
 )
@@ -111,8 +113,11 @@ def test_text_and_page_show_every_figure_of_both(model_type: ModelType) -> None:
     for found in report.comparisons:
         unit = [f"({found.unit})"] if found.unit else []
         figures = [f"{figure:.4g}" for figure in (found.gain, found.low, found.high)]
-        assert [found.loss, *unit, *figures, "95%"] in lines
-        assert [found.loss, *unit, *figures, "95%"] in cells
+        won = [str(found.wins), "of", "25"]
+        assert [found.loss, *unit, *figures, "95%", *won] in lines
+        assert [found.loss, *unit, *figures, "95%", *won] in cells
+    for shown in (text, " ".join(page.words)):
+        assert "the lower bound must exceed -0.002" in shown
     assert [
         next(iter(model_type.metrics)),
         "in",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flight_delays.evaluation.bootstrap import Comparison
+from flight_delays.evaluation.comparison import Comparison
 from flight_delays.reports import plots
 from flight_delays.reports.plots import (
     COLOURS,
@@ -25,8 +25,8 @@ from flight_delays.reports.plots import (
 BARS = [Bar("a<b", 0.25, True), Bar("c", None), Bar("d", -1234.5, False)]
 
 GAIN = Comparison(
-    loss="log_loss", unit="nats", gain=0.2, low=0.1, high=0.3, resamples=100, confidence=0.95,
-    rows=100, blocks=10, challenger_loss=0.5, incumbent_loss=0.7,
+    loss="log_loss", unit="nats", gain=0.2, low=0.1, high=0.3, confidence=0.95,
+    rows=100, blocks=10, wins=8, challenger_loss=0.5, incumbent_loss=0.7, identical=False,
 )  # fmt: skip
 
 

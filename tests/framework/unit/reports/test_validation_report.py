@@ -9,12 +9,21 @@ import numpy as np
 import pytest
 
 from flight_delays.config.policy import load_policy
-from flight_delays.evaluation.bootstrap import compare
+from flight_delays.evaluation.comparison import compare
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
 from flight_delays.evaluation.side_by_side import Freshness
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.checks import Check
-from flight_delays.promotion.decide import Failed, Passed, Verdict
+from flight_delays.promotion.decide import (
+    Decision,
+    Failed,
+    Keep,
+    NeedsApproval,
+    Passed,
+    Promote,
+    Verdict,
+)
+from flight_delays.promotion.rules import Requirement
 from flight_delays.reports import Incumbent, Report, write_report
 from flight_delays.reports.validation_report import find_remedy
 
@@ -91,7 +100,7 @@ def make_report(verdict: Verdict, model_type: ModelType = BINARY_CLASSIFICATION)
     validation = policy.validation.model_copy(update={"slices": slices})
     comparison = compare(
         labels, predictions, np.full(500, 0.5), model_type=model_type, loss="squared_error",
-        resamples=100, confidence=0.95, seed=1,
+        blocks=np.arange(500) // 20, min_blocks=14, confidence=0.95,
     )  # fmt: skip
     return Report(
         model="dev.zoo.model",
@@ -105,7 +114,12 @@ def make_report(verdict: Verdict, model_type: ModelType = BINARY_CLASSIFICATION)
         labels=labels,
         predictions=predictions,
         slices={"half": np.where(np.arange(500) < 250, "<first>", "second")},
-        incumbent=Incumbent(name="the Champion, version 3", comparison=comparison, asked=0.0),
+        incumbent=Incumbent(
+            name="the Champion, version 3",
+            asked=Requirement("superiority", 0.0),
+            comparison=comparison,
+            decision=Promote("it is better"),
+        ),
         freshness=FRESHNESS,
         results="dev.zoo.validation_results",
     )
@@ -118,32 +132,50 @@ def read(report: Report) -> Page:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "asked", "outlook"),
+    ("verdict", "decision", "outlook"),
     [
+        (PASSED, Promote("It is better."), "Challenger. Expected decision: promote. It is better."),
+        (PASSED, Keep("It is not."), "Challenger. Expected decision: keep. It is not."),
         (
             PASSED,
-            0.0,
-            "Challenger; better than the Champion, version 3 (95 % interval above 0). "
-            "Expected decision: promote.",
+            NeedsApproval("It is too good."),
+            "Challenger. Expected decision: needs approval. It is too good.",
         ),
-        (
-            PASSED,
-            0.5,
-            "Challenger; not significantly better than the Champion, version 3 "
-            "(95 % interval not above 0.5). Expected decision: do not promote.",
-        ),
-        (FAILED, 0.0, "The job stopped here. Champion and endpoint are unchanged."),
+        (FAILED, Promote("r"), "The job stopped here. Champion and endpoint are unchanged."),
     ],
 )
 def test_verdict_reason_and_expected_decision_come_first(
-    verdict: Verdict, asked: float, outlook: str
+    verdict: Verdict, decision: Decision, outlook: str
 ) -> None:
     report = make_report(verdict)
-    page = read(replace(report, incumbent=replace(report.incumbent, asked=asked)))
+    page = read(replace(report, incumbent=replace(report.incumbent, decision=decision)))
     at = page.words.index(verdict.status)
     assert [word.strip() for word in page.words[at : at + 4]] == [
         verdict.status, verdict.reason, outlook, "What to do next",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (Requirement("superiority", 0.5), "on 25 of them. The lower bound must exceed 0.5."),
+        (
+            Requirement("non-inferiority", -0.002),
+            "It was made as the Champion was, from later rows, so it need not be better: the "
+            "lower bound must exceed -0.002.",
+        ),
+    ],
+)
+def test_page_says_on_how_many_days_it_is_better_and_what_is_asked(
+    asked: Requirement, says: str
+) -> None:
+    report = make_report(PASSED)
+    assert report.incumbent.comparison is not None
+    found = replace(report.incumbent.comparison, wins=25)
+    incumbent = replace(report.incumbent, comparison=found, asked=asked)
+    words = " ".join(read(replace(report, incumbent=incumbent)).words)
+    assert says in words
+    assert "on 500 rows of 25 days." in words
 
 
 def test_next_step_of_a_failed_check_is_its_remedy() -> None:
@@ -218,7 +250,9 @@ def test_page_says_why_rows_are_not_plotted_or_compared() -> None:
     broken = replace(
         report,
         predictions=np.full(500, np.nan),
-        incumbent=Incumbent(name="the Champion", comparison=None, why="too few rows", asked=0.0),
+        incumbent=Incumbent(
+            name="the Champion", asked=Requirement("superiority", 0.0), why="too few rows"
+        ),
     )
     words = " ".join(read(broken).words)
     assert "Not compared: too few rows" in words

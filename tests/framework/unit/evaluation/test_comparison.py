@@ -1,11 +1,13 @@
-"""The comparison is paired, fair to both sides, and as sure as it says."""
+"""The comparison is paired, the same from both sides, and its interval covers as it says."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from flight_delays.errors import UnusableInputError
-from flight_delays.evaluation.bootstrap import Comparison, compare
+from flight_delays.evaluation.comparison import Comparison, average_blocks, compare
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, regression
 
 Floats = NDArray[np.float64]
@@ -23,16 +25,22 @@ def draw(rows: int, seed: int) -> tuple[Floats, Floats, Floats]:
     return labels, 0.9 * chance + 0.03, 0.6 * chance + 0.1
 
 
-def run(labels: Floats, challenger: Floats, incumbent: Floats, seed: int = 0) -> Comparison:
+def run(
+    labels: Floats,
+    challenger: Floats,
+    incumbent: Floats,
+    blocks: Floats | None = None,
+    confidence: float = 0.95,
+) -> Comparison:
     return compare(
         labels,
         challenger,
         incumbent,
         model_type=BINARY_CLASSIFICATION,
         loss="log_loss",
-        resamples=400,
-        confidence=0.95,
-        seed=seed,
+        blocks=np.arange(labels.size) if blocks is None else blocks,
+        min_blocks=14,
+        confidence=confidence,
     )
 
 
@@ -41,31 +49,38 @@ def test_the_gain_is_what_the_challenger_loses_less() -> None:
     assert result.gain == pytest.approx(result.incumbent_loss - result.challenger_loss)
     assert result.challenger_loss < result.incumbent_loss
     assert 0 < result.low < result.gain < result.high
-    assert (result.rows, result.resamples, result.confidence) == (20_000, 400, 0.95)
+    assert (result.rows, result.confidence) == (20_000, 0.95)
+    assert not result.identical
 
 
-def test_the_bounds_agree_with_the_normal_approximation() -> None:
-    labels, better, worse = draw(20_000, seed=2)
-    result = compare(
-        labels,
-        better,
-        worse,
-        model_type=BINARY_CLASSIFICATION,
-        loss="log_loss",
-        resamples=2000,
-        confidence=0.5,
-        seed=0,
-    )
+def test_interval_is_that_of_the_ratio_of_sums_and_rows_of_days() -> None:
+    """Recompute it from a table of days, by the textbook's formula for the error of a ratio."""
+    labels, better, worse = draw(5000, seed=2)
+    days = np.random.default_rng(3).integers(20, size=5000).astype(np.float64)
     gains = log_losses(labels, worse) - log_losses(labels, better)
-    error = gains.std() / np.sqrt(20_000)
-    assert result.low == pytest.approx(result.gain - 0.6745 * error, abs=0.1 * error)
-    assert result.high == pytest.approx(result.gain + 0.6745 * error, abs=0.1 * error)
+    by_day = pd.DataFrame({"day": days, "gain": gains}).groupby("day")["gain"].agg(["sum", "size"])
+    ratio = by_day["sum"].sum() / by_day["size"].sum()
+    residuals = by_day["sum"] - ratio * by_day["size"]
+    # Residuals add up to 0, so their variance is that around 0 with a degree of freedom less.
+    error = np.sqrt(len(by_day) * residuals.var(ddof=1)) / by_day["size"].sum()
+    low, high = stats.t(df=19, loc=ratio, scale=error).interval(0.95)
+    result = run(labels, better, worse, days)
+    assert (result.gain, result.low, result.high) == pytest.approx((ratio, low, high), rel=1e-9)
+    assert (result.blocks, result.wins) == (20, (by_day["sum"] > 0).sum())
+
+
+def test_days_of_one_row_give_the_t_interval_of_the_mean() -> None:
+    labels, better, worse = draw(40, seed=2)
+    gains = log_losses(labels, worse) - log_losses(labels, better)
+    low, high = stats.t(39, gains.mean(), stats.sem(gains)).interval(0.8)
+    result = run(labels, better, worse, confidence=0.8)
+    assert (result.low, result.high) == pytest.approx((low, high), rel=1e-9)
 
 
 def test_the_interval_covers_the_true_gain_about_as_often_as_it_says() -> None:
     labels, better, worse = draw(1_000_000, seed=99)
     true_gain = float((log_losses(labels, worse) - log_losses(labels, better)).mean())
-    results = [run(*draw(500, seed=seed), seed=seed) for seed in range(200)]
+    results = [run(*draw(500, seed=seed)) for seed in range(200)]
     covered = sum(result.low <= true_gain <= result.high for result in results)
     # 190 expected of 200; a sound interval leaves 180 to 198 once in many thousand runs
     assert 180 <= covered <= 198
@@ -76,7 +91,7 @@ def test_a_challenger_that_is_no_better_seldom_seems_to_be() -> None:
         labels, better, _ = draw(500, seed)
         noise = np.random.default_rng(seed + 1000).normal(0, 0.02, (2, 500))
         first, second = np.clip(better + noise, 0.001, 0.999)
-        return run(labels, first, second, seed).low > 0
+        return run(labels, first, second).low > 0
 
     assert sum(promoted(seed) for seed in range(200)) <= 12
 
@@ -92,43 +107,40 @@ def draw_days(days: int, seed: int) -> tuple[Floats, Floats, Floats, Floats]:
 
 
 def test_rows_that_err_together_count_as_one_block() -> None:
-    def seems_sure(seed: int, *, by_day: bool) -> bool:
+    def seems_better(seed: int, *, by_day: bool) -> bool:
         labels, first, second, day = draw_days(30, seed)
-        result = compare(
-            labels, first, second, model_type=BINARY_CLASSIFICATION, loss="log_loss",
-            blocks=day if by_day else None, resamples=200, confidence=0.95, seed=seed,
-        )  # fmt: skip
+        result = run(labels, first, second, day if by_day else None)
         assert result.blocks == (30 if by_day else 1500)
         return result.low > 0
 
-    row_by_row = sum(seems_sure(seed, by_day=False) for seed in range(100))
-    day_by_day = sum(seems_sure(seed, by_day=True) for seed in range(100))
+    row_by_row = sum(seems_better(seed, by_day=False) for seed in range(100))
+    day_by_day = sum(seems_better(seed, by_day=True) for seed in range(100))
     # neither side is better: 2.5 of 100 are expected to seem so
     assert day_by_day <= 9
     assert row_by_row >= 15
 
 
+def test_few_days_cover_as_often_as_they_say() -> None:
+    """Bounds of percentiles would let 5 of 100 equal models through on 14 days, not 2.5."""
+
+    def seems_better(seed: int) -> bool:
+        labels, first, second, day = draw_days(14, seed)
+        return run(labels, first, second, day).low > 0
+
+    assert 8 <= sum(seems_better(seed) for seed in range(1000)) <= 38
+
+
 def test_few_blocks_or_blocks_of_other_rows_are_refused() -> None:
-    labels, first, second, day = draw_days(4, seed=0)
-    for blocks in (day, np.arange(10)):
-        with pytest.raises(UnusableInputError, match="blocks"):
-            compare(
-                labels,
-                first,
-                second,
-                model_type=BINARY_CLASSIFICATION,
-                loss="log_loss",
-                blocks=blocks,
-                resamples=100,
-                confidence=0.95,
-                seed=0,
-            )
+    labels, first, second, day = draw_days(13, seed=0)
+    for blocks in (day, np.arange(20.0)):
+        with pytest.raises(UnusableInputError, match=r"blocks: .* allowed: 14 blocks or more"):
+            run(labels, first, second, blocks)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_swapped_sides_mirror_gain_and_bounds(seed: int) -> None:
     labels, first, second = draw(1000, seed)
-    there, back = run(labels, first, second, seed), run(labels, second, first, seed)
+    there, back = run(labels, first, second), run(labels, second, first)
     assert back.gain == -there.gain
     assert (back.low, back.high) == pytest.approx((-there.high, -there.low), rel=1e-12)
     assert (back.challenger_loss, back.incumbent_loss) == (
@@ -140,71 +152,41 @@ def test_swapped_sides_mirror_gain_and_bounds(seed: int) -> None:
 def test_equal_predictions_gain_exactly_nothing() -> None:
     labels, predictions, _ = draw(1000, seed=4)
     result = run(labels, predictions, predictions)
-    assert (result.gain, result.low, result.high) == (0, 0, 0)
-
-
-def test_the_seed_alone_decides_the_bounds() -> None:
-    sample = draw(1000, seed=4)
-    assert run(*sample, seed=7) == run(*sample, seed=7)
-    assert run(*sample, seed=7).low != run(*sample, seed=8).low
+    assert (result.gain, result.low, result.high, result.wins) == (0, 0, 0, 0)
+    assert result.identical
 
 
 def test_more_confidence_means_wider_bounds() -> None:
     sample = draw(1000, seed=4)
-    narrow, wide = (
-        compare(
-            *sample,
-            model_type=BINARY_CLASSIFICATION,
-            loss="log_loss",
-            resamples=1000,
-            confidence=confidence,
-            seed=0,
-        )
-        for confidence in (0.8, 0.99)
-    )
+    narrow, wide = (run(*sample, confidence=confidence) for confidence in (0.8, 0.99))
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
-def test_many_rows_are_drawn_in_parts_that_use_each_resample() -> None:
-    labels, better, worse = draw(300_000, seed=6)
-    result = compare(
-        labels,
-        better,
-        worse,
-        model_type=BINARY_CLASSIFICATION,
-        loss="log_loss",
-        resamples=100,
-        confidence=0.95,
-        seed=0,
-    )
-    assert result.low < result.gain < result.high
-    assert result.high - result.low < 0.02
-
-
 @pytest.mark.parametrize(
-    ("rows", "resamples", "confidence", "message"),
+    ("rows", "confidence", "message"),
     [
-        (29, 1000, 0.95, "labels: got 29 rows"),
-        (100, 99, 0.95, "resamples and confidence: got 99"),
-        (100, 0, 0.95, "resamples and confidence: got 0"),
-        (100, 1000, 0.0, "resamples and confidence: got 1000 and 0.0"),
-        (100, 1000, 1.0, "resamples and confidence"),
-        (100, 1000, 95, "resamples and confidence"),
-        (100, 1000, float("nan"), "resamples and confidence"),
+        (29, 0.95, "labels: got 29 rows"),
+        (100, 0.0, "confidence: got 0.0"),
+        (100, 1.0, "confidence"),
+        (100, 95, "confidence"),
+        (100, float("nan"), "confidence"),
     ],
 )
 def test_what_gives_no_honest_interval_is_refused(
-    rows: int, resamples: int, confidence: float, message: str
+    rows: int, confidence: float, message: str
 ) -> None:
     with pytest.raises(UnusableInputError, match=f"^{message}"):
-        compare(
-            *draw(rows, seed=0),
-            model_type=BINARY_CLASSIFICATION,
-            loss="log_loss",
-            resamples=resamples,
-            confidence=confidence,
-            seed=0,
-        )
+        run(*draw(rows, seed=0), confidence=confidence)
+
+
+def test_chance_of_a_mean_is_the_one_sided_test() -> None:
+    gains = np.random.default_rng(5).normal(-0.5, 1, 30)
+    mean = average_blocks(gains, np.arange(30), 14)
+    for bound in (-0.5, 0.0):
+        expected = stats.ttest_1samp(gains, bound, alternative="less").pvalue
+        assert mean.chance_below(bound) == pytest.approx(expected, rel=1e-9)
+    constant = average_blocks(np.full(30, -1.0), np.arange(30), 14)
+    assert (constant.chance_below(0.0), constant.chance_below(-2.0)) == (0, 1)
 
 
 @pytest.mark.parametrize("side", [1, 2])
@@ -225,11 +207,12 @@ def test_numbers_are_compared_by_the_loss_that_is_asked_for(
     labels = np.arange(100.0)
     result = compare(
         labels, labels + 2, labels - 3, model_type=regression("minutes"), loss=loss,
-        resamples=100, confidence=0.95, seed=0,
+        blocks=np.arange(100), min_blocks=14, confidence=0.95,
     )  # fmt: skip
     assert (result.loss, result.unit) == (loss, unit)
     assert (result.challenger_loss, result.incumbent_loss) == (challenger_loss, incumbent_loss)
     assert result.gain == result.low == result.high == incumbent_loss - challenger_loss
+    assert result.wins == 100
 
 
 def test_the_loss_asked_for_can_decide_who_is_better() -> None:
@@ -238,7 +221,7 @@ def test_the_loss_asked_for_can_decide_who_is_better() -> None:
     gains = [
         compare(
             labels, often_a_little, seldom_a_lot, model_type=regression("EUR"), loss=loss,
-            resamples=100, confidence=0.95, seed=0,
+        blocks=np.arange(100), min_blocks=14, confidence=0.95,
         ).gain
         for loss in ("squared_error", "absolute_error")
     ]  # fmt: skip
@@ -250,5 +233,5 @@ def test_a_loss_that_the_model_type_does_not_have_is_refused_with_those_there_ar
     with pytest.raises(UnusableInputError, match=message):
         compare(
             *draw(100, seed=0), model_type=regression("EUR"), loss="log_loss",
-            resamples=100, confidence=0.95, seed=0,
+        blocks=np.arange(100), min_blocks=14, confidence=0.95,
         )  # fmt: skip

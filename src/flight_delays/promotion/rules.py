@@ -1,0 +1,108 @@
+"""What is asked of a challenger's gain: at least how much, and at most."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ..config.policy import ComparisonPolicy
+from ..evaluation.comparison import Comparison
+from .checks import is_figure
+from .model_version import ModelVersion
+
+Rule: TypeAlias = Literal["superiority", "non-inferiority"]
+
+LOSS_TAG = "validation_loss"
+HEURISTIC_LOSS_TAG = "validation_heuristic_loss"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What the lower bound of a gain must exceed, and by which rule.
+
+    Attributes:
+        rule: `superiority`, or `non-inferiority` where only later rows were learned from.
+        bound: What the lower bound must exceed.
+    """
+
+    rule: Rule
+    bound: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanLosses:
+    """Mean losses of a model and of the heuristic baseline on the same rows.
+
+    Attributes:
+        loss: Name of the loss.
+        model: That of the model.
+        heuristic: That of the heuristic baseline.
+    """
+
+    loss: str
+    model: float
+    heuristic: float
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Tags of the version that was validated on these rows."""
+        return {
+            LOSS_TAG: f"{self.loss} {self.model!r}",
+            HEURISTIC_LOSS_TAG: f"{self.loss} {self.heuristic!r}",
+        }
+
+    @property
+    def lead(self) -> float:
+        """How much lower the model's loss is."""
+        return self.heuristic - self.model
+
+
+def read_losses(version: ModelVersion, loss: str) -> MeanLosses | None:
+    """Return the mean losses at a version's validation; None where this loss is not recorded."""
+    figures = []
+    for tag in (LOSS_TAG, HEURISTIC_LOSS_TAG):
+        name, _, figure = version.tags.get(tag, "").partition(" ")
+        try:
+            figures.append(float(figure) if name == loss else None)
+        except ValueError:
+            figures.append(None)
+    model, heuristic = figures
+    if not is_figure(model) or not is_figure(heuristic):
+        return None
+    return MeanLosses(loss=loss, model=model, heuristic=heuristic)
+
+
+def require_gain(
+    challenger: ModelVersion, champion: ModelVersion | None, policy: ComparisonPolicy
+) -> Requirement:
+    """Return what the lower bound of the gain must exceed.
+
+    A model that was made in the same way and has learned from later rows need not be better: it
+    must not be worse by the margin, or a Champion would grow old while no week alone shows it.
+    Where code, hyperparameters or policy have changed, the change has to show that it is better.
+    """
+    if champion is None:
+        return Requirement("superiority", policy.first_min_gain)
+    digest, until = challenger.training_digest, challenger.learned_until
+    same = digest is not None and digest == champion.training_digest
+    if same and until and champion.learned_until and until > champion.learned_until:
+        return Requirement("non-inferiority", -policy.margin)
+    return Requirement("superiority", policy.min_gain)
+
+
+def find_excess(comparison: Comparison, champion: ModelVersion, now: MeanLosses | None) -> float:
+    """Return by how much a challenger is better than the Champion was when it was validated.
+
+    Months differ in how hard they are, so both are taken against the heuristic baseline of their
+    own rows. It is never more than the gain on the same rows, and the gain itself where the
+    losses of that time are not known: a Champion that has grown worse does not make a good
+    challenger suspect.
+
+    Args:
+        comparison: Challenger against Champion.
+        champion: The version that stands.
+        now: Mean losses of the challenger and the baseline on the rows of the comparison.
+    """
+    then = read_losses(champion, comparison.loss)
+    if then is None or now is None or not is_figure(now.lead) or now.loss != then.loss:
+        return comparison.gain
+    return min(comparison.gain, now.lead - then.lead)

@@ -24,16 +24,16 @@ class Explanations(Section):
 
     Attributes:
         importance_rows: Held-out rows for permutation importance.
-        importance_repeats: Shuffles of each input.
+        importance_repeats: Shuffles of each input; their spread is shown, so two or more.
         explained_rows: Held-out rows whose predictions are explained.
         background_rows: Training rows that these are compared with.
         seed: Seed of all samples.
     """
 
     importance_rows: int = Field(ge=1)
-    importance_repeats: int = Field(ge=1)
+    importance_repeats: int = Field(ge=2)
     explained_rows: int = Field(ge=1)
-    background_rows: int = Field(ge=1)
+    background_rows: int = Field(ge=2)
     seed: int = Field(ge=0)
 
 

@@ -79,12 +79,14 @@ class Explanation:
 
     Attributes:
         base: The mean prediction of the rows that the others are compared with.
+        base_error: Its standard error; 0 where it is of one row.
         predictions: What the model predicts.
         contributions: By row and column of `values`, what the value adds.
         values: The explained rows.
     """
 
     base: float
+    base_error: float
     predictions: FloatArray
     contributions: FloatArray
     values: pd.DataFrame
@@ -121,7 +123,7 @@ def explain_predictions(
     starts = np.repeat(np.arange(len(background)), 2 * (columns + 1))
     both = pd.concat([background, rows], ignore_index=True)
     predictions, contributions = np.empty(len(rows)), np.empty((len(rows), columns))
-    base = 0.0
+    starting = np.zeros(paths)
     together = max(1, MIXED // len(taken))
     for first in range(0, len(rows), together):
         explained = np.arange(first, min(first + together, len(rows)))
@@ -136,8 +138,11 @@ def explain_predictions(
         )
         steps = as_vector("predictions", predict(mixed)).reshape(-1, paths, columns + 1)
         predictions[explained] = steps[:, 0, -1]
-        base = float(steps[0, :, 0].mean())
+        starting = steps[0, :, 0]
         # Each path adds its steps in an order of its own.
         steps_by_column = np.take_along_axis(np.diff(steps, axis=2), turns[None], axis=2)
         contributions[explained] = steps_by_column.mean(axis=1)
-    return Explanation(base, predictions, contributions, rows)
+    # A background row begins two paths.
+    spread = starting[::2].std(ddof=1) if len(background) > 1 else 0.0
+    error = float(spread / np.sqrt(len(background)))
+    return Explanation(float(starting.mean()), error, predictions, contributions, rows)

@@ -224,6 +224,14 @@ def format_figure(figure: float | None, unit: str = "") -> str:
     return f"{written} {unit}".rstrip()
 
 
+def format_estimate(figure: float, spread: float, unit: str = "") -> str:
+    """Return a figure with its spread and unit, rounded to the first digit of the spread."""
+    if not math.isfinite(spread) or spread <= 0:
+        return format_figure(figure, unit)
+    digits = max(0, -math.floor(math.log10(spread)))
+    return f"{figure:,.{digits}f} ± {spread:,.{digits}f} {unit}".rstrip()
+
+
 def format_metrics(metrics: Mapping[str, float], model_type: ModelType) -> str:
     """Return metrics with their units in one line."""
     return ", ".join(

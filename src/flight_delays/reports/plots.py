@@ -13,7 +13,7 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike
 
 from ..evaluation.comparison import Comparison
-from ..evaluation.model_types import format_figure
+from ..evaluation.model_types import format_estimate, format_figure
 from ..evaluation.observations import FloatArray
 
 if TYPE_CHECKING:
@@ -90,11 +90,13 @@ class Bar:
         label: Its label.
         value: Its length; None where it was not measured.
         ok: Whether it is good; None where that is not asked.
+        spread: How uncertain its length is; 0 where that is not asked.
     """
 
     label: str
     value: float | None
     ok: bool | None = None
+    spread: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,10 @@ def draw_bars(title: str, bars: Sequence[Bar], *, bounds: Sequence[float] = ()) 
             [bar.value or 0.0 for bar in bars],
             height=0.6,
             color=[COLOURS[colours[bar.ok]] for bar in bars],
+            xerr=[bar.spread for bar in bars] if any(bar.spread for bar in bars) else None,
+            ecolor=COLOURS["ink"],
         )
-        axes.bar_label(drawn, [format_figure(bar.value) for bar in bars], padding=3)
+        axes.bar_label(drawn, [_label_bar(bar) for bar in bars], padding=3)
         _label_rows(axes, [bar.label for bar in bars])
         for bound in (0.0, *bounds):
             style = "-" if bound == 0 else "--"
@@ -142,6 +146,12 @@ def draw_bars(title: str, bars: Sequence[Bar], *, bounds: Sequence[float] = ()) 
         axes.spines[["left", "bottom"]].set_visible(False)
 
     return _draw(title, 0.35 + ROW * len(bars), paint)
+
+
+def _label_bar(bar: Bar) -> str:
+    if bar.value is None:
+        return format_figure(None)
+    return format_estimate(bar.value, bar.spread)
 
 
 def draw_swarms(title: str, swarms: Sequence[Swarm], names: Mapping[Colour, str]) -> Plot:

@@ -5,7 +5,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from ..evaluation.model_types import format_figure
+from ..evaluation.model_types import format_estimate, format_figure
 
 TableRows = Sequence[Sequence[str]]
 
@@ -25,6 +25,7 @@ def _make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "estimate": format_estimate,
         "figure": format_figure,
         "grid": _format_grid,
         "instant": lambda instant: f"{instant:%Y-%m-%d %H:%M} UTC",

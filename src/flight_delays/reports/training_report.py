@@ -99,7 +99,10 @@ def write_training_page(result: TrainingResult) -> str:
         ),
         importance=draw_bars(
             f"Rise of the mean {loss}{of_unit}",
-            [Bar(each.column, each.rise) for each in result.importance[:INPUTS]],
+            [
+                Bar(each.column, each.rise, spread=each.spread)
+                for each in result.importance[:INPUTS]
+            ],
         ),
         contributions=draw_swarms(
             "Contributions of inputs to predictions", list_swarms(result), LEGEND

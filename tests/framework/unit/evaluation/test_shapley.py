@@ -39,6 +39,8 @@ def test_base_and_contributions_add_up_to_the_prediction_of_every_row() -> None:
     found = explain_predictions(predict, ROWS, BACKGROUND, seed=3)
     np.testing.assert_array_equal(found.predictions, predict(ROWS))
     assert found.base == pytest.approx(predict(BACKGROUND).mean(), abs=1e-12)
+    error = predict(BACKGROUND).std(ddof=1) / np.sqrt(12)
+    assert found.base_error == pytest.approx(error, rel=1e-9)
     np.testing.assert_allclose(
         found.base + found.contributions.sum(axis=1), predict(ROWS), rtol=0, atol=1e-12
     )

@@ -115,7 +115,7 @@ def test_card_has_its_sections_in_order() -> None:
                 "| the model | 0.25 | 0.25 nats | 0.25 | 0.25 | 0.25 |",
             ],
         ),
-        ("Importance of inputs", ["| input | rise in nats |", "| `orders` | 0.0875 |"]),
+        ("Importance of inputs", ["| input | rise in nats |", "| `orders` | 0.09 ± 0.01 |"]),
         (
             "How to reproduce",
             [
@@ -163,8 +163,8 @@ def test_page_has_candidates_importance_and_calibration(model_type: ModelType) -
     assert any(caption.startswith("Calibration") for caption in captions)
     assert page.index("mean of all") < page.index(">the model<")
     assert "9,000 rows" in page
-    assert "0.0875" in page
-    assert "0.58" in page, "the mean prediction that contributions are added to"
+    assert ">0.09 ± 0.01<" in page, "importance with its spread"
+    assert "0.580 ± 0.006, the mean prediction" in page
     assert "&lt;i&gt;shop" in page
     assert "<i>shop" not in page
     assert_self_contained(page)

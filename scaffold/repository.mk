@@ -23,6 +23,7 @@ bench: setup databricks-cli ## Figures, both sides in one run on this machine.
 	@PYTHONPATH=laptop/src/laptop/runtime $(RUN) --with 'duckdb==2.0.0' python benchmarks/point_in_time_join.py
 	@$(RUN) python -m benchmarks.new_project
 	@$(RUN) python -m benchmarks.freshness
+	@$(RUN) python -m benchmarks.gate
 
 nightly: setup databricks-cli ## What no change waits for; writes into benchmarks/results/.
 	@$(RUN) python -m benchmarks.nightly $(QUICK) $(SLOW)

@@ -1,0 +1,240 @@
+"""What the gate's rules are worth on a year of Mondays, and how often they err.
+
+Needs no account. A workspace of its own gets the year's tables by the product's own tasks; two
+equal models, but for their seed, are trained for each Monday, and the rules are replayed on them.
+Some twenty minutes on two cores. The script fails where a rate is above its bar.
+
+    python -m benchmarks.gate                  print the tables
+    python -m benchmarks.gate --write          write them into benchmarks/results/, plots into docs/
+    python -m benchmarks.gate --keep FOLDER    keep rows and predictions, and go on from them
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from laptop import connection
+from laptop.state_dir import StateDir
+
+from benchmarks.freshness import JUDGED, collect
+from benchmarks.gate_models import HOLDOUTS, MONDAYS, SEEDS, cut, fit_all
+from benchmarks.gate_plots import draw_chances, draw_year
+from benchmarks.gate_replay import (
+    CHOSEN,
+    POLICY,
+    RULES,
+    Leaked,
+    Replay,
+    Year,
+    pair_seeds,
+    pair_weeks,
+    simulate,
+)
+from flight_delays.config.policy import load_policy
+from flight_delays.evaluation.curves import measure_slices
+from flight_delays.problem import PROBLEM
+
+RESULTS = Path(__file__).parent / "results" / "gate.md"
+BAR = 0.03
+ALWAYS, SUPERIORITY = "always the newest", "superiority"
+GAINS = np.linspace(-0.006, 0.01, 33)
+
+
+def main() -> int:
+    """Replay, print the tables, and return 1 where a rate is above its bar."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write results and plots, too")
+    parser.add_argument("--keep", type=Path, help="folder that keeps rows and predictions")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.keep or Path(temporary)
+        folder.mkdir(exist_ok=True)
+        file = folder / f"{JUDGED}.parquet"
+        if not file.exists():
+            home = StateDir(Path(temporary) / "home")
+            collect(home, folder)
+            connection.stop(home)
+        rows = pd.read_parquet(file)
+        replay = Replay(rows, fit_all(rows, folder / "models"))
+    years = [
+        replay.run_year(rule, days, seed) for days in HOLDOUTS for rule in RULES for seed in SEEDS
+    ]
+    leaks = [each for days in HOLDOUTS for each in replay.meet_leaks(days)]
+    rates = measure_rates(replay)
+    text = write(replay, years, leaks, rates)
+    print(text)
+    if given.write:
+        RESULTS.write_text(text, encoding="utf-8")
+        draw(replay, years)
+    missed = [
+        f"{name}, {days} days held out: {shares['days']:.2%}"
+        for (name, days), shares in rates.items()
+        if shares["days"] > BAR
+    ]
+    for each in missed:
+        print(f"Above {BAR:.0%}: {each}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+EQUAL, WORSE, WORSE_MONTH = (
+    "equal model, promoted by superiority",
+    "model of the next week, worse by the margin, promoted by non-inferiority",
+    "model of four weeks later, worse by the margin, promoted by non-inferiority",
+)
+
+
+def measure_rates(replay: Replay) -> Mapping[tuple[str, int], Mapping[str, float]]:
+    """Return how often each error is made, by the days held out."""
+    seeds, margin = pair_seeds(replay), POLICY.margin
+    apart = {WORSE: pair_weeks(replay, 1), WORSE_MONTH: pair_weeks(replay, 4)}
+    rates = {}
+    for days in HOLDOUTS:
+        rates[EQUAL, days] = simulate(seeds, days, 0.0, POLICY.min_gain)
+        for name, pairs in apart.items():
+            rates[name, days] = simulate(pairs, days, -margin, -margin)
+    return rates
+
+
+def draw(replay: Replay, years: Sequence[Year]) -> None:
+    """Draw the year by rule, and the chance of a promotion by the true gain."""
+    by = {(year.rule, year.days): year for year in reversed(years)}  # the first seed
+    shown = [by[rule, days] for rule in (CHOSEN, SUPERIORITY) for days in HOLDOUTS]
+    draw_year(shown, by[ALWAYS, HOLDOUTS[0]], "gate-year")
+    pairs = pair_weeks(replay, 1)
+    chances = {
+        f"{rule}, {days // 7} weeks held out": [
+            simulate(pairs, days, gain, bound)["days"] for gain in GAINS
+        ]
+        for rule, bound in (("non-inferiority", -POLICY.margin), (SUPERIORITY, POLICY.min_gain))
+        for days in HOLDOUTS
+    }
+    draw_chances([float(gain) for gain in GAINS], chances, (-POLICY.margin, 0.0), "gate-chance")
+
+
+def write(
+    replay: Replay,
+    years: Sequence[Year],
+    leaks: Sequence[Leaked],
+    rates: Mapping[tuple[str, int], Mapping[str, float]],
+) -> str:
+    """Return the tables as Markdown."""
+    return "\n".join(
+        [
+            "# What the gate's rules are worth",
+            "",
+            f"Measured on {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.gate --write` on "
+            f"all flights of 2013: {len(MONDAYS) - 1} Mondays, two models each that differ in "
+            "their seed. The loss is the log loss of the weeks that follow, of whoever is Champion; "
+            "lower is better. Both seeds, first / second.",
+            "",
+            *write_years(years),
+            "",
+            f"An honest gain and excess must not exceed `max_gain`, {POLICY.max_gain}, where the "
+            "Champion is replaced by a rule; the last column is the literal difference to the "
+            "Champion's own loss at its validation, which the seasons move. With a leak (an input "
+            "that knows the label), against the honest Champion of the week before:",
+            "",
+            *write_leaks(leaks),
+            "",
+            f"How often each error is made, by simulation on real days of pairs of models (bar "
+            f"{BAR:.0%}): days drawn singly, and runs of days, in which the season drifts:",
+            "",
+            *write_rates(rates),
+            "",
+            *(
+                f"On the real holdouts of {days} days, {ups} of {looks} looks promote an equal "
+                "model by superiority."
+                for days in HOLDOUTS
+                for ups, looks in [replay.count_equal(days)]
+            ),
+            "",
+            "What an honest model reaches on these holdouts, least and most of all Mondays:",
+            "",
+            *write_figures(replay),
+            "",
+        ]
+    )
+
+
+def write_years(years: Sequence[Year]) -> list[str]:
+    """Return a table of what each rule has made of the year."""
+    lines = [
+        "| rule | days held out | loss | promotions | longest reign, weeks | most gain "
+        "| most excess | own loss less the loss now |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for first, second in zip(years[::2], years[1::2], strict=True):
+        cells = [
+            f"{first.loss:.4f} / {second.loss:.4f}",
+            f"{first.promotions} / {second.promotions}",
+            f"{first.longest} / {second.longest}",
+            *(
+                f"{max(getattr(first, name), getattr(second, name)):.4f}"
+                for name in ("gain", "excess", "apart")
+            ),
+        ]
+        lines.append(f"| {first.rule} | {first.days} | {' | '.join(cells)} |")
+    return lines
+
+
+def write_leaks(leaks: Sequence[Leaked]) -> list[str]:
+    """Return a table of the challengers that leak."""
+    return [
+        "| days held out | Monday | area under the curve | gain | excess |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {each.days} | {each.monday:%Y-%m-%d} | {each.auc:.3f} | {each.gain:.3f} "
+            f"| {each.excess:.3f} |"
+            for each in leaks
+        ),
+    ]
+
+
+def write_rates(rates: Mapping[tuple[str, int], Mapping[str, float]]) -> list[str]:
+    """Return a table of errors."""
+    return [
+        "| error | days held out | single days | runs of days |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {days} | {shares['days']:.1%} | {shares['runs']:.1%} |"
+            for (name, days), shares in rates.items()
+        ),
+    ]
+
+
+def write_figures(replay: Replay) -> list[str]:
+    """Return a table of the range of each metric that the policy bounds."""
+    policy = load_policy("policy", PROBLEM.model_type).validation
+    slices = policy.slices
+    lines = ["| days held out | metric | least | most |", "|---|---|---|---|"]
+    for days in HOLDOUTS:
+        found: dict[str, list[float]] = {}
+        for monday in MONDAYS:
+            at = replay.holdout(monday, days)
+            labels = replay.labels[at]
+            predictions = replay.predictions[cut(monday, days), str(SEEDS[0])][at]
+            measured = PROBLEM.model_type.measure(labels, predictions)
+            worst = min(
+                each.figure or 0.0
+                for each in measure_slices(
+                    labels,
+                    predictions,
+                    {name: replay.rows[name][at] for name in slices.columns},
+                    metric=PROBLEM.model_type.require_metric(slices.metric),
+                    min_rows=slices.min_rows,
+                )
+            )
+            name = f"worst {slices.metric} of a slice of {slices.min_rows:,} rows"
+            for each, figure in {**measured, name: worst, "rows": float(labels.size)}.items():
+                found.setdefault(each, []).append(figure or 0.0)
+        lines += [f"| {days} | {n} | {min(f):,.4g} | {max(f):,.4g} |" for n, f in found.items()]
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,279 @@
+"""What each rule of the gate makes of a year of Mondays, and how often it errs.
+
+Each Monday a model is trained on what came before its holdout and meets the Champion on the
+holdout, by the product's own comparison. Whoever is Champion then scores the following week; its
+mean log loss is the figure of a rule.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.gate_models import (
+    CUTS,
+    DECIDED,
+    LABEL,
+    LEAK,
+    MATURITY,
+    MONDAYS,
+    SEEDS,
+    Floats,
+    Predictions,
+    cut,
+)
+from flight_delays.config.policy import ComparisonPolicy, load_policy
+from flight_delays.evaluation.comparison import Comparison, compare
+from flight_delays.evaluation.days import local_days
+from flight_delays.problem import PROBLEM
+from flight_delays.promotion.model_version import ModelVersion
+from flight_delays.promotion.rules import MeanLosses, find_excess
+
+POLICY: ComparisonPolicy = load_policy("policy", PROBLEM.model_type).comparison
+WEEK = pd.Timedelta(days=7)
+# How long after a pair of models its days are taken for the simulations.
+REACH = pd.Timedelta(days=91)
+DRAWS = 400
+
+# What the lower bound of the gain must exceed.
+RULES: Mapping[str, float] = {
+    "never": np.inf,
+    "always the newest": -np.inf,
+    "superiority": POLICY.min_gain,
+    **{f"non-inferiority, margin {each}": -each for each in (0.001, 0.002, 0.003, 0.005)},
+}
+CHOSEN = f"non-inferiority, margin {POLICY.margin}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Year:
+    """What a rule has made of a year.
+
+    Attributes:
+        rule: Its name.
+        days: Days of the holdout.
+        loss: Mean log loss of the weeks that followed, over all rows.
+        weeks: Sum of losses and number of rows of each.
+        promotions: How many of the challengers were promoted.
+        longest: The most weeks that a Champion stood.
+        gain: The largest gain of a challenger.
+        excess: The largest excess, as the gate computes it.
+        apart: The largest difference to the Champion's own loss at its validation.
+    """
+
+    rule: str
+    days: int
+    loss: float
+    weeks: pd.DataFrame
+    promotions: int
+    longest: int
+    gain: float
+    excess: float
+    apart: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaked:
+    """A challenger that leaks, against an honest Champion of the week before.
+
+    Attributes:
+        days: Days of the holdout.
+        monday: Its Monday.
+        auc: Its area under the curve on the holdout.
+        gain: Its gain.
+        excess: Its excess.
+    """
+
+    days: int
+    monday: pd.Timestamp
+    auc: float
+    gain: float
+    excess: float
+
+
+class Replay:
+    """The rows of a year, and every model's loss of each.
+
+    Attributes:
+        rows: The labelled rows, by the time of decision.
+        predictions: What each model predicts.
+    """
+
+    def __init__(self, rows: pd.DataFrame, predictions: Predictions) -> None:
+        self.rows = rows
+        self.predictions = predictions
+        self.labels = rows[LABEL].to_numpy()
+        self.decided = rows[DECIDED]
+        self.days = local_days(self.decided, PROBLEM.time_zone)
+        by = PROBLEM.model_type.require_loss(POLICY.loss)
+        self.losses: Mapping[tuple[pd.Timestamp, str], Floats] = {
+            key: by.of(self.labels, each) for key, each in predictions.items()
+        }
+        self.heuristic = by.of(self.labels, PROBLEM.heuristic_baseline(rows))
+
+    def find(self, start: pd.Timestamp, end: pd.Timestamp) -> slice:
+        """Return where the rows decided within an interval are."""
+        first, last = self.decided.searchsorted([start, end])
+        return slice(int(first), int(last))
+
+    def holdout(self, monday: pd.Timestamp, days: int) -> slice:
+        """Return where the rows are that the model of a Monday is judged on."""
+        end = monday - MATURITY
+        return self.find(end - pd.Timedelta(days=days), end)
+
+    def compare(
+        self, challenger: tuple[pd.Timestamp, str], champion: tuple[pd.Timestamp, str], at: slice
+    ) -> Comparison:
+        """Compare two models on some rows, as the gate does."""
+        return compare(
+            self.labels[at],
+            self.predictions[challenger][at],
+            self.predictions[champion][at],
+            model_type=PROBLEM.model_type,
+            loss=POLICY.loss,
+            blocks=self.days[at],
+            min_blocks=POLICY.min_blocks,
+            confidence=POLICY.confidence,
+        )
+
+    def measure(self, model: tuple[pd.Timestamp, str], at: slice) -> MeanLosses:
+        """Return the mean losses of a model and of the heuristic baseline on some rows."""
+        losses, heuristic = self.losses[model][at].mean(), self.heuristic[at].mean()
+        return MeanLosses(loss=POLICY.loss, model=float(losses), heuristic=float(heuristic))
+
+    def run_year(self, name: str, days: int, seed: int) -> Year:
+        """Follow a rule through the year."""
+        standing, promoted = MONDAYS[0], [MONDAYS[0]]
+        weeks, gains, excesses, apart = [], [0.0], [0.0], [0.0]
+        for monday in MONDAYS[1:]:
+            ours, theirs = (cut(monday, days), str(seed)), (cut(standing, days), str(seed))
+            at, then = self.holdout(monday, days), self.holdout(standing, days)
+            found = self.compare(ours, theirs, at)
+            before, now = self.measure(theirs, then), self.measure(ours, at)
+            gains.append(found.gain)
+            excesses.append(find_excess(found, make_version(before), now))
+            apart.append(before.model - now.model)
+            if found.low > RULES[name]:
+                standing = monday
+                promoted.append(monday)
+            following = self.find(monday, monday + WEEK)
+            losses = self.losses[cut(standing, days), str(seed)][following]
+            weeks.append((monday, losses.sum(), losses.size))
+        table = pd.DataFrame(weeks, columns=["monday", "loss", "rows"]).set_index("monday")
+        ends = [*promoted, MONDAYS[-1] + WEEK]
+        return Year(
+            rule=name,
+            days=days,
+            loss=float(table["loss"].sum() / table["rows"].sum()),
+            weeks=table,
+            promotions=len(promoted) - 1,
+            longest=max((b - a) // WEEK for a, b in pairwise(ends)),
+            gain=max(gains),
+            excess=max(excesses),
+            apart=max(apart),
+        )
+
+    def meet_leaks(self, days: int) -> Iterator[Leaked]:
+        """Let each model that leaks meet the honest one of the week before."""
+        for monday in MONDAYS[1:]:
+            ours = (cut(monday, days), LEAK)
+            if ours not in self.predictions:
+                continue
+            earlier = monday - WEEK
+            theirs = (cut(earlier, days), str(SEEDS[0]))
+            at, then = self.holdout(monday, days), self.holdout(earlier, days)
+            found = self.compare(ours, theirs, at)
+            before = make_version(self.measure(theirs, then))
+            yield Leaked(
+                days=days,
+                monday=monday,
+                auc=float(roc_auc_score(self.labels[at], self.predictions[ours][at])),
+                gain=found.gain,
+                excess=find_excess(found, before, self.measure(ours, at)),
+            )
+
+    def count_equal(self, days: int) -> tuple[int, int]:
+        """Return how often an equal model is promoted by superiority, and of how many looks.
+
+        Each Monday the two seeds meet in both roles.
+        """
+        first, second = map(str, SEEDS)
+        ups = 0
+        for monday in MONDAYS:
+            at, model = self.holdout(monday, days), cut(monday, days)
+            for ours, theirs in ((first, second), (second, first)):
+                found = self.compare((model, ours), (model, theirs), at)
+                ups += found.low > RULES["superiority"]
+        return ups, 2 * len(MONDAYS)
+
+    def sum_days(
+        self, ours: tuple[pd.Timestamp, str], theirs: tuple[pd.Timestamp, str]
+    ) -> pd.DataFrame:
+        """Return sum of gains and number of rows of each day in the three months after a model."""
+        at = self.find(ours[0], ours[0] + REACH)
+        gains = self.losses[theirs][at] - self.losses[ours][at]
+        by_day = pd.DataFrame({"day": self.days[at], "gain": gains}).groupby("day")["gain"]
+        return by_day.agg(["sum", "size"]).iloc[1:-1]
+
+
+def make_version(losses: MeanLosses) -> ModelVersion:
+    """Return a version that was validated with these losses."""
+    return ModelVersion(model="a.b.c", version=1, aliases=frozenset(), tags=losses.tags)
+
+
+@cache
+def quantile(days: int) -> float:
+    """Return the quantile of t that the interval takes."""
+    return float(stats.t.ppf((1 + POLICY.confidence) / 2, days - 1))
+
+
+def simulate(
+    pairs: Sequence[pd.DataFrame], days: int, truth: float, bound: float
+) -> dict[str, float]:
+    """Return how often the lower bound exceeds what is asked, where the true gain is known.
+
+    The days are real, of pairs of models; each pair's are moved so that its mean over the three
+    months is the true gain. Drawn are single days, and runs of days as a holdout has them, in
+    which days may depend on each other and the season drifts.
+    """
+    random = np.random.default_rng(0)
+    ups: dict[str, list[bool]] = {"days": [], "runs": []}
+    for pair in pairs:
+        sums, rows = pair["sum"].to_numpy(), pair["size"].to_numpy(float)
+        sums = sums + (truth - sums.sum() / rows.sum()) * rows
+        if sums.size < 2 * days:
+            continue
+        runs = np.arange(sums.size - days + 1)[:, None] + np.arange(days)
+        drawn = random.integers(sums.size, size=(DRAWS, days))
+        for name, chosen in (("days", drawn), ("runs", runs)):
+            s, r = sums[chosen], rows[chosen]
+            mean = s.sum(axis=1) / r.sum(axis=1)
+            spread = ((s - mean[:, None] * r) ** 2).sum(axis=1)
+            error = np.sqrt(days / (days - 1) * spread) / r.sum(axis=1)
+            ups[name] += list(mean - quantile(days) * error > bound)
+    return {name: float(np.mean(each)) for name, each in ups.items()}
+
+
+def pair_seeds(replay: Replay) -> list[pd.DataFrame]:
+    """Return the days of models of the same rows and another seed, in both roles."""
+    first, second = map(str, SEEDS)
+    return [
+        replay.sum_days((at, ours), (at, theirs))
+        for at in CUTS
+        for ours, theirs in ((first, second), (second, first))
+    ]
+
+
+def pair_weeks(replay: Replay, weeks: int) -> list[pd.DataFrame]:
+    """Return the days of models that are some weeks apart."""
+    return [
+        replay.sum_days((at, str(seed)), (at - weeks * WEEK, str(seed)))
+        for at in CUTS
+        if at - weeks * WEEK in CUTS
+        for seed in SEEDS
+    ]

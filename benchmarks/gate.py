@@ -129,7 +129,7 @@ def write(
             "",
             f"Measured on {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.gate --write` on "
             f"all flights of 2013: {len(MONDAYS) - 1} Mondays, two models each that differ in "
-            "their seed. The loss is the log loss of the weeks that follow, of whoever is Champion; "
+            "their seed. The loss is the log loss of the weeks that follow, of the Champion; "
             "lower is better. Both seeds, first / second.",
             "",
             *write_years(years),

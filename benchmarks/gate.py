@@ -211,6 +211,7 @@ def write_figures(replay: Replay) -> list[str]:
     """Return a table of the range of each metric that the policy bounds."""
     policy = load_policy("policy", PROBLEM.model_type).validation
     slices = policy.slices
+    assert slices is not None
     lines = ["| days held out | metric | least | most |", "|---|---|---|---|"]
     for days in HOLDOUTS:
         found: dict[str, list[float]] = {}

@@ -1,5 +1,6 @@
 """conf/policy.yml: windows, limits of validation, and when a model replaces another."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
@@ -71,17 +72,34 @@ class Bounds(Section):
 
 
 class Slices(Bounds):
-    """What a metric must reach within each value of some columns.
+    """What is asked of a model within each value of some columns.
+
+    Columns are those of the spine's source, of a source whose primary keys it has, and features;
+    the model need not see them. Values with fewer rows or days than are compared are judged
+    together, as one.
 
     Attributes:
         columns: Columns whose every value is judged by itself.
-        min_rows: Held-out rows from which on a value counts; each column needs one that does.
+        min_rows: Held-out rows from which on the metric of a value is held to the bounds; each
+            column needs one value that has them.
         metric: The metric that is held to the bounds.
+        compared_rows: Held-out rows from which on a value is compared with the Champion's.
+        compared_days: Local days that these rows fall on, at least.
+        margin: A mean loss significantly more than this above the Champion's is refused.
+        max_gap_increase: How much further from the mean label the mean prediction may be than the
+            Champion's, in the label's unit.
+        first_max_gap: A mean prediction of a first Champion that is significantly further from
+            the mean label is refused.
     """
 
     columns: list[Text] = Field(min_length=1)
     min_rows: Count
     metric: Text
+    compared_rows: int = Field(ge=30)
+    compared_days: int = Field(ge=5)
+    margin: float = Field(ge=0)
+    max_gap_increase: float = Field(ge=0)
+    first_max_gap: float = Field(ge=0)
 
 
 class ValidationPolicy(Section):
@@ -95,7 +113,7 @@ class ValidationPolicy(Section):
             could not be built: refuse or allow.
         min_skill: Least share of the loss of the training window's mean label that it saves.
         metrics: Metrics of the problem's model type, each with the bounds it is held to.
-        slices: The same within slices.
+        slices: What is asked within slices; nothing where it is left out.
         required_tags: Tags that the version must carry, not blank.
         min_description: Fewest characters of its description.
     """
@@ -106,9 +124,14 @@ class ValidationPolicy(Section):
     untried_environment: Literal["refuse", "allow"]
     min_skill: float = Field(ge=0, lt=1)
     metrics: dict[str, Bounds] = Field(min_length=1)
-    slices: Slices
+    slices: Slices | None = None
     required_tags: list[Text] = Field(min_length=1)
     min_description: Count
+
+    @property
+    def slice_columns(self) -> list[str]:
+        """The columns of the slices; none where the policy has no slices."""
+        return [] if self.slices is None else self.slices.columns
 
     @model_validator(mode="after")
     def _enough(self) -> Self:
@@ -173,10 +196,10 @@ class Policy(Section):
         """
         model_type.require_loss(self.comparison.loss)
         slices = self.validation.slices
-        for section, bounded in (
-            ("metrics", self.validation.metrics),
-            ("slices", {slices.metric: slices}),
-        ):
+        sections: dict[str, Mapping[str, Bounds]] = {"metrics": self.validation.metrics}
+        if slices is not None:
+            sections["slices"] = {slices.metric: slices}
+        for section, bounded in sections.items():
             asked = [
                 (name, side)
                 for name, bounds in bounded.items()

@@ -10,6 +10,7 @@ from sklearn.metrics import precision_recall_curve
 
 from .model_types import Metric
 from .observations import FloatArray
+from .slices import name_values
 
 BINS = 10
 
@@ -101,8 +102,7 @@ def measure_slices(
     """Return the metric in every slice of `min_rows` rows or more, by column and value."""
     figures = []
     for column, values in slices.items():
-        raw = pd.Series(np.asarray(values, dtype=object))
-        names = raw.where(raw.notna(), "missing").astype(str)
+        names = name_values(values)
         sizes = names.value_counts().sort_index()
         for value in sizes[sizes >= min_rows].index:
             rows = (names == value).to_numpy()

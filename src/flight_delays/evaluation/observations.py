@@ -1,5 +1,7 @@
 """Labels and predictions as arrays that can be trusted."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -15,20 +17,27 @@ def as_vector(what: str, values: ArrayLike) -> FloatArray:
         UnusableInputError: The values are no numbers, not one-dimensional, or none at all.
     """
     try:
-        vector = np.asarray(values, dtype=np.float64)
+        raw = np.asarray(values)
+        found = _describe_values(raw)
+        vector = None if found else np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
+        found, vector = f"values that are no numbers ({error})", None
+    if vector is None:
         raise UnusableInputError(
             what,
-            got=f"values that are no numbers ({error})",
-            allowed="one number a row",
-            remedy="Convert the column before it is handed over.",
-        ) from error
+            got=found,
+            allowed="one number a row, of a type such as double",
+            remedy="Return numbers from predict, or convert the column in problem/.",
+        )
     if vector.ndim != 1 or vector.size == 0:
+        columns = f"{vector.shape[1]} columns, " if vector.ndim == 2 else ""
         raise UnusableInputError(
             what,
-            got=f"an array of shape {vector.shape}",
+            got=f"{columns}an array of shape {vector.shape}" if vector.size else "no rows",
             allowed="one dimension with at least one row",
-            remedy="Check that the window has rows and that predict gives one number each.",
+            remedy="Give one number a row: of probabilities by class, the column of label 1."
+            if vector.size
+            else "Give a later as_of or a longer window, so that there are rows.",
         )
     return vector
 
@@ -83,6 +92,17 @@ def as_predictions(values: ArrayLike, rows: int, lowest: float, highest: float) 
             remedy="Check what the model's predict returns.",
         )
     return vector
+
+
+def _describe_values(raw: NDArray[Any]) -> str:
+    """Return what is wrong with the type of values; blank where they may be numbers."""
+    if raw.dtype.kind in "mMcV":
+        return f"values of type {raw.dtype}"
+    if raw.dtype.kind in "USO":
+        for row, value in enumerate(raw.ravel()):
+            if isinstance(value, str | bytes):
+                return f"text, the first at row {row}: {str(value)[:40]!r}"
+    return ""
 
 
 def _list_labels(allowed: frozenset[float]) -> str:

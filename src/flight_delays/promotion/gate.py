@@ -1,20 +1,22 @@
 """Whether a trained version may become a challenger."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..config.policy import Bounds, Slices, ValidationPolicy
 from ..errors import UnusableInputError
 from ..evaluation.availability import MIN_ROWS, Availability
 from ..evaluation.model_types import Metric, ModelType
 from ..evaluation.observations import FloatArray, as_labels, as_vector
+from ..evaluation.slices import locate_rows, name_values
 from .behaviour import TOLERANCE
 from .checks import Check, at_least, at_most
 from .decide import Failed, Passed, Verdict
+from .slices import check_first_gaps
+from .wording import find_emptiness, find_poverty
 
 UNUSABLE = "labels or predictions cannot be used"
 LEAK = "too good to be true: look for a feature known too late"
@@ -28,7 +30,10 @@ class Evidence:
         model_type: Its model type.
         labels: What happened on the held-out rows.
         predictions: What it predicts for the same rows.
-        slices: Column to its values for the same rows.
+        slices: Column of the policy's slices to its values for the same rows.
+        days: The local day of each row.
+        has_champion: Whether there is a Champion, which deploy compares each slice with.
+        places: Further columns of the same rows, to say where predictions are missing.
         served_difference: Largest difference between these predictions and those made in the form
             that is served (see `largest_difference`); None where it was not tried.
         availability: Whether the inputs are there before the label is.
@@ -42,6 +47,9 @@ class Evidence:
     labels: ArrayLike
     predictions: ArrayLike
     slices: Mapping[str, ArrayLike]
+    days: ArrayLike
+    has_champion: bool
+    places: Mapping[str, ArrayLike] = field(default_factory=dict)
     served_difference: float | None
     availability: Availability
     signature_inputs: bool
@@ -51,16 +59,23 @@ class Evidence:
 
 
 def validate(
-    evidence: Evidence, policy: ValidationPolicy, further: Sequence[Check] = ()
+    evidence: Evidence,
+    policy: ValidationPolicy,
+    further: Sequence[Check] = (),
+    *,
+    confidence: float,
 ) -> Verdict:
     """Hold the evidence against the policy.
 
-    Every check is made and listed, whatever the others say. What cannot be measured fails.
+    Every check is made and listed, whatever the others say: first what makes the others
+    meaningless, then figures, then metadata, so that a reason begins with what weighs most. What
+    cannot be measured fails.
 
     Args:
         evidence: What is known of the version.
         policy: What it is held to.
-        further: Checks made elsewhere, which count alike.
+        further: Checks made elsewhere, which count alike and weigh most.
+        confidence: Of what is said to be significant.
 
     Raises:
         UnusableInputError: The policy names a metric that the model type does not have.
@@ -70,9 +85,9 @@ def validate(
         *further,
         *_check_observations(evidence, policy),
         _check_availability(evidence.availability),
-        *_check_metadata(evidence, policy),
         *_check_metrics(evidence.model_type, observed, policy),
-        *_check_slices(evidence, policy.slices, observed),
+        *_check_slices(evidence, policy.slices, observed, confidence),
+        *_check_metadata(evidence, policy),
     )
     failures = [f"{check.name}: {check.detail}" for check in checks if not check.ok]
     if failures:
@@ -97,9 +112,9 @@ def _check_observations(evidence: Evidence, policy: ValidationPolicy) -> Iterato
         yield Check(name="labels", ok=False, detail=str(error))
     else:
         yield Check(name="labels", ok=True, detail=f"each is a label of {model_type.name}")
-    yield at_least("rows", rows, policy.min_rows)
 
     missing: int | None = None
+    where = ""
     impossible: int | None = None
     spread: float | None = None
     try:
@@ -109,6 +124,8 @@ def _check_observations(evidence: Evidence, policy: ValidationPolicy) -> Iterato
     else:
         finite = predictions[np.isfinite(predictions)]
         missing = predictions.size - finite.size
+        if missing:
+            where = f", {_locate(~np.isfinite(predictions), evidence)}"
         impossible = int(((finite < model_type.lowest) | (finite > model_type.highest)).sum())
         spread = float(np.ptp(finite)) if finite.size else None
         labels = "unusable" if rows is None else f"{rows:,}"
@@ -119,7 +136,7 @@ def _check_observations(evidence: Evidence, policy: ValidationPolicy) -> Iterato
             threshold=rows,
             detail=f"{predictions.size:,} predictions for {labels} labels",
         )
-    yield at_most("missing_predictions", missing, 0, why="NaN or infinite")
+    yield at_most("missing_predictions", missing, 0, why=f"NaN or infinite{where}")
     outside = f"outside {model_type.lowest:g} to {model_type.highest:g}"
     yield at_most("impossible_predictions", impossible, 0, why=outside)
     yield at_least("prediction_spread", spread, TOLERANCE, why="predictions are constant")
@@ -129,6 +146,11 @@ def _check_observations(evidence: Evidence, policy: ValidationPolicy) -> Iterato
         TOLERANCE,
         why="served and direct predictions must agree",
     )
+    yield at_least("rows", rows, policy.min_rows)
+
+
+def _locate(missing: NDArray[np.bool_], evidence: Evidence) -> str:
+    return locate_rows(missing, {**evidence.places, **evidence.slices})
 
 
 def _check_availability(found: Availability) -> Check:
@@ -166,9 +188,25 @@ def _check_metadata(evidence: Evidence, policy: ValidationPolicy) -> Iterator[Ch
         policy.min_description,
         why="describe what the model predicts, from what, for whom",
     )
+    yield _check_wording(
+        "description",
+        evidence.description,
+        find_poverty(evidence.description),
+        "what the model predicts, from what, for whom, in any language",
+    )
     for tag in policy.required_tags:
-        present = bool((evidence.tags.get(tag) or "").strip())
-        yield Check(name=f"tag[{tag}]", ok=present, detail="present" if present else "missing")
+        text = evidence.tags.get(tag)
+        if text is None:
+            yield Check(name=f"tag[{tag}]", ok=False, detail="missing")
+        else:
+            allowed = "a value that says something, such as a commit, an instant or an owner"
+            yield _check_wording(f"tag[{tag}]", text, find_emptiness(text), allowed)
+
+
+def _check_wording(name: str, text: str | None, flaw: str | None, allowed: str) -> Check:
+    shown = f"{text[:40]!r}" if text else "nothing"
+    detail = "says something" if flaw is None else f"{shown} {flaw}; allowed: {allowed}"
+    return Check(name=name, ok=flaw is None, detail=detail)
 
 
 def _check_metrics(
@@ -192,9 +230,15 @@ def _hold(
 
 
 def _check_slices(
-    evidence: Evidence, policy: Slices, observed: tuple[FloatArray, FloatArray] | None
+    evidence: Evidence,
+    policy: Slices | None,
+    observed: tuple[FloatArray, FloatArray] | None,
+    confidence: float,
 ) -> Iterator[Check]:
+    if policy is None:
+        return
     metric = evidence.model_type.require_metric(policy.metric)
+    usable = {}
     for column in policy.columns:
         values = evidence.slices.get(column)
         if observed is None:
@@ -204,9 +248,12 @@ def _check_slices(
         elif np.shape(values) != observed[0].shape:
             flaw = f"values of shape {np.shape(values)} for {observed[0].size:,} rows"
         else:
+            usable[column] = values
             yield from _check_column(column, values, metric, policy, *observed)
             continue
         yield Check(name=f"slices[{column}]", ok=False, detail=flaw)
+    if observed is not None and not evidence.has_champion:
+        yield from check_first_gaps(*observed, usable, evidence.days, policy, confidence)
 
 
 def _check_column(
@@ -217,8 +264,7 @@ def _check_column(
     labels: FloatArray,
     predictions: FloatArray,
 ) -> Iterator[Check]:
-    raw = pd.Series(np.asarray(values, dtype=object))
-    names = raw.where(raw.notna(), "missing").astype(str)
+    names = name_values(values)
     sizes = names.value_counts().sort_index()
     judged = sizes[sizes >= policy.min_rows]
     yield Check(

@@ -74,9 +74,12 @@ class ModelVersion:
             UnusableInputError: It is not recorded, or has no zone.
         """
         if self.as_of is None:
+            there = ", ".join(sorted(self.tags)) or "none"
             raise UnusableInputError(
                 f"version {self.version} of {self.model}",
-                got=f"no tag '{AS_OF_TAG}'; its tags are: {', '.join(sorted(self.tags)) or 'none'}",
+                got=f"an empty tag '{AS_OF_TAG}'"
+                if AS_OF_TAG in self.tags
+                else f"no tag '{AS_OF_TAG}'; its tags are: {there}",
                 allowed="a version that train has registered",
                 remedy="Train again.",
             )

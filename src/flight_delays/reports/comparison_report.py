@@ -52,7 +52,7 @@ class ComparisonReport:
         asked: What the lower bound of the gain must exceed.
         comparisons: The comparison by each loss; the first is the policy's, and decides.
         metrics: Every metric of both.
-        slices: The policy's metric of both within each slice.
+        slices: The policy's metric of both within each slice; None where it asks for none.
         labels: The labels.
         predictions: The challenger's predictions.
         incumbent: The champion's predictions.
@@ -67,7 +67,7 @@ class ComparisonReport:
     asked: Requirement
     comparisons: Sequence[Comparison]
     metrics: Sequence[SideBySide]
-    slices: Sequence[SliceSideBySide]
+    slices: Sequence[SliceSideBySide] | None
     labels: FloatArray
     predictions: FloatArray
     incumbent: FloatArray
@@ -117,7 +117,7 @@ def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], 
     ]
     slices = [
         (f"{each.column} = {each.value}", f"{each.rows:,}", *_format_both(each.contrast))
-        for each in report.slices
+        for each in report.slices or ()
     ]
     metric = report.slices[0].contrast.metric.name if report.slices else ""
     return {
@@ -129,12 +129,13 @@ def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], 
 
 def draw_differences(report: ComparisonReport) -> list[Plot]:
     """Draw the difference of the metric within each slice, by column."""
+    slices = report.slices or ()
     return [
         draw_bars(
-            f"{report.slices[0].contrast.metric.name} by {column}: Challenger minus {CHAMPION}",
-            [_subtract(each) for each in report.slices if each.column == column],
+            f"{slices[0].contrast.metric.name} by {column}: Challenger minus {CHAMPION}",
+            [_subtract(each) for each in slices if each.column == column],
         )
-        for column in dict.fromkeys(each.column for each in report.slices)
+        for column in dict.fromkeys(each.column for each in slices)
     ]
 
 

@@ -46,7 +46,7 @@ class TrainingResult:
         numerical: The features that are numbers.
         hyperparameters: What the model was built of.
         metrics: Its metrics on the held-out rows.
-        slices: The policy's metric within slices of them.
+        slices: The policy's metric within slices of them; None where the policy asks for none.
         backtest_rows: Numbers of rows that candidates were fitted to and validated on.
         backtest_labels: Labels of the latter.
         candidates: Candidates of the backtest, the best first.
@@ -70,7 +70,7 @@ class TrainingResult:
     numerical: frozenset[str]
     hyperparameters: Mapping[str, object]
     metrics: Mapping[str, float]
-    slices: Sequence[SliceFigure]
+    slices: Sequence[SliceFigure] | None
     backtest_rows: tuple[int, int]
     backtest_labels: FloatArray
     candidates: Sequence[Candidate]

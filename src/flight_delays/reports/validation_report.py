@@ -11,14 +11,18 @@ from ..config.policy import Policy, Slices
 from ..errors import UnusableInputError
 from ..evaluation.comparison import Comparison
 from ..evaluation.curves import SliceFigure, measure_slices
-from ..evaluation.model_types import ModelType
+from ..evaluation.model_types import ModelType, format_figure
 from ..evaluation.side_by_side import Freshness
+from ..evaluation.slices import SliceComparison
 from ..promotion.checks import Check
 from ..promotion.decide import Decision, Verdict
 from ..promotion.rules import Requirement
 from .outcomes import draw_outcomes
 from .plots import Bar, Plot, draw_bars, draw_gain
-from .templating import render
+from .templating import TableRows, render
+
+# Slices of the comparison that are shown, at most, and all that are refused.
+SHOWN = 20
 
 # The start of a check's name; what to look at where it does not hold.
 REMEDIES = (
@@ -35,6 +39,8 @@ REMEDIES = (
     ("signature", "Log the model by the train task, which infers a signature."),
     ("description", "Describe the model in problem/, then train again."),
     ("tag", "Train by the job model_training, which sets the tag."),
+    ("slice_gaps", "See the checks gap[...] for the slices."),
+    ("gap[", "Look at the features of these rows: their predictions are too high or too low."),
     ("slices[", "Name columns in the policy that have values with enough rows."),
     ("max_auc", "Look for a feature that is known only after the decision."),
     ("min_r2", "Look at the residuals and at which features changed; then train again."),
@@ -54,6 +60,8 @@ class Incumbent:
         comparison: The comparison; None where they could not be compared.
         decision: What deploy decides by it, once the version has passed.
         why: Why they could not be compared.
+        slices: The comparison with the Champion within each slice.
+        worse: A failed check for each slice in which it may not replace the Champion.
     """
 
     name: str
@@ -61,6 +69,8 @@ class Incumbent:
     comparison: Comparison | None = None
     decision: Decision | None = None
     why: str = ""
+    slices: Sequence[SliceComparison] = ()
+    worse: Sequence[Check] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,14 +113,14 @@ class Report:
 def write_report(report: Report) -> str:
     """Return the page as HTML that loads nothing from elsewhere."""
     policy = report.policy.validation.slices
-    outcomes, flaw, slices = None, "", []
+    outcomes, flaw, slices = None, "", None
     try:
         labels, predictions = report.model_type.read(report.labels, report.predictions)
     except UnusableInputError as error:
         flaw = str(error)
     else:
         outcomes = draw_outcomes(report.model_type, labels, predictions)
-        slices = measure_slices(
+        slices = policy and measure_slices(
             labels,
             predictions,
             {c: v for c, v in report.slices.items() if np.shape(v) == labels.shape},
@@ -126,8 +136,32 @@ def write_report(report: Report) -> str:
         outcomes=outcomes,
         flaw=flaw,
         slices=slices,
-        slice_plots=draw_slices(slices, policy),
+        slice_plots=draw_slices(slices, policy) if slices and policy else [],
+        compared=list_compared(report.incumbent),
     )
+
+
+def list_compared(incumbent: Incumbent) -> TableRows:
+    """Return a row for each slice that was compared, the refused and the worst first."""
+
+    def refused(each: SliceComparison) -> str:
+        place = f"[{each.column}={each.value}]"
+        named = (check.name for check in incumbent.worse)
+        return ", ".join(name.removesuffix(place) for name in named if name.endswith(place))
+
+    ordered = sorted(incumbent.slices, key=lambda each: (not refused(each), -each.difference))
+    return [
+        (
+            f"{each.column} = {each.value}",
+            f"{each.rows:,}",
+            format_figure(each.difference),
+            f"{format_figure(each.low)} to {format_figure(each.high)}",
+            format_figure(each.gap),
+            format_figure(each.incumbent_gap),
+            f"refused: {refused(each)}" if refused(each) else "",
+        )
+        for each in ordered[: max(SHOWN, sum(map(bool, map(refused, ordered))))]
+    ]
 
 
 def find_remedy(check: Check) -> str:

@@ -1,8 +1,10 @@
 """Rows to learn from and rows to score: keys, decision times and what else is known at once."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ..errors import UnusableInputError
 from .problem import FEATURES_AT, Problem
 from .tables import Qualify
 from .windows import Interval
@@ -38,23 +40,88 @@ def select_rows(
 
 
 def select_labelled_rows(
-    spark: "SparkSession", problem: Problem, qualify: Qualify, interval: Interval, as_of: datetime
+    spark: "SparkSession",
+    problem: Problem,
+    qualify: Qualify,
+    interval: Interval,
+    as_of: datetime,
+    extra: Iterable[str] = (),
 ) -> "DataFrame":
     """Return the rows decided within an interval whose label is known before `as_of`.
 
+    Args:
+        spark: The session.
+        problem: What a row is.
+        qualify: Turns a source's name into its table's full name.
+        interval: When the rows were decided.
+        as_of: When labels are known.
+        extra: Further columns, as slices need them (see `find_columns`); those that the problem's
+            `columns` have already, or that are looked up as features, are not read again.
+
     Returns:
-        The problem's `columns` and the label, a double.
+        The problem's `columns`, the label, a double, and the further columns, missing where their
+        source has no such row.
+
+    Raises:
+        UnusableInputError: A further column is not there.
     """
-    label = problem.label
+    label, spine = problem.label, problem.spine.source
+    found = find_columns(problem, extra)
+    joined = [name for name in dict.fromkeys(found.values()) if name != spine]
+    aliases = {spine: "s", **{name: f"e{number}" for number, name in enumerate(joined)}}
+    further = "".join(f", {aliases[source]}.{column}" for column, source in found.items())
+    joins = "".join(
+        f"LEFT JOIN {qualify(name)} {aliases[name]} ON "
+        + " AND ".join(
+            f"s.{key} = {aliases[name]}.{key}" for key in problem.require_source(name).primary_keys
+        )
+        + " "
+        for name in joined
+    )
     columns = _write_columns(problem, None)
     same = " AND ".join(f"s.{key} = l.{key}" for key in problem.keys)
     return spark.sql(
-        f"SELECT {columns}, CAST(l.{label.column} AS DOUBLE) AS {label.column} "
-        f"FROM {qualify(problem.spine.source)} s "
+        f"SELECT {columns}, CAST(l.{label.column} AS DOUBLE) AS {label.column}{further} "
+        f"FROM {qualify(spine)} s "
         f"JOIN (SELECT * FROM {qualify(label.source)} WHERE {label.where}) l ON {same} "
-        f"WHERE {_decided(problem)} AND l.{label.known_at} < CAST(:as_of AS TIMESTAMP)",
+        f"{joins}WHERE {_decided(problem)} AND l.{label.known_at} < CAST(:as_of AS TIMESTAMP)",
         args={**_write_ends(interval), "as_of": as_of.isoformat()},
     )
+
+
+def find_columns(problem: Problem, wanted: Iterable[str]) -> Mapping[str, str]:
+    """Return the source of each column that rows do not have already.
+
+    A column is one of the spine's source or else of another source whose primary keys the spine's
+    source has; of several such, the first that the problem declares. The label's source says what
+    happened later, so its own columns are none.
+
+    Raises:
+        UnusableInputError: There is no such column.
+    """
+    spine, label = problem.spine.source, problem.label.source
+    own = problem.require_source(spine).columns
+    others = [
+        source
+        for source in problem.sources
+        if source.name not in (spine, label) and set(source.primary_keys) <= set(own)
+    ]
+    sources = {column: source.name for source in reversed(others) for column in source.columns}
+    sources |= dict.fromkeys(own, spine)
+    known = {*problem.columns, *problem.feature_columns}
+    wanted = list(dict.fromkeys(wanted))
+    unknown = [each for each in wanted if each not in sources and each not in known]
+    if problem.label.column in wanted:
+        unknown.append(problem.label.column)
+    if unknown:
+        raise UnusableInputError(
+            "validation.slices.columns",
+            got=", ".join(dict.fromkeys(unknown)),
+            allowed=f"a column of the source {spine}, of another source whose primary keys it has, "
+            f"or a feature: {', '.join(sorted({*sources, *known}))}",
+            remedy="Correct the name in the policy, or leave the column out.",
+        )
+    return {each: sources[each] for each in wanted if each not in known}
 
 
 def select_open_rows(

@@ -24,8 +24,15 @@ from ..problem import PROBLEM
 from ..promotion.decide import CHALLENGER, CHAMPION, expect_decision
 from ..promotion.model_version import MODEL_TYPE_TAG, ModelVersion
 from ..promotion.rules import require_gain
+from ..promotion.slices import refuse_slices
 from ..reports import ComparedVersion, ComparisonReport, write_comparison, write_comparison_page
-from .comparison import INCUMBENT, add_incumbent, compare_predictions, measure_losses
+from .comparison import (
+    INCUMBENT,
+    add_incumbent,
+    compare_predictions,
+    find_worse,
+    measure_losses,
+)
 from .datasets import advise, require_source
 from .holdout import Holdout, load_holdout, score_holdout
 from .parameters import FullName, Parameters, SchemaName, Text
@@ -155,7 +162,8 @@ def compare_versions(
         compared_at=datetime.now(UTC),
         rows=f"{len(rows):,} rows of {source} decided {holdout}",
         number=number,
-        decision=expect_decision(
+        decision=refuse_slices(number, find_worse(rows, policy))
+        or expect_decision(
             version,
             champion,
             comparisons[0],
@@ -167,7 +175,9 @@ def compare_versions(
         asked=require_gain(version, champion, policy.comparison),
         comparisons=tuple(comparisons),
         metrics=compare_metrics(PROBLEM.model_type, labels, predictions, others),
-        slices=compare_slices(
+        slices=None
+        if slices is None
+        else compare_slices(
             labels,
             predictions,
             others,

@@ -3,13 +3,17 @@
 import pandas as pd
 
 from ..config.policy import Policy
+from ..errors import UnusableInputError
 from ..evaluation.comparison import Comparison, compare
 from ..evaluation.days import local_days
+from ..evaluation.slices import SliceComparison, compare_by_slice
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.scoring import score
 from ..problem import PROBLEM
+from ..promotion.checks import Check
 from ..promotion.model_version import ModelVersion
 from ..promotion.rules import MeanLosses
+from ..promotion.slices import find_worse_slices, size_of
 from .holdout import Holdout
 
 # Columns beside `prediction`: the incumbent's predictions, and its version; 0 is the baseline.
@@ -92,3 +96,45 @@ def measure_losses(rows: pd.DataFrame, policy: Policy) -> MeanLosses:
         for column in ("prediction", HEURISTIC)
     )
     return MeanLosses(loss=by.name, model=model, heuristic=heuristic)
+
+
+def compare_slice_predictions(rows: pd.DataFrame, policy: Policy) -> tuple[SliceComparison, ...]:
+    """Compare predictions with the Champion's within each slice of the policy.
+
+    Args:
+        rows: Rows with label, `prediction`, the Champion's and the columns of the slices.
+        policy: How to compare; where it has no slices, none are.
+
+    Raises:
+        UnusableInputError: A column of the slices is not there.
+    """
+    slices = policy.validation.slices
+    if slices is None:
+        return ()
+    missing = [column for column in slices.columns if column not in rows]
+    if missing:
+        raise UnusableInputError(
+            "kept predictions",
+            got=f"no column {', '.join(missing)}",
+            allowed=f"rows with every column of the policy's slices: {', '.join(slices.columns)}",
+            remedy="Run validate again: it keeps them.",
+        )
+    return compare_by_slice(
+        rows[PROBLEM.label.column],
+        rows["prediction"],
+        rows[INCUMBENT],
+        {column: rows[column] for column in slices.columns},
+        local_days(rows[PROBLEM.spine.decision_at], PROBLEM.time_zone),
+        model_type=PROBLEM.model_type,
+        loss=policy.comparison.loss,
+        size=size_of(slices),
+        margin=slices.margin,
+        confidence=policy.comparison.confidence,
+    )
+
+
+def find_worse(rows: pd.DataFrame, policy: Policy) -> tuple[Check, ...]:
+    """Return a failed check for each slice in which predictions are worse than the Champion's."""
+    slices = policy.validation.slices
+    found = compare_slice_predictions(rows, policy)
+    return find_worse_slices(found, slices, policy.comparison.confidence) if slices else ()

@@ -28,12 +28,14 @@ from ..promotion.decide import (
 )
 from ..promotion.model_version import ModelVersion
 from ..promotion.provenance import find_mismatch, find_overlap
+from ..promotion.slices import refuse_slices
 from ..spec.windows import split_windows
 from .comparison import (
     HEURISTIC,
     INCUMBENT_VERSION,
     add_incumbent,
     compare_predictions,
+    find_worse,
     measure_losses,
 )
 from .holdout import load_holdout, score_holdout, trace_judgement
@@ -89,13 +91,18 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
         decision = find_other_judgement(challenger, policy, parameters, lakehouse)
     if not isinstance(decision, Reject):
         held_out = predict_held_out(challenger, champion, policy, parameters.source, lakehouse)
-        decision = decision or decide(
-            challenger,
-            champion,
-            compare_predictions(held_out, policy),
-            policy.comparison,
-            losses=measure_losses(held_out, policy),
-            holdout_start=find_holdout_start(challenger, policy),
+        worse = () if decision or champion is None else find_worse(held_out, policy)
+        decision = (
+            decision
+            or refuse_slices(challenger.version, worse)
+            or decide(
+                challenger,
+                champion,
+                compare_predictions(held_out, policy),
+                policy.comparison,
+                losses=measure_losses(held_out, policy),
+                holdout_start=find_holdout_start(challenger, policy),
+            )
         )
     print(f"{decision.label}: {decision.reason}")
     lakehouse.set_task_value("decision", decision.label)

@@ -94,7 +94,12 @@ def load_holdout(as_of: datetime, policy: Policy, source: str, lakehouse: Lakeho
     """Return the rows held out from a model that is trained as of an instant."""
     interval = split_windows(as_of, policy.windows, PROBLEM.label_maturity).holdout
     rows = select_labelled_rows(
-        lakehouse.spark, PROBLEM, partial(in_schema, source), interval, as_of
+        lakehouse.spark,
+        PROBLEM,
+        partial(in_schema, source),
+        interval,
+        as_of,
+        policy.validation.slice_columns,
     )
     max_rows = policy.validation.max_rows
     sample, total = sample_days(rows, PROBLEM, max_rows)
@@ -139,6 +144,9 @@ def read_judged_rows(
     fresh = holdout.rows.withColumn(FEATURES_AT, decided_at).withColumn(READ_FOR, F.lit(FRESH))
     later = select_latest_rows(version.require_as_of(), policy.windows, source, lakehouse)
     later = later.withColumn(READ_FOR, F.lit(LATER))
+    for column, kind in holdout.rows.dtypes:
+        if column not in later.columns:
+            later = later.withColumn(column, F.lit(None).cast(kind))
     rows = holdout.rows.withColumn(READ_FOR, F.lit(HELD_OUT))
     found = look_up(rows.unionByName(fresh).unionByName(later), source, lakehouse)
     parts = {

@@ -122,7 +122,9 @@ def make_result(
         numerical=frozenset(PROBLEM.numerical_columns),
         hyperparameters=hyperparameters.model_dump(),
         metrics=measured,
-        slices=measure_slices(
+        slices=None
+        if slices is None
+        else measure_slices(
             *model_type.read(held_out.labels, predictions),
             {column: rows[column] for column in slices.columns if column in rows},
             metric=model_type.require_metric(slices.metric),

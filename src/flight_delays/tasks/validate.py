@@ -1,6 +1,7 @@
 """Task: validate a registered version: PASSED and Challenger, or FAILED with the reasons."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pandas as pd
 from ..config.policy import Policy, load_policy
 from ..errors import UnusableInputError
 from ..evaluation.availability import compare_availability
+from ..evaluation.days import local_days
 from ..evaluation.metrics import largest_difference
 from ..evaluation.side_by_side import Freshness, measure_figures
 from ..lakehouse.context import Lakehouse
@@ -35,7 +37,14 @@ from ..promotion.rules import require_gain
 from ..promotion.skill import check_skill
 from ..reports import Incumbent, Report, write_report
 from ..spec.tables import WATERMARKS
-from .comparison import KEPT, add_incumbent, compare_predictions, measure_losses
+from .comparison import (
+    KEPT,
+    add_incumbent,
+    compare_predictions,
+    compare_slice_predictions,
+    find_worse,
+    measure_losses,
+)
 from .holdout import (
     Holdout,
     JudgedRows,
@@ -137,7 +146,9 @@ def judge(
     answers = ask_about(version, rows.held_out, rows.fresh, policy.validation)
     require_unmoved(version, aliases, lakehouse)
     scored = rows.held_out.assign(prediction=answers.values(ALL, len(rows.held_out)))
-    evidence = gather_evidence(version, policy, scored, rows, answers)
+    evidence = gather_evidence(
+        version, policy, scored, rows, answers, has_champion=CHAMPION in aliases
+    )
     further = (
         *check_behaviour(
             answers,
@@ -157,7 +168,9 @@ def judge(
             min_skill=policy.validation.min_skill,
         ),
     )
-    verdict = validate(evidence, policy.validation, further)
+    verdict = validate(
+        evidence, policy.validation, further, confidence=policy.comparison.confidence
+    )
     print_checks(verdict)
     judged_at = datetime.now(UTC)
     results = in_schema(parameters.target, RESULTS)
@@ -197,6 +210,8 @@ def gather_evidence(
     scored: pd.DataFrame,
     rows: JudgedRows,
     answers: Answers,
+    *,
+    has_champion: bool,
 ) -> Evidence:
     """Put together what the version has answered and what the registry has of it."""
     served = answers.given.get(SERVED)
@@ -209,7 +224,10 @@ def gather_evidence(
         model_type=PROBLEM.model_type,
         labels=scored[PROBLEM.label.column],
         predictions=scored["prediction"],
-        slices={c: scored[c] for c in policy.validation.slices.columns if c in scored},
+        slices={c: scored[c] for c in policy.validation.slice_columns if c in scored},
+        days=local_days(scored[PROBLEM.spine.decision_at], PROBLEM.time_zone),
+        has_champion=has_champion,
+        places={c: scored[c] for c in PROBLEM.feature_columns},
         served_difference=difference,
         availability=compare_availability(
             rows.open_rows,
@@ -304,7 +322,8 @@ def compare_with_incumbent(
     if number == version.version:
         return Incumbent(name=name, asked=asked, why=f"it is the {CHAMPION} itself.")
     rows = add_incumbent(scored, holdout, champion, lakehouse)
-    write_predictions(lakehouse.registry, version, rows[KEPT])
+    columns = dict.fromkeys([*KEPT, *policy.validation.slice_columns])
+    write_predictions(lakehouse.registry, version, rows[list(columns)])
     try:
         comparison = compare_predictions(rows, policy)
         losses = measure_losses(rows, policy)
@@ -322,7 +341,11 @@ def compare_with_incumbent(
         holdout_start=holdout.interval.start,
         passed=True,
     )
-    return Incumbent(name=name, asked=asked, comparison=comparison, decision=decision)
+    found = Incumbent(name=name, asked=asked, comparison=comparison, decision=decision)
+    if champion is None:
+        return found
+    slices = compare_slice_predictions(rows, policy)
+    return replace(found, slices=slices, worse=find_worse(rows, policy))
 
 
 def compare_freshness(

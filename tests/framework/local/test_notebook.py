@@ -102,8 +102,8 @@ def test_the_notebook_reads_the_rows_that_train_does(drawn: Drawn, trained: Lapt
 
 
 def test_the_mean_label_of_each_slice_is_what_sql_says(drawn: Drawn, trained: Laptop) -> None:
-    columns = [each for each in POLICY.validation.slices.columns if each in SPINE.features]
-    assert drawn.shown["slices"].keys() == set(POLICY.validation.slices.columns)
+    columns = [each for each in POLICY.validation.slice_columns if each in SPINE.features]
+    assert drawn.shown["slices"].keys() == set(POLICY.validation.slice_columns)
     for column in columns:
         found = trained.sql(
             f"SELECT {column} AS value, {WINDOW} AS window, avg({LABEL.column}) AS mean "

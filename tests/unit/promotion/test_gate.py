@@ -13,7 +13,8 @@ from flight_delays.errors import UnusableInputError
 from flight_delays.evaluation.availability import Availability, Missing
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, regression
 from flight_delays.promotion.decide import Failed, Passed, Verdict
-from flight_delays.promotion.gate import Evidence, validate
+from flight_delays.promotion.gate import Evidence
+from flight_delays.promotion.gate import validate as validate_by
 
 ROWS = 6000
 RANDOM = np.random.default_rng(11)
@@ -32,7 +33,17 @@ POLICY: dict[str, Any] = {
         "log_loss": {"max": 0.6},
         "calibration_error": {"max": 0.05},
     },
-    "slices": {"columns": ["carrier", "origin"], "min_rows": 500, "metric": "auc", "min": 0.6},
+    "slices": {
+        "columns": ["carrier", "origin"],
+        "min_rows": 500,
+        "metric": "auc",
+        "min": 0.6,
+        "compared_rows": 100,
+        "compared_days": 5,
+        "margin": 0.005,
+        "max_gap_increase": 0.08,
+        "first_max_gap": 0.05,
+    },
     "required_tags": ["git_commit", "as_of"],
     "min_description": 20,
 }
@@ -41,6 +52,8 @@ SOUND = Evidence(
     labels=LABELS,
     predictions=CHANCE,
     slices={"carrier": CARRIER, "origin": np.repeat(["JFK", "EWR"], ROWS // 2)},
+    days=np.arange(ROWS) // 200,
+    has_champion=True,
     served_difference=0.0,
     availability=Availability(250, 230),
     signature_inputs=True,
@@ -65,6 +78,10 @@ def policy(**changes: Any) -> ValidationPolicy:
     return ValidationPolicy.model_validate({**POLICY, **changed})
 
 
+def validate(evidence: Evidence, policy: ValidationPolicy) -> Verdict:
+    return validate_by(evidence, policy, confidence=0.95)
+
+
 def failures(verdict: Verdict) -> set[str]:
     return {check.name for check in verdict.checks if not check.ok}
 
@@ -74,18 +91,13 @@ def test_a_sound_version_passes_and_every_check_is_listed() -> None:
     assert isinstance(verdict, Passed)
     assert [check.name for check in verdict.checks] == [
         "labels",
-        "rows",
         "predictions",
         "missing_predictions",
         "impossible_predictions",
         "prediction_spread",
         "served_difference",
+        "rows",
         "availability",
-        "signature_inputs",
-        "signature_outputs",
-        "description_length",
-        "tag[git_commit]",
-        "tag[as_of]",
         "min_auc",
         "max_auc",
         "max_log_loss",
@@ -97,8 +109,14 @@ def test_a_sound_version_passes_and_every_check_is_listed() -> None:
         "slices[origin]",
         "min_auc[origin=EWR]",
         "min_auc[origin=JFK]",
+        "signature_inputs",
+        "signature_outputs",
+        "description_length",
+        "description",
+        "tag[git_commit]",
+        "tag[as_of]",
     ]
-    assert verdict.reason == "all 24 checks hold"
+    assert verdict.reason == "all 25 checks hold"
     assert [check.detail for check in verdict.checks if "(" in check.detail] == []
 
 
@@ -146,12 +164,14 @@ ONE_CLASS = np.where(CARRIER == "AA", 0, LABELS)
         ({"signature_inputs": False}, {"signature_inputs"}),
         ({"signature_outputs": False}, {"signature_outputs"}),
         ({"signature_outputs": None}, {"signature_outputs"}),
-        ({"description": None}, {"description_length"}),
-        ({"description": "   " * 20}, {"description_length"}),
-        ({"description": "Too short."}, {"description_length"}),
+        ({"description": None}, {"description_length", "description"}),
+        ({"description": "   " * 20}, {"description_length", "description"}),
+        ({"description": "x" * 40}, {"description"}),
+        ({"description": "A rather short one."}, {"description_length"}),
         ({"tags": {}}, {"tag[git_commit]", "tag[as_of]"}),
         ({"tags": {"git_commit": "0a1b2c3", "as_of": " "}}, {"tag[as_of]"}),
         ({"tags": {"git_commit": "0a1b2c3", "as_of": None}}, {"tag[as_of]"}),
+        ({"tags": {"git_commit": "?", "as_of": "2013-11-01"}}, {"tag[git_commit]"}),
         ({"slices": {"carrier": CARRIER}}, {"slices[origin]"}),
         ({"slices": {"carrier": CARRIER, "origin": ["JFK"]}}, {"slices[origin]"}),
         ({"slices": {"carrier": CARRIER, "origin": ["JFK"] * 9000}}, {"slices[origin]"}),
@@ -175,7 +195,7 @@ def test_a_version_that_knows_the_answer_is_too_good_to_be_true() -> None:
 def test_input_that_comes_with_the_label_is_named_with_its_shares() -> None:
     verdict = validate(replace(SOUND, availability=LEAKING), policy())
     assert verdict.reason == (
-        "1 of 24 checks failed: availability: of 230 rows without a known label landed_at is "
+        "1 of 25 checks failed: availability: of 230 rows without a known label landed_at is "
         "missing on 100%, else on 2%"
     )
 
@@ -259,7 +279,7 @@ def test_rows_without_a_slice_value_are_a_slice_of_their_own(missing: Any) -> No
 
 def test_the_reason_of_a_failure_says_what_was_found_and_asked() -> None:
     verdict = validate(SOUND, policy(min_rows=ROWS + 1))
-    assert verdict.reason == "1 of 24 checks failed: rows: 6,000, at least 6,001 is asked"
+    assert verdict.reason == "1 of 25 checks failed: rows: 6,000, at least 6,001 is asked"
 
 
 def test_a_long_list_of_failures_still_fits_into_a_tag() -> None:
@@ -267,7 +287,87 @@ def test_a_long_list_of_failures_still_fits_into_a_tag() -> None:
     verdict = validate(SOUND, policy(slices={"columns": columns}))
     assert len(failures(verdict)) == 60
     assert len(verdict.reason) == 1000
-    assert verdict.reason.startswith("60 of 77 checks failed: slices[column_0]: no such column")
+    assert verdict.reason.startswith("60 of 78 checks failed: slices[column_0]: no such column")
+
+
+NO_NUMBER = np.where(CARRIER == "AA", nan, CHANCE)
+
+
+def test_missing_predictions_are_located() -> None:
+    verdict = validate(replace(SOUND, predictions=NO_NUMBER), policy())
+    assert (
+        "missing_predictions: 600, at most 0 is asked (NaN or infinite, carrier=AA: 600 of its"
+        in (verdict.reason)
+    )
+    engine = np.array([None if row < 9 else "jet" for row in range(ROWS)], dtype=object)
+    verdict = validate(
+        replace(
+            SOUND, predictions=np.where(np.arange(ROWS) < 9, nan, CHANCE), places={"engine": engine}
+        ),
+        policy(),
+    )
+    assert "engine=missing: 9 of its 9 rows, 9 of all 9" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("predictions", "detail"),
+    [
+        (
+            np.stack([1 - CHANCE, CHANCE], axis=1),
+            "predictions: got 2 columns, an array of shape (6000, 2); allowed: one dimension with "
+            "at least one row. Give one number a row: of probabilities by class, the column of",
+        ),
+        (
+            np.where(CHANCE > 0.5, "late", "on time"),
+            "predictions: got text, the first at row 0: 'on time'; allowed: one number a row",
+        ),
+        (CHANCE.astype(str).astype(object), "predictions: got text, the first at row 0: '0."),
+        (
+            [],
+            "predictions: got no rows; allowed: one dimension with at least one row. Give a later",
+        ),
+    ],
+)
+def test_predictions_of_another_shape_or_type_are_said_in_a_sentence(
+    predictions: Any, detail: str
+) -> None:
+    verdict = validate(replace(SOUND, predictions=predictions), policy())
+    (check,) = (each for each in verdict.checks if each.name == "predictions")
+    assert check.detail.startswith(detail)
+
+
+def test_reason_begins_with_what_weighs_most() -> None:
+    worst = replace(SOUND, predictions=poison(CHANCE, 7, nan), tags={}, description="?")
+    verdict = validate(worst, policy())
+    failed = [check.name for check in verdict.checks if not check.ok]
+    assert failed[0] == "missing_predictions"
+    assert failed[-4:] == ["description_length", "description", "tag[git_commit]", "tag[as_of]"]
+    assert ": missing_predictions: 1, at most 0 is asked" in verdict.reason
+
+
+def test_without_slices_none_are_judged() -> None:
+    verdict = validate(replace(SOUND, has_champion=False), policy(slices=None))
+    assert isinstance(verdict, Passed)
+    assert [check.name for check in verdict.checks if "[carrier" in check.name] == []
+
+
+def test_first_champion_is_held_to_the_labels_of_each_slice() -> None:
+    first = replace(SOUND, has_champion=False)
+    assert isinstance(validate(first, policy()), Passed)
+    tripled = np.where(CARRIER == "AA", np.minimum(3 * CHANCE, 1), CHANCE)
+    lenient = policy(
+        metrics={"log_loss": {"max": 5}, "calibration_error": {"max": 1}, "auc": {"min": 0.55}}
+    )
+    found = validate(replace(first, predictions=tripled), lenient)
+    assert failures(found) == {"slice_gaps", "gap[carrier=AA]"}
+    assert "mean prediction 0.3" in found.reason
+    # Against a Champion it is deploy that compares them.
+    assert isinstance(validate(replace(SOUND, predictions=tripled), lenient), Passed)
+
+
+def test_days_of_other_rows_fail() -> None:
+    verdict = validate(replace(SOUND, has_champion=False, days=[1]), policy())
+    assert failures(verdict) == {"slice_gaps"}
 
 
 MINUTES: NDArray[np.float64] = RANDOM.gamma(2, 30, ROWS)
@@ -280,7 +380,7 @@ NUMBERS = replace(
 def errors(**metrics: dict[str, float]) -> ValidationPolicy:
     """Return a policy for numbers, with some of its metrics changed."""
     asked = {"rmse": {"min": 1, "max": 20}, "r2": {"min": 0.5}, "bias": {"min": -2, "max": 2}}
-    slices = {"columns": ["carrier"], "min_rows": 500, "metric": "mae", "max": 12}
+    slices = POLICY["slices"] | {"columns": ["carrier"], "metric": "mae", "min": None, "max": 12}
     return ValidationPolicy.model_validate(
         {**POLICY, "metrics": {**asked, **metrics}, "slices": slices}
     )
@@ -290,7 +390,7 @@ def test_a_sound_model_of_numbers_passes_by_checks_of_its_own() -> None:
     verdict = validate(NUMBERS, errors())
     assert isinstance(verdict, Passed)
     names = [check.name for check in verdict.checks]
-    assert names[13:] == [
+    assert names[8:-6] == [
         "min_rmse",
         "max_rmse",
         "min_r2",

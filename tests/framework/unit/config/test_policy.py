@@ -20,7 +20,17 @@ DOCUMENT: dict[str, Any] = {
         "untried_environment": "refuse",
         "min_skill": 0.02,
         "metrics": {"auc": {"min": 0.6, "max": 0.9}, "log_loss": {"max": 0.6}},
-        "slices": {"columns": ["carrier"], "min_rows": 100, "metric": "auc", "min": 0.55},
+        "slices": {
+            "columns": ["carrier"],
+            "min_rows": 100,
+            "metric": "auc",
+            "min": 0.55,
+            "compared_rows": 100,
+            "compared_days": 5,
+            "margin": 0.005,
+            "max_gap_increase": 0.08,
+            "first_max_gap": 0.12,
+        },
         "required_tags": ["as_of"],
         "min_description": 40,
     },
@@ -71,7 +81,11 @@ SLICES = ("validation", "slices")
         (change(*METRICS, "auc", "min", to="0.6"), "auc.min"),
         (change(*METRICS, "auc", "min", to=float("nan")), "auc.min"),
         (change(*METRICS, "log_loss", "max", to=float("inf")), "log_loss.max"),
-        (change(*SLICES, to=None), "slices"),
+        (change(*SLICES, "compared_rows", to=29), "compared_rows"),
+        (change(*SLICES, "compared_days", to=4), "compared_days"),
+        (change(*SLICES, "margin", to=-0.1), "margin"),
+        (change(*SLICES, "max_gap_increase", to=None), "max_gap_increase"),
+        (change(*SLICES, "first_max_gap", to=float("nan")), "first_max_gap"),
         (change(*SLICES, "columns", to=[]), r"columns\s+.* at least 1 item"),
         (change(*SLICES, "columns", to=[""]), "columns"),
         (change(*SLICES, "min", to=None), "give min, max or both"),
@@ -165,6 +179,14 @@ def test_a_policy_by_which_this_model_type_cannot_be_judged_is_refused_with_what
     with pytest.raises(UnusableInputError) as refused:
         read(broken).require_model_type(model_type)
     assert str(refused.value).startswith(message)
+
+
+def test_slices_may_be_left_out() -> None:
+    document = deepcopy(DOCUMENT)
+    del document["validation"]["slices"]
+    policy = Policy.model_validate(document).require_model_type(BINARY_CLASSIFICATION)
+    assert policy.validation.slices is None
+    assert policy.validation.slice_columns == []
 
 
 def test_a_policy_fits_its_kind() -> None:

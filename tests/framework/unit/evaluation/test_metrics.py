@@ -120,8 +120,8 @@ POSITIVE = regression("minutes", lowest=0, highest=1440)
 @pytest.mark.parametrize(
     ("model_type", "labels", "predictions", "message"),
     [
-        (BINARY_CLASSIFICATION, [], [], "labels: got an array of shape"),
-        (BINARY_CLASSIFICATION, [[0, 1]], [0.1, 0.2], "labels: got an array of shape"),
+        (BINARY_CLASSIFICATION, [], [], "labels: got no rows"),
+        (BINARY_CLASSIFICATION, [[0, 1]], [0.1, 0.2], "labels: got 2 columns, an array of shape"),
         (
             BINARY_CLASSIFICATION,
             [0, nan],
@@ -145,7 +145,7 @@ POSITIVE = regression("minutes", lowest=0, highest=1440)
             BINARY_CLASSIFICATION,
             ["no", "yes"],
             [0.1, 0.2],
-            "labels: got values that are no numbers",
+            "labels: got text, the first at row 0: 'no'; allowed: one number a row",
         ),
         (BINARY_CLASSIFICATION, pd.Series([0, None], dtype="Int64"), [0.1, 0.2], "labels: got"),
         (BINARY_CLASSIFICATION, [0, 1], [0.1], "predictions: got 1 rows for 2 labels"),
@@ -171,9 +171,9 @@ POSITIVE = regression("minutes", lowest=0, highest=1440)
             BINARY_CLASSIFICATION,
             [0, 1],
             [[0.9, 0.1], [0.2, 0.8]],
-            "predictions: got an array of shape",
+            "predictions: got 2 columns, an array of shape",
         ),
-        (MINUTES, [], [], "labels: got an array of shape"),
+        (MINUTES, [], [], "labels: got no rows"),
         (MINUTES, [5, nan], [1, 2], "labels: got 1 of 2 .* row 1: nan; allowed: finite numbers,"),
         (MINUTES, [5, inf], [1, 2], "labels: got 1 of 2 that are not, the first at row 1: inf"),
         (MINUTES, [5, 6], [1, nan], "predictions: got 1 of 2 .* from -inf to inf, none missing"),

@@ -154,6 +154,12 @@ def test_page_loads_nothing_and_names_are_escaped() -> None:
     ]
 
 
+def test_text_and_page_show_no_slices_where_the_policy_has_none() -> None:
+    report = replace(make_report(), slices=None)
+    assert "No slice" not in write_comparison(report)
+    assert "Slices" not in read(report).headings
+
+
 def test_text_and_page_say_where_slices_are_too_small() -> None:
     report = make_report(min_rows=1000)
     for shown in (write_comparison(report), write_comparison_page(report)):

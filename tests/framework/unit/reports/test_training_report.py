@@ -26,6 +26,7 @@ def make_result(model_type: ModelType = BINARY_CLASSIFICATION) -> TrainingResult
     values = pd.DataFrame({"<i>shop": ["a", "b"] * 30, "orders": np.arange(60.0)})
     loss, metric = next(iter(model_type.losses)), next(iter(model_type.metrics))
     policy = load_policy("policy_small", PROBLEM.model_type)
+    assert policy.validation.slices is not None
     slices = policy.validation.slices.model_copy(update={"min_rows": 50, "metric": metric})
     own = Candidate(
         name="the model",

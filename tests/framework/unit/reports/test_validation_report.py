@@ -12,6 +12,7 @@ from flight_delays.config.policy import load_policy
 from flight_delays.evaluation.comparison import compare
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
 from flight_delays.evaluation.side_by_side import Freshness
+from flight_delays.evaluation.slices import SliceComparison
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.checks import Check
 from flight_delays.promotion.decide import (
@@ -94,6 +95,7 @@ def make_report(verdict: Verdict, model_type: ModelType = BINARY_CLASSIFICATION)
     predictions = generator.uniform(size=500)
     labels = (generator.uniform(size=500) < predictions).astype(float)
     policy = load_policy("policy_small", PROBLEM.model_type)
+    assert policy.validation.slices is not None
     slices = policy.validation.slices.model_copy(
         update={"min_rows": 100, "metric": next(iter(model_type.metrics)), "columns": ["half"]}
     )
@@ -243,6 +245,37 @@ def test_page_has_effect_of_fresher_features() -> None:
     assert "refreshing more often would bring nothing." in words
     unmeasured = read(replace(report, freshness=None))
     assert "Effect of fresher features" not in unmeasured.headings
+
+
+COMPARED = SliceComparison(
+    column="half", value="<first>", rows=250, days=9, loss="log_loss", unit="nats",
+    difference=0.02, low=-0.01, high=0.05, p_value=0.2, gap=0.03, incumbent_gap=-0.01,
+)  # fmt: skip
+
+
+def test_page_has_slices_against_the_champion_the_refused_ones_marked_and_first() -> None:
+    report = make_report(PASSED)
+    worse = replace(COMPARED, value="second", difference=0.01, p_value=0.0, gap=0.2)
+    checks = [
+        Check(name=f"{what}[half=second]", ok=False, detail="too much") for what in ("worse", "gap")
+    ]
+    compared = replace(report.incumbent, slices=(COMPARED, worse), worse=checks)
+    page = read(replace(report, incumbent=compared))
+    assert "Slices against the Champion, version 3" in page.headings
+    rows = [row for row in page.rows if row and row[0].startswith("half = ") and len(row) == 7]
+    assert rows == [
+        ["half = second", "250", "0.01", "-0.01 to 0.05", "0.2", "-0.01", "refused: worse, gap"],
+        ["half = <first>", "250", "0.02", "-0.01 to 0.05", "0.03", "-0.01", ""],
+    ]
+    assert "Expected decision: reject." in " ".join(page.words)
+
+
+def test_page_of_a_policy_without_slices_shows_none() -> None:
+    report = make_report(PASSED)
+    validation = report.policy.validation.model_copy(update={"slices": None})
+    policy = report.policy.model_copy(update={"validation": validation})
+    page = read(replace(report, policy=policy, slices={}))
+    assert not [heading for heading in page.headings if "Slices" in heading]
 
 
 def test_page_says_why_rows_are_not_plotted_or_compared() -> None:

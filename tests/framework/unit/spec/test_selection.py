@@ -9,15 +9,18 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from flight_delays.errors import UnusableInputError
 from flight_delays.spec.selection import (
+    find_columns,
     sample_days,
     select_labelled_rows,
     select_open_rows,
     select_rows,
 )
+from flight_delays.spec.tables import Source
 from flight_delays.spec.windows import Interval
 
-from tests.framework.unit.spec.orders import ORDERS_PROBLEM
+from tests.framework.unit.spec.orders import ORDERS, ORDERS_PROBLEM, RETURNS, read
 
 JUNE, JULY, AUGUST = (datetime(2026, month, 1, tzinfo=UTC) for month in (6, 7, 8))
 MINUTE = pd.Timedelta(minutes=1)
@@ -78,6 +81,56 @@ def test_rows_that_the_condition_leaves_out_have_no_label(tables: SparkSession) 
     problem = replace(ORDERS_PROBLEM, label=replace(ORDERS_PROBLEM.label, where="state = 'done'"))
     rows = select_labelled_rows(tables, problem, qualify, Interval(JUNE, JULY), AUGUST)
     assert ids(rows) == [1]
+
+
+REGISTER = Source(
+    name="register",
+    primary_keys=("customer",),
+    columns={"customer": "STRING", "town": "STRING", "shop": "STRING", "country": "STRING"},
+    description="A customer.",
+    read=read,
+)
+BASKETS = Source(
+    name="baskets",
+    primary_keys=("basket",),
+    columns={"basket": "BIGINT", "colour": "STRING"},
+    description="A basket, which no order names.",
+    read=read,
+)
+NOTED = replace(ORDERS, columns={**ORDERS.columns, "note": "STRING"})
+WIDER = replace(ORDERS_PROBLEM, sources=(NOTED, RETURNS, REGISTER, BASKETS))
+
+
+def test_further_columns_come_from_the_spine_s_source_or_one_that_its_rows_name(
+    tables: SparkSession,
+) -> None:
+    noted = tables.table(qualify("orders")).selectExpr("*", "concat('n', order_id) AS note")
+    noted.createOrReplaceTempView("noted_orders")
+    tables.table(qualify("returns")).createOrReplaceTempView("noted_returns")
+    register = pd.DataFrame({"customer": ["a"], "town": ["Ulm"], "shop": ["x"], "country": ["DE"]})
+    tables.createDataFrame(register).createOrReplaceTempView("noted_register")
+    rows = select_labelled_rows(
+        tables, WIDER, lambda name: f"noted_{name}", Interval(JUNE, JULY), AUGUST + MINUTE,
+        ["note", "town", "shop", "country", "customer"],
+    )  # fmt: skip
+    # The shop is the spine's, the country is looked up as a feature.
+    assert tuple(rows.columns) == (*WIDER.columns, "returned", "note", "town")
+    found = {row["order_id"]: (row["note"], row["town"], row["shop"]) for row in rows.collect()}
+    assert found == {
+        1: ("n1", None, "web"), 2: ("n2", "Ulm", "web"), 3: ("n3", None, "web"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("column", ["colour", "twon", "returned", "known_at"])
+def test_further_column_that_is_not_there_is_refused_with_those_that_are(column: str) -> None:
+    with pytest.raises(UnusableInputError) as refused:
+        find_columns(WIDER, ["note", column])
+    assert str(refused.value) == (
+        f"validation.slices.columns: got {column}; allowed: a column of the source orders, of "
+        "another source whose primary keys it has, or a feature: country, customer, features_at, "
+        "note, order_id, ordered_at, orders, returns_share, shop, town. Correct the name in the "
+        "policy, or leave the column out."
+    )
 
 
 def instants(rows: Any) -> dict[int, datetime]:

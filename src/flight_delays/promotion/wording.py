@@ -1,0 +1,56 @@
+"""Whether a text says something, or only fills its place."""
+
+# What people write where they have nothing to say; compared without case and punctuation.
+PLACEHOLDERS = frozenset(
+    {"blank", "changeme", "description", "empty", "fixme", "foo", "na", "nil", "none", "nothing"}
+    | {"null", "placeholder", "tba", "tbc", "tbd", "todo", "undefined", "x"}
+)
+# A sentence of any language has more different letters than these, and more different words.
+MIN_LETTERS = 8
+MIN_WORDS = 3
+
+
+def find_emptiness(text: str | None) -> str | None:
+    """Return why a text says nothing, such as "is blank"; None where it says something.
+
+    Short values, as `uncommitted`, a number or a date, say something, and so does any script.
+    """
+    words = [_strip(word) for word in (text or "").split()]
+    if not words:
+        return "is blank"
+    if not any(words):
+        return "has no letter or digit"
+    flaws = [_find_flaw(word) for word in words if word]
+    if all(flaws):
+        return flaws[0]
+    if len(words) > 1 and len(set(words)) == 1 and not words[0].isdigit():
+        return "repeats one word"
+    return None
+
+
+def find_poverty(text: str | None) -> str | None:
+    """Return why a description says nothing; it takes more than a tag's value.
+
+    The text may be of any language, also one without spaces between words.
+    """
+    flaw = find_emptiness(text)
+    if flaw is not None:
+        return flaw
+    words = [word for word in map(_strip, (text or "").split()) if word]
+    if len({sign for word in words for sign in word if sign.isalpha()}) < MIN_LETTERS:
+        return f"has fewer than {MIN_LETTERS} different letters"
+    if len(words) > MIN_WORDS and len(set(words)) < MIN_WORDS:
+        return f"repeats {len(set(words))} words"
+    return None
+
+
+def _strip(word: str) -> str:
+    return "".join(sign for sign in word.casefold() if sign.isalnum())
+
+
+def _find_flaw(word: str) -> str | None:
+    if word in PLACEHOLDERS:
+        return "is a placeholder"
+    if len(word) > 1 and len(set(word)) == 1 and word.isalpha():
+        return "repeats one letter"
+    return None

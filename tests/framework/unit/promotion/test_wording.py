@@ -1,0 +1,77 @@
+"""A description or a tag says something, in whatever language."""
+
+import pytest
+
+from flight_delays.promotion.wording import find_emptiness, find_poverty
+
+HONEST = (
+    "Probability that a flight from New York arrives late, from timetable and weather.",
+    "Wahrscheinlichkeit, dass ein Flug mindestens 15 Minuten zu spät ankommt, nach Fahrplan.",
+    "Вероятность опоздания рейса из Нью-Йорка на пятнадцать минут и более.",
+    "予定出発時刻において、ニューヨーク発の便が十五分以上遅れて到着する確率を予測する。",
+    "احتمال وصول الرحلة متأخرة خمس عشرة دقيقة أو أكثر من نيويورك",
+    "न्यूयॉर्क से उड़ान के पंद्रह मिनट या उससे अधिक देर से पहुँचने की संभावना",
+)
+
+
+@pytest.mark.parametrize("text", HONEST)
+def test_a_description_in_any_language_says_something(text: str) -> None:
+    assert find_poverty(text) is None
+    assert find_emptiness(text) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "uncommitted",
+            "0a1b2c3",
+            "7",
+            "1111",
+            "11 11",
+            "2013-11-01",
+            "2013-11-01T00:00:00+00:00",
+        ),
+        *("1.0", "東", "Ann", "B", "aa-team"),
+    ],
+)
+def test_a_short_value_of_a_tag_says_something(value: str) -> None:
+    assert find_emptiness(value) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "is blank"),
+        (" \t\n", "is blank"),
+        ("?", "has no letter or digit"),
+        ("--- ... ???", "has no letter or digit"),
+        ("\u200b\u200b", "has no letter or digit"),
+        ("xxxx", "repeats one letter"),
+        ("a" * 40, "repeats one letter"),
+        ("aaa aaa aaa aaa", "repeats one letter"),
+        ("aaa bbb ccc", "repeats one letter"),
+        ("todo", "is a placeholder"),
+        ("TODO: ", "is a placeholder"),
+        ("n/a", "is a placeholder"),
+        ("none", "is a placeholder"),
+        ("Tbd.", "is a placeholder"),
+        ("tbd todo n/a", "is a placeholder"),
+        ("model model model", "repeats one word"),
+    ],
+)
+def test_what_says_nothing_is_neither_a_tag_nor_a_description(text: str | None, why: str) -> None:
+    assert find_emptiness(text) == why
+    assert find_poverty(text) == why
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("1234567890 1234567890 0987654321 5555", "has fewer than 8 different letters"),
+        ("abcabcabcabcabcabcabcabcabcabcabcabcabcabc", "has fewer than 8 different letters"),
+        ("asdfghjk qwertz asdfghjk qwertz asdfghjk", "repeats 2 words"),
+    ],
+)
+def test_a_description_takes_more_than_a_tag(text: str, why: str) -> None:
+    assert find_poverty(text) == why

@@ -24,6 +24,7 @@ bench: setup databricks-cli ## Figures, both sides in one run on this machine.
 	@$(RUN) python -m benchmarks.new_project
 	@$(RUN) python -m benchmarks.freshness
 	@$(RUN) python -m benchmarks.gate
+	@$(RUN) python -m benchmarks.slices
 
 nightly: setup databricks-cli ## What no change waits for; writes into benchmarks/results/.
 	@$(RUN) python -m benchmarks.nightly $(QUICK) $(SLOW)

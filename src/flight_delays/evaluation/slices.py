@@ -1,6 +1,5 @@
 """Two models, or a first one and its labels, within each value of some columns."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
 
 from ..errors import UnusableInputError
+from .comparison import average_blocks
 from .model_types import ModelType
 from .observations import FloatArray
 
@@ -122,9 +121,8 @@ def compare_by_slice(
 ) -> tuple[SliceComparison, ...]:
     """Compare two predictions within each slice: is the challenger worse by more than a margin?
 
-    Rows of a day share its circumstances, so the mean difference and its error are those of a ratio
-    of sums by day, and the test is Student's with one degree of freedom less than days. P-values
-    are corrected over all slices of all columns as Holm does: the chance that any slice is wrongly
+    Means, errors and the test are those of the comparison over all rows, by days. P-values are
+    corrected over all slices of all columns as Holm does: the chance that any slice is wrongly
     found worse stays below the level.
 
     Args:
@@ -146,24 +144,23 @@ def compare_by_slice(
     by = model_type.require_loss(loss)
     truth, ours = model_type.read(labels, challenger)
     _, theirs = model_type.read(labels, incumbent)
-    differences = by.of(truth, ours) - by.of(truth, theirs)
+    gains = by.of(truth, theirs) - by.of(truth, ours)
     found = []
     for column, value, members, dates in find_slices(columns, days, truth.size, size):
-        mean, error = estimate_mean(differences[members], dates[members])
-        count = np.unique(dates[members]).size
-        reach = float(student.ppf((1 + confidence) / 2, count - 1)) * error
+        gain = average_blocks(gains[members], dates[members], size.days)
+        reach = gain.reach(confidence)
         found.append(
             SliceComparison(
                 column=column,
                 value=value,
-                rows=int(members.sum()),
-                days=count,
+                rows=gain.rows,
+                days=gain.blocks,
                 loss=by.name,
                 unit=by.unit,
-                difference=mean,
-                low=mean - reach,
-                high=mean + reach,
-                p_value=exceeds(mean, error, margin, count),
+                difference=-gain.value,
+                low=-gain.value - reach,
+                high=-gain.value + reach,
+                p_value=gain.chance_below(-margin),
                 gap=float((ours - truth)[members].mean()),
                 incumbent_gap=float((theirs - truth)[members].mean()),
             )
@@ -198,17 +195,19 @@ def measure_gaps(
     """
     found = []
     for column, value, members, dates in find_slices(columns, days, labels.size, size):
-        gap, error = estimate_mean((predictions - labels)[members], dates[members])
-        count = np.unique(dates[members]).size
+        gaps = (predictions - labels)[members]
+        # Turned so that a larger gap is a lower mean, whichever way it goes.
+        turned = -1.0 if gaps.mean() > 0 else 1.0
+        mean = average_blocks(turned * gaps, dates[members], size.days)
         found.append(
             SliceGap(
                 column=column,
                 value=value,
-                rows=int(members.sum()),
-                days=count,
-                gap=gap,
-                error=error,
-                p_value=exceeds(abs(gap), error, limit, count),
+                rows=mean.rows,
+                days=mean.blocks,
+                gap=turned * mean.value,
+                error=mean.error,
+                p_value=mean.chance_below(-limit),
             )
         )
     corrected = correct_p_values([each.p_value for each in found])
@@ -250,23 +249,6 @@ def find_slices(
         small = ~names.isin(large).to_numpy()
         if small.sum() >= size.rows and np.unique(dates[small]).size >= size.days:
             yield column, OTHERS, small, dates
-
-
-def estimate_mean(values: FloatArray, days: npt.NDArray[np.intp]) -> tuple[float, float]:
-    """Return the mean of all values, and its standard error by days, each drawn as a whole."""
-    mean = float(values.mean())
-    _, members = np.unique(days, return_inverse=True)
-    deviations = np.bincount(members, weights=values - mean)
-    count = deviations.size
-    error = math.sqrt(count / (count - 1) * float(np.square(deviations).sum())) / values.size
-    return mean, error
-
-
-def exceeds(mean: float, error: float, limit: float, days: int) -> float:
-    """Return the p-value of a true mean that is no larger than a limit."""
-    if error == 0:
-        return 0.0 if mean > limit else 1.0
-    return float(student.sf((mean - limit) / error, days - 1))
 
 
 def correct_p_values(p_values: Sequence[float]) -> list[float]:

@@ -1,7 +1,6 @@
 """Task: validate a registered version: PASSED and Challenger, or FAILED with the reasons."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -35,6 +34,7 @@ from ..promotion.model_version import PENDING, STATUS_TAG, ModelVersion
 from ..promotion.provenance import check_origin
 from ..promotion.rules import require_gain
 from ..promotion.skill import check_skill
+from ..promotion.slices import refuse_slices
 from ..reports import Incumbent, Report, write_report
 from ..spec.tables import WATERMARKS
 from .comparison import (
@@ -322,16 +322,18 @@ def compare_with_incumbent(
     if number == version.version:
         return Incumbent(name=name, asked=asked, why=f"it is the {CHAMPION} itself.")
     rows = add_incumbent(scored, holdout, champion, lakehouse)
-    columns = dict.fromkeys([*KEPT, *policy.validation.slice_columns])
-    write_predictions(lakehouse.registry, version, rows[list(columns)])
+    kept = dict.fromkeys([*KEPT, *policy.validation.slice_columns])
+    write_predictions(lakehouse.registry, version, rows[list(kept)])
     try:
         comparison = compare_predictions(rows, policy)
         losses = measure_losses(rows, policy)
+        compared = () if champion is None else compare_slice_predictions(rows, policy)
+        worse = () if champion is None else find_worse(rows, policy)
     except UnusableInputError as error:
         # Deploy refuses what cannot be compared; the report says why.
         return Incumbent(name=name, asked=asked, why=str(error))
     tag_version(lakehouse.registry, version, **losses.tags)
-    decision = expect_decision(
+    decision = refuse_slices(version.version, worse) or expect_decision(
         version,
         champion,
         comparison,
@@ -341,11 +343,14 @@ def compare_with_incumbent(
         holdout_start=holdout.interval.start,
         passed=True,
     )
-    found = Incumbent(name=name, asked=asked, comparison=comparison, decision=decision)
-    if champion is None:
-        return found
-    slices = compare_slice_predictions(rows, policy)
-    return replace(found, slices=slices, worse=find_worse(rows, policy))
+    return Incumbent(
+        name=name,
+        asked=asked,
+        comparison=comparison,
+        decision=decision,
+        slices=compared,
+        worse=worse,
+    )
 
 
 def compare_freshness(

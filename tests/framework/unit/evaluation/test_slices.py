@@ -14,7 +14,6 @@ from flight_delays.evaluation.slices import (
     SliceSize,
     compare_by_slice,
     correct_p_values,
-    estimate_mean,
     find_slices,
     locate_rows,
     measure_gaps,
@@ -35,15 +34,6 @@ def compare(challenger: Any, incumbent: Any, **changes: Any) -> dict[str, SliceC
         **{**settings, "margin": 0.005, "confidence": 0.95, **changes},
     )  # fmt: skip
     return {each.value: each for each in found}
-
-
-def test_mean_and_error_are_those_of_a_ratio_of_sums_by_day() -> None:
-    values, days = np.array([1.0, 3.0, 2.0, 6.0, 4.0]), np.array([0, 0, 1, 1, 2])
-    mean, error = estimate_mean(values, days)
-    sums, counts = np.array([4.0, 8.0, 4.0]), np.array([2, 2, 1])
-    residuals = sums - 3.2 * counts
-    assert mean == pytest.approx(3.2)
-    assert error == pytest.approx(np.sqrt(3 / 2 * (residuals**2).sum()) / 5)
 
 
 def test_with_one_row_a_day_the_test_is_student_s_paired_one() -> None:

@@ -25,6 +25,7 @@ from flight_delays.promotion.decide import (
     Verdict,
 )
 from flight_delays.promotion.rules import Requirement
+from flight_delays.promotion.slices import refuse_slices
 from flight_delays.reports import Incumbent, Report, write_report
 from flight_delays.reports.validation_report import find_remedy
 
@@ -259,7 +260,12 @@ def test_page_has_slices_against_the_champion_the_refused_ones_marked_and_first(
     checks = [
         Check(name=f"{what}[half=second]", ok=False, detail="too much") for what in ("worse", "gap")
     ]
-    compared = replace(report.incumbent, slices=(COMPARED, worse), worse=checks)
+    compared = replace(
+        report.incumbent,
+        slices=(COMPARED, worse),
+        worse=checks,
+        decision=refuse_slices(4, checks),
+    )
     page = read(replace(report, incumbent=compared))
     assert "Slices against the Champion, version 3" in page.headings
     rows = [row for row in page.rows if row and row[0].startswith("half = ") and len(row) == 7]

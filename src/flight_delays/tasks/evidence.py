@@ -1,0 +1,136 @@
+"""What a version is judged by: its answers, where it comes from, and the state of the features."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import pandas as pd
+
+from ..config.policy import Policy
+from ..errors import UnusableInputError
+from ..evaluation.availability import compare_availability
+from ..evaluation.days import local_days
+from ..evaluation.metrics import largest_difference
+from ..evaluation.side_by_side import Freshness, measure_figures
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.scoring import has_signature
+from ..lakehouse.watermarks import COMPUTED, read_watermarks
+from ..problem import PROBLEM
+from ..promotion.answers import Answers
+from ..promotion.behaviour import FRESH, SERVED
+from ..promotion.checks import Check
+from ..promotion.gate import Evidence
+from ..promotion.model_version import ModelVersion
+from ..promotion.provenance import check_origin
+from ..spec.tables import WATERMARKS
+from .holdout import Holdout, JudgedRows, select_training_rows
+from .parameters import in_schema
+from .questions import REQUESTED, spread
+
+
+def gather_evidence(
+    version: ModelVersion,
+    policy: Policy,
+    scored: pd.DataFrame,
+    rows: JudgedRows,
+    answers: Answers,
+    *,
+    has_champion: bool,
+) -> Evidence:
+    """Put together what the version has answered and what the registry has of it."""
+    served = answers.given.get(SERVED)
+    difference = None
+    if served is not None and served.values is not None:
+        requested = scored["prediction"].to_numpy()[spread(len(scored), REQUESTED)]
+        difference = largest_difference(requested, served.values)
+    inputs, outputs = has_signature(version.uri)
+    return Evidence(
+        model_type=PROBLEM.model_type,
+        labels=scored[PROBLEM.label.column],
+        predictions=scored["prediction"],
+        slices={c: scored[c] for c in policy.validation.slice_columns if c in scored},
+        days=local_days(scored[PROBLEM.spine.decision_at], PROBLEM.time_zone),
+        has_champion=has_champion,
+        places={c: scored[c] for c in PROBLEM.feature_columns},
+        served_difference=difference,
+        availability=compare_availability(
+            rows.open_rows,
+            pd.concat([rows.held_out, rows.closed_rows]),
+            PROBLEM.feature_columns,
+            PROBLEM.spine.decision_at,
+        ),
+        signature_inputs=inputs,
+        signature_outputs=outputs,
+        description=version.description,
+        tags=version.tags,
+    )
+
+
+def trace_origin(
+    version: ModelVersion, holdout: Holdout, expected: str, lakehouse: Lakehouse
+) -> tuple[Check, ...]:
+    """Check that the job's own train task made the version, of labels before the holdout."""
+    found = lakehouse.registry.get_run(version.run_id) if version.run_id else None
+    experiment = found and lakehouse.registry.get_experiment(found.info.experiment_id).name
+    registered = lakehouse.workspace.model_versions.get(version.model, version.version)
+    return check_origin(
+        version,
+        experiment=experiment or "none",
+        expected_experiment=expected,
+        creator=registered.created_by or "nobody on record",
+        principal=lakehouse.workspace.current_user.me().user_name or "nobody on record",
+        start=holdout.interval.start,
+    )
+
+
+def check_features(holdout: Holdout, source: str, lakehouse: Lakehouse) -> Check:
+    """Check that features were computed up to the end of the holdout."""
+    computed = read_watermarks(lakehouse.spark, in_schema(source, WATERMARKS), COMPUTED)
+    stale = [
+        f"{table.name} as of {computed.get(table.name, 'never')}"
+        for table in PROBLEM.feature_tables
+        if table.name not in computed
+        or computed[table.name] < holdout.interval.end - table.fresh_within
+    ]
+    return Check(
+        name="features_computed",
+        ok=not stale,
+        detail=f"features are older than the holdout, which ends {holdout.interval.end}: "
+        f"{', '.join(stale)}; run feature_refresh as of a later instant"
+        if stale
+        else "features were computed up to the end of the holdout",
+    )
+
+
+def measure_training_mean(
+    as_of: datetime, policy: Policy, source: str, lakehouse: Lakehouse
+) -> float | None:
+    """Return the mean label of the training window; None where it has no row."""
+    _, rows = select_training_rows(as_of, policy, source, lakehouse)
+    row = rows.agg({PROBLEM.label.column: "avg"}).first()
+    return None if row is None or row[0] is None else float(row[0])
+
+
+def compare_freshness(
+    policy: Policy, scored: pd.DataFrame, fresh: pd.DataFrame, answers: Answers
+) -> Freshness | None:
+    """Measure the version also with features as fresh as the decision, where it can be measured."""
+
+    def measure(rows: pd.DataFrame) -> Mapping[str, float | None]:
+        return measure_figures(
+            rows[PROBLEM.label.column],
+            rows["prediction"],
+            model_type=PROBLEM.model_type,
+            loss=policy.comparison.loss,
+            metrics=policy.validation.metrics,
+        )
+
+    try:
+        return Freshness(
+            loss=policy.comparison.loss,
+            unit=PROBLEM.model_type.require_loss(policy.comparison.loss).unit,
+            greatest_age=PROBLEM.refresh.greatest_age,
+            judged=measure(scored),
+            fresh=measure(fresh.assign(prediction=answers.values(FRESH, len(fresh)))),
+        )
+    except UnusableInputError:
+        return None

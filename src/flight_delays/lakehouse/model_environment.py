@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -140,10 +141,9 @@ def build(model: Path, folder: Path) -> str:
     python = yaml.safe_load(described.read_text(encoding="utf-8"))["python"]
     minor = ".".join(str(python).split(".")[:2])
     installed = [str(folder / "bin" / "python"), "-r", str(model / "requirements.txt")]
-    try:
-        uv = find_uv_bin()
-    except FileNotFoundError as error:
-        return f"uv is not here: {error}"
+    uv = find_uv()
+    if uv is None:
+        return "uv is not here"
     for command in (
         [uv, "venv", "--quiet", "--python", minor, str(folder)],
         [uv, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", *installed],
@@ -163,6 +163,14 @@ def build(model: Path, folder: Path) -> str:
             said = " ".join(done.stderr.split())
             return f"uv could not build it: {said[-500:]}"
     return ""
+
+
+def find_uv() -> str | None:
+    """Return the program that the package uv brings, else one on the PATH."""
+    try:
+        return find_uv_bin()
+    except FileNotFoundError:
+        return shutil.which("uv")
 
 
 def build_variables() -> Mapping[str, str]:

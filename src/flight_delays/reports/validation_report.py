@@ -26,6 +26,22 @@ SHOWN = 20
 
 # The start of a check's name; what to look at where it does not hold.
 REMEDIES = (
+    ("environment", "Let the task reach an index of packages (docs/security.md), or allow it in "
+     "the policy: untried_environment."),
+    ("asked", "Load the raw model by hand, with its requirements alone installed."),
+    ("answer_form", "Let predict return one double a row, as an array of that length."),
+    ("same_", "Compute each prediction from its own row: nothing of other rows, of order, of "
+     "earlier calls."),
+    ("impossible_missing", "Give an answer where looked-up features are missing, too."),
+    ("impossible_unseen", "Give an answer for categories that training has not seen, too."),
+    ("rows_unchanged", "Copy the rows in predict before you change them."),
+    ("probabilities", "Return predict_proba's second column, not predict."),
+    ("seconds_per_row", "Make the model faster, or raise max_seconds_per_row in the policy."),
+    ("origin", "Train by the job model_training of this target."),
+    ("learned_until", "Train and validate by the same policy, as of the same instant."),
+    ("features_computed", "Run feature_refresh as of the version's as_of, then train again."),
+    ("skill", "The model is hardly better than a constant: check that its features arrive."),
+    ("better_than_heuristic", "Compare with the heuristic baseline: is an input of it missing?"),
     ("labels", "Look at the source of the label: an outcome is missing or not allowed."),
     ("rows", "Give a later as_of or a longer holdout window in the policy."),
     ("served_difference", "The endpoint would answer otherwise than batch inference: compare the "

@@ -21,7 +21,7 @@ from scaffold.tests.rendering import load_renderer
 from scaffold.tests.repositories import Engine
 
 ROUNDS = 3
-FIRST_TEST = "tests/unit/promotion/test_gate.py"
+FIRST_TEST = "tests/unit/promotion/test_decide.py"
 AIMS = {"a green first test": 60.0, "make test, installed": 30.0}
 
 

@@ -33,7 +33,7 @@ from databricks.sdk import WorkspaceClient
 
 patient = {{
     "patient_id": 400, "sex": "one", "age": 50.0, "bmi": 32.0, "bp": 101.0,
-    "visited_at": "2012-03-11T09:00:00", "features_at": "2012-03-11T09:00:00",
+    "visited_at": "2014-08-11T09:00:00", "features_at": "2014-08-11T09:00:00",
 }}
 heavier = {{**patient, "bmi": 42.0}}
 answer = WorkspaceClient().serving_endpoints.query(
@@ -136,7 +136,7 @@ def test_batch_and_endpoint_give_numbers_and_no_probabilities(afternoon: Afterno
             f"patients, min(prediction) AS lowest FROM dev.dev_laptop_{NAME}.predictions'"
         )
     )
-    assert [(row["rows"], row["patients"]) for row in scored] == [("15", "15")]
+    assert [(row["rows"], row["patients"]) for row in scored] == [("8", "8")]
     assert float(scored[0]["lowest"]) > 20
     (afternoon.root / ".laptop" / "ask.py").write_text(ASK)
     printed = afternoon.run('eval "$(uv run laptop up)"; uv run python .laptop/ask.py')

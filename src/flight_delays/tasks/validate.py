@@ -83,12 +83,11 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
     Raises:
         ValidationFailedError: The verdict is FAILED.
     """
-    policy = load_policy(parameters.policy, PROBLEM.model_type)
     version = read_version(lakehouse.registry, *parse_model_uri(parameters.model_uri))
     # What it was found before holds no longer, whatever ends this task.
     tag_version(lakehouse.registry, version, **{STATUS_TAG: PENDING})
     try:
-        verdict = judge(version, policy, parameters, lakehouse)
+        verdict = judge(version, parameters, lakehouse)
     except Exception as error:
         reason = " ".join(f"Validation did not end: {type(error).__name__}: {error}".split())
         fail(version, Failed(reason, ()), lakehouse)
@@ -121,14 +120,13 @@ def fail(version: ModelVersion, verdict: Failed, lakehouse: Lakehouse) -> None:
     lakehouse.set_task_value("status", verdict.status)
 
 
-def judge(
-    version: ModelVersion, policy: Policy, parameters: ValidateParameters, lakehouse: Lakehouse
-) -> Verdict:
+def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lakehouse) -> Verdict:
     """Gather the evidence, hold it against the policy, and write what came of it for people.
 
     Raises:
         AliasMovedError: An alias was moved meanwhile.
     """
+    policy = load_policy(parameters.policy, PROBLEM.model_type)
     as_of, source = version.require_as_of(), parameters.source
     aliases = read_aliases(lakehouse.registry, version.model)
     holdout = load_holdout(as_of, policy, source, lakehouse)

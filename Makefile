@@ -52,7 +52,7 @@ PYTEST = $(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ti
 WORKERS ?= 2
 
 test: setup ## The quick tests.
-	@$(PYTEST) -m "not slow and not nightly" $(wildcard $(QUICK))
+	@$(PYTEST) -m "not nightly" $(wildcard $(QUICK))
 
 test-slow: setup ## The others that each change must pass, on laptop workspaces.
 	@$(PYTEST) -m "not nightly" $(wildcard $(SLOW))

@@ -1,10 +1,9 @@
 # What this repository has beside a project's commands. Read by the Makefile before its own rules.
 
 # Of the slow the longest go first, so that no worker is left alone with them.
-QUICK += tests/framework/unit tests/framework/problem/unit laptop/tests/unit laptop/tests/local \
-    scaffold/tests/unit
+QUICK += tests/framework/unit tests/framework/problem/unit laptop/tests/unit scaffold/tests/unit
 SLOW := tests/framework/cli scaffold/tests/render $(SLOW) tests/framework/local \
-    tests/framework/problem/local laptop/tests/cli update/tests conformance/tests/cli
+    tests/framework/problem/local laptop/tests/local laptop/tests/cli update/tests conformance/tests/cli
 TYPED += laptop/src laptop/tests benchmarks conformance/tests scaffold update
 
 # Where mypy finds the laptop, which projects have installed.
@@ -15,7 +14,7 @@ CLI_VERSION = $(shell sed -n 's|.*databricks/cli v||p' conformance/go.mod)
 CLI_STAMP = -X github.com/databricks/cli/internal/build.buildVersion=$(CLI_VERSION)
 BUILD_GO = cd conformance && go build -buildvcs=false -o ../$@
 
-.PHONY: marked-slow bench nightly databricks-cli actionlint template fresh-template snapshots render-size parity
+.PHONY: bench nightly databricks-cli actionlint template fresh-template snapshots render-size parity
 
 bench: setup databricks-cli ## Figures, both sides in one run on this machine.
 	@$(RUN) python benchmarks/forked_tasks.py
@@ -40,11 +39,6 @@ render-size: setup ## Files and lines of a new project, by folder.
 
 parity: setup ## Write anew the table of what the laptop has, in its README.
 	@$(RUN) python laptop/tests/parity.py
-
-# A quick folder that has slow tests.
-test-slow: marked-slow
-marked-slow: setup
-	@$(PYTEST) -m "slow and not nightly" laptop/tests/local
 
 # Not among the project's own dependencies, which every render has.
 test test-slow nightly: $(TOOLS)/bin/cookiecutter

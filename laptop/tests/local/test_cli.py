@@ -65,7 +65,6 @@ def test_a_failed_run_shows_the_end_of_the_log_and_where_it_lies(toy: Toy) -> No
     assert re.search(r"Run \d+ did not succeed\. Failed: first\.", shown.err)
 
 
-@pytest.mark.slow
 def test_attempts_are_shown_with_their_numbers(toy: Toy) -> None:
     declare(
         toy, "flaky", execute("bad", "import time; time.sleep(0.4); raise RuntimeError", **AGAIN)
@@ -82,7 +81,6 @@ def test_attempts_are_shown_with_their_numbers(toy: Toy) -> None:
     assert shown.out.count("The whole log: ") == 1
 
 
-@pytest.mark.slow
 def test_conditions_loops_and_other_jobs_are_shown_with_what_they_came_to(toy: Toy) -> None:
     declare(toy, "below", execute("inner", "print('said below')"))
     months = [f"month {number}" for number in range(3)]
@@ -125,7 +123,6 @@ def test_conditions_loops_and_other_jobs_are_shown_with_what_they_came_to(toy: T
     assert "│ AssertionError: no such month" in shown.out
 
 
-@pytest.mark.slow
 def test_of_many_items_the_table_shows_those_that_failed_and_the_logs_of_few(toy: Toy) -> None:
     code = "import sys; assert int(sys.argv[2]) % 5, 'divides by five'"
     load = execute("load", code)
@@ -145,7 +142,6 @@ def test_of_many_items_the_table_shows_those_that_failed_and_the_logs_of_few(toy
     assert "So did load[15], load[20], load[25]." in table
 
 
-@pytest.mark.slow
 def test_a_failure_that_was_handled_is_a_success_that_names_it(toy: Toy) -> None:
     handler = execute("handle", "", "bad", run_if="AT_LEAST_ONE_FAILED")
     declare(toy, "handled", execute("bad", "raise RuntimeError"), handler)
@@ -154,7 +150,6 @@ def test_a_failure_that_was_handled_is_a_success_that_names_it(toy: Toy) -> None
     assert "Succeeded, though these failed: bad." in shown.out
 
 
-@pytest.mark.slow
 def test_jobs_that_refer_to_one_another_are_refused(toy: Toy) -> None:
     for one, other in (("chicken", "egg"), ("egg", "chicken")):
         task = {"task_key": "run", "run_job_task": {"job_id": f"${{resources.jobs.{other}.id}}"}}
@@ -166,14 +161,12 @@ def test_jobs_that_refer_to_one_another_are_refused(toy: Toy) -> None:
     assert "Jobs of the bundle refer to one another: " in shown.err
 
 
-@pytest.mark.slow
 def test_only_runs_the_named_tasks(toy: Toy) -> None:
     shown = toy.call("run", "failing", "--only", "second")
     assert shown.status == 0, shown.err
     assert "first" not in shown.out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -198,7 +191,6 @@ def test_an_unknown_name_lists_what_there_is_and_starts_nothing(
     assert there.ask("GET", "/api/2.2/jobs/runs/list") == before
 
 
-@pytest.mark.slow
 def test_a_build_that_fails_is_shown_and_starts_nothing(toy: Toy, there: Connection) -> None:
     before = there.ask("GET", "/api/2.2/jobs/runs/list")
     project = toy.root / "pyproject.toml"
@@ -212,7 +204,6 @@ def test_a_build_that_fails_is_shown_and_starts_nothing(toy: Toy, there: Connect
     assert there.ask("GET", "/api/2.2/jobs/runs/list") == before
 
 
-@pytest.mark.slow
 def test_a_run_has_the_code_of_now_though_the_fork_server_stays(toy: Toy) -> None:
     declare(toy, "asking", execute("who", f"{WHO}; print('limit', getattr(tasks, 'LIMIT', None))"))
     source = toy.root / "src/toy/tasks.py"
@@ -235,7 +226,6 @@ def test_a_run_has_the_code_of_now_though_the_fork_server_stays(toy: Toy) -> Non
     assert f"{toy.state_dir.wheels}/toy-" in second.out
 
 
-@pytest.mark.slow
 def test_two_runs_started_at_once_both_build_and_run_one_after_the_other(toy: Toy) -> None:
     declare(toy, "queued", execute("one", "import time; time.sleep(0.5)"), queue={"enabled": True})
     started = [toy.start("run", "queued") for _ in range(2)]
@@ -247,7 +237,6 @@ def test_two_runs_started_at_once_both_build_and_run_one_after_the_other(toy: To
     assert earlier["end_time"] <= later["start_time"]
 
 
-@pytest.mark.slow
 def test_ctrl_c_cancels_the_run_and_ends_its_tasks(
     toy: Toy, there: Connection, tmp_path: Path
 ) -> None:
@@ -265,7 +254,6 @@ def test_ctrl_c_cancels_the_run_and_ends_its_tasks(
     assert not alive(int(told.read_text()))
 
 
-@pytest.mark.slow
 def test_the_bundle_is_found_from_below_and_by_dash_c(toy: Toy, tmp_path: Path) -> None:
     below = toy.call("run", "three", "--only", "a", directory=toy.root / "src" / "toy")
     assert below.status == 0, below.err
@@ -285,7 +273,6 @@ def test_up_prints_the_two_exports_alone_and_the_same_ones_again(
         assert (shown.status, shown.out, shown.err) == (0, expected, "")
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("there")
 def test_exec_gives_a_command_what_a_task_has_and_ends_as_it_ends(toy: Toy) -> None:
     asked = (
@@ -306,7 +293,6 @@ def test_exec_refuses_a_command_that_is_not_there(toy: Toy) -> None:
     assert "There is no command 'no-such-command' on the PATH." in shown.err
 
 
-@pytest.mark.slow
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(toy: Toy) -> None:
     process = toy.start("status", http_proxy="http://127.0.0.1:9", no_proxy="", NO_PROXY="")
     _, err = process.communicate(timeout=120)
@@ -373,7 +359,6 @@ def test_where_nothing_stands_the_next_step_is_said(lonely: Toy) -> None:
     assert not lonely.state_dir.path.exists()
 
 
-@pytest.mark.slow
 def test_two_ups_at_once_give_one_workspace_and_reset_takes_it_away(lonely: Toy) -> None:
     started = [lonely.start("up") for _ in range(2)]
     shown = {process.communicate(timeout=120) for process in started}
@@ -403,7 +388,6 @@ dbutils.jobs.taskValues.set("run_id", run.info.run_id)
 """
 
 
-@pytest.mark.slow
 def test_ui_is_mlflows_over_the_same_store(toy: Toy, jobs: Jobs, free_port: int) -> None:
     run = jobs.run(execute("log", LOG))
     assert results(run) == {"log": "SUCCESS"}

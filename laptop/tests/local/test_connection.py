@@ -105,7 +105,6 @@ def test_a_connection_file_that_cannot_be_read_is_no_workspace(tmp_path: Path, t
     assert connection.find(state_dir) is None
 
 
-@pytest.mark.slow
 def test_a_workspace_that_cannot_start_says_what_it_printed(tmp_path: Path) -> None:
     state_dir = StateDir(tmp_path / "state_dir")
     state_dir.create()
@@ -116,7 +115,6 @@ def test_a_workspace_that_cannot_start_says_what_it_printed(tmp_path: Path) -> N
     assert ours(tmp_path) == []
 
 
-@pytest.mark.slow
 def test_what_stands_is_there_after_a_quick_stop_that_leaves_nothing_running(
     lonely: Toy, wheel: str
 ) -> None:
@@ -153,7 +151,6 @@ def test_a_run_under_way_is_not_ended_for_a_new_catalog(jobs: Jobs, shared: Stat
     assert results(jobs.finish(run_id)) == {"slow": "CANCELED"}
 
 
-@pytest.mark.slow
 def test_it_leaves_when_left_alone_but_not_while_a_job_runs(lonely: Toy, wheel: str) -> None:
     lonely.state_dir.create()
     process = subprocess.Popen(
@@ -176,7 +173,6 @@ def test_it_leaves_when_left_alone_but_not_while_a_job_runs(lonely: Toy, wheel: 
     assert ours(lonely.root) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("forking", ["forked", "spawned"])
 def test_a_killed_workspace_takes_its_tasks_along_and_shows_the_run_as_interrupted(
     lonely: Toy, wheel: str, forking: str, monkeypatch: pytest.MonkeyPatch

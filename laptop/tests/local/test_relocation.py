@@ -1,7 +1,6 @@
 import shutil
 from dataclasses import replace
 
-import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntityInput
 from laptop import connection
@@ -68,7 +67,6 @@ def serve(there: Connection) -> WorkspaceClient:
     return client
 
 
-@pytest.mark.slow
 def test_copied_state_folder_works_without_its_original(lonely: Toy, wheel: str) -> None:
     there = lonely.open()
     train = Jobs(there, wheel).run(execute("train", TRAIN))

@@ -32,7 +32,6 @@ def test_telemetry_is_off_in_a_task(there: Connection, jobs: Jobs) -> None:
     assert results(jobs.run(execute("a", IS_OFF))) == {"a": "SUCCESS"}
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("there")
 def test_telemetry_is_off_in_exec(toy: Toy) -> None:
     done = toy.start("exec", "--", sys.executable, "-c", IS_OFF, **ON)
@@ -40,7 +39,6 @@ def test_telemetry_is_off_in_exec(toy: Toy) -> None:
     assert done.returncode == 0, err
 
 
-@pytest.mark.slow
 def test_telemetry_is_off_in_the_ui(toy: Toy, jobs: Jobs, free_port: int) -> None:
     jobs.run(execute("a", "pass"))
     process = toy.start("ui", "--port", str(free_port), **ON)

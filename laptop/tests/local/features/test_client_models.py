@@ -19,8 +19,6 @@ from sklearn.linear_model import LinearRegression
 
 from .conftest import WEATHER, at, create_weather, finish_sync, rows, weather_rows
 
-pytestmark = pytest.mark.slow
-
 SPINE = pa.table(
     {
         "id": [1, 2, 3, 4],

@@ -20,8 +20,6 @@ from pyspark.sql.connect.session import SparkSession
 from ...conftest import until
 from .conftest import Workspace, finish_sync, status, sync_state
 
-pytestmark = pytest.mark.slow
-
 FOREVER = 3600
 
 

@@ -23,8 +23,6 @@ from databricks.sdk.service.jobs import (
 
 from ...conftest import Toy, alive, execute, until
 
-pytestmark = pytest.mark.slow
-
 SLEEP = "import time; time.sleep(600)"
 ENDED = (RunLifeCycleState.TERMINATED, RunLifeCycleState.SKIPPED, RunLifeCycleState.INTERNAL_ERROR)
 Document = dict[str, Any]

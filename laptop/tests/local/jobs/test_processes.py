@@ -13,7 +13,6 @@ from laptop.jobs.wheels import unpack
 from ...conftest import alive, until
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="Tasks fork on Linux alone."),
 ]
 

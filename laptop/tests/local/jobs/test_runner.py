@@ -66,7 +66,6 @@ def test_a_value_of_a_failed_task_is_not_left(jobs: Jobs) -> None:
     assert task(jobs.run(execute("bad", code)), "bad")["values"] == {}
 
 
-@pytest.mark.slow
 def test_a_failed_attempt_is_tried_again_after_a_wait(jobs: Jobs, tmp_path: Path) -> None:
     counted = tmp_path / "attempts"
     code = (
@@ -89,7 +88,6 @@ def test_a_failed_attempt_is_tried_again_after_a_wait(jobs: Jobs, tmp_path: Path
     assert errors == [True, True, False]
 
 
-@pytest.mark.slow
 def test_retries_without_limit_go_on_until_canceled(jobs: Jobs, tmp_path: Path) -> None:
     counted = tmp_path / "attempts"
     bad = execute("bad", f"{note(counted)}; raise RuntimeError", max_retries=-1)
@@ -107,7 +105,6 @@ def test_an_attempt_knows_its_number(jobs: Jobs) -> None:
     assert results(run) == {"asks": "SUCCESS"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("limited", ["task", "job"])
 def test_a_time_out_ends_the_task_and_its_children(
     jobs: Jobs, tmp_path: Path, limited: str
@@ -129,7 +126,6 @@ def test_a_time_out_ends_the_task_and_its_children(
     until(lambda: not any(map(alive, pids)))
 
 
-@pytest.mark.slow
 def test_a_time_out_is_tried_again_where_that_is_asked_for(jobs: Jobs) -> None:
     for again, tried in ((False, 1), (True, 2)):
         limits = {"timeout_seconds": 1, "max_retries": 1, "retry_on_timeout": again}
@@ -138,7 +134,6 @@ def test_a_time_out_is_tried_again_where_that_is_asked_for(jobs: Jobs) -> None:
         assert len(attempts(run, "slow")) == tried
 
 
-@pytest.mark.slow
 def test_a_job_time_out_ends_the_wait_for_the_next_attempt(jobs: Jobs) -> None:
     bad = execute("bad", "raise RuntimeError", max_retries=3, min_retry_interval_millis=60_000)
     run = jobs.run(bad, timeout_seconds=3)
@@ -194,7 +189,6 @@ def test_independent_tasks_run_at_the_same_time(jobs: Jobs, tmp_path: Path) -> N
     assert results(run) == {"a": "SUCCESS", "b": "SUCCESS"}
 
 
-@pytest.mark.slow
 def test_runs_of_one_job_queue_in_the_order_they_came(jobs: Jobs, tmp_path: Path) -> None:
     order = tmp_path / "order"
     code = (
@@ -221,7 +215,6 @@ def test_a_queued_run_can_be_canceled(jobs: Jobs, tmp_path: Path) -> None:
         assert results(jobs.finish(run)) == {"slow": "CANCELED"}
 
 
-@pytest.mark.slow
 def test_without_a_queue_one_run_too_many_is_skipped(jobs: Jobs) -> None:
     job_id = jobs.create(execute("slow", SLEEP))
     started: list[int] = []
@@ -258,7 +251,6 @@ def test_a_run_may_ask_for_the_queue_that_its_job_lacks(jobs: Jobs) -> None:
     assert jobs.finish(second)["state"]["result_state"] == "CANCELED"
 
 
-@pytest.mark.slow
 def test_as_many_run_at_once_as_the_job_says_and_none_of_them_was_queued(
     jobs: Jobs, tmp_path: Path
 ) -> None:
@@ -273,7 +265,6 @@ def test_as_many_run_at_once_as_the_job_says_and_none_of_them_was_queued(
     assert ends == ["CANCELED", "CANCELED", "MAXIMUM_CONCURRENT_RUNS_REACHED"]
 
 
-@pytest.mark.slow
 def test_the_wait_for_the_next_attempt_counts_from_the_start_of_the_last(jobs: Jobs) -> None:
     slow = "import time; time.sleep(2.8); raise RuntimeError"
     run = jobs.run(execute("slow", slow, max_retries=1, min_retry_interval_millis=3000))
@@ -282,7 +273,6 @@ def test_the_wait_for_the_next_attempt_counts_from_the_start_of_the_last(jobs: J
     assert second["start_time"] - first["end_time"] < 3000
 
 
-@pytest.mark.slow
 def test_serverless_tries_again_by_itself(jobs: Jobs) -> None:
     bad = {**execute("bad", "raise RuntimeError"), "disable_auto_optimization": False}
     run = jobs.run(bad, execute("after", "", "bad"))
@@ -290,7 +280,6 @@ def test_serverless_tries_again_by_itself(jobs: Jobs) -> None:
     assert results(run) == {"bad": "FAILED", "after": "UPSTREAM_FAILED"}
 
 
-@pytest.mark.slow
 def test_a_task_that_is_canceled_alone_stops_what_follows_and_what_handles_failures_runs(
     jobs: Jobs,
 ) -> None:

@@ -14,8 +14,6 @@ from mlflow.types.schema import Array
 
 from .conftest import Workspace, config, entity, post, quietly
 
-pytestmark = pytest.mark.slow
-
 NUMBER = Schema([ColSpec("double")])
 ROW = {"a": 1.0, "b": 2}
 

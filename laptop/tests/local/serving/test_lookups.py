@@ -24,8 +24,6 @@ from sklearn.base import BaseEstimator
 from ...tables import feature_table
 from .conftest import Workspace, config, entity, quietly, settle
 
-pytestmark = pytest.mark.slow
-
 SOURCE = "dev.shop.known"
 NOON = datetime(2013, 11, 1, 12, tzinfo=UTC)
 BIG = 2**53 + 1

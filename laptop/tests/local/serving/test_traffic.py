@@ -22,8 +22,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from ...conftest import until
 from .conftest import MODEL, ROW, Workspace, ask, config, create, entity, post
 
-pytestmark = pytest.mark.slow
-
 SHARES = {"most": 70, "some": 25, "few": 5, "none": 0}
 
 

@@ -37,8 +37,6 @@ from .conftest import (
     settle,
 )
 
-pytestmark = pytest.mark.slow
-
 READY, NOT_READY = EndpointStateReady.READY, EndpointStateReady.NOT_READY
 UPDATING = EndpointStateConfigUpdate.IN_PROGRESS
 SETTLED = EndpointStateConfigUpdate.NOT_UPDATING

@@ -134,10 +134,13 @@ def write(
             "",
             *write_years(years),
             "",
-            f"An honest gain and excess must not exceed `max_gain`, {POLICY.max_gain}, where the "
-            "Champion is replaced by a rule; the last column is the literal difference to the "
-            "Champion's own loss at its validation, which the seasons move. With a leak (an input "
-            "that knows the label), against the honest Champion of the week before:",
+            "The last column is the literal difference to the Champion's own loss at its "
+            "validation, which the seasons move. Honest models against a Champion of some weeks "
+            f"before, and how many have an excess above `max_gain`, {POLICY.max_gain}:",
+            "",
+            *write_excesses(replay),
+            "",
+            "With a leak (an input that knows the label), against the Champion of the week before:",
             "",
             *write_leaks(leaks),
             "",
@@ -164,7 +167,7 @@ def write(
 def write_years(years: Sequence[Year]) -> list[str]:
     """Return a table of what each rule has made of the year."""
     lines = [
-        "| rule | days held out | loss | promotions | longest reign, weeks | most gain "
+        "| rule | days held out | loss | promotions | longest reign, weeks | highest lower bound "
         "| most excess | own loss less the loss now |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -175,20 +178,35 @@ def write_years(years: Sequence[Year]) -> list[str]:
             f"{first.longest} / {second.longest}",
             *(
                 f"{max(getattr(first, name), getattr(second, name)):.4f}"
-                for name in ("gain", "excess", "apart")
+                for name in ("low", "excess", "apart")
             ),
         ]
         lines.append(f"| {first.rule} | {first.days} | {' | '.join(cells)} |")
     return lines
 
 
+def write_excesses(replay: Replay) -> list[str]:
+    """Return a table of what honest models gain, at least."""
+    lines = [
+        "| days held out | weeks apart | looks | highest lower bound | most excess | too good |",
+        "|---|---|---|---|---|---|",
+    ]
+    for days in HOLDOUTS:
+        for weeks in (1, 4, 8, 13):
+            lows, excesses = replay.find_excesses(days, weeks)
+            above = sum(excess > POLICY.max_gain for excess in excesses)
+            most = f"{max(lows):.4f} | {max(excesses):.4f}"
+            lines.append(f"| {days} | {weeks} | {len(lows)} | {most} | {above} |")
+    return lines
+
+
 def write_leaks(leaks: Sequence[Leaked]) -> list[str]:
     """Return a table of the challengers that leak."""
     return [
-        "| days held out | Monday | area under the curve | gain | excess |",
+        "| days held out | Monday | area under the curve | lower bound | excess |",
         "|---|---|---|---|---|",
         *(
-            f"| {each.days} | {each.monday:%Y-%m-%d} | {each.auc:.3f} | {each.gain:.3f} "
+            f"| {each.days} | {each.monday:%Y-%m-%d} | {each.auc:.3f} | {each.low:.3f} "
             f"| {each.excess:.3f} |"
             for each in leaks
         ),

@@ -61,7 +61,7 @@ class Year:
         weeks: Sum of losses and number of rows of each.
         promotions: How many of the challengers were promoted.
         longest: The most weeks that a Champion stood.
-        gain: The largest gain of a challenger.
+        low: The largest lower bound of a challenger's gain.
         excess: The largest excess, as the gate computes it.
         apart: The largest difference to the Champion's own loss at its validation.
     """
@@ -72,7 +72,7 @@ class Year:
     weeks: pd.DataFrame
     promotions: int
     longest: int
-    gain: float
+    low: float
     excess: float
     apart: float
 
@@ -85,14 +85,14 @@ class Leaked:
         days: Days of the holdout.
         monday: Its Monday.
         auc: Its area under the curve on the holdout.
-        gain: Its gain.
+        low: The lower bound of its gain.
         excess: Its excess.
     """
 
     days: int
     monday: pd.Timestamp
     auc: float
-    gain: float
+    low: float
     excess: float
 
 
@@ -149,13 +149,13 @@ class Replay:
     def run_year(self, name: str, days: int, seed: int) -> Year:
         """Follow a rule through the year."""
         standing, promoted = MONDAYS[0], [MONDAYS[0]]
-        weeks, gains, excesses, apart = [], [0.0], [0.0], [0.0]
+        weeks, lows, excesses, apart = [], [0.0], [0.0], [0.0]
         for monday in MONDAYS[1:]:
             ours, theirs = (cut(monday, days), str(seed)), (cut(standing, days), str(seed))
             at, then = self.holdout(monday, days), self.holdout(standing, days)
             found = self.compare(ours, theirs, at)
             before, now = self.measure(theirs, then), self.measure(ours, at)
-            gains.append(found.gain)
+            lows.append(found.low)
             excesses.append(find_excess(found, make_version(before), now))
             apart.append(before.model - now.model)
             if found.low > RULES[name]:
@@ -173,10 +173,24 @@ class Replay:
             weeks=table,
             promotions=len(promoted) - 1,
             longest=max((b - a) // WEEK for a, b in pairwise(ends)),
-            gain=max(gains),
+            low=max(lows),
             excess=max(excesses),
             apart=max(apart),
         )
+
+    def find_excesses(self, days: int, weeks: int) -> tuple[list[float], list[float]]:
+        """Return lower bound and excess of each Monday's model over that of some weeks before."""
+        lows, excesses = [], []
+        for monday in MONDAYS[weeks:]:
+            earlier = monday - weeks * WEEK
+            at, then = self.holdout(monday, days), self.holdout(earlier, days)
+            for seed in map(str, SEEDS):
+                ours, theirs = (cut(monday, days), seed), (cut(earlier, days), seed)
+                found = self.compare(ours, theirs, at)
+                before = make_version(self.measure(theirs, then))
+                lows.append(found.low)
+                excesses.append(find_excess(found, before, self.measure(ours, at)))
+        return lows, excesses
 
     def meet_leaks(self, days: int) -> Iterator[Leaked]:
         """Let each model that leaks meet the honest one of the week before."""
@@ -193,7 +207,7 @@ class Replay:
                 days=days,
                 monday=monday,
                 auc=float(roc_auc_score(self.labels[at], self.predictions[ours][at])),
-                gain=found.gain,
+                low=found.low,
                 excess=find_excess(found, before, self.measure(ours, at)),
             )
 

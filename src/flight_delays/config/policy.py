@@ -151,7 +151,7 @@ class ComparisonPolicy(Section):
         first_min_gain: The same for the first Champion, over the heuristic baseline.
         margin: How much worse a model may be that has only learned from later rows: the lower
             bound must lie above minus this.
-        max_gain: A gain above this is too good: a person looks for a leak first.
+        max_gain: A lower bound above this is too good: a person looks for a leak first.
     """
 
     loss: Text

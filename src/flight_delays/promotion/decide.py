@@ -181,8 +181,8 @@ def decide(
     if not excess <= policy.max_gain:
         found, limit = (format_figure(f, comparison.unit) for f in (excess, policy.max_gain))
         return NeedsApproval(
-            f"{version} is better than {incumbent} by {found}, more than the {limit} that are "
-            "promoted without approval. Look in training.html for an input that is known too "
+            f"{version} is better than {incumbent} by {found} at least, more than the {limit} "
+            "that are promoted without approval. Look in training.html for an input that is known too "
             "late. If the gain is real, raise comparison.max_gain in the policy, have it reviewed "
             f"and run the job again: {figures}"
         )

@@ -90,12 +90,13 @@ def require_gain(
 
 
 def find_excess(comparison: Comparison, champion: ModelVersion, now: MeanLosses | None) -> float:
-    """Return by how much a challenger is better than the Champion was when it was validated.
+    """Return by how much, at least, a challenger is better than a sound one would be.
 
-    Months differ in how hard they are, so both are taken against the heuristic baseline of their
-    own rows. It is never more than the gain on the same rows, and the gain itself where the
-    losses of that time are not known: a Champion that has grown worse does not make a good
-    challenger suspect.
+    It is the lower bound of the gain: what may be chance is not too good. It is no more than the
+    difference to the Champion at its own validation, so that a Champion that has grown worse does
+    not make a good challenger suspect. Months differ in how hard they are, so for that difference
+    each is taken against the heuristic baseline of its own rows. Where the losses of that time are
+    not known, the lower bound alone counts.
 
     Args:
         comparison: Challenger against Champion.
@@ -104,5 +105,5 @@ def find_excess(comparison: Comparison, champion: ModelVersion, now: MeanLosses 
     """
     then = read_losses(champion, comparison.loss)
     if then is None or now is None or not is_figure(now.lead) or now.loss != then.loss:
-        return comparison.gain
-    return min(comparison.gain, now.lead - then.lead)
+        return comparison.low
+    return min(comparison.low, now.lead - then.lead)

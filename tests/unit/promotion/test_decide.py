@@ -318,10 +318,15 @@ TOO_GOOD = replace(BETTER, gain=0.05, low=0.04, high=0.06)
 def test_a_gain_that_is_too_good_needs_approval_by_either_rule(champion: ModelVersion) -> None:
     decision = run(champion=champion, comparison=TOO_GOOD)
     assert isinstance(decision, NeedsApproval)
-    assert "better than Champion version 3 by 0.05 nats, more than the 0.02 nats" in decision.reason
+    assert (
+        "better than Champion version 3 by 0.04 nats at least, more than the 0.02"
+        in decision.reason
+    )
     assert "raise comparison.max_gain in the policy" in decision.reason
-    allowed = run(champion=champion, comparison=TOO_GOOD, policy=change_policy(max_gain=0.05))
+    allowed = run(champion=champion, comparison=TOO_GOOD, policy=change_policy(max_gain=0.04))
     assert isinstance(allowed, Promote)
+    chance = replace(TOO_GOOD, low=0.02)
+    assert isinstance(run(champion=champion, comparison=chance), Promote), "it may be chance"
 
 
 # Ahead of the heuristic by 0.04 when it was validated.

@@ -182,9 +182,9 @@ def decide(
         found, limit = (format_figure(f, comparison.unit) for f in (excess, policy.max_gain))
         return NeedsApproval(
             f"{version} is better than {incumbent} by {found} at least, more than the {limit} "
-            "that are promoted without approval. Look in training.html for an input that is known too "
-            "late. If the gain is real, raise comparison.max_gain in the policy, have it reviewed "
-            f"and run the job again: {figures}"
+            "that are promoted without approval. Look in training.html for an input that is known "
+            "too late. If the gain is real, raise comparison.max_gain in the policy, have it "
+            f"reviewed and run the job again: {figures}"
         )
     if asked.rule == "non-inferiority":
         return Promote(

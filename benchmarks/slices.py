@@ -28,13 +28,13 @@ from numpy.typing import ArrayLike
 from benchmarks.freshness import DECIDED, INPUTS, JUDGED, LABEL, collect
 from flight_delays.config.loading import load_configuration
 from flight_delays.config.policy import Policy, Slices, load_policy
+from flight_delays.evaluation.days import local_days
 from flight_delays.evaluation.observations import FloatArray
 from flight_delays.evaluation.slices import compare_by_slice
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.slices import check_first_gaps, find_worse_slices, size_of
 
 RESULTS = Path(__file__).parent / "results" / "slices.md"
-TIME_ZONE = "America/New_York"
 MONTHS = tuple(pd.Timestamp(2013, month, 1) for month in range(2, 13))
 FIRST_CHAMPION = pd.Timestamp(2013, 1, 15)
 # The columns of the policy, and more, which have ten times as many slices.
@@ -127,8 +127,7 @@ class Month:
     @property
     def days(self) -> ArrayLike:
         """The local day of each row."""
-        local = self.rows[DECIDED].dt.tz_localize("UTC").dt.tz_convert(TIME_ZONE)
-        return np.asarray(local.dt.date)
+        return local_days(self.rows[DECIDED], PROBLEM.time_zone)
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 # What people write where they have nothing to say; compared without case and punctuation.
 PLACEHOLDERS = frozenset(
     {"blank", "changeme", "description", "empty", "fixme", "foo", "na", "nil", "none", "nothing"}
-    | {"null", "placeholder", "tba", "tbc", "tbd", "todo", "undefined", "x"}
+    | {"null", "placeholder", "tba", "tbc", "tbd", "todo", "undefined", "unknown", "x"}
 )
 # A sentence of any language has more different letters than these, and more different words.
 MIN_LETTERS = 8
@@ -37,6 +37,8 @@ def find_poverty(text: str | None) -> str | None:
     if flaw is not None:
         return flaw
     words = [word for word in map(_strip, (text or "").split()) if word]
+    if words[:2] == ["lorem", "ipsum"]:
+        return "is filler text"
     if len({sign for word in words for sign in word if sign.isalpha()}) < MIN_LETTERS:
         return f"has fewer than {MIN_LETTERS} different letters"
     if len(words) > MIN_WORDS and len(set(words)) < MIN_WORDS:

@@ -56,6 +56,7 @@ def test_a_short_value_of_a_tag_says_something(value: str) -> None:
         ("n/a", "is a placeholder"),
         ("none", "is a placeholder"),
         ("Tbd.", "is a placeholder"),
+        ("unknown", "is a placeholder"),
         ("tbd todo n/a", "is a placeholder"),
         ("model model model", "repeats one word"),
     ],
@@ -70,6 +71,7 @@ def test_what_says_nothing_is_neither_a_tag_nor_a_description(text: str | None, 
     [
         ("1234567890 1234567890 0987654321 5555", "has fewer than 8 different letters"),
         ("abcabcabcabcabcabcabcabcabcabcabcabcabcabc", "has fewer than 8 different letters"),
+        ("Lorem ipsum dolor sit amet, consectetur adipiscing elit", "is filler text"),
         ("asdfghjk qwertz asdfghjk qwertz asdfghjk", "repeats 2 words"),
     ],
 )

@@ -151,6 +151,8 @@ def test_card_says_what_is_not_known() -> None:
     sections = split_sections(write_model_card(unknown))
     assert sections["Metrics by slice"].strip().endswith("has 50 rows or more.")
     assert "of code that is in no commit" in sections["How to reproduce"]
+    without = split_sections(write_model_card(replace(result, slices=None)))
+    assert sections.keys() - without.keys() == {"Metrics by slice"}
 
 
 @pytest.mark.parametrize(

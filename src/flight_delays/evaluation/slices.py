@@ -215,8 +215,14 @@ def measure_gaps(
 
 
 def name_values(values: ArrayLike) -> "pd.Series[str]":
-    """Return the values of a column as text; missing ones are a value of their own."""
+    """Return the values of a column as text; missing ones are a value of their own.
+
+    Whole numbers are written alike, whether or not the column has become one of doubles.
+    """
     raw = pd.Series(np.asarray(values, dtype=object))
+    given = np.asarray(values)
+    if given.dtype.kind == "f" and (np.mod(given[np.isfinite(given)], 1) == 0).all():
+        raw = pd.Series(given).replace([np.inf, -np.inf], np.nan).astype("Int64").astype(object)
     return raw.where(raw.notna(), MISSING).astype(str)
 
 

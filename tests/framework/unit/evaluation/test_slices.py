@@ -17,6 +17,7 @@ from flight_delays.evaluation.slices import (
     find_slices,
     locate_rows,
     measure_gaps,
+    name_values,
 )
 
 SIZE = SliceSize(rows=100, days=5)
@@ -102,6 +103,12 @@ def test_missing_values_are_a_slice(missing: object) -> None:
     carrier = np.array([missing if value == "HA" else value for value in CARRIER], dtype=object)
     found = find_slices({"carrier": carrier}, DAYS, ROWS, SIZE)
     assert [value for _, value, *_ in found] == ["AA", "DL", "UA", "missing"]
+
+
+def test_whole_numbers_are_named_alike_as_integers_and_doubles() -> None:
+    assert list(name_values(np.array([1, 20]))) == ["1", "20"]
+    assert list(name_values(np.array([1.0, 20.0, np.nan]))) == ["1", "20", "missing"]
+    assert list(name_values(np.array([1.5, 20.0]))) == ["1.5", "20.0"]
 
 
 def test_gap_beyond_the_limit_is_significant_only_with_enough_days() -> None:

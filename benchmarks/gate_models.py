@@ -2,8 +2,8 @@
 
 A model is known by its cut: it has learned from all that was decided before it. With a label that
 takes a day, the model of a Monday that holds out two weeks is cut 16 days before, one that holds
-out four weeks 30 days before: the first model of the Monday two weeks earlier. So one model a week
-serves both.
+out three weeks 23 days before: the first model of the Monday a week earlier. So one model a week
+serves every holdout of whole weeks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ DECIDED, LABEL, INPUTS = (
 )
 MONDAYS = pd.date_range("2013-03-04", "2013-12-30", freq="7D")
 MATURITY = pd.Timedelta(days=1)
-HOLDOUTS = (14, 28)
+HOLDOUTS = (14, 21, 28)
 SEEDS = (0, 1)
 LEAK = "leak"
 # Every eighth model is also fitted with a leak: an input that knows the label, so that the area

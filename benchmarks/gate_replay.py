@@ -5,18 +5,15 @@ holdout, by the product's own comparison. Whoever is Champion then scores the fo
 mean log loss is the figure of a rule.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.gate_models import (
-    CUTS,
     DECIDED,
     LABEL,
     LEAK,
@@ -36,9 +33,10 @@ from flight_delays.promotion.rules import MeanLosses, find_excess
 
 POLICY: ComparisonPolicy = load_policy("policy", PROBLEM.model_type).comparison
 WEEK = pd.Timedelta(days=7)
+# As a model: the baseline has learned nothing.
+HEURISTIC = (pd.Timestamp(0), "heuristic")
 # How long after a pair of models its days are taken for the simulations.
 REACH = pd.Timedelta(days=91)
-DRAWS = 400
 
 # What the lower bound of the gain must exceed.
 RULES: Mapping[str, float] = {
@@ -106,7 +104,6 @@ class Replay:
 
     def __init__(self, rows: pd.DataFrame, predictions: Predictions) -> None:
         self.rows = rows
-        self.predictions = predictions
         self.labels = rows[LABEL].to_numpy()
         self.decided = rows[DECIDED]
         self.days = local_days(self.decided, PROBLEM.time_zone)
@@ -115,6 +112,9 @@ class Replay:
             key: by.of(self.labels, each) for key, each in predictions.items()
         }
         self.heuristic = by.of(self.labels, PROBLEM.heuristic_baseline(rows))
+        self.predictions: Predictions = {
+            **predictions, HEURISTIC: PROBLEM.heuristic_baseline(rows),
+        }  # fmt: skip
 
     def find(self, start: pd.Timestamp, end: pd.Timestamp) -> slice:
         """Return where the rows decided within an interval are."""
@@ -140,6 +140,11 @@ class Replay:
             min_blocks=POLICY.min_blocks,
             confidence=POLICY.confidence,
         )
+
+    def meet_heuristic(self, monday: pd.Timestamp, days: int) -> Comparison:
+        """Compare the model of a Monday with the heuristic baseline, as for a first Champion."""
+        at = self.holdout(monday, days)
+        return self.compare((cut(monday, days), str(SEEDS[0])), HEURISTIC, at)
 
     def measure(self, model: tuple[pd.Timestamp, str], at: slice) -> MeanLosses:
         """Return the mean losses of a model and of the heuristic baseline on some rows."""
@@ -238,56 +243,3 @@ class Replay:
 def make_version(losses: MeanLosses) -> ModelVersion:
     """Return a version that was validated with these losses."""
     return ModelVersion(model="a.b.c", version=1, aliases=frozenset(), tags=losses.tags)
-
-
-@cache
-def quantile(days: int) -> float:
-    """Return the quantile of t that the interval takes."""
-    return float(stats.t.ppf((1 + POLICY.confidence) / 2, days - 1))
-
-
-def simulate(
-    pairs: Sequence[pd.DataFrame], days: int, truth: float, bound: float
-) -> dict[str, float]:
-    """Return how often the lower bound exceeds what is asked, where the true gain is known.
-
-    The days are real, of pairs of models; each pair's are moved so that its mean over the three
-    months is the true gain. Drawn are single days, and runs of days as a holdout has them, in
-    which days may depend on each other and the season drifts.
-    """
-    random = np.random.default_rng(0)
-    ups: dict[str, list[bool]] = {"days": [], "runs": []}
-    for pair in pairs:
-        sums, rows = pair["sum"].to_numpy(), pair["size"].to_numpy(float)
-        sums = sums + (truth - sums.sum() / rows.sum()) * rows
-        if sums.size < 2 * days:
-            continue
-        runs = np.arange(sums.size - days + 1)[:, None] + np.arange(days)
-        drawn = random.integers(sums.size, size=(DRAWS, days))
-        for name, chosen in (("days", drawn), ("runs", runs)):
-            s, r = sums[chosen], rows[chosen]
-            mean = s.sum(axis=1) / r.sum(axis=1)
-            spread = ((s - mean[:, None] * r) ** 2).sum(axis=1)
-            error = np.sqrt(days / (days - 1) * spread) / r.sum(axis=1)
-            ups[name] += list(mean - quantile(days) * error > bound)
-    return {name: float(np.mean(each)) for name, each in ups.items()}
-
-
-def pair_seeds(replay: Replay) -> list[pd.DataFrame]:
-    """Return the days of models of the same rows and another seed, in both roles."""
-    first, second = map(str, SEEDS)
-    return [
-        replay.sum_days((at, ours), (at, theirs))
-        for at in CUTS
-        for ours, theirs in ((first, second), (second, first))
-    ]
-
-
-def pair_weeks(replay: Replay, weeks: int) -> list[pd.DataFrame]:
-    """Return the days of models that are some weeks apart."""
-    return [
-        replay.sum_days((at, str(seed)), (at - weeks * WEEK, str(seed)))
-        for at in CUTS
-        if at - weeks * WEEK in CUTS
-        for seed in SEEDS
-    ]

@@ -74,11 +74,11 @@ def _save(figure: Figure, axes: Axes, name: str) -> None:
     """Write SVG with short coordinates, without what no browser needs."""
     written = StringIO()
     with rc_context(STYLE):
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
     svg = written.getvalue()
     svg = re.sub(r" <metadata>.*?</metadata>\n", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r"font: [^;']*'[^;\"]*", "font: 9px sans-serif", svg)
-    svg = re.sub(r"(\d+\.\d)\d+", r"\1", svg)
+    svg = re.sub(r"(\d+\.\d)\d{3,}", r"\1", svg)  # of coordinates; texts have fewer digits
     svg = re.sub(r"\s*\n\s*", " ", svg).strip()
     (DOCS / f"{name}.svg").write_text(svg.replace("> <", ">\n<") + "\n", encoding="utf-8")

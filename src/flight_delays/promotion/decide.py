@@ -163,10 +163,14 @@ def decide(
     figures = _write_figures(comparison, asked)
     is_enough = comparison.low > asked.bound
     if champion is None:
-        baseline = "significantly better than the heuristic baseline"
         if is_enough:
-            return Promote(f"{version} is {baseline}, no {CHAMPION} yet: {figures}")
-        return Reject(f"{version} is not {baseline}: {figures}")
+            return Promote(
+                f"{version} is significantly better than the heuristic baseline, no {CHAMPION} "
+                f"yet: {figures}"
+            )
+        return Reject(
+            f"{version} is not significantly better than the heuristic baseline: {figures}"
+        )
     incumbent = f"{CHAMPION} version {champion.version}"
     figures += _write_reservations(champion, incumbent, holdout_start)
     stays = f"{incumbent} stays, version {challenger.version}"

@@ -2,9 +2,10 @@
 
 # Of the slow the longest go first, so that no worker is left alone with them.
 QUICK += tests/framework/unit tests/framework/problem/unit laptop/tests/unit scaffold/tests/unit
-SLOW := tests/framework/cli scaffold/tests/render $(SLOW) tests/framework/local \
-    tests/framework/problem/local laptop/tests/local laptop/tests/cli update/tests conformance/tests/cli
-TYPED += laptop/src laptop/tests benchmarks conformance/tests scaffold update
+SLOW := tests/framework/cli scaffold/tests/render $(SLOW) conformance/tests/planted \
+    tests/framework/local tests/framework/problem/local laptop/tests/local laptop/tests/cli \
+    update/tests conformance/tests/cli
+TYPED += laptop/src laptop/tests benchmarks conformance/planted conformance/tests scaffold update
 
 # Where mypy finds the laptop, which projects have installed.
 lint: export MYPYPATH := laptop/src

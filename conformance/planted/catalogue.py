@@ -1,0 +1,148 @@
+"""Every planted model, where it ends and the reason that it has to be given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import figures, forms, processes, rows
+from .base import Planted
+
+# Where a model ends: status of validate, or decision of deploy.
+FAILED, PASSED = "FAILED", "PASSED"
+REJECT, KEEP, NEEDS_APPROVAL = "reject", "keep", "needs_approval"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plant:
+    """A bad model, or a good one that is like a bad one.
+
+    Attributes:
+        name: Its name.
+        model: Its class.
+        ends: Where it ends.
+        reason: What its reason says of it; blank where there is none to give.
+        tags: Tags in place of those of the Champion; None takes one away.
+        description: Its description; None for a sound one.
+        pins: Requirements in place of the versions installed here.
+        experiment: Experiment of its run; blank for that of the job.
+        code: Whether it brings a folder of code.
+        deployed_by: Policy that deploy goes by; blank for that of validate.
+        moves_alias: Whether it is expected to move the alias Champion.
+    """
+
+    name: str
+    model: type[Planted] = Planted
+    ends: str = FAILED
+    reason: str = ""
+    tags: Mapping[str, str | None] = field(default_factory=dict)
+    description: str | None = None
+    pins: tuple[str, ...] = ()
+    experiment: str = ""
+    code: bool = False
+    deployed_by: str = ""
+    moves_alias: bool = False
+
+
+def plant(name: str, model: type[Planted], reason: str, **more: Any) -> Plant:
+    """Return a planted model."""
+    return Plant(name=name, model=model, reason=reason, **more)
+
+
+FORMS = (
+    plant("strings", forms.Strings, "it answers ndarray of <U"),
+    plant("two columns", forms.TwoColumns, "shape (30, 2)"),
+    plant("frame", forms.Frame, "DataFrame of float64, shape (30, 1)"),
+    plant("complex", forms.Complex, "ndarray of complex128"),
+    plant("decimals", forms.Decimals, "list of object"),
+    plant("floats as objects", forms.Objects, "ndarray of object"),
+    plant("whole numbers", forms.Whole, "ndarray of int64"),
+    plant("one too many", forms.OneTooMany, "shape (31,)"),
+    plant("generator", forms.Generator, "it answers generator"),
+    plant("masked", forms.Masked, "MaskedArray"),
+    plant("NaN for one slice", forms.Unsure, "carrier=MQ"),
+    plant("NaN for all", forms.Blank, "NaN or infinite"),
+    plant("infinite", forms.Infinite, "NaN or infinite"),
+    plant("log odds", forms.LogOdds, "outside 0 to 1"),
+    plant("classes", forms.Classes, "these look like classes"),
+    plant("missing look-ups", forms.Forgetful, "rows whose look-ups are all null need a possible"),
+    plant("unseen category", forms.Strict, "categories it has never seen: it fails with Value"),
+    plant("single precision", forms.Single, "", ends=PASSED),
+    plant("list", forms.Listed, "", ends=PASSED),
+    plant("series", forms.Indexed, "", ends=PASSED),
+)
+ALONE = "may depend on its own row alone"
+BATCH = "may not depend on the rows beside it"
+EACH_TIME = "need the same answer each time"
+ROWS = (
+    plant("batch mean", rows.BatchMean, ALONE),
+    plant("previous row", rows.PreviousRow, ALONE),
+    plant("ranks", rows.Ranks, ALONE),
+    plant("bad for many", rows.BadForMany, BATCH),
+    plant("worse for one", rows.WorseForOne, ALONE),
+    plant("by position", rows.ByPosition, BATCH),
+    plant("counts calls", rows.CountsCalls, EACH_TIME),
+    plant("remembers", rows.CachesFirst, EACH_TIME),
+    plant("by the clock", rows.ByClock, EACH_TIME),
+    plant("random", rows.Random, EACH_TIME),
+    plant("mutating", rows.Mutating, "changes the rows it is given"),
+    plant("sorting in place", rows.Shuffling, "changes the rows it is given"),
+)
+PROCESSES = (
+    plant("slow", processes.Slow, "seconds_per_row"),
+    plant("unlisted requirement", processes.Unlisted, "optuna is no requirement of the model"),
+    plant("unlisted while loaded", processes.Loading, "pyspark is no requirement of the model"),
+    plant("the project", processes.OfTheProject, "flight_delays is no requirement of the model"),
+    plant("ends its process", processes.Ending, "ended before it had answered everything"),
+    plant("exits", processes.Leaving, "it fails with SystemExit"),
+    plant("too much memory", processes.Greedy, "MemoryError"),
+    plant("megabytes of output", processes.Talkative, "", ends=PASSED),
+    plant("writes into its home", processes.Writing, "", ends=PASSED),
+    plant("leaves a child", processes.Forking, "", ends=PASSED),
+    plant("leaves a thread", processes.Threaded, "", ends=PASSED),
+    plant("promotes itself", processes.Promoting, "predicts the same", ends=KEEP),
+    plant("promotes itself by its parent's token", processes.ReadingParent,
+          "its aliases changed from", moves_alias=True),
+)  # fmt: skip
+FIGURES = (
+    plant("near constant", figures.NearConstant, "skill: "),
+    plant("shuffled labels", figures.Shuffled, "min_auc: "),
+    plant("one airport doubled", figures.OneAirportDoubled, "[origin=LGA]", ends=REJECT),
+    plant("small carriers inverted", figures.SmallCarriersInverted, "[carrier=", ends=REJECT),
+    plant("one carrier tripled", figures.OneCarrierTripled, "[carrier=US]", ends=REJECT),
+    plant("noisy", figures.Noisy, "not significantly better", ends=KEEP),
+    plant("identical", Planted, "predicts the same", ends=KEEP),
+    plant("leak of .89", figures.Leaking, "input that is known too late", ends=NEEDS_APPROVAL),
+    plant("learned the holdout", figures.LearnedHoldout, "inside the holdout",
+          tags={"learned_until": "{holdout_end}"}),
+    plant("learned the holdout and lies", figures.LearnedHoldout, "input that is known too late",
+          ends=NEEDS_APPROVAL),
+    plant("knows the holdout and lies", figures.MemorisedHoldout, "max_auc: "),
+)  # fmt: skip
+METADATA = (
+    plant("validated by another policy", Planted, "validated by something else", ends=REJECT,
+          deployed_by="policy"),
+    plant("of another experiment", Planted, "train it by this job", experiment="/elsewhere"),
+    plant("stale features", Planted, "features are older than the holdout",
+          tags={"as_of": "{a_day_later}"}),
+    plant("no rows", Planted, "no row with a known label",
+          tags={"as_of": "2012-06-01T00:00+00:00"}),
+    plant("as_of too early", Planted, "inside the holdout", tags={"as_of": "{earlier}"}),
+    plant("as_of too early and lies", Planted, "train as of a later instant", ends=REJECT,
+          tags={"as_of": "{earlier}", "learned_until": "2013-01-20T00:00+00:00"}),
+    plant("as_of without zone", Planted, "an instant with a zone", tags={"as_of": "2013-03-01"}),
+    plant("as_of unreadable", Planted, "an instant with a zone", tags={"as_of": "yesterday"}),
+    plant("no as_of", Planted, "no tag 'as_of'", tags={"as_of": None}),
+    plant("no learned_until", Planted, "is not recorded; train again",
+          tags={"learned_until": None}),
+    plant("description of x", Planted, "description: ", description="x" * 60),
+    plant("description of one word", Planted, "description: ", description="model " * 12),
+    plant("tag of ?", Planted, "tag[git_commit]: ", tags={"git_commit": "?"}),
+    plant("a version that is not there", Planted, "environment not tried",
+          pins=("numpy==0.0.1",)),
+    plant("a requirement by URL", Planted, "environment not tried",
+          pins=("numpy @ https://127.0.0.1:9/numpy-2.0.0-py3-none-any.whl",)),
+    plant("a requirement by path", Planted, "environment not tried",
+          pins=("./numpy-2.0.0-py3-none-any.whl",)),
+    plant("brings code", Planted, "", ends=PASSED, code=True),
+)  # fmt: skip
+PLANTS = (*FORMS, *ROWS, *PROCESSES, *FIGURES, *METADATA)

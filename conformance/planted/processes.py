@@ -1,0 +1,151 @@
+"""Models that do something to their process, its surroundings or the workspace."""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from .base import Bench, Planted
+
+
+class Slow(Planted):
+    """Sleeps for each row."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        time.sleep(0.05 * min(len(rows), 30))
+        return self.ask(rows)
+
+
+class Unlisted(Planted):
+    """Imports what is installed here, and nothing that it requires."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        import optuna  # noqa: F401
+
+        return self.ask(rows)
+
+
+class Loading(Planted):
+    """Imports the same while it is loaded."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        import pyspark  # noqa: F401
+
+        self.__dict__.update(state)
+
+
+class OfTheProject(Planted):
+    """Imports the project, which is not installed where it is served."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        import flight_delays  # noqa: F401
+
+        return self.ask(rows)
+
+
+class Ending(Planted):
+    """Ends its process without a word when many rows come."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        if len(rows) > 1000:
+            os._exit(0)
+        return self.ask(rows)
+
+
+class Leaving(Planted):
+    """Raises SystemExit, which is no Exception."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        if len(rows) > 1000:
+            sys.exit(0)
+        return self.ask(rows)
+
+
+class Greedy(Planted):
+    """Asks for more memory than there is."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        np.ones(1 << 48)
+        return self.ask(rows)
+
+
+class Talkative(Planted):
+    """Prints megabytes, to both outputs."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            stream.write("so much to say " * 100_000)
+        return self.ask(rows)
+
+
+class Writing(Planted):
+    """Writes into its home and its working directory."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        Path.home().joinpath(".profile").write_text("echo here")
+        Path("note.txt").write_text("here")
+        return self.ask(rows)
+
+
+class Forking(Planted):
+    """Leaves a child behind that holds the outputs of its process open."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        if len(rows) > 1000 and os.fork() == 0:
+            time.sleep(60)
+            os._exit(0)
+        return self.ask(rows)
+
+
+class Threaded(Planted):
+    """Leaves a thread behind that does not end."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        threading.Thread(target=time.sleep, args=(600,)).start()
+        return self.ask(rows)
+
+
+class Promoting(Planted):
+    """Makes itself Champion by MLflow's own client, and says nothing where that fails."""
+
+    def __init__(self, sound: Any, registered: str) -> None:
+        super().__init__(sound)
+        self.registered = registered
+
+    @classmethod
+    def make(cls, bench: Bench) -> Self:
+        return cls(bench.sound, bench.registered)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        try:
+            self.move()
+        except Exception as error:
+            print(error)
+
+    def move(self) -> None:
+        from mlflow import MlflowClient
+
+        client = MlflowClient()
+        newest = max(
+            int(each.version) for each in client.search_model_versions(f"name='{self.registered}'")
+        )
+        client.set_registered_model_alias(self.registered, "Champion", str(newest))
+
+
+class ReadingParent(Promoting):
+    """The same with what the environment of its parent process says."""
+
+    def move(self) -> None:
+        # What keeps it from importing what it does not require is as easily taken away.
+        sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "Unlisted"]
+        lines = Path(f"/proc/{os.getppid()}/environ").read_bytes().decode().split("\0")
+        os.environ.update(dict(line.split("=", 1) for line in lines if "=" in line))
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            os.environ.pop(name, None)
+        super().move()

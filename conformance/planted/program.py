@@ -1,0 +1,257 @@
+"""Registers planted models and sends each through validate and deploy, as tasks of the job.
+
+Runs in a task of a workspace with a Champion; `run` prints a line of JSON for each model.
+"""
+
+import importlib.metadata
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache, cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import cloudpickle
+import mlflow
+from mlflow.types import ColSpec, DataType, Schema
+
+from flight_delays.config.loading import load_configuration
+from flight_delays.config.policy import load_policy
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.lakehouse.model_process import RAW_MODEL
+from flight_delays.lakehouse.registry import (
+    read_aliases,
+    read_version,
+    set_alias,
+    tag_version,
+)
+from flight_delays.problem import PROBLEM
+from flight_delays.promotion.decide import CHAMPION
+from flight_delays.promotion.model_version import ModelVersion
+from flight_delays.spec.windows import split_windows
+from flight_delays.tasks import deploy, validate
+from flight_delays.tasks.datasets import Rows, read_holdout_rows, read_training_rows
+
+from . import base, figures, forms, processes, rows
+from .base import Bench, Planted
+from .catalogue import FAILED, PASSED, Plant
+
+MODULES = (base, figures, forms, processes, rows)
+# What train writes.
+TAGS = ("as_of", "learned_until", "training_digest", "model_type", "git_commit", "job_run_id",
+        "policy")  # fmt: skip
+POLICY = "policy_small"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nursery:
+    """Where models are planted.
+
+    Attributes:
+        lakehouse: The platform's clients.
+        model: Full name of the registered model.
+        schema: Schema of the tables, with its catalog.
+    """
+
+    lakehouse: Lakehouse
+    model: str
+    schema: str
+
+    @cached_property
+    def champion(self) -> ModelVersion:
+        """The Champion."""
+        registry = self.lakehouse.registry
+        return read_version(registry, self.model, read_aliases(registry, self.model)[CHAMPION])
+
+    @cached_property
+    def experiment(self) -> str:
+        """The experiment of the job."""
+        run = self.lakehouse.registry.get_run(self.champion.run_id)
+        return str(self.lakehouse.registry.get_experiment(run.info.experiment_id).name)
+
+    @cached_property
+    def training(self) -> Rows:
+        """The Champion's training rows."""
+        policy = load_policy(POLICY, PROBLEM.model_type)
+        as_of = self.champion.require_as_of()
+        return read_training_rows(as_of, policy, self.schema, "", self.lakehouse)
+
+    @cached_property
+    def bench(self) -> Bench:
+        """What models are made from."""
+        policy = load_policy(POLICY, PROBLEM.model_type)
+        as_of = self.champion.require_as_of()
+        held_out = read_holdout_rows(as_of, policy, self.schema, "", self.lakehouse)
+        folder = mlflow.artifacts.download_artifacts(self.champion.uri)
+        reviewed = load_configuration("model", PROBLEM.hyperparameters)
+
+        def build(**changes: Any) -> Any:
+            return PROBLEM.build_model(reviewed.model_copy(update=changes))
+
+        return Bench(
+            sound=mlflow.sklearn.load_model(f"{folder}/{RAW_MODEL}"),
+            fresh=build,
+            training=self.training.frame,
+            held_out=held_out.frame,
+            inputs=list(PROBLEM.feature_columns),
+            label=PROBLEM.label.column,
+            registered=self.model,
+        )
+
+    @cached_property
+    def instants(self) -> Mapping[str, str]:
+        """The instants that a catalogue's tags may name."""
+        as_of = self.champion.require_as_of()
+        windows = load_policy(POLICY, PROBLEM.model_type).windows
+        holdout = split_windows(as_of, windows, PROBLEM.label_maturity).holdout
+        return {
+            "holdout_end": holdout.end.isoformat(),
+            "a_day_later": (as_of + timedelta(days=2)).isoformat(),
+            "earlier": (as_of - timedelta(days=4)).isoformat(),
+        }
+
+    def register(self, plant: Plant) -> ModelVersion:
+        """Register a planted model as train registers its own."""
+        registry = self.lakehouse.registry
+        mlflow.set_experiment(plant.experiment or self.experiment)
+        with mlflow.start_run():
+            uri = self.log(plant)
+        number = int(mlflow.register_model(uri, self.model).version)
+        version = read_version(registry, self.model, number)
+        tags = {**{name: self.champion.tags[name] for name in TAGS}, **plant.tags}
+        wanted = {name: value.format(**self.instants) for name, value in tags.items() if value}
+        tag_version(registry, version, **wanted, model_validation_status="PENDING")
+        description = self.champion.description if plant.description is None else plant.description
+        registry.update_model_version(self.model, str(number), description)
+        return version
+
+    def log(self, plant: Plant) -> str:
+        """Log the model with its look-ups to the active run."""
+        pickled = (*MODULES, *PROBLEM.pickle_by_value_modules)
+        installed = [f"{name}=={importlib.metadata.version(name)}" for name in PROBLEM.requirements]
+        more: dict[str, Any] = {}
+        with TemporaryDirectory() as folder:
+            if plant.code:
+                package = Path(folder, "brought")
+                package.mkdir()
+                (package / "__init__.py").write_text("VALUE = 1\n")
+                more["code_paths"] = [str(package)]
+            for module in pickled:
+                cloudpickle.register_pickle_by_value(module)
+            try:
+                info = self.lakehouse.feature_store.log_model(
+                    model=self.make(plant.model),
+                    artifact_path="model",
+                    flavor=mlflow.sklearn,
+                    training_set=self.training.training_set,
+                    infer_input_example=True,
+                    output_schema=Schema([ColSpec(DataType.double)]),
+                    pip_requirements=[*installed, *plant.pins] if plant.pins else installed,
+                    serialization_format="cloudpickle",
+                    **more,
+                )
+            finally:
+                for module in pickled:
+                    cloudpickle.unregister_pickle_by_value(module)
+        return str(info.model_uri)
+
+    @cached_property
+    def made(self) -> dict[type, Any]:
+        """The models there are, by class."""
+        return {}
+
+    def make(self, model: type[Planted]) -> Planted:
+        """Return a model of a class, made once."""
+        if model not in self.made:
+            self.made[model] = model.make(self.bench)
+        made: Planted = self.made[model]
+        return made
+
+    def send(self, plant: Plant, version: ModelVersion) -> str:
+        """Send a version through validate and, where it has passed, deploy; return the error."""
+        arguments = [f"--model_uri={version.uri}", f"--source={self.schema}"]
+        try:
+            validate.run(
+                validate.ValidateParameters.parse(
+                    [*arguments, f"--policy={POLICY}", f"--target={self.schema}",
+                     f"--experiment={self.experiment}", "--job_run=planted"]
+                ),
+                self.lakehouse,
+            )  # fmt: skip
+            if plant.ends != PASSED:
+                policy = plant.deployed_by or POLICY
+                deploy.run(
+                    deploy.DeployParameters.parse(
+                        [*arguments, f"--policy={policy}", "--online_store=online-store"]
+                    ),
+                    self.lakehouse,
+                )
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def describe(self, plant: Plant, number: int, error: str) -> dict[str, Any]:
+        """Return what came of a plant; the alias Champion is put back where it was moved."""
+        registry = self.lakehouse.registry
+        found = read_version(registry, self.model, number)
+        champion = read_aliases(registry, self.model).get(CHAMPION)
+        if champion != self.champion.version:
+            set_alias(registry, self.champion, CHAMPION)
+        return {
+            "name": plant.name,
+            "version": number,
+            "status": found.status,
+            "reason": found.tags.get("validation_reason", ""),
+            "decision": found.tags.get("decision", ""),
+            "decision_reason": found.tags.get("decision_reason", ""),
+            "error": error,
+            "aliases": sorted(found.aliases),
+            "champion_stayed": champion == self.champion.version,
+        }
+
+
+def leave(*_: Any) -> None:
+    """Do nothing."""
+
+
+def run(plants: Sequence[Plant], model: str, schema: str, *, pages: bool) -> None:
+    """Plant models, and print for each what came of it, as a line of JSON.
+
+    Args:
+        plants: What to plant.
+        model: Full name of the registered model.
+        schema: Schema of the tables, with its catalog.
+        pages: Whether to draw the page of each validation: a third of the time.
+    """
+    # What cannot be installed without an index is not tried, here and everywhere alike.
+    os.environ["UV_OFFLINE"] = "1"
+    # The same for each model: the packages of this environment are listed once.
+    for name in ("packages_distributions", "requires"):
+        setattr(importlib.metadata, name, cache(getattr(importlib.metadata, name)))
+    if not pages:
+        validate.log_report = leave  # type: ignore[assignment]
+    nursery = Nursery(lakehouse=Lakehouse(), model=model, schema=schema)
+    # Values are for the tasks that follow; here none does.
+    nursery.lakehouse.set_task_value = leave  # type: ignore[assignment, method-assign]
+    versions = {plant.name: nursery.register(plant) for plant in plants}
+
+    def send(plant: Plant) -> None:
+        started = time.perf_counter()
+        version = versions[plant.name]
+        error = nursery.send(plant, version)
+        seconds = round(time.perf_counter() - started, 1)
+        found = nursery.describe(plant, version.version, error) | {"seconds": seconds}
+        print("\n" + json.dumps(found), flush=True)
+
+    # Those that fail move no alias, so two can be asked at once.
+    quiet = [plant for plant in plants if plant.ends == FAILED and not plant.moves_alias]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(send, quiet))
+    for plant in plants:
+        if plant not in quiet:
+            send(plant)

@@ -1,0 +1,113 @@
+"""Models whose answer depends on more than the row, or that change it."""
+
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .base import Planted
+
+
+class BatchMean(Planted):
+    """Centres its predictions within each batch."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        late = self.ask(rows)
+        return np.clip(late - late.mean() + 0.24, 0, 1)
+
+
+class PreviousRow(Planted):
+    """Answers for a row partly what it answers for the row before."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        late = self.ask(rows)
+        return 0.8 * late + 0.2 * np.concatenate([late[:1], late[:-1]])
+
+
+class Ranks(Planted):
+    """Answers the rank within the batch."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        late = self.ask(rows)
+        return late.argsort().argsort() / max(len(late), 2)
+
+
+class BadForMany(Planted):
+    """Answers well for a few rows, and the contrary for many."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        late = self.ask(rows)
+        return 1 - late if len(rows) > 1000 else late
+
+
+class WorseForOne(Planted):
+    """Answers otherwise for a row alone, as an endpoint asks."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        late = self.ask(rows)
+        return np.full(1, 0.24) if len(rows) == 1 else late
+
+
+class ByPosition(Planted):
+    """Adds something that comes from the index of the rows."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return np.clip(self.ask(rows) + 1e-5 * (np.asarray(rows.index) % 100), 0, 1)
+
+
+class CountsCalls(Planted):
+    """Answers otherwise from the fifth call on."""
+
+    calls = 0
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        self.calls += 1
+        return self.ask(rows) * (0.9 if self.calls > 5 else 1.0)
+
+
+class CachesFirst(Planted):
+    """Moves each answer by the mean of the first rows that it has ever seen."""
+
+    first: float | None = None
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        late = self.ask(rows)
+        if self.first is None:
+            self.first = float(late.mean())
+        self.first = 0.99 * self.first + 0.01 * float(late.mean())
+        return np.clip(late - 0.1 * self.first, 0, 1)
+
+
+class ByClock(Planted):
+    """Answers by the time at which it is asked."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return np.clip(self.ask(rows) + 0.01 * np.sin(time.time() * 50), 0, 1)
+
+
+class Random(Planted):
+    """Adds noise to each answer, other noise each time."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        noise = np.random.default_rng().normal(0, 0.01, len(rows))
+        return np.clip(self.ask(rows) + noise, 0, 1)
+
+
+class Mutating(Planted):
+    """Fills gaps in the rows that it was given."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        late = self.ask(rows)
+        numbers = rows.select_dtypes("number").columns
+        rows[numbers] = rows[numbers].fillna(0.0)
+        return late
+
+
+class Shuffling(Planted):
+    """Sorts the rows that it was given, in place."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        late = self.ask(rows)
+        rows.sort_values("dest", inplace=True, kind="stable")
+        return late

@@ -276,6 +276,8 @@ def locate_rows(chosen: Members, columns: Mapping[str, ArrayLike]) -> str:
         Words such as "carrier=OO: 37 of its 40 rows, 37 of all 37"; where no value has a tenth of
         them for each row that is not one of them, that they are spread.
     """
+    if chosen.all():
+        return "every row"
     best, words = 0.1, "spread over all values of every column"
     for column, values in columns.items():
         if np.shape(values) != chosen.shape:

@@ -138,6 +138,7 @@ def test_rows_that_do_not_fit_are_refused_by_name() -> None:
         ((CARRIER == "HA") & (DAYS < 10), "carrier=HA: 150 of its 300 rows, 150 of all 150"),
         (np.arange(ROWS) % 6 == 0, "wind=missing: 200 of its 200 rows, 200 of all 200"),
         (np.arange(ROWS) % 97 == 0, "spread over all values of every column"),
+        (np.full(ROWS, True), "every row"),
     ],
 )
 def test_rows_are_located_by_the_value_that_has_most_of_them(chosen: Any, expected: str) -> None:

@@ -49,7 +49,7 @@ class Noisy(Planted):
         late = self.ask(rows)
         # Digits far behind the point: as good as a draw, and the same each time.
         noise = (late * 1e4) % 1 - 0.5
-        return 1 / (1 + np.exp(-(np.log(late / (1 - late)) + 1.5 * noise)))
+        return 1 / (1 + np.exp(-(np.log(late / (1 - late)) + 0.5 * noise)))
 
 
 class Shuffled(Planted):

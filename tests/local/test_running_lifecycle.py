@@ -46,7 +46,7 @@ def test_first_model_is_validated_and_promoted(trained: Laptop) -> None:
     assert sorted(version["aliases"]) == ["Challenger", "Champion"]
     assert version["tags"]["model_validation_status"] == "PASSED"
     assert version["tags"]["decision"] == "promote"
-    assert "held-out rows in " in version["tags"]["decision_reason"]
+    assert "held-out rows, lower on " in version["tags"]["decision_reason"]
     assert version["tags"]["previous_champion"] == "none"
     assert version["tags"]["as_of"] == f"{FIRST}T00:00:00+00:00"
 

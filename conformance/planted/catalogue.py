@@ -28,6 +28,7 @@ class Plant:
         code: Whether it brings a folder of code.
         deployed_by: Policy that deploy goes by; blank for that of validate.
         moves_alias: Whether it is expected to move the alias Champion.
+        nightly: Whether no change waits for it, for another is much like it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Plant:
     code: bool = False
     deployed_by: str = ""
     moves_alias: bool = False
+    nightly: bool = False
 
 
 def plant(name: str, model: type[Planted], reason: str, **more: Any) -> Plant:
@@ -51,24 +53,24 @@ def plant(name: str, model: type[Planted], reason: str, **more: Any) -> Plant:
 FORMS = (
     plant("strings", forms.Strings, "it answers ndarray of <U"),
     plant("two columns", forms.TwoColumns, "shape (30, 2)"),
-    plant("frame", forms.Frame, "DataFrame of float64, shape (30, 1)"),
-    plant("complex", forms.Complex, "ndarray of complex128"),
-    plant("decimals", forms.Decimals, "list of object"),
-    plant("floats as objects", forms.Objects, "ndarray of object"),
+    plant("frame", forms.Frame, "DataFrame of float64, shape (30, 1)", nightly=True),
+    plant("complex", forms.Complex, "ndarray of complex128", nightly=True),
+    plant("decimals", forms.Decimals, "list of object", nightly=True),
+    plant("floats as objects", forms.Objects, "ndarray of object", nightly=True),
     plant("whole numbers", forms.Whole, "ndarray of int64"),
-    plant("one too many", forms.OneTooMany, "shape (31,)"),
-    plant("generator", forms.Generator, "it answers generator"),
+    plant("one too many", forms.OneTooMany, "shape (31,)", nightly=True),
+    plant("generator", forms.Generator, "it answers generator", nightly=True),
     plant("masked", forms.Masked, "MaskedArray"),
     plant("NaN for one slice", forms.Unsure, "carrier=MQ"),
     plant("NaN for all", forms.Blank, "NaN or infinite"),
-    plant("infinite", forms.Infinite, "NaN or infinite"),
+    plant("infinite", forms.Infinite, "NaN or infinite", nightly=True),
     plant("log odds", forms.LogOdds, "outside 0 to 1"),
     plant("classes", forms.Classes, "these look like classes"),
     plant("missing look-ups", forms.Forgetful, "rows whose look-ups are all null need a possible"),
     plant("unseen category", forms.Strict, "categories it has never seen: it fails with Value"),
     plant("single precision", forms.Single, "", ends=PASSED),
-    plant("list", forms.Listed, "", ends=PASSED),
-    plant("series", forms.Indexed, "", ends=PASSED),
+    plant("list", forms.Listed, "", ends=PASSED, nightly=True),
+    plant("series", forms.Indexed, "", ends=PASSED, nightly=True),
 )
 ALONE = "may depend on its own row alone"
 BATCH = "may not depend on the rows beside it"
@@ -76,27 +78,28 @@ EACH_TIME = "need the same answer each time"
 ROWS = (
     plant("batch mean", rows.BatchMean, ALONE),
     plant("previous row", rows.PreviousRow, ALONE),
-    plant("ranks", rows.Ranks, ALONE),
-    plant("bad for many", rows.BadForMany, BATCH),
-    plant("worse for one", rows.WorseForOne, ALONE),
+    plant("ranks", rows.Ranks, ALONE, nightly=True),
+    plant("bad for many", rows.BadForMany, BATCH, nightly=True),
+    plant("worse for one", rows.WorseForOne, ALONE, nightly=True),
     plant("by position", rows.ByPosition, BATCH),
     plant("counts calls", rows.CountsCalls, EACH_TIME),
-    plant("remembers", rows.CachesFirst, EACH_TIME),
-    plant("by the clock", rows.ByClock, EACH_TIME),
-    plant("random", rows.Random, EACH_TIME),
+    plant("remembers", rows.CachesFirst, EACH_TIME, nightly=True),
+    plant("by the clock", rows.ByClock, EACH_TIME, nightly=True),
+    plant("random", rows.Random, EACH_TIME, nightly=True),
     plant("mutating", rows.Mutating, "changes the rows it is given"),
-    plant("sorting in place", rows.Shuffling, "changes the rows it is given"),
+    plant("sorting in place", rows.Shuffling, "changes the rows it is given", nightly=True),
 )
 PROCESSES = (
     plant("slow", processes.Slow, "seconds_per_row"),
     plant("unlisted requirement", processes.Unlisted, "optuna is no requirement of the model"),
     plant("unlisted while loaded", processes.Loading, "pyspark is no requirement of the model"),
-    plant("the project", processes.OfTheProject, "flight_delays is no requirement of the model"),
+    plant("the project", processes.OfTheProject, "flight_delays is no requirement of the model",
+          nightly=True),
     plant("ends its process", processes.Ending, "ended before it had answered everything"),
     plant("exits", processes.Leaving, "it fails with SystemExit"),
-    plant("too much memory", processes.Greedy, "MemoryError"),
-    plant("megabytes of output", processes.Talkative, "", ends=PASSED),
-    plant("writes into its home", processes.Writing, "", ends=PASSED),
+    plant("too much memory", processes.Greedy, "MemoryError", nightly=True),
+    plant("megabytes of output", processes.Talkative, "", ends=PASSED, nightly=True),
+    plant("writes into its home", processes.Writing, "", ends=PASSED, nightly=True),
     plant("leaves a child", processes.Forking, "", ends=PASSED),
     plant("leaves a thread", processes.Threaded, "", ends=PASSED),
     plant("promotes itself", processes.Promoting, "predicts the same", ends=KEEP),
@@ -105,18 +108,19 @@ PROCESSES = (
 )  # fmt: skip
 FIGURES = (
     plant("near constant", figures.NearConstant, "skill: "),
-    plant("shuffled labels", figures.Shuffled, "min_auc: "),
+    plant("shuffled labels", figures.Shuffled, "min_auc: ", nightly=True),
     plant("one airport doubled", figures.OneAirportDoubled, "[origin=LGA]", ends=REJECT),
     plant("small carriers inverted", figures.SmallCarriersInverted, "[carrier=", ends=REJECT),
     plant("one carrier tripled", figures.OneCarrierTripled, "[carrier=US]", ends=REJECT),
     plant("noisy", figures.Noisy, "not significantly better", ends=KEEP),
+    plant("another seed", figures.OtherSeed, "not significantly better", ends=KEEP),
     plant("identical", Planted, "predicts the same", ends=KEEP),
     plant("leak of .89", figures.Leaking, "input that is known too late", ends=NEEDS_APPROVAL),
     plant("learned the holdout", figures.LearnedHoldout, "inside the holdout",
           tags={"learned_until": "{holdout_end}"}),
     plant("learned the holdout and lies", figures.LearnedHoldout, "input that is known too late",
           ends=NEEDS_APPROVAL),
-    plant("knows the holdout and lies", figures.MemorisedHoldout, "max_auc: "),
+    plant("knows the holdout and lies", figures.MemorisedHoldout, "max_auc: ", nightly=True),
 )  # fmt: skip
 METADATA = (
     plant("validated by another policy", Planted, "validated by something else", ends=REJECT,
@@ -140,9 +144,9 @@ METADATA = (
     plant("a version that is not there", Planted, "environment not tried",
           pins=("numpy==0.0.1",)),
     plant("a requirement by URL", Planted, "environment not tried",
-          pins=("numpy @ https://127.0.0.1:9/numpy-2.0.0-py3-none-any.whl",)),
+          pins=("numpy @ https://127.0.0.1:9/numpy-2.0.0-py3-none-any.whl",), nightly=True),
     plant("a requirement by path", Planted, "environment not tried",
-          pins=("./numpy-2.0.0-py3-none-any.whl",)),
-    plant("brings code", Planted, "", ends=PASSED, code=True),
+          pins=("./numpy-2.0.0-py3-none-any.whl",), nightly=True),
+    plant("brings code", Planted, "", ends=PASSED, code=True, nightly=True),
 )  # fmt: skip
 PLANTS = (*FORMS, *ROWS, *PROCESSES, *FIGURES, *METADATA)

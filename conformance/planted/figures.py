@@ -52,6 +52,15 @@ class Noisy(Planted):
         return 1 / (1 + np.exp(-(np.log(late / (1 - late)) + 0.5 * noise)))
 
 
+class OtherSeed(Planted):
+    """Learned the same by another seed."""
+
+    @classmethod
+    def make(cls, bench: Bench) -> Self:
+        model = bench.fresh(random_state=7)
+        return cls(model.fit(bench.training[bench.inputs], bench.training[bench.label]))
+
+
 class Shuffled(Planted):
     """Learned from labels in the wrong order."""
 

@@ -142,11 +142,11 @@ METADATA = (
     plant("description of one word", Planted, "description: ", description="model " * 12),
     plant("tag of ?", Planted, "tag[git_commit]: ", tags={"git_commit": "?"}),
     plant("a version that is not there", Planted, "environment not tried",
-          pins=("numpy==0.0.1",)),
+          pins=("scipy==0.0.1",)),
     plant("a requirement by URL", Planted, "environment not tried",
-          pins=("numpy @ https://127.0.0.1:9/numpy-2.0.0-py3-none-any.whl",), nightly=True),
+          pins=("scipy @ https://127.0.0.1:9/scipy-1.0-py3-none-any.whl",), nightly=True),
     plant("a requirement by path", Planted, "environment not tried",
-          pins=("./numpy-2.0.0-py3-none-any.whl",), nightly=True),
+          pins=("./scipy-1.0-py3-none-any.whl",), nightly=True),
     plant("brings code", Planted, "", ends=PASSED, code=True, nightly=True),
 )  # fmt: skip
 PLANTS = (*FORMS, *ROWS, *PROCESSES, *FIGURES, *METADATA)

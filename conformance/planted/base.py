@@ -1,6 +1,7 @@
 """The model that every planted one is made of."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -31,6 +32,15 @@ class Bench:
     inputs: list[str]
     label: str
     registered: str
+
+    @cached_property
+    def memorised(self) -> Any:
+        """A model that has learned the held-out rows by heart."""
+        model = self.fresh(
+            max_iter=200, max_leaf_nodes=256, min_samples_leaf=1, l2_regularization=0.0,
+            learning_rate=0.1, max_features=1.0,
+        )  # fmt: skip
+        return model.fit(self.held_out[self.inputs], self.held_out[self.label])
 
 
 class Planted:

@@ -26,6 +26,7 @@ class Plant:
         pins: Requirements in place of the versions installed here.
         experiment: Experiment of its run; blank for that of the job.
         code: Whether it brings a folder of code.
+        looked_up_at: Column by which it looks features up; blank for that of the problem.
         deployed_by: Policy that deploy goes by; blank for that of validate.
         moves_alias: Whether it is expected to move the alias Champion.
         nightly: Whether no change waits for it, for another is much like it.
@@ -40,6 +41,7 @@ class Plant:
     pins: tuple[str, ...] = ()
     experiment: str = ""
     code: bool = False
+    looked_up_at: str = ""
     deployed_by: str = ""
     moves_alias: bool = False
     nightly: bool = False
@@ -125,6 +127,8 @@ FIGURES = (
 METADATA = (
     plant("validated by another policy", Planted, "validated by something else", ends=REJECT,
           deployed_by="policy"),
+    plant("looks up otherwise than it is judged", figures.SlightlyLeaking, "Batch predicts",
+          ends=REJECT, looked_up_at="decision_at"),
     plant("of another experiment", Planted, "train it by this job", experiment="/elsewhere"),
     plant("stale features", Planted, "features are older than the holdout",
           tags={"as_of": "{a_day_later}"}),

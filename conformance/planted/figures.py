@@ -10,7 +10,7 @@ from .base import Bench, Floats, Planted
 
 # Carriers with few flights a week each.
 SMALL = ("FL", "AS", "F9", "HA", "YV", "OO")
-LEAKED_AUC = 0.89
+LEAKED_AUC = 0.885
 
 
 class NearConstant(Planted):
@@ -84,7 +84,7 @@ class MemorisedHoldout(Planted):
 
     @classmethod
     def make(cls, bench: Bench) -> Self:
-        return cls(memorise(bench))
+        return cls(bench.memorised)
 
 
 class Leaking(Planted):
@@ -97,28 +97,27 @@ class Leaking(Planted):
 
     @classmethod
     def make(cls, bench: Bench) -> Self:
-        known, labels = memorise(bench), bench.held_out[bench.label]
-        for weight in np.arange(0.02, 1, 0.01):
-            made = cls(bench.sound, known, float(weight))
-            if roc_auc_score(labels, made.predict(bench.held_out[bench.inputs])) > LEAKED_AUC:
-                break
-        return cls(bench.sound, known, float(weight) - 0.01)
+        rows, labels = bench.held_out[bench.inputs], bench.held_out[bench.label]
+        late, told = bench.sound.predict(rows), bench.memorised.predict(rows)
+        weight = 0.01
+        while roc_auc_score(labels, late + weight * (told - late)) < LEAKED_AUC:
+            weight += 0.005
+        return cls(bench.sound, bench.memorised, weight)
 
     def predict(self, rows: pd.DataFrame) -> Floats:
-        known = np.asarray(self.known.predict(rows), dtype=np.float64)
-        return (1 - self.weight) * self.ask(rows) + self.weight * known
+        late = self.ask(rows)
+        return late + self.weight * (np.asarray(self.known.predict(rows), dtype=np.float64) - late)
+
+
+class SlightlyLeaking(Leaking):
+    """Mixes in so little that no approval is asked for."""
+
+    @classmethod
+    def make(cls, bench: Bench) -> Self:
+        return cls(bench.sound, bench.memorised, 0.02)
 
 
 def multiply_odds(late: Floats, factor: float, where: Any) -> Floats:
     """Return chances whose odds are so many times as high in some rows."""
     more: Floats = np.where(where, factor * late / (1 + (factor - 1) * late), late)
     return more
-
-
-def memorise(bench: Bench) -> Any:
-    """Return a model that has learned the held-out rows by heart."""
-    model = bench.fresh(
-        max_iter=200, max_leaf_nodes=256, min_samples_leaf=1, l2_regularization=0.0,
-        learning_rate=0.1, max_features=1.0,
-    )  # fmt: skip
-    return model.fit(bench.held_out[bench.inputs], bench.held_out[bench.label])

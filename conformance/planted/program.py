@@ -148,7 +148,7 @@ class Nursery:
                     model=self.make(plant.model),
                     artifact_path="model",
                     flavor=mlflow.sklearn,
-                    training_set=self.training.training_set,
+                    training_set=self.find_training_set(plant),
                     infer_input_example=True,
                     output_schema=Schema([ColSpec(DataType.double)]),
                     pip_requirements=[*installed, *plant.pins] if plant.pins else installed,
@@ -159,6 +159,29 @@ class Nursery:
                 for module in pickled:
                     cloudpickle.unregister_pickle_by_value(module)
         return str(info.model_uri)
+
+    def find_training_set(self, plant: Plant) -> Any:
+        """Return the training set that a model is logged with."""
+        if not plant.looked_up_at:
+            return self.training.training_set
+        from databricks.feature_engineering import FeatureLookup
+
+        rows = self.training.frame[[*PROBLEM.columns, PROBLEM.label.column]].head(10)
+        return self.lakehouse.feature_store.create_training_set(
+            df=self.lakehouse.spark.createDataFrame(rows),
+            feature_lookups=[
+                FeatureLookup(
+                    table_name=f"{self.schema}.{table.name}",
+                    lookup_key=list(table.lookup_key),
+                    feature_names=list(table.features),
+                    timestamp_lookup_key=plant.looked_up_at if table.timeseries_column else None,
+                    lookback_window=table.lookback,
+                )
+                for table in PROBLEM.feature_tables
+            ],
+            label=PROBLEM.label.column,
+            exclude_columns=list(PROBLEM.metadata_columns),
+        )
 
     @cached_property
     def made(self) -> dict[type, Any]:

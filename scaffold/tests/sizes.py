@@ -1,6 +1,7 @@
 """Files and lines of a new project, by folder; `make render-size` prints them.
 
-The lock file, what is vendored and notebooks are not counted: nobody reads or edits them as text.
+The lock file, what is vendored, notebooks and drawings are not counted: nobody reads or edits them
+as text.
 """
 
 from collections import Counter
@@ -18,7 +19,7 @@ def count_lines(renderer: Renderer) -> dict[str, int]:
     return {
         inner: tree[path].content.count(b"\n")
         for path, inner in sorted(paths.items())
-        if not inner.startswith(_UNCOUNTED) and not inner.endswith(".ipynb")
+        if not inner.startswith(_UNCOUNTED) and not inner.endswith((".ipynb", ".svg"))
     }
 
 

@@ -42,7 +42,7 @@ from flight_delays.lakehouse.registry import read_version
 from flight_delays.lakehouse.model_process import RAW_MODEL
 from flight_delays.problem import PROBLEM
 from flight_delays.tasks import deploy
-from flight_delays.tasks.holdout import load_holdout
+from flight_delays.tasks.holdout import load_holdout, score_holdout
 from flight_delays.tasks.parameters import in_schema
 
 MODEL, SCHEMA, ENDPOINT = {MODEL!r}, {SCHEMA!r}, {ENDPOINT!r}
@@ -74,13 +74,15 @@ class Strict(Faulty):
 lakehouse = Lakehouse()
 champion = read_version(lakehouse.registry, MODEL, 1)
 policy = load_policy("policy_small", PROBLEM.model_type)
-held_out = load_holdout(champion.require_as_of(), policy, SCHEMA, lakehouse).rows.toPandas()
+holdout = load_holdout(champion.require_as_of(), policy, SCHEMA, lakehouse)
+# What each was judged by: before the endpoint is asked, batch has to predict the same.
+held_out = score_holdout(champion, holdout, policy, SCHEMA, lakehouse)
 folder = mlflow.artifacts.download_artifacts(champion.uri)
 sound = mlflow.sklearn.load_model(f"{{folder}}/{{RAW_MODEL}}")
 qualify = partial(in_schema, SCHEMA)
 label = PROBLEM.label.column
 training_set = lakehouse.feature_store.create_training_set(
-    df=lakehouse.spark.createDataFrame(held_out.head(10)),
+    df=lakehouse.spark.createDataFrame(held_out[[*PROBLEM.columns, label]].head(10)),
     feature_lookups=PROBLEM.look_ups(qualify), label=label,
     exclude_columns=list(PROBLEM.metadata_columns),
 )

@@ -48,6 +48,6 @@ def test_missing_as_of_is_refused_naming_the_tags_there_are() -> None:
 
 def test_as_of_without_a_zone_is_refused() -> None:
     with pytest.raises(
-        UnusableInputError, match="as_of of version 3 of .*got .2013-11-01T00:00:00.;"
+        UnusableInputError, match=r"as_of of version 3 of .*got .2013-11-01T00:00:00.;"
     ):
         version(as_of="2013-11-01T00:00:00").require_as_of()

@@ -55,8 +55,14 @@ ROWS = (
     f"FROM {SCHEMA}.{LABEL.source} WHERE {LABEL.where}) l "
     f"JOIN {SCHEMA}.{SPINE.source} s USING ({', '.join(PROBLEM.keys)})"
 )
-WINDOW = f"IF({SPINE.decision_at} < '{WINDOWS.holdout.start.isoformat()}', 'training', 'holdout')"
-KNOWN = f"told_at < '{FIRST}' AND {SPINE.decision_at} BETWEEN '1970-01-01' AND '{FIRST}'"
+WINDOW = f"IF({SPINE.decision_at} < '{WINDOWS.training.end.isoformat()}', 'training', 'holdout')"
+TRAINING_END, START, END = (
+    each.isoformat() for each in (WINDOWS.training.end, WINDOWS.holdout.start, WINDOWS.holdout.end)
+)
+KNOWN = (
+    f"({SPINE.decision_at} < '{TRAINING_END}' AND told_at < '{START}' OR "
+    f"{SPINE.decision_at} >= '{START}' AND {SPINE.decision_at} < '{END}' AND told_at < '{FIRST}')"
+)
 
 
 @dataclass(frozen=True)

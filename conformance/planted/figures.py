@@ -84,7 +84,7 @@ class MemorisedHoldout(Planted):
 
     @classmethod
     def make(cls, bench: Bench) -> Self:
-        return cls(bench.memorised)
+        return cls(bench.memorised())
 
 
 class Leaking(Planted):
@@ -98,11 +98,11 @@ class Leaking(Planted):
     @classmethod
     def make(cls, bench: Bench) -> Self:
         rows, labels = bench.held_out[bench.inputs], bench.held_out[bench.label]
-        late, told = bench.sound.predict(rows), bench.memorised.predict(rows)
+        late, told = bench.sound.predict(rows), bench.memorised().predict(rows)
         weight = 0.01
         while roc_auc_score(labels, late + weight * (told - late)) < LEAKED_AUC:
             weight += 0.005
-        return cls(bench.sound, bench.memorised, weight)
+        return cls(bench.sound, bench.memorised(), weight)
 
     def predict(self, rows: pd.DataFrame) -> Floats:
         late = self.ask(rows)
@@ -114,7 +114,7 @@ class SlightlyLeaking(Leaking):
 
     @classmethod
     def make(cls, bench: Bench) -> Self:
-        return cls(bench.sound, bench.memorised, 0.02)
+        return cls(bench.sound, bench.memorised(), 0.02)
 
 
 def multiply_odds(late: Floats, factor: float, where: Any) -> Floats:

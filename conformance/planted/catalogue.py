@@ -28,7 +28,7 @@ class Plant:
         code: Whether it brings a folder of code.
         looked_up_at: Column by which it looks features up; blank for that of the problem.
         deployed_by: Policy that deploy goes by; blank for that of validate.
-        moves_alias: Whether it is expected to move the alias Champion.
+        moves_alias: Whether it moves the alias Champion, so that no other is asked meanwhile.
         nightly: Whether no change waits for it, for another is much like it.
     """
 
@@ -106,7 +106,7 @@ PROCESSES = (
     plant("leaves a thread", processes.Threaded, "", ends=PASSED),
     plant("promotes itself", processes.Promoting, "predicts the same", ends=KEEP),
     plant("promotes itself by its parent's token", processes.ReadingParent,
-          "its aliases changed from", moves_alias=True),
+          "Put back: Champion", moves_alias=True),
 )  # fmt: skip
 FIGURES = (
     plant("near constant", figures.NearConstant, "skill: "),

@@ -1,6 +1,7 @@
 """Task: validate a registered version: PASSED and Challenger, or FAILED with the reasons."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -20,7 +21,7 @@ from ..lakehouse.registry import (
 from ..lakehouse.validation_results import RESULTS, write_results
 from ..problem import PROBLEM
 from ..promotion.behaviour import ALL, check_behaviour
-from ..promotion.decide import CHALLENGER, CHAMPION, Failed, Verdict, expect_decision
+from ..promotion.decide import CHALLENGER, CHAMPION, Failed, Passed, Verdict, expect_decision
 from ..promotion.gate import validate
 from ..promotion.model_version import PENDING, STATUS_TAG, ModelVersion
 from ..promotion.rules import require_gain
@@ -131,8 +132,10 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
     aliases = read_aliases(lakehouse.registry, version.model)
     holdout = load_holdout(as_of, policy, source, lakehouse)
     rows = read_judged_rows(version, holdout, policy, source, lakehouse)
-    answers = ask_about(version, rows.held_out, rows.fresh, policy.validation)
-    require_unmoved(version, aliases, lakehouse)
+    try:
+        answers = ask_about(version, rows.held_out, rows.fresh, policy.validation)
+    finally:
+        require_unmoved(version, aliases, lakehouse)
     scored = rows.held_out.assign(prediction=answers.values(ALL, len(rows.held_out)))
     evidence = gather_evidence(
         version, policy, scored, rows, answers, has_champion=CHAMPION in aliases
@@ -195,16 +198,32 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
 def require_unmoved(version: ModelVersion, before: Mapping[str, int], lakehouse: Lakehouse) -> None:
     """Refuse a version while which was asked an alias was moved.
 
+    An alias that was moved to a version that has not passed is put back. Another one may have been
+    moved by a person, and is left.
+
     Raises:
-        AliasMovedError: One was.
+        AliasMovedError: One was moved.
     """
     after = read_aliases(lakehouse.registry, version.model)
-    if after != before:
-        raise AliasMovedError(
-            f"While version {version.version} of {version.model} was asked, its aliases changed "
-            f"from {before} to {after}. Either the model's code did that or another writer: find "
-            "out who, put the aliases back, and revoke what the model may have read."
-        )
+    if after == before:
+        return
+    moved = [name for name in after if after[name] != before.get(name)]
+    taken = [
+        name
+        for name in moved
+        if read_version(lakehouse.registry, version.model, after[name]).status != Passed.status
+    ]
+    for alias in taken:
+        if alias in before:
+            set_alias(lakehouse.registry, replace(version, version=before[alias]), alias)
+        else:
+            remove_alias(lakehouse.registry, replace(version, version=after[alias]), alias)
+    raise AliasMovedError(
+        f"While version {version.version} of {version.model} was asked, its aliases changed from "
+        f"{before} to {after}. Either the model's code did that or another writer: find out who, "
+        f"and revoke what the model may have read. Put back: {', '.join(taken) or 'none'}; put the "
+        "others back yourself."
+    )
 
 
 def compare_with_incumbent(

@@ -73,11 +73,11 @@ def find_worse_slices(
 
 
 def refuse_slices(version: int, worse: Sequence[Check]) -> Reject | None:
-    """Reject a challenger that is worse than the Champion in a slice; None where it is in none.
+    """Reject a challenger with a failed check in a slice; None where there is none.
 
     Args:
         version: The challenger's number.
-        worse: What `find_worse_slices` has found.
+        worse: What `find_worse_slices` or, without a Champion, `check_first_gaps` has found.
     """
     if not worse:
         return None

@@ -1,8 +1,10 @@
 """Compare a version with its incumbent: the Champion, or the heuristic baseline."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
-from ..config.policy import Policy
+from ..config.policy import Policy, Slices
 from ..errors import UnusableInputError
 from ..evaluation.comparison import Comparison, compare
 from ..evaluation.days import local_days
@@ -13,7 +15,7 @@ from ..problem import PROBLEM
 from ..promotion.checks import Check
 from ..promotion.model_version import ModelVersion
 from ..promotion.rules import MeanLosses
-from ..promotion.slices import find_worse_slices, size_of
+from ..promotion.slices import check_first_gaps, find_worse_slices, size_of
 from .holdout import Holdout
 
 # Columns beside `prediction`: the incumbent's predictions, and its version; 0 is the baseline.
@@ -111,19 +113,11 @@ def compare_slice_predictions(rows: pd.DataFrame, policy: Policy) -> tuple[Slice
     slices = policy.validation.slices
     if slices is None:
         return ()
-    missing = [column for column in slices.columns if column not in rows]
-    if missing:
-        raise UnusableInputError(
-            "kept predictions",
-            got=f"no column {', '.join(missing)}",
-            allowed=f"rows with every column of the policy's slices: {', '.join(slices.columns)}",
-            remedy="Run validate again: it keeps them.",
-        )
     return compare_by_slice(
         rows[PROBLEM.label.column],
         rows["prediction"],
         rows[INCUMBENT],
-        {column: rows[column] for column in slices.columns},
+        take_columns(rows, slices),
         local_days(rows[PROBLEM.spine.decision_at], PROBLEM.time_zone),
         model_type=PROBLEM.model_type,
         loss=policy.comparison.loss,
@@ -138,3 +132,46 @@ def find_worse(rows: pd.DataFrame, policy: Policy) -> tuple[Check, ...]:
     slices = policy.validation.slices
     found = compare_slice_predictions(rows, policy)
     return find_worse_slices(found, slices, policy.comparison.confidence) if slices else ()
+
+
+def find_first_gaps(rows: pd.DataFrame, policy: Policy) -> tuple[Check, ...]:
+    """Return the failed checks of a first Champion's mean prediction of each slice.
+
+    Validate makes the same checks, but only where there is no Champion then.
+
+    Args:
+        rows: Rows with label, `prediction` and the columns of the slices.
+        policy: What is allowed; where it has no slices, nothing is checked.
+
+    Raises:
+        UnusableInputError: A column of the slices is not there, or labels or predictions are
+            refused by the model type.
+    """
+    slices = policy.validation.slices
+    if slices is None:
+        return ()
+    checks = check_first_gaps(
+        *PROBLEM.model_type.read(rows[PROBLEM.label.column], rows["prediction"]),
+        take_columns(rows, slices),
+        local_days(rows[PROBLEM.spine.decision_at], PROBLEM.time_zone),
+        slices,
+        policy.comparison.confidence,
+    )
+    return tuple(check for check in checks if not check.ok)
+
+
+def take_columns(rows: pd.DataFrame, slices: Slices) -> Mapping[str, pd.Series]:
+    """Return the columns of the policy's slices.
+
+    Raises:
+        UnusableInputError: One is not there.
+    """
+    missing = [column for column in slices.columns if column not in rows]
+    if missing:
+        raise UnusableInputError(
+            "kept predictions",
+            got=f"no column {', '.join(missing)}",
+            allowed=f"rows with every column of the policy's slices: {', '.join(slices.columns)}",
+            remedy="Run validate again: it keeps them.",
+        )
+    return {column: rows[column] for column in slices.columns}

@@ -35,6 +35,7 @@ from .comparison import (
     INCUMBENT_VERSION,
     add_incumbent,
     compare_predictions,
+    find_first_gaps,
     find_worse,
     measure_losses,
 )
@@ -91,10 +92,10 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
         decision = find_other_judgement(challenger, policy, parameters, lakehouse)
     if not isinstance(decision, Reject):
         held_out = predict_held_out(challenger, champion, policy, parameters.source, lakehouse)
-        worse = () if decision or champion is None else find_worse(held_out, policy)
+        find = find_first_gaps if champion is None else find_worse
         decision = (
             decision
-            or refuse_slices(challenger.version, worse)
+            or refuse_slices(challenger.version, find(held_out, policy))
             or decide(
                 challenger,
                 champion,

@@ -187,6 +187,32 @@ class Policy(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _slices_found(self) -> Self:
+        slices = self.validation.slices
+        if slices is None:
+            return self
+        for name, size, section, most in (
+            (
+                "compared_rows",
+                slices.compared_rows,
+                "validation.min_rows",
+                self.validation.min_rows,
+            ),
+            (
+                "compared_days",
+                slices.compared_days,
+                "comparison.min_blocks",
+                self.comparison.min_blocks,
+            ),
+        ):
+            if size > most:
+                raise ValueError(
+                    f"validation.slices.{name}: got {size}, allowed: {section} ({most}) at most. "
+                    "Above it, no slice may be large enough to be compared"
+                )
+        return self
+
     def require_model_type(self, model_type: ModelType) -> Self:
         """Return the policy if a model of this model type can be judged by it.
 

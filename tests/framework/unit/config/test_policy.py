@@ -83,6 +83,14 @@ SLICES = ("validation", "slices")
         (change(*METRICS, "log_loss", "max", to=float("inf")), "log_loss.max"),
         (change(*SLICES, "compared_rows", to=29), "compared_rows"),
         (change(*SLICES, "compared_days", to=4), "compared_days"),
+        (
+            change(*SLICES, "compared_rows", to=1001),
+            r"compared_rows: got 1001, allowed: validation.min_rows \(1000\) at most",
+        ),
+        (
+            change(*SLICES, "compared_days", to=15),
+            r"compared_days: got 15, allowed: comparison.min_blocks \(14\) at most",
+        ),
         (change(*SLICES, "margin", to=-0.1), "margin"),
         (change(*SLICES, "max_gap_increase", to=None), "max_gap_increase"),
         (change(*SLICES, "first_max_gap", to=float("nan")), "first_max_gap"),

@@ -22,6 +22,7 @@ from flight_delays.promotion.decide import (
     NeedsApproval,
     Passed,
     Promote,
+    Reject,
     Verdict,
 )
 from flight_delays.promotion.rules import Requirement
@@ -179,6 +180,23 @@ def test_page_says_on_how_many_days_it_is_better_and_what_is_asked(
     words = " ".join(read(replace(report, incumbent=incumbent)).words)
     assert says in words
     assert "on 500 rows of 25 days." in words
+
+
+@pytest.mark.parametrize(
+    ("decision", "advice"),
+    [
+        (Promote("r"), "Nothing. See the version's tag decision"),
+        (Keep("r"), "Nothing has to be done; the model in use stays."),
+        (Reject("r"), "The deploy task fails: correct what the decision names"),
+        (NeedsApproval("r"), "Look for an input that is known too late"),
+    ],
+)
+def test_next_step_of_a_passed_version_follows_from_the_decision(
+    decision: Decision, advice: str
+) -> None:
+    report = make_report(PASSED)
+    page = read(replace(report, incumbent=replace(report.incumbent, decision=decision)))
+    assert advice in " ".join(page.words)
 
 
 def test_next_step_of_a_failed_check_is_its_remedy() -> None:

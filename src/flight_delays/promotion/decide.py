@@ -116,9 +116,9 @@ CHAMPION = "Champion"
 def precheck(challenger: ModelVersion, champion: ModelVersion | None) -> Keep | Reject | None:
     """Decide what needs no comparison; None where the two are to be compared.
 
-    A Champion whose as_of is not recorded is compared all the same. Were it trained later than the
-    Challenger, it would know the very rows it is compared on: that favours the Champion alone. And
-    to reject would keep a champion of unknown origin for ever.
+    A Champion whose as_of is not recorded is compared all the same. If it was trained later than
+    the Challenger, it was trained on the rows of the comparison, which is in its own favour alone.
+    To reject would keep a Champion of unknown origin for ever.
     """
     refusal = _find_refusal(challenger, champion)
     if refusal:
@@ -145,12 +145,12 @@ def decide(
 
     Args:
         challenger: The version that asks to be promoted.
-        champion: The version that stands; None only where the model has no such alias.
+        champion: The present Champion; None only where the model has no such alias.
         comparison: Challenger against champion or, where there is none, against the heuristic
             baseline; None where `precheck` decides without.
-        policy: What is asked of the gain.
+        policy: What the gain must be.
         losses: Mean losses of the challenger and of the heuristic baseline on the same rows.
-        holdout_start: Since when these rows were decided.
+        holdout_start: The first instant of these rows.
     """
     screened = precheck(challenger, champion)
     if screened is not None:
@@ -173,27 +173,27 @@ def decide(
         )
     incumbent = f"{CHAMPION} version {champion.version}"
     figures += _write_reservations(champion, incumbent, holdout_start)
-    stays = f"{incumbent} stays, version {challenger.version}"
+    kept = f"{incumbent} is kept: version {challenger.version}"
     if comparison.identical:
-        return Keep(f"{stays} predicts the same: {figures}")
+        return Keep(f"{kept} predicts the same for every row: {figures}")
     if not is_enough:
         lack = "not significantly better"
         if asked.rule == "non-inferiority":
-            lack = "made as it was, from later rows, and may be worse by the margin"
-        return Keep(f"{stays} is {lack}: {figures}")
+            lack = "a retrained Champion and may be worse by the margin"
+        return Keep(f"{kept} is {lack}: {figures}")
     excess = find_excess(comparison, champion, losses)
     if not excess <= policy.max_gain:
         found, limit = (format_figure(f, comparison.unit) for f in (excess, policy.max_gain))
         return NeedsApproval(
-            f"{version} is better than {incumbent} by {found} at least, more than the {limit} "
-            "that are promoted without approval. Look in training.html for an input that is known "
+            f"{version} is better than {incumbent} by {found} at least, more than the limit "
+            f"comparison.max_gain, {limit}. Look in training.html for an input that is known "
             "too late. If the gain is real, raise comparison.max_gain in the policy, have it "
             f"reviewed and run the job again: {figures}"
         )
     if asked.rule == "non-inferiority":
         return Promote(
-            f"{version} was made as {incumbent} was, from later rows, and is not worse by the "
-            f"margin: {figures}"
+            f"{version} is {incumbent} retrained on later rows, and is not worse by the margin: "
+            f"{figures}"
         )
     return Promote(f"{version} is significantly better than {incumbent}: {figures}")
 
@@ -209,14 +209,14 @@ def expect_decision(
     holdout_start: datetime,
     passed: bool = False,
 ) -> Decision:
-    """Decide on a version as if it were the Challenger, as which it may not stand yet.
+    """Decide on a version as if it had the alias Challenger.
 
-    Its number and its aliases may be those of another model: beside this champion it would have
-    another number, and be Challenger once it has passed.
+    It may be a version of another model: beside this Champion it would have another number, and
+    the alias once it has passed.
 
     Args:
         version: The version.
-        champion: The version that stands.
+        champion: The present Champion.
         comparison: One against the other.
         policy: As in `decide`.
         number: The number it would have beside the champion.
@@ -236,9 +236,12 @@ def _find_refusal(challenger: ModelVersion, champion: ModelVersion | None) -> st
             "run validate on it"
         )
     if CHALLENGER not in challenger.aliases:
-        return f"it does not carry the alias {CHALLENGER}; validate gives it, or a later one has it"
+        return (
+            f"it does not carry the alias {CHALLENGER}; run validate on it, or deploy the version "
+            "that carries it"
+        )
     if challenger.as_of is None:
-        return "its as_of is not recorded; train it anew"
+        return "its as_of is not recorded; train again"
     is_champion = champion is not None and champion.version == challenger.version
     if (CHAMPION in challenger.aliases) != is_champion or (
         champion is not None and CHAMPION not in champion.aliases
@@ -278,16 +281,16 @@ def _write_figures(comparison: Comparison, asked: Requirement) -> str:
         f"lower on {comparison.wins:,} of {comparison.blocks:,} days, gain "
         f"{format_figure(comparison.gain, unit)} "
         f"({100 * comparison.confidence:.4g}% interval {format_figure(comparison.low)} to "
-        f"{format_figure(comparison.high, unit)}), more than {format_figure(asked.bound, unit)} "
-        f"asked of its lower bound ({asked.rule})"
+        f"{format_figure(comparison.high, unit)}); its lower bound must exceed "
+        f"{format_figure(asked.bound, unit)} ({asked.rule})"
     )
 
 
 def _write_reservations(champion: ModelVersion, incumbent: str, holdout_start: datetime) -> str:
-    """Return what makes the comparison unfair to the challenger, or may."""
+    """Return why the comparison is, or may be, biased in favour of the Champion."""
     until = champion.learned_until
     if champion.as_of is None or until is None:
-        return f"; until when {incumbent} has learned is not recorded: it may be favoured"
+        return f"; {incumbent} may have been trained on held-out rows: no tag learned_until"
     if until > holdout_start:
-        return f"; {incumbent} is favoured: it has learned from rows until {until.isoformat()}"
+        return f"; {incumbent} was trained on some held-out rows, those until {until.isoformat()}"
     return ""

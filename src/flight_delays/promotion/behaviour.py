@@ -1,4 +1,4 @@
-"""How a version has to answer, before any figure says how good its answers are."""
+"""How a version has to predict, before any metric says how good its predictions are."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ QUESTIONS = {
     FRESH: "rows with fresh features",
     AGAIN: "the first rows again",
 }
-# What has to answer as the few rows together do, and what it says of a model that does not.
+# What has to answer as the few rows together do, and the reason where it does not.
 SAME = {
     ALONE: "a prediction may depend on its own row alone",
     REVERSED: "a prediction may not depend on the order of rows",
@@ -42,14 +42,14 @@ SAME = {
 def check_behaviour(
     answers: Answers, model_type: ModelType, *, seconds_per_row: float, allow_untried: bool
 ) -> tuple[Check, ...]:
-    """Return what a version is held to whatever its figures; the first failure matters most.
+    """Return the checks that do not depend on metrics; the first failure matters most.
 
     Args:
         answers: What it answered.
         model_type: What it predicts.
         seconds_per_row: How long a row may take.
-        allow_untried: Whether it may pass where the environment of its requirements could not be
-            built.
+        allow_untried: Whether a version passes where the environment of its requirements could
+            not be built.
     """
     checks = [
         Check(
@@ -90,8 +90,8 @@ def _find_flaw(answer: Answer) -> str:
     if answer.error:
         return f"it fails with {answer.error}"
     if answer.values is None:
-        wanted = f", {answer.expected} of doubles" if answer.expected else ", doubles"
-        return f"it answers {answer.form}{wanted} is asked: one a row"
+        expected = f"{answer.expected} of doubles" if answer.expected else "doubles"
+        return f"it answers {answer.form}, expected {expected}, one a row"
     return ""
 
 

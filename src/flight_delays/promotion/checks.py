@@ -1,4 +1,4 @@
-"""One thing a model is held to."""
+"""A check of a model version: what was found against what was expected."""
 
 import math
 import operator
@@ -11,13 +11,13 @@ from ..evaluation.model_types import format_figure
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What was asked, what was found, and whether it is enough.
+    """What was expected, what was found, and whether it is enough.
 
     Attributes:
         name: What was checked.
         ok: Whether it holds.
         value: The figure found; None where there is none.
-        threshold: The figure asked for; None where there is none.
+        threshold: The figure expected; None where there is none.
         detail: One sentence for a person.
     """
 
@@ -31,14 +31,14 @@ class Check:
 def at_least(
     name: str, value: float | None, floor: float | None, *, unit: str = "", why: str = ""
 ) -> Check:
-    """Hold a figure to a floor; a missing figure or floor fails."""
+    """Return whether a figure reaches a floor; a missing figure or floor fails."""
     return _bound(name, value, floor, operator.ge, "at least", unit, why)
 
 
 def at_most(
     name: str, value: float | None, ceiling: float | None, *, unit: str = "", why: str = ""
 ) -> Check:
-    """Hold a figure to a ceiling; a missing figure or ceiling fails."""
+    """Return whether a figure is within a ceiling; a missing figure or ceiling fails."""
     return _bound(name, value, ceiling, operator.le, "at most", unit, why)
 
 
@@ -57,9 +57,9 @@ def _bound(
     if asked is None:
         detail = f"the policy's threshold is {threshold}; give a finite number"
     elif found is None:
-        detail = f"not measured, {words} {format_figure(asked, unit)} is asked"
+        detail = f"not measured, expected {words} {format_figure(asked, unit)}"
     else:
-        detail = f"{format_figure(found, unit)}, {words} {format_figure(asked, unit)} is asked"
+        detail = f"{format_figure(found, unit)}, expected {words} {format_figure(asked, unit)}"
     if why and not ok:
         detail = f"{detail} ({why})"
     return Check(name=name, ok=ok, value=found, threshold=asked, detail=detail)

@@ -1,4 +1,4 @@
-"""What a version was judged by, so that it is promoted by nothing else."""
+"""What a version was validated with, so that deploy refuses anything else."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -45,16 +45,16 @@ class Provenance:
 
 # What each tag is about, for people.
 WHAT = {
-    "validated_digest": "code, hyperparameters or policy are others",
-    "validated_as_of": "its as_of is another",
-    "validated_holdout": "the holdout lies elsewhere",
-    "validated_rows": "the holdout has another number of rows",
+    "validated_digest": "code, hyperparameters or policy have changed",
+    "validated_as_of": "its as_of has changed",
+    "validated_holdout": "the bounds of the holdout have changed",
+    "validated_rows": "the number of held-out rows has changed",
     "validated_content": "keys or labels of the holdout have changed",
 }
 
 
 def find_mismatch(version: ModelVersion, now: Provenance) -> str | None:
-    """Return in what deploy would go by something else than validate did; None where in nothing."""
+    """Return what differs from what validate recorded; None where nothing does."""
     wrong = [
         f"{WHAT[tag]} ({tag} is {value}, validate recorded {version.tags.get(tag, 'nothing')})"
         for tag, value in now.tags.items()
@@ -74,11 +74,11 @@ def find_overlap(version: ModelVersion, start: datetime) -> str | None:
     """
     until = version.learned_until
     if until is None:
-        return "up to when it learned is not recorded; train again"
+        return "its tag learned_until is not recorded; train again"
     if until > start:
         return (
             f"it learned from labels until {until.isoformat()}, inside the holdout, which begins "
-            f"{start.isoformat()}; train again by the policy that it is judged by"
+            f"{start.isoformat()}; train and validate with the same policy"
         )
     return None
 

@@ -1,4 +1,4 @@
-"""What is asked of a challenger's gain: at least how much, and at most."""
+"""What a challenger's gain must be: at least how much, and at most."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,9 +76,10 @@ def require_gain(
 ) -> Requirement:
     """Return what the lower bound of the gain must exceed.
 
-    A model that was made in the same way and has learned from later rows need not be better: it
-    must not be worse by the margin, or a Champion would grow old while no week alone shows it.
-    Where code, hyperparameters or policy have changed, the change has to show that it is better.
+    A model that was trained by the same code, hyperparameters and policy on later rows need not be
+    better, only not worse by the margin: one more week improves a model by less than a holdout can
+    detect, so by superiority the Champion would hardly ever be replaced. Where one of the three
+    has changed, the model has to be better.
     """
     if champion is None:
         return Requirement("superiority", policy.first_min_gain)
@@ -100,7 +101,7 @@ def find_excess(comparison: Comparison, champion: ModelVersion, now: MeanLosses 
 
     Args:
         comparison: Challenger against Champion.
-        champion: The version that stands.
+        champion: The present Champion.
         now: Mean losses of the challenger and the baseline on the rows of the comparison.
     """
     then = read_losses(champion, comparison.loss)

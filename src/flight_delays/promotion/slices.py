@@ -1,4 +1,4 @@
-"""What is refused within slices: against the Champion, and for a first one against the labels."""
+"""Limits within slices: against the Champion or, without one, against the labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -26,9 +26,9 @@ def check_first_gaps(
     policy: Slices,
     confidence: float,
 ) -> Iterator[Check]:
-    """Hold a first Champion's mean prediction of each slice to the mean label.
+    """Compare a first Champion's mean prediction in each slice with the mean label.
 
-    One check says how many slices hold; each that does not has its own.
+    The first check counts the slices that fail; each of these has a check of its own.
     """
     limit = policy.first_max_gap
     try:
@@ -54,8 +54,8 @@ def check_first_gaps(
             value=abs(each.gap),
             threshold=limit,
             detail=f"mean prediction {_write_gap(each.gap)} the mean label on {each.rows:,} rows "
-            f"of {each.days} days (standard error {format_figure(each.error)}), at most "
-            f"{format_figure(limit)} is asked of a first Champion",
+            f"of {each.days} days (standard error {format_figure(each.error)}), expected at most "
+            f"{format_figure(limit)} of a first Champion",
         )
 
 
@@ -66,8 +66,8 @@ def find_worse_slices(
 
     Args:
         found: Every slice of the comparison by `compare_by_slice`.
-        policy: What is asked within slices.
-        confidence: Of what is said to be significant, over all slices.
+        policy: The limits within slices.
+        confidence: Confidence of the tests, over all slices.
     """
     return tuple(check for each in found for check in _judge(each, policy, 1 - confidence))
 

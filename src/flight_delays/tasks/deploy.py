@@ -1,4 +1,4 @@
-"""Task: promote the Challenger if it is better than the Champion, and serves as it was judged."""
+"""Task: promote the Challenger if it may replace the Champion and serves as it was validated."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -69,9 +69,9 @@ class DeployParameters(Parameters):
 def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
     """Decide, then bring the endpoint, where there is one, and the alias to the same version.
 
-    A version that does not answer as it was judged leaves both as they were.
+    A version that does not predict as it was validated leaves both as they were.
 
-    Killed anywhere, the task can run again: it decides alike and completes what is there.
+    Killed at any point, the task can run again: it takes the same decision and completes it.
 
     Raises:
         PromotionRefusedError: The version is rejected, or a person has to look at it first.
@@ -130,7 +130,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
 def find_other_judgement(
     challenger: ModelVersion, policy: Policy, parameters: DeployParameters, lakehouse: Lakehouse
 ) -> Reject | None:
-    """Reject a version that was validated by other code, policy or rows, or that knows these."""
+    """Reject a version that was validated with other code, policy or rows, or trained on them."""
     as_of = challenger.require_as_of()
     holdout = load_holdout(as_of, policy, parameters.source, lakehouse)
     rows = holdout.rows.select(*PROBLEM.keys, PROBLEM.label.column).toPandas()
@@ -142,7 +142,7 @@ def find_other_judgement(
 
 
 def find_holdout_start(challenger: ModelVersion, policy: Policy) -> datetime:
-    """Return since when the rows held out from a version were decided."""
+    """Return the first instant of the rows held out from a version."""
     as_of = challenger.require_as_of()
     return split_windows(as_of, policy.windows, PROBLEM.label_maturity).holdout.start
 

@@ -55,7 +55,7 @@ class ValidationFailedError(Exception):
 
 
 class AliasMovedError(Exception):
-    """An alias was moved while the version was asked, which no part of this task does."""
+    """An alias was moved while the model ran, which no part of this task does."""
 
 
 class ValidateParameters(Parameters):
@@ -85,12 +85,14 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
         ValidationFailedError: The verdict is FAILED.
     """
     version = read_version(lakehouse.registry, *parse_model_uri(parameters.model_uri))
-    # What it was found before holds no longer, whatever ends this task.
+    # An earlier verdict is no longer valid, however this task ends.
     tag_version(lakehouse.registry, version, **{STATUS_TAG: PENDING})
     try:
         verdict = judge(version, parameters, lakehouse)
     except Exception as error:
-        reason = " ".join(f"Validation did not end: {type(error).__name__}: {error}".split())
+        reason = " ".join(
+            f"Validation stopped with an error: {type(error).__name__}: {error}".split()
+        )
         fail(version, Failed(reason, ()), lakehouse)
         raise
     if isinstance(verdict, Failed):
@@ -122,7 +124,7 @@ def fail(version: ModelVersion, verdict: Failed, lakehouse: Lakehouse) -> None:
 
 
 def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lakehouse) -> Verdict:
-    """Gather the evidence, hold it against the policy, and write what came of it for people.
+    """Gather the evidence, check it against the policy, and write checks and report.
 
     Raises:
         AliasMovedError: An alias was moved meanwhile.
@@ -196,7 +198,7 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
 
 
 def require_unmoved(version: ModelVersion, before: Mapping[str, int], lakehouse: Lakehouse) -> None:
-    """Refuse a version while which was asked an alias was moved.
+    """Refuse a version if an alias was moved while its model ran.
 
     An alias that was moved to a version that has not passed is put back. Another one may have been
     moved by a person, and is left.

@@ -55,7 +55,7 @@ def test_an_answer_that_depends_on_more_than_its_row_is_refused(question: str, n
 def test_difficult_rows_need_a_possible_answer(question: str, value: float) -> None:
     answers = change(question, values=np.array([*FEW[:-1], value]))
     assert failed(answers) == [f"impossible_{question}"]
-    assert "1, at most 0" in check(answers)[f"impossible_{question}"].detail
+    assert "1, expected at most 0" in check(answers)[f"impossible_{question}"].detail
 
 
 def test_a_missing_answer_is_counted_elsewhere_and_is_no_difference() -> None:
@@ -75,7 +75,7 @@ def test_a_model_that_changes_its_rows_is_refused() -> None:
 def test_a_model_that_is_too_slow_is_refused_though_no_more_was_asked() -> None:
     slow = replace(ANSWERS, given={"together": replace(SOUND, seconds=3.0)})
     assert failed(slow) == ["seconds_per_row"]
-    assert "0.1 s, at most 0.01 s" in check(slow)["seconds_per_row"].detail
+    assert "0.1 s, expected at most 0.01 s" in check(slow)["seconds_per_row"].detail
     assert failed(slow, seconds_per_row=1.0) == []
 
 
@@ -89,7 +89,7 @@ def test_a_model_that_is_too_slow_is_refused_though_no_more_was_asked() -> None:
                 "form": "ndarray of float64, shape (30, 2)",
                 "expected": "shape (30,)",
             },
-            "shape (30, 2), shape (30,) of doubles is asked",
+            "shape (30, 2), expected shape (30,) of doubles",
         ),
         ({"values": None, "error": "ValueError: no"}, "the held-out rows: it fails with"),
     ],

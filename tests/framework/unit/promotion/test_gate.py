@@ -219,7 +219,7 @@ def test_one_class_on_all_rows_has_no_auc_and_fails() -> None:
     assert {"min_auc", "max_auc", "min_auc[carrier=AA]"} <= failures(verdict)
     (auc,) = (check for check in verdict.checks if check.name == "min_auc")
     assert auc.value is None
-    assert auc.detail == ("not measured, at least 0.65 is asked (one class only among the labels)")
+    assert auc.detail == ("not measured, expected at least 0.65 (one class only among the labels)")
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_rows_without_a_slice_value_are_a_slice_of_their_own(missing: Any) -> No
 
 def test_the_reason_of_a_failure_says_what_was_found_and_asked() -> None:
     verdict = validate(SOUND, policy(min_rows=ROWS + 1))
-    assert verdict.reason == "1 of 25 checks failed: rows: 6,000, at least 6,001 is asked"
+    assert verdict.reason == "1 of 25 checks failed: rows: 6,000, expected at least 6,001"
 
 
 def test_a_long_list_of_failures_still_fits_into_a_tag() -> None:
@@ -296,7 +296,7 @@ NO_NUMBER = np.where(CARRIER == "AA", nan, CHANCE)
 def test_missing_predictions_are_located() -> None:
     verdict = validate(replace(SOUND, predictions=NO_NUMBER), policy())
     assert (
-        "missing_predictions: 600, at most 0 is asked (NaN or infinite, carrier=AA: 600 of its"
+        "missing_predictions: 600, expected at most 0 (NaN or infinite, carrier=AA: 600 of its"
         in (verdict.reason)
     )
     engine = np.array([None if row < 9 else "jet" for row in range(ROWS)], dtype=object)
@@ -342,7 +342,7 @@ def test_reason_begins_with_what_weighs_most() -> None:
     failed = [check.name for check in verdict.checks if not check.ok]
     assert failed[0] == "missing_predictions"
     assert failed[-4:] == ["description_length", "description", "tag[git_commit]", "tag[as_of]"]
-    assert ": missing_predictions: 1, at most 0 is asked" in verdict.reason
+    assert ": missing_predictions: 1, expected at most 0" in verdict.reason
 
 
 def test_without_slices_none_are_judged() -> None:
@@ -402,8 +402,8 @@ def test_a_sound_model_of_numbers_passes_by_checks_of_its_own() -> None:
         "max_mae[carrier=UA]",
     ]
     details = {check.name: check.detail for check in verdict.checks}
-    assert details["max_rmse"].endswith(" minutes, at most 20 minutes is asked")
-    assert details["min_r2"].endswith(", at least 0.5 is asked")
+    assert details["max_rmse"].endswith(" minutes, expected at most 20 minutes")
+    assert details["min_r2"].endswith(", expected at least 0.5")
 
 
 @pytest.mark.parametrize(
@@ -437,7 +437,7 @@ def test_each_fault_of_a_model_of_numbers_fails_by_its_own_name(
 
 def test_an_error_too_small_to_be_true_is_suspected_to_leak_and_one_too_large_is_not() -> None:
     leaked = validate(replace(NUMBERS, predictions=MINUTES + 0.5), errors())
-    assert "min_rmse: 0.5 minutes, at least 1 minutes is asked (too good" in leaked.reason
+    assert "min_rmse: 0.5 minutes, expected at least 1 minutes (too good" in leaked.reason
     bad = validate(NUMBERS, errors(rmse={"max": 2}))
     assert "max_rmse" in failures(bad)
     assert "too good" not in bad.reason
@@ -447,4 +447,4 @@ def test_labels_that_do_not_vary_leave_nothing_to_explain_and_fail() -> None:
     verdict = validate(replace(NUMBERS, labels=np.full(ROWS, 40.0)), errors())
     (r2,) = (check for check in verdict.checks if check.name == "min_r2")
     assert not r2.ok
-    assert r2.detail == "not measured, at least 0.5 is asked (the labels are all the same)"
+    assert r2.detail == "not measured, expected at least 0.5 (the labels are all the same)"

@@ -34,10 +34,10 @@ def test_what_was_recorded_and_holds_still_is_no_mismatch() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"digest": "d2"}, "code, hyperparameters or policy are others"),
-        ({"as_of": END}, "its as_of is another"),
-        ({"end": START}, "the holdout lies elsewhere"),
-        ({"rows": 8}, "another number of rows (validated_rows is 8, validate recorded 9)"),
+        ({"digest": "d2"}, "code, hyperparameters or policy have changed"),
+        ({"as_of": END}, "its as_of has changed"),
+        ({"end": START}, "bounds of the holdout have changed"),
+        ({"rows": 8}, "held-out rows has changed (validated_rows is 8, validate recorded 9)"),
         ({"content": "c2"}, "keys or labels of the holdout have changed"),
     ],
 )

@@ -32,7 +32,7 @@ from flight_delays.reports.validation_report import find_remedy
 
 INSTANT = datetime(2026, 2, 1, tzinfo=UTC)
 CHECKS = (
-    Check(name="rows", ok=True, value=500, threshold=100, detail="500, at least 100 is asked"),
+    Check(name="rows", ok=True, value=500, threshold=100, detail="500, expected at least 100"),
     Check(name="min_auc", ok=False, value=0.6, threshold=0.7, detail="0.6 <b>is</b> not enough"),
     Check(name="signature_inputs", ok=True, detail="present"),
 )
@@ -165,7 +165,7 @@ def test_verdict_reason_and_expected_decision_come_first(
         (Requirement("superiority", 0.5), "on 25 of them. The lower bound must exceed 0.5."),
         (
             Requirement("non-inferiority", -0.002),
-            "It was made as the Champion was, from later rows, so it need not be better: the "
+            "It is a retrained Champion: only its rows are later. It need not be better: the "
             "lower bound must exceed -0.002.",
         ),
     ],
@@ -211,7 +211,7 @@ def test_each_check_has_a_row_with_value_and_threshold_failed_ones_first() -> No
     rows = [row for row in read(make_report(FAILED)).rows if row[0] in {"ok", "FAILED"}]
     assert rows == [
         ["FAILED", "min_auc", "0.6", "0.7", "", "0.6 <b>is</b> not enough"],
-        ["ok", "rows", "500", "100", "", "500, at least 100 is asked"],
+        ["ok", "rows", "500", "100", "", "500, expected at least 100"],
         ["ok", "signature_inputs", "", "", "", "present"],
     ]
 

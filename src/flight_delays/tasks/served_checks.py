@@ -20,14 +20,13 @@ from ..promotion.model_version import ModelVersion
 from ..spec.problem import FEATURES_AT
 from ..spec.tables import WATERMARKS
 from .parameters import in_schema
+from .questions import LOOKED_UP, NEVER_SEEN
 
 ROWS = 100
 FEW = 5
 TIMED_REQUESTS = 9
 # A publication that is under way ends within this many pauses.
 ATTEMPTS, PAUSE = 20, 15.0
-UNSEEN = "never seen before"
-LOOKED_UP = [feature for table in PROBLEM.feature_tables for feature in table.features]
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,10 @@ class Publication:
 
 
 def check_batch(version: ModelVersion, held_out: pd.DataFrame, lakehouse: Lakehouse) -> None:
-    """Refuse a version that batch predicts otherwise than it was judged.
+    """Refuse a version whose predictions in batch differ from those that it was validated by.
 
-    It was judged by the model inside, with the look-ups that the problem declares; batch and
-    endpoint go by those that were logged with it.
+    Validation ran the model inside, with the look-ups that the problem declares; batch and
+    endpoint use those that were logged with it.
 
     Raises:
         LakehouseError: They differ.
@@ -178,11 +177,13 @@ def check_gaps(served: ServedVersion, keys: list[str], scored: pd.DataFrame) -> 
     served.ask(empty, "rows whose features are all missing")
     served.ask(pd.concat([rows.astype(object), empty]), "some rows whose features are missing")
     served.ask(
-        rows.assign(**dict.fromkeys(PROBLEM.categorical_columns, UNSEEN)),
+        rows.assign(**dict.fromkeys(PROBLEM.categorical_columns, NEVER_SEEN)),
         "rows of unseen categories",
     )
     known = [column for column in PROBLEM.categorical_columns if column in keys]
-    served.ask(rows[keys].assign(**dict.fromkeys(known, UNSEEN)), "unseen categories by key alone")
+    served.ask(
+        rows[keys].assign(**dict.fromkeys(known, NEVER_SEEN)), "unseen categories by key alone"
+    )
 
 
 def choose_rows(held_out: pd.DataFrame, shown: Publication) -> pd.DataFrame:

@@ -43,8 +43,10 @@ class Lakehouse:
 
     @cached_property
     def spark(self) -> "SparkSession":
-        """The task's Spark Connect session."""
-        return find_spark()
+        """The task's Spark Connect session, in UTC: instants without a zone are read as such."""
+        session = find_spark()
+        session.conf.set("spark.sql.session.timeZone", "UTC")
+        return session
 
     @cached_property
     def feature_store(self) -> "FeatureEngineeringClient":

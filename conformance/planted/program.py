@@ -7,13 +7,14 @@ import importlib.metadata
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 
 import cloudpickle
@@ -21,15 +22,11 @@ import mlflow
 from mlflow.types import ColSpec, DataType, Schema
 
 from flight_delays.config.loading import load_configuration
-from flight_delays.config.policy import load_policy
+from flight_delays.config.policy import Policy, load_policy
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.lakehouse.model_process import RAW_MODEL
-from flight_delays.lakehouse.registry import (
-    read_aliases,
-    read_version,
-    set_alias,
-    tag_version,
-)
+from flight_delays.lakehouse.registry import read_aliases, read_version, set_alias, tag_version
+from flight_delays.lakehouse.validation_results import write_results
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.decide import CHAMPION
 from flight_delays.promotion.model_version import ModelVersion
@@ -69,6 +66,11 @@ class Nursery:
         return read_version(registry, self.model, read_aliases(registry, self.model)[CHAMPION])
 
     @cached_property
+    def policy(self) -> Policy:
+        """The policy that models are validated by."""
+        return load_policy(POLICY, PROBLEM.model_type)
+
+    @cached_property
     def experiment(self) -> str:
         """The experiment of the job."""
         run = self.lakehouse.registry.get_run(self.champion.run_id)
@@ -77,16 +79,14 @@ class Nursery:
     @cached_property
     def training(self) -> Rows:
         """The Champion's training rows."""
-        policy = load_policy(POLICY, PROBLEM.model_type)
         as_of = self.champion.require_as_of()
-        return read_training_rows(as_of, policy, self.schema, "", self.lakehouse)
+        return read_training_rows(as_of, self.policy, self.schema, "", self.lakehouse)
 
     @cached_property
     def bench(self) -> Bench:
         """What models are made from."""
-        policy = load_policy(POLICY, PROBLEM.model_type)
         as_of = self.champion.require_as_of()
-        held_out = read_holdout_rows(as_of, policy, self.schema, "", self.lakehouse)
+        held_out = read_holdout_rows(as_of, self.policy, self.schema, "", self.lakehouse)
         folder = mlflow.artifacts.download_artifacts(self.champion.uri)
         reviewed = load_configuration("model", PROBLEM.hyperparameters)
 
@@ -116,8 +116,7 @@ class Nursery:
     def instants(self) -> Mapping[str, str]:
         """The instants that a catalogue's tags may name."""
         as_of = self.champion.require_as_of()
-        windows = load_policy(POLICY, PROBLEM.model_type).windows
-        holdout = split_windows(as_of, windows, PROBLEM.label_maturity).holdout
+        holdout = split_windows(as_of, self.policy.windows, PROBLEM.label_maturity).holdout
         return {
             "holdout_end": holdout.end.isoformat(),
             "a_day_later": (as_of + timedelta(days=2)).isoformat(),
@@ -247,6 +246,17 @@ class Nursery:
         }
 
 
+def one_at_a_time(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a function that is called by one thread at a time."""
+    lock = Lock()
+
+    def call(*given: Any, **named: Any) -> None:
+        with lock:
+            function(*given, **named)
+
+    return call
+
+
 def leave(*_: Any) -> None:
     """Do nothing."""
 
@@ -265,6 +275,8 @@ def run(plants: Sequence[Plant], model: str, schema: str, *, pages: bool) -> Non
     # The same for each model: the packages of this environment are listed once.
     for name in ("packages_distributions", "requires"):
         setattr(importlib.metadata, name, cache(getattr(importlib.metadata, name)))
+    # Of two that write a Delta table at once one is refused; the job has one writer.
+    validate.write_results = one_at_a_time(write_results)  # type: ignore[attr-defined]
     if not pages:
         validate.log_report = leave  # type: ignore[assignment]
     nursery = Nursery(lakehouse=Lakehouse(), model=model, schema=schema)

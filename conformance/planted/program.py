@@ -280,7 +280,6 @@ def run(plants: Sequence[Plant], model: str, schema: str, *, pages: bool) -> Non
     if not pages:
         validate.log_report = leave  # type: ignore[assignment]
     nursery = Nursery(lakehouse=Lakehouse(), model=model, schema=schema)
-    # Values are for the tasks that follow; here none does.
     nursery.lakehouse.set_task_value = leave  # type: ignore[assignment, method-assign]
     versions = {plant.name: nursery.register(plant) for plant in plants}
 

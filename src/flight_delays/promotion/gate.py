@@ -89,11 +89,20 @@ def validate(
         *_check_slices(evidence, policy.slices, observed, confidence),
         *_check_metadata(evidence, policy),
     )
-    failures = [f"{check.name}: {check.detail}" for check in checks if not check.ok]
-    if failures:
-        reason = f"{len(failures)} of {len(checks)} checks failed: {'; '.join(failures)}"
-        return Failed(reason, checks)
+    failed = [check for check in checks if not check.ok]
+    if failed:
+        return Failed(f"{len(failed)} of {len(checks)} checks failed: {_list(failed)}", checks)
     return Passed(f"all {len(checks)} checks hold", checks)
+
+
+def _list(failed: Sequence[Check]) -> str:
+    """Return what failed in words; what could not be measured is counted where more is known."""
+    missing = [check for check in failed if check.value is None and check.threshold is not None]
+    known = [check for check in failed if check not in missing]
+    if not known:
+        known, missing = missing, []
+    words = [f"{check.name}: {check.detail}" for check in known]
+    return "; ".join([*words, f"{len(missing)} more not measured"] if missing else words)
 
 
 def _observe(evidence: Evidence) -> tuple[FloatArray, FloatArray] | None:

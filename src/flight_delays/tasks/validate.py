@@ -192,6 +192,7 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
         results=results,
     )
     log_report(report, version, lakehouse)
+    require_unmoved(version, aliases, lakehouse)
     provenance = trace_judgement(as_of, parameters.policy, holdout, scored)
     tag_version(lakehouse.registry, version, **provenance.tags)
     return verdict

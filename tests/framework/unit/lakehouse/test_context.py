@@ -40,7 +40,8 @@ class Runtime:
         self.monkeypatch = monkeypatch
         self.values = TaskValues()
         self.dbutils = SimpleNamespace(jobs=SimpleNamespace(taskValues=self.values))
-        self.session = object()
+        self.settings: dict[str, str] = {}
+        self.session = SimpleNamespace(conf=SimpleNamespace(set=self.settings.__setitem__))
 
     def add_module(self, name: str, **attributes: Any) -> None:
         module = ModuleType(name)
@@ -183,6 +184,7 @@ def test_spark_of_the_namespace_comes_first(runtime: Runtime) -> None:
     runtime.add_namespace(dbutils=runtime.dbutils, spark=runtime.session)
     runtime.add_ipython(spark=object())
     assert Lakehouse().spark is runtime.session
+    assert runtime.settings == {"spark.sql.session.timeZone": "UTC"}
 
 
 @pytest.mark.usefixtures("host")

@@ -41,7 +41,7 @@ class Runtime:
         self.values = TaskValues()
         self.dbutils = SimpleNamespace(jobs=SimpleNamespace(taskValues=self.values))
         self.settings: dict[str, str] = {}
-        self.session = SimpleNamespace(conf=SimpleNamespace(set=self.settings.__setitem__))
+        self.session: Any = SimpleNamespace(conf=SimpleNamespace(set=self.settings.__setitem__))
 
     def add_module(self, name: str, **attributes: Any) -> None:
         module = ModuleType(name)

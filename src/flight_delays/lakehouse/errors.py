@@ -92,3 +92,14 @@ class NotPublishedError(LakehouseError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"{why}. Run feature_refresh, then run deploy again.")
+
+
+class ChampionUnusableError(LakehouseError):
+    """The Champion does not predict rows of this code."""
+
+    def __init__(self, champion: str, why: Exception) -> None:
+        super().__init__(
+            f"{champion}, the Champion, cannot be compared with: batch failed with {why}. Where the "
+            "code has changed what rows give, bring back what it needs; or remove the alias "
+            "Champion, then the next version is held to the heuristic baseline."
+        )

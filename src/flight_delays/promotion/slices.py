@@ -83,8 +83,7 @@ def refuse_slices(version: int, worse: Sequence[Check]) -> Reject | None:
         return None
     listed = "; ".join(f"{check.name}: {check.detail}" for check in worse)
     return Reject(
-        f"Version {version} may not be promoted: {len(worse)} findings in slices, see "
-        f"validation.html: {listed}"
+        f"Version {version} may not be promoted: {len(worse)} findings in slices: {listed}"
     )
 
 

@@ -10,6 +10,7 @@ from ..evaluation.comparison import Comparison, compare
 from ..evaluation.days import local_days
 from ..evaluation.slices import SliceComparison, compare_by_slice
 from ..lakehouse.context import Lakehouse
+from ..lakehouse.errors import ChampionUnusableError
 from ..lakehouse.scoring import score
 from ..problem import PROBLEM
 from ..promotion.checks import Check
@@ -42,13 +43,19 @@ def add_incumbent(
         holdout: The same rows, not scored.
         champion: The Champion; where there is none, the heuristic baseline is used.
         lakehouse: The platform's clients.
+
+    Raises:
+        ChampionUnusableError: Batch fails with the Champion.
     """
     scored = scored.assign(**{HEURISTIC: PROBLEM.heuristic_baseline(scored)})
     if champion is None:
         scored = scored.assign(**{INCUMBENT: scored[HEURISTIC]})
         return scored.assign(**{INCUMBENT_VERSION: 0})
     keys = list(PROBLEM.keys)
-    other = score(lakehouse.feature_store, champion.uri, holdout.rows)
+    try:
+        other = score(lakehouse.feature_store, champion.uri, holdout.rows)
+    except Exception as error:
+        raise ChampionUnusableError(champion.uri, error) from error
     other = other[[*keys, "prediction"]].rename(columns={"prediction": INCUMBENT})
     # Rows come back in any order, so they are joined by their keys.
     joined = scored.drop(columns=[INCUMBENT, INCUMBENT_VERSION], errors="ignore").merge(

@@ -55,7 +55,7 @@ def test_reason_names_each_slice_with_what_was_found_and_allowed() -> None:
     refused = refuse_slices(7, worse)
     assert refused is not None
     assert refused.reason == (
-        "Version 7 may not be promoted: 2 findings in slices, see validation.html: "
+        "Version 7 may not be promoted: 2 findings in slices: "
         "worse[carrier=AA]: mean log_loss 0.02 nats above the Champion's on 600 rows of 28 days "
         "(-0.01 to 0.05), significantly more than 0.005 nats (p 0.001); gap[carrier=AA]: mean "
         "prediction 0.2 above the mean label on 600 rows of 28 days, the Champion's 0.01 below it; "

@@ -100,6 +100,6 @@ class ChampionUnusableError(LakehouseError):
     def __init__(self, champion: str, why: Exception) -> None:
         super().__init__(
             f"{champion}, the Champion, cannot be compared with: batch failed with {why}. If the "
-            "code no longer gives what it needs, bring that back; or remove the alias Champion: the "
-            "next version is then compared with the heuristic baseline."
+            "code no longer gives what it needs, bring that back. Or remove the alias Champion: "
+            "the next version is then compared with the heuristic baseline."
         )

@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from .base import Bench, Floats, Planted
@@ -90,10 +91,13 @@ class MemorisedHoldout(Planted):
 class Leaking(Planted):
     """Mixes in what it can know only afterwards, so little that no bound is crossed."""
 
-    def __init__(self, sound: Any, known: Any, weight: float) -> None:
+    def __init__(
+        self, sound: Any, known: Any, weight: float, slope: float = 1.0, shift: float = 0.0
+    ) -> None:
         super().__init__(sound)
         self.known = known
         self.weight = weight
+        self.slope, self.shift = slope, shift
 
     @classmethod
     def make(cls, bench: Bench) -> Self:
@@ -102,11 +106,16 @@ class Leaking(Planted):
         weight = 0.01
         while roc_auc_score(labels, late + weight * (told - late)) < LEAKED_AUC:
             weight += 0.005
-        return cls(bench.sound, bench.memorised(), weight)
+        # Calibrated, as a leak is that was there in training.
+        odds = compute_odds(late + weight * (told - late))
+        fitted = LogisticRegression(C=1e6).fit(odds[:, None], labels)
+        slope, shift = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+        return cls(bench.sound, bench.memorised(), weight, slope, shift)
 
     def predict(self, rows: pd.DataFrame) -> Floats:
-        late = self.ask(rows)
-        return late + self.weight * (np.asarray(self.known.predict(rows), dtype=np.float64) - late)
+        late, told = self.ask(rows), np.asarray(self.known.predict(rows), dtype=np.float64)
+        odds = compute_odds(late + self.weight * (told - late))
+        return np.asarray(1 / (1 + np.exp(-self.shift - self.slope * odds)), dtype=np.float64)
 
 
 class SlightlyLeaking(Leaking):
@@ -115,6 +124,12 @@ class SlightlyLeaking(Leaking):
     @classmethod
     def make(cls, bench: Bench) -> Self:
         return cls(bench.sound, bench.memorised(), 0.02)
+
+
+def compute_odds(late: Floats) -> Floats:
+    """Return the logarithm of the odds."""
+    kept = np.clip(late, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(kept / (1 - kept)), dtype=np.float64)
 
 
 def multiply_odds(late: Floats, factor: float, where: Any) -> Floats:

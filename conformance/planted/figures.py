@@ -106,10 +106,10 @@ class Leaking(Planted):
         weight = 0.01
         while roc_auc_score(labels, late + weight * (told - late)) < LEAKED_AUC:
             weight += 0.005
-        # Calibrated, as a leak is that was there in training.
+        # Half way to calibrated, as a leak nearly is that was there in training.
         odds = compute_odds(late + weight * (told - late))
         fitted = LogisticRegression(C=1e6).fit(odds[:, None], labels)
-        slope, shift = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+        slope, shift = float(fitted.coef_[0, 0] ** 0.5), float(fitted.intercept_[0] / 2)
         return cls(bench.sound, bench.memorised(), weight, slope, shift)
 
     def predict(self, rows: pd.DataFrame) -> Floats:

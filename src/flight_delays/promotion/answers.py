@@ -72,7 +72,7 @@ class Answers:
     given: Mapping[str, Answer] = field(default_factory=dict)
 
     def values(self, name: str, rows: int) -> FloatArray:
-        """Return an answer's values; NaN for each of so many rows where there are none."""
+        """Return an answer's values, or NaN for each row where it has none."""
         answer = self.given.get(name)
         if answer is None or answer.values is None:
             return np.full(rows, np.nan)

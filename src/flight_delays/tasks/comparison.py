@@ -22,7 +22,7 @@ from .holdout import Holdout
 # Columns beside `prediction`: the incumbent's predictions, and its version; 0 is the baseline.
 INCUMBENT = "incumbent_prediction"
 INCUMBENT_VERSION = "incumbent_version"
-# The heuristic baseline's predictions, whoever the incumbent is.
+# The heuristic baseline's predictions, also where the incumbent is the Champion.
 HEURISTIC = "heuristic_prediction"
 # What validate keeps of the held-out rows, and deploy decides by.
 KEPT = [

@@ -26,14 +26,13 @@ from ..promotion.gate import validate
 from ..promotion.model_version import PENDING, STATUS_TAG, ModelVersion
 from ..promotion.rules import require_gain
 from ..promotion.skill import check_skill
-from ..promotion.slices import refuse_slices
+from ..promotion.slices import find_worse_slices, refuse_slices
 from ..reports import Incumbent, Report, write_report
 from .comparison import (
     KEPT,
     add_incumbent,
     compare_predictions,
     compare_slice_predictions,
-    find_worse,
     measure_losses,
 )
 from .evidence import (
@@ -255,7 +254,8 @@ def compare_with_incumbent(
         comparison = compare_predictions(rows, policy)
         losses = measure_losses(rows, policy)
         compared = () if champion is None else compare_slice_predictions(rows, policy)
-        worse = () if champion is None else find_worse(rows, policy)
+        slices = policy.validation.slices
+        worse = find_worse_slices(compared, slices, policy.comparison.confidence) if slices else ()
     except UnusableInputError as error:
         # Deploy refuses what cannot be compared; the report says why.
         return Incumbent(name=name, asked=asked, why=str(error))

@@ -102,6 +102,23 @@ class Slices(Bounds):
     first_max_gap: float = Field(ge=0)
 
 
+class Costs(Section):
+    """What wrong alarms cost, of labels 0 and 1, in one unit of your choice.
+
+    Attributes:
+        false_alarm: An alarm where the label is 0.
+        missed: No alarm where the label is 1.
+    """
+
+    false_alarm: float = Field(gt=0)
+    missed: float = Field(gt=0)
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which on an alarm costs less than none."""
+        return self.false_alarm / (self.false_alarm + self.missed)
+
+
 class ValidationPolicy(Section):
     """What a version is held to on the held-out rows.
 
@@ -114,6 +131,7 @@ class ValidationPolicy(Section):
         min_skill: Least share of the loss of the training window's mean label that it saves.
         metrics: Metrics of the problem's model type, each with the bounds it is held to.
         slices: What is asked within slices; nothing where it is left out.
+        costs: Shown in the report, at the threshold they lead to; may be left out.
         required_tags: Tags that the version must carry, not blank.
         min_description: Fewest characters of its description.
     """
@@ -125,6 +143,7 @@ class ValidationPolicy(Section):
     min_skill: float = Field(ge=0, lt=1)
     metrics: dict[str, Bounds] = Field(min_length=1)
     slices: Slices | None = None
+    costs: Costs | None = None
     required_tags: list[Text] = Field(min_length=1)
     min_description: Count
 
@@ -221,6 +240,13 @@ class Policy(Section):
                 has no limit that a bad model fails.
         """
         model_type.require_loss(self.comparison.loss)
+        if self.validation.costs and model_type.labels is None:
+            raise UnusableInputError(
+                "validation.costs",
+                got=f"a policy of {model_type.name}",
+                allowed="costs of wrong alarms where labels are 0 and 1",
+                remedy="Leave the section out.",
+            )
         slices = self.validation.slices
         sections: dict[str, Mapping[str, Bounds]] = {"metrics": self.validation.metrics}
         if slices is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.metrics import precision_recall_curve
+from sklearn.metrics import confusion_matrix, precision_recall_curve
 
 from .model_types import Metric
 from .observations import FloatArray
@@ -49,6 +49,37 @@ class SliceFigure:
     label: float
     prediction: float
     figure: float | None
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """Counts of rows by alarm and label, where an alarm is a prediction from a threshold on.
+
+    Attributes:
+        threshold: The threshold.
+        hits: Alarms of label 1.
+        false_alarms: Alarms of label 0.
+        missed: Rows of label 1 without an alarm.
+        rest: Rows of label 0 without an alarm.
+    """
+
+    threshold: float
+    hits: int
+    false_alarms: int
+    missed: int
+    rest: int
+
+    def cost(self, false_alarm: float, missed: float) -> float:
+        """Return the cost of wrong alarms and of missing ones, a row."""
+        rows = self.hits + self.false_alarms + self.missed + self.rest
+        return (false_alarm * self.false_alarms + missed * self.missed) / rows
+
+
+def count_alarms(labels: FloatArray, predictions: FloatArray, threshold: float) -> Alarms:
+    """Return the counts for alarms from a threshold on."""
+    counts = confusion_matrix(labels, predictions >= threshold, labels=[0, 1])
+    (rest, false_alarms), (missed, hits) = counts.tolist()
+    return Alarms(threshold, hits, false_alarms, missed, rest)
 
 
 def bin_predictions(labels: FloatArray, predictions: FloatArray, bins: int = BINS) -> list[Bin]:

@@ -1,17 +1,24 @@
 """Plots of predictions and labels that suit each model type."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import roc_curve
 
-from ..evaluation.curves import balance_alarms, bin_predictions, count_in_bins, sweep_thresholds
-from ..evaluation.model_types import BINARY_CLASSIFICATION, ModelType, format_figure
+from ..evaluation.curves import (
+    Alarms,
+    balance_alarms,
+    bin_predictions,
+    count_alarms,
+    count_in_bins,
+    sweep_thresholds,
+)
+from ..evaluation.model_types import BINARY_CLASSIFICATION, ModelType
 from ..evaluation.observations import FloatArray
 from .plots import Colour, Line, Plot, draw_lines
-from .templating import TableRows
 
 # Points of a cloud: more only make the page heavy.
 CLOUD = 400
@@ -25,17 +32,27 @@ class Outcomes:
 
     Attributes:
         plots: The plots.
-        confusion: Counts of rows by alarm and label; none unless labels are 0 and 1.
-        threshold: The prediction from which on there is an alarm.
+        alarms: Counts of rows by alarm and label; None unless labels are 0 and 1.
     """
 
     plots: Sequence[Plot]
-    confusion: TableRows | None = None
-    threshold: float | None = None
+    alarms: Alarms | None = None
 
 
-def draw_outcomes(model_type: ModelType, labels: FloatArray, predictions: FloatArray) -> Outcomes:
-    """Draw the plots of a model type."""
+def draw_outcomes(
+    model_type: ModelType,
+    labels: FloatArray,
+    predictions: FloatArray,
+    threshold: float | None = None,
+) -> Outcomes:
+    """Draw the plots of a model type.
+
+    Args:
+        model_type: The model type.
+        labels: The labels.
+        predictions: The predictions.
+        threshold: From which prediction on there is an alarm; None for as many as labels of 1.
+    """
     calibration = draw_calibration(
         "Calibration: on the diagonal is best",
         [trace_calibration("a tenth of the rows each", labels, predictions, "first")],
@@ -43,16 +60,33 @@ def draw_outcomes(model_type: ModelType, labels: FloatArray, predictions: FloatA
     if model_type.labels != BINARY_CLASSIFICATION.labels:
         actual, residuals, spread = _draw_numbers(labels, predictions)
         return Outcomes([actual, calibration, residuals, spread])
-    threshold = balance_alarms(labels, predictions)
-    counts = confusion_matrix(labels, predictions >= threshold, labels=[0, 1])
-    (rest, false_alarms), (misses, hits) = counts.tolist()
+    if threshold is None:
+        threshold = balance_alarms(labels, predictions)
     return Outcomes(
         [calibration, *_draw_probabilities(labels, predictions)],
+        count_alarms(labels, predictions, threshold),
+    )
+
+
+def draw_days(days: ArrayLike, labels: FloatArray, predictions: Mapping[str, FloatArray]) -> Plot:
+    """Draw the mean label and mean predictions by local day.
+
+    Args:
+        days: The day of each row.
+        labels: Their labels.
+        predictions: Their predictions by who made them: one or two.
+    """
+    means = pd.DataFrame({"label": labels, **predictions}).groupby(np.asarray(days)).mean()
+    colours: tuple[Colour, ...] = ("muted", "first", "second")
+    numbers = np.arange(len(means)) + 1
+    return draw_lines(
+        "Mean by day",
         [
-            ("Alarm", format_figure(hits), format_figure(false_alarms)),
-            ("No alarm", format_figure(misses), format_figure(rest)),
+            Line(name=str(name), x=numbers, y=means[name], colour=colour, style="o-")
+            for name, colour in zip(means, colours, strict=False)
         ],
-        threshold,
+        f"day of the holdout, from {means.index[0]:%Y-%m-%d}",
+        "mean",
     )
 
 
@@ -79,9 +113,9 @@ def _draw_diagonal(*values: ArrayLike) -> Line:
 
 def _draw_probabilities(labels: FloatArray, predictions: FloatArray) -> list[Plot]:
     swept = sweep_thresholds(labels, predictions)
-    precision = swept["precision"].where(swept["alarms"] * labels.size >= MIN_ALARMS)
+    swept = swept[swept["alarms"] * labels.size >= MIN_ALARMS]
     curves = [
-        Line(name="precision", x=swept.index, y=precision, colour="first"),
+        Line(name="precision", x=swept.index, y=swept["precision"], colour="first"),
         Line(name="recall", x=swept.index, y=swept["recall"], colour="second"),
         Line(name="share of rows", x=swept.index, y=swept["alarms"], colour="third"),
     ]
@@ -91,9 +125,27 @@ def _draw_probabilities(labels: FloatArray, predictions: FloatArray) -> list[Plo
         for label, colour in classes
         if (labels == label).any()
     ]
-    return [
+    plots = [
         draw_lines("Alarm at a threshold and above", curves, "threshold", "share"),
         draw_lines("Distribution of predictions", spread, "prediction", "share of rows"),
+    ]
+    if len(spread) < len(classes) or swept.empty:
+        return plots
+    precision = Line(name="this model", x=swept["recall"], y=swept["precision"], colour="first")
+    false, found, _ = roc_curve(labels, predictions)
+    chance = Line(name="by chance", x=[0, 1], y=[0, 1], colour="muted", style="--")
+    roc = Line(name="this model", x=false, y=found, colour="first")
+    lift = swept["precision"] / labels.mean()
+    return [
+        *plots,
+        draw_lines("Precision by recall", [precision], "recall", "precision"),
+        draw_lines("ROC", [chance, roc], "share of label 0 with an alarm", "recall"),
+        draw_lines(
+            "Lift: precision by share of label 1",
+            [Line(name="this model", x=swept["alarms"], y=lift, colour="first")],
+            "share of rows, the highest predictions first",
+            "lift",
+        ),
     ]
 
 

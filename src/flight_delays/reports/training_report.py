@@ -92,6 +92,7 @@ def write_training_page(result: TrainingResult) -> str:
     return render(
         "training.html.j2",
         result=result,
+        hyperparameters=[(name, str(value)) for name, value in result.hyperparameters.items()],
         candidates=list_candidates(result),
         losses=draw_bars(
             f"Mean {loss}{of_unit}: lower is better",

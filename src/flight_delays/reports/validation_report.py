@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 from ..config.policy import Policy, Slices
 from ..errors import UnusableInputError
 from ..evaluation.comparison import Comparison
-from ..evaluation.curves import SliceFigure, measure_slices
+from ..evaluation.curves import Alarms, SliceFigure, count_alarms, measure_slices
 from ..evaluation.model_types import ModelType, format_figure
 from ..evaluation.side_by_side import Freshness
 from ..evaluation.slices import SliceComparison
 from ..promotion.checks import Check
 from ..promotion.decide import Decision, Verdict
 from ..promotion.rules import Requirement
-from .outcomes import draw_outcomes
+from .outcomes import draw_days, draw_outcomes
 from .plots import Bar, Plot, draw_bars, draw_gain
 from .templating import TableRows, render
 
@@ -78,6 +78,7 @@ class Incumbent:
         why: Why they could not be compared.
         slices: The comparison with the Champion within each slice.
         worse: A failed check for each slice in which it may not replace the Champion.
+        predictions: Its predictions of the held-out rows.
     """
 
     name: str
@@ -87,6 +88,12 @@ class Incumbent:
     why: str = ""
     slices: Sequence[SliceComparison] = ()
     worse: Sequence[Check] = ()
+    predictions: ArrayLike = ()
+
+    @property
+    def short(self) -> str:
+        """Its name as the head of a column."""
+        return self.name.removeprefix("the ").capitalize()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,6 +112,7 @@ class Report:
         labels: The labels of the held-out rows.
         predictions: Its predictions of them.
         slices: Column to its values for the same rows.
+        days: The local day of each of them.
         incumbent: What it was compared with.
         freshness: The effect of fresher features; None where that was not measured.
         results: Full name of the table that has the checks.
@@ -121,6 +129,7 @@ class Report:
     labels: ArrayLike
     predictions: ArrayLike
     slices: Mapping[str, ArrayLike]
+    days: ArrayLike
     incumbent: Incumbent
     freshness: Freshness | None
     results: str
@@ -128,14 +137,33 @@ class Report:
 
 def write_report(report: Report) -> str:
     """Return the page as HTML that loads nothing from elsewhere."""
-    policy = report.policy.validation.slices
-    outcomes, flaw, slices = None, "", None
+    validation = report.policy.validation
+    policy, costs = validation.slices, validation.costs
+    outcomes, flaw, slices, days = None, "", None, []
+    heads: Sequence[str] = ()
+    metrics: TableRows = ()
+    alarms: list[tuple[str, Alarms]] = []
     try:
         labels, predictions = report.model_type.read(report.labels, report.predictions)
     except UnusableInputError as error:
         flaw = str(error)
     else:
-        outcomes = draw_outcomes(report.model_type, labels, predictions)
+        outcomes = draw_outcomes(
+            report.model_type, labels, predictions, costs.threshold if costs else None
+        )
+        made = {"This version": predictions}
+        if report.incumbent.comparison:
+            made[report.incumbent.short] = np.asarray(report.incumbent.predictions, np.float64)
+        days = [draw_days(report.days, labels, made)]
+        measured = [report.model_type.measure(labels, each) for each in made.values()]
+        heads = ("Metric", *made)
+        metrics = [
+            (name, *(format_figure(each[name], metric.unit) for each in measured))
+            for name, metric in report.model_type.metrics.items()
+        ]
+        if outcomes.alarms:
+            threshold = outcomes.alarms.threshold
+            alarms = [(who, count_alarms(labels, each, threshold)) for who, each in made.items()]
         slices = policy and measure_slices(
             labels,
             predictions,
@@ -150,6 +178,9 @@ def write_report(report: Report) -> str:
         remedy=find_remedy,
         interval=compared and draw_gain(compared, report.incumbent.asked.bound),
         outcomes=outcomes,
+        days=days,
+        metrics=(heads, metrics),
+        alarms=alarms,
         flaw=flaw,
         slices=slices,
         slice_plots=draw_slices(slices, policy) if slices and policy else [],

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..config.policy import Policy, load_policy
 from ..errors import UnusableInputError
+from ..evaluation.days import local_days
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.model_logging import write_predictions
 from ..lakehouse.registry import (
@@ -29,6 +30,7 @@ from ..promotion.skill import check_skill
 from ..promotion.slices import find_worse_slices, refuse_slices
 from ..reports import Incumbent, Report, write_report
 from .comparison import (
+    INCUMBENT,
     KEPT,
     add_incumbent,
     compare_predictions,
@@ -186,6 +188,7 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
         labels=evidence.labels,
         predictions=evidence.predictions,
         slices=evidence.slices,
+        days=local_days(scored[PROBLEM.spine.decision_at], PROBLEM.time_zone),
         incumbent=compare_with_incumbent(version, policy, scored, holdout, lakehouse),
         freshness=compare_freshness(policy, scored, rows.fresh, answers),
         results=results,
@@ -277,6 +280,7 @@ def compare_with_incumbent(
         decision=decision,
         slices=compared,
         worse=worse,
+        predictions=rows[INCUMBENT],
     )
 
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from flight_delays.config.policy import load_policy
+from flight_delays.config.policy import Costs, load_policy
 from flight_delays.evaluation.comparison import compare
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
 from flight_delays.evaluation.side_by_side import Freshness
@@ -89,7 +89,7 @@ class Page(HTMLParser):
 
 def assert_self_contained(html: str) -> None:
     """Assert that a page runs no script and loads nothing but its own parts."""
-    assert not re.search(r"<script|https?:|src=|(href=\"|url\()(?!#)|@import", html)
+    assert not re.search(r"<script|https?:|src=|(href=\"|url\()(?!#|\w+\.html\")|@import", html)
 
 
 def make_report(verdict: Verdict, model_type: ModelType = BINARY_CLASSIFICATION) -> Report:
@@ -117,12 +117,14 @@ def make_report(verdict: Verdict, model_type: ModelType = BINARY_CLASSIFICATION)
         model_type=model_type,
         labels=labels,
         predictions=predictions,
+        days=np.datetime64("2026-01-01") + np.arange(500) // 20,
         slices={"half": np.where(np.arange(500) < 250, "<first>", "second")},
         incumbent=Incumbent(
             name="the Champion, version 3",
             asked=Requirement("superiority", 0.0),
             comparison=comparison,
             decision=Promote("it is better"),
+            predictions=np.full(500, 0.5),
         ),
         freshness=FRESHNESS,
         results="dev.zoo.validation_results",
@@ -153,10 +155,42 @@ def test_verdict_reason_and_expected_decision_come_first(
 ) -> None:
     report = make_report(verdict)
     page = read(replace(report, incumbent=replace(report.incumbent, decision=decision)))
-    at = page.words.index(verdict.status)
-    assert [word.strip() for word in page.words[at : at + 4]] == [
-        verdict.status, verdict.reason, outlook, "What to do next",
-    ]  # fmt: skip
+    promoted = verdict.status == "FAILED" or decision.label == "promote"
+    status = verdict.status if promoted else f"{verdict.status}, not promoted"
+    at = page.words.index(status)
+    words = [word.strip() for word in page.words[at : at + 3]]
+    assert words == [status, verdict.reason, outlook]
+    assert page.words[page.words.index("What to do next") - 1].startswith("Without a model")
+
+
+def test_headline_counts_alarms_of_both_and_their_costs() -> None:
+    report = make_report(PASSED)
+    costs = Costs(false_alarm=1, missed=3)
+    validation = report.policy.validation.model_copy(update={"costs": costs})
+    policy = report.policy.model_copy(update={"validation": validation})
+    labels = np.repeat([1.0, 0.0], 250)
+    predictions = np.concatenate([np.full(200, 0.8), np.full(250, 0.2), np.full(50, 0.25)])
+    words = " ".join(
+        read(replace(report, policy=policy, labels=labels, predictions=predictions)).words
+    )
+    # 200 hits, 50 missed at a cost of 3, 50 false alarms: 200 in 500 rows.
+    assert (
+        "This version, with an alarm from 0.25 on: 80 of 100 alarms are right, 80 of 100 rows "
+        "with label 1 get one; errors cost 0.4 a row." in words
+    )
+    assert (
+        "Champion, version 3, with an alarm from 0.25 on: 50 of 100 alarms are right, 100 of 100 "
+        "rows with label 1 get one; errors cost 0.5 a row." in words
+    )
+    assert "never an alarm costs 1.5 a row, always one 0.5." in words
+
+
+def test_metrics_of_the_champion_stand_beside_those_of_the_version() -> None:
+    page = read(make_report(PASSED))
+    assert ["Metric", "This version", "Champion, version 3"] in page.rows
+    (auc,) = [row for row in page.rows if row and row[0] == "auc" and len(row) == 3]
+    assert float(auc[1]) > 0.7
+    assert auc[2] == "0.5"
 
 
 @pytest.mark.parametrize(
@@ -230,11 +264,26 @@ def test_text_is_escaped_and_nothing_is_loaded_or_run() -> None:
     [
         (
             BINARY_CLASSIFICATION,
-            ["Calibration", "Alarm at a threshold", "Distribution of p", "auc by half"],
+            [
+                "Calibration",
+                "Alarm at a threshold",
+                "Distribution of p",
+                "auc by half",
+                "Precision by recall",
+                "ROC",
+                "Lift",
+                "Mean by day",
+            ],
         ),
         (
             regression("points"),
-            ["Predicted and actual", "Residuals by prediction", "Distribution of r", "mae by half"],
+            [
+                "Predicted and actual",
+                "Residuals by prediction",
+                "Distribution of r",
+                "mae by half",
+                "Mean by day",
+            ],
         ),
     ],
 )

@@ -28,6 +28,9 @@ def project(renderer: Renderer, tmp_path: Path) -> Path:
     write_tree(renderer.render(renderer.own), tmp_path)
     root = tmp_path / renderer.own[PROJECT_NAME]
     add_all(root)
+    # A wheel of production is built of what is committed.
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    subprocess.run(["git", *identity, "commit", "--quiet", "-m", "New"], cwd=root, check=True)
     return root
 
 

@@ -61,6 +61,8 @@ REMEDIES = (
     ("max_auc", "Look for a feature that is known only after the decision."),
     ("min_r2", "Look at the residuals and at which features changed; then train again."),
 )  # fmt: skip
+# The start of the names of checks that say how good it is; the others are folded while they hold.
+FIGURES = ("skill", "better_than_heuristic", "rows", "min_", "max_", "slices", "gap[")
 OTHERWISE = (
     "See the plots below for where it fails; change features or hyperparameters and retrain."
 )
@@ -172,10 +174,13 @@ def write_report(report: Report) -> str:
             min_rows=policy.min_rows,
         )
     compared = report.incumbent.comparison
+    shown = [each for each in report.verdict.checks if not each.ok or is_figure(each)]
     return render(
         "validation.html.j2",
         report=report,
         remedy=find_remedy,
+        checks=sorted(shown, key=lambda check: check.ok),
+        folded=[check for check in report.verdict.checks if check not in shown],
         interval=compared and draw_gain(compared, report.incumbent.asked.bound),
         outcomes=outcomes,
         days=days,
@@ -209,6 +214,11 @@ def list_compared(incumbent: Incumbent) -> TableRows:
         )
         for each in ordered[: max(SHOWN, sum(map(bool, map(refused, ordered))))]
     ]
+
+
+def is_figure(check: Check) -> bool:
+    """Tell whether a check says how good the version is, not how it was made or behaves."""
+    return check.name.startswith(FIGURES) and not check.name.startswith("rows_")
 
 
 def find_remedy(check: Check) -> str:

@@ -1,7 +1,7 @@
 """The page of a validation: the verdict, its checks, and plots of the held-out rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -141,7 +141,7 @@ def write_report(report: Report) -> str:
     """Return the page as HTML that loads nothing from elsewhere."""
     validation = report.policy.validation
     policy, costs = validation.slices, validation.costs
-    outcomes, flaw, slices, days = None, "", None, []
+    outcomes, flaw, slices = None, "", None
     heads: Sequence[str] = ()
     metrics: TableRows = ()
     alarms: list[tuple[str, Alarms]] = []
@@ -156,7 +156,8 @@ def write_report(report: Report) -> str:
         made = {"This version": predictions}
         if report.incumbent.comparison:
             made[report.incumbent.short] = np.asarray(report.incumbent.predictions, np.float64)
-        days = [draw_days(report.days, labels, made)]
+        by_day = draw_days(report.days, labels, made)
+        outcomes = replace(outcomes, plots=[by_day, *outcomes.plots])
         measured = [report.model_type.measure(labels, each) for each in made.values()]
         heads = ("Metric", *made)
         metrics = [
@@ -183,7 +184,6 @@ def write_report(report: Report) -> str:
         folded=[check for check in report.verdict.checks if check not in shown],
         interval=compared and draw_gain(compared, report.incumbent.asked.bound),
         outcomes=outcomes,
-        days=days,
         metrics=(heads, metrics),
         alarms=alarms,
         flaw=flaw,

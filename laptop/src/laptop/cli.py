@@ -1,5 +1,6 @@
 """The command line of the laptop workspace."""
 
+import csv
 import json
 import os
 import shutil
@@ -14,15 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.markup import escape
 
 from . import connection, progress
-from .bundle import Bundle, BundleError, Identity, find_root, resolve
+from .bundle import Bundle, BundleError, Identity, find_root, list_targets, resolve
 from .deployment import catalogs_of, deploy_job
 from .errors import LaptopError, WorkspaceNotRunning
-from .identity import SHORT_NAME, USER_NAME
+from .identity import SCIM_FIELDS, SHORT_NAME, USER_NAME
 from .jobs.task_environment import TaskEnvironment
 from .state_dir import ARTIFACTS_URI, StateDir, file_lock
 from .status import grid, print_status, read_status, run_sql
@@ -109,19 +109,26 @@ def run(
         list[str] | None, typer.Option(help="Run these tasks alone: key, with commas between.")
     ] = None,
     var: Annotated[list[str] | None, typer.Option(help="Bundle variables: key=value.")] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="After --: job parameters, --key=value.")
+    ] = None,
 ) -> None:
     """Run a job of the bundle and follow it to its end."""
     with reporting():
         root = Place.root()
+        given = {**read_pairs("--params", params), **read_arguments(arguments)}
+        keys = split("--only", only)
         bundle = resolve_target(root, target, read_pairs("--var", var))
+        for warning in bundle.warnings:
+            warn(warning.brief)
         there = connection.open_workspace(Place.state_dir(), catalogs_of([bundle]))
         # Two at once would make the job twice, and take away each other's wheel.
         with file_lock(Place.state_dir().path / "deploy.lock"):
-            deployed = deploy_job(bundle, job, there, Place.state_dir())
+            deployed = deploy_job(bundle, job, there, Place.state_dir(), keys)
         body = {
             "job_id": deployed.job_id,
-            "job_parameters": read_pairs("--params", params),
-            "only": split(only),
+            "job_parameters": given,
+            "only": keys,
         }
         run_id = there.ask("POST", "/api/2.2/jobs/run-now", body)["run_id"]
         name = deployed.settings["name"]
@@ -267,30 +274,65 @@ def running_or_started() -> connection.Connection:
 
 def resolve_target(root: Path, target: str | None, variables: dict[str, str]) -> Bundle:
     """Resolve one target for the laptop's own user."""
-    return resolve(
-        root, target=target, variables=variables, identity=Identity(USER_NAME, SHORT_NAME)
-    )
+    identity = Identity(USER_NAME, SHORT_NAME, SCIM_FIELDS)
+    return resolve(root, target=target, variables=variables, identity=identity)
+
+
+def warn(text: str) -> None:
+    """Print a warning."""
+    problems.print(f"[yellow]Warning:[/] {escape(text)}", soft_wrap=True)
 
 
 def resolve_all(root: Path) -> list[Bundle]:
-    """Resolve every target of the bundle."""
-    names = (yaml.safe_load((root / "databricks.yml").read_text()) or {}).get("targets") or {}
-    return [resolve_target(root, name, {}) for name in names]
+    """Resolve every target of the bundle that can be; warn of the others."""
+    bundles = []
+    try:
+        names = list_targets(root)
+    except BundleError as error:
+        warn(f"the bundle cannot be read. {error}")
+        return []
+    for name in names:
+        try:
+            bundles.append(resolve_target(root, name, {}))
+        except BundleError as error:
+            warn(f"target {name or 'default'} cannot be resolved. {error}")
+    return bundles
 
 
-def split(values: list[str] | None) -> list[str]:
-    """Return the items of an option that may be repeated and holds commas."""
-    return [item for value in values or [] for item in value.split(",") if item]
+def split(option: str, values: list[str] | None) -> list[str]:
+    """Return the items of an option that may be repeated; each is a line of CSV, as in the CLI."""
+    items: list[str] = []
+    for value in values or []:
+        try:
+            items += next(csv.reader([value], strict=True), [])
+        except csv.Error as error:
+            raise LaptopError(f"{option} takes a line of CSV; got '{value}': {error}.") from None
+    return [item for item in items if item]
 
 
 def read_pairs(option: str, values: list[str] | None) -> dict[str, str]:
     """Read `key=value` items."""
     pairs: dict[str, str] = {}
-    for item in split(values):
+    for item in split(option, values):
         key, equals, value = item.partition("=")
         if not equals or not key:
-            raise LaptopError(f"{option} takes key=value, with commas between; got '{item}'.")
+            raise LaptopError(
+                f"{option} takes key=value, with commas between; got '{item}'. A value with a "
+                f"comma takes quotes around the whole: {option} '\"key=a,b\"'."
+            )
         if key in pairs:
             raise LaptopError(f"{option} gives '{key}' twice.")
         pairs[key] = value
+    return pairs
+
+
+def read_arguments(given: list[str] | None) -> dict[str, str]:
+    """Read the job parameters that stand after `--`: `--key=value`, or `--key value`."""
+    pairs: dict[str, str] = {}
+    words = iter(given or [])
+    for word in words:
+        key, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not key:
+            raise LaptopError(f"After -- stand job parameters, --key=value; got '{word}'.")
+        pairs[key] = value if equals else next(words, "")
     return pairs

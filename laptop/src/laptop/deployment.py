@@ -7,21 +7,25 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from .bundle import Bundle, resolve_ids
+from .bundle import Bundle, keep_newest, resolve_ids
 from .connection import Connection, RequestRefused
 from .errors import LaptopError
+from .jobs.requirements import read_requirements
 from .state_dir import StateDir
 
 UNITY = "/api/2.1/unity-catalog"
 JOBS = "/api/2.2/jobs"
 EXPERIMENTS = "/api/2.0/mlflow/experiments"
+CATALOG = re.compile(r"[A-Za-z_][\w-]*")
+FULL_NAME = re.compile(r"([A-Za-z_]\w*)\.[A-Za-z_]\w*\.[A-Za-z_]\w*")
+EXTRAS = re.compile(r"(?<=\.whl)\[.*\]$")
 JOB_ID = re.compile(r"\$\{resources\.jobs\.([^.}]+)\.id\}")
 
 
@@ -38,12 +42,35 @@ class DeployedJob:
 
 
 def catalogs_of(bundles: Iterable[Bundle]) -> list[str]:
-    """Return the catalogs that bundles put something into."""
+    """Return the catalogs that bundles name.
+
+    Those are the values, anywhere in a bundle, of keys, variables, parameters and options whose
+    name has `catalog` in it, and the first part of what a variable or parameter names in full.
+    """
     found: dict[str, None] = {}
     for bundle in map(resolve_names, bundles):
-        for settings in [*bundle.schemas.values(), *bundle.registered_models.values()]:
-            found[settings["catalog_name"]] = None
+        for name, value in name_texts(bundle.config, ""):
+            full = FULL_NAME.fullmatch(value)
+            named = full[1] if full else value if "catalog" in name.lower() else ""
+            if CATALOG.fullmatch(named):
+                found[named] = None
     return list(found)
+
+
+def name_texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a configuration, each with the name of its key, parameter or option."""
+    if isinstance(value, list):
+        for before, item in zip(["", *value], value, strict=False):
+            option = isinstance(before, str) and before.startswith("--") and "=" not in before
+            yield from name_texts(item, before if option else name)
+    elif isinstance(value, Mapping):
+        own = value.get("name")
+        for key, item in value.items():
+            held = key in ("default", "value")
+            yield from name_texts(item, (own if own and held else name) if held else key)
+    elif isinstance(value, str):
+        before, equals, rest = value.partition("=")
+        yield (before, rest) if equals and before.startswith("--") else (name, value)
 
 
 def resolve_names(bundle: Bundle) -> Bundle:
@@ -56,7 +83,11 @@ def resolve_names(bundle: Bundle) -> Bundle:
 
 
 def deploy_job(
-    bundle: Bundle, key: str, connection: Connection, state_dir: StateDir
+    bundle: Bundle,
+    key: str,
+    connection: Connection,
+    state_dir: StateDir,
+    only: Collection[str] = (),
 ) -> DeployedJob:
     """Make what the bundle declares around a job, the jobs it runs, and the job itself.
 
@@ -65,34 +96,99 @@ def deploy_job(
         key: The job's key under `resources.jobs`.
         connection: The workspace.
         state_dir: Its state folder, which takes the wheels.
+        only: The tasks that are to be run; all where it is empty.
 
     Raises:
-        LaptopError: No such job, a build that fails, or a request that is refused.
+        LaptopError: No such job, a build that fails, a request that is refused, or a task that
+            needs what could not be resolved.
     """
     if key not in bundle.jobs:
         there = ", ".join(sorted(bundle.jobs)) or "none"
         raise LaptopError(f"The bundle has no job '{key}'. Its jobs are: {there}.")
     order = order_jobs(bundle, key)
     deployed: dict[str, dict[str, dict[str, str]]] = {"experiments": {}, "jobs": {}}
+    for stage in ("preinit", "postinit", "predeploy"):
+        run_script(bundle, stage)
     named = resolve_names(bundle)
-    for schema in named.schemas.values():
+    # What could not be resolved is refused where a task needs it, below.
+    for schema in filter(is_resolved, named.schemas.values()):
         create(connection, f"{UNITY}/schemas", schema)
-    for model in named.registered_models.values():
+    for model in filter(is_resolved, named.registered_models.values()):
         create(connection, f"{UNITY}/models", model)
     for name, experiment in named.experiments.items():
-        deployed["experiments"][name] = {"id": create_experiment(connection, experiment)}
-    known = find_jobs(connection, [job["name"] for job in bundle.jobs.values()])
-    for name, job in bundle.jobs.items():
-        deployed["jobs"][name] = {"id": known.get(job["name"], "")}
+        if is_resolved(experiment):
+            deployed["experiments"][name] = {"id": create_experiment(connection, experiment)}
+    records = Records(state_dir.jobs_file, bundle, connection)
+    for name in bundle.jobs:
+        deployed["jobs"][name] = {"id": records.known.get(name, "")}
+    run_script(bundle, "prebuild")
     for name, artifact in bundle.artifacts.items():
         build(bundle.root, name, artifact)
+    run_script(bundle, "postbuild")
     for name in order:
-        settings = dict(resolve_ids(bundle, deployed).jobs[name])
+        resolved = resolve_ids(bundle, deployed)
+        settings = dict(resolved.jobs[name])
+        refuse_unresolved(name, settings, resolved.unresolved, only if name == key else ())
         environments = settings.get("environments") or []
-        settings["environments"] = with_wheels(bundle.root, environments, state_dir.wheels)
-        job_id = save_job(connection, known.get(settings["name"]), settings)
+        settings["environments"] = with_wheels(bundle, environments, state_dir.wheels)
+        job_id = save_job(connection, records.known.get(name), settings)
+        records.keep(name, job_id)
         deployed["jobs"][name] = {"id": job_id}
+    run_script(bundle, "postdeploy")
     return DeployedJob(int(job_id), settings)
+
+
+def is_resolved(settings: Mapping[str, Any]) -> bool:
+    """Tell whether nothing in a resource's settings is left to resolve."""
+    return "${" not in json.dumps(settings)
+
+
+def refuse_unresolved(
+    job: str, settings: Mapping[str, Any], unresolved: Mapping[str, str], only: Collection[str]
+) -> None:
+    """Refuse a job of which a task, or what its tasks share, needs what could not be resolved."""
+    shared = {key: settings.get(key) for key in ("parameters", "environments")}
+    tasks = [task for task in settings.get("tasks") or [] if not only or task["task_key"] in only]
+    for place, part in (("", shared), *((f", task '{t['task_key']}'", t) for t in tasks)):
+        for reference, why in unresolved.items():
+            if reference in json.dumps(part, ensure_ascii=False):
+                raise LaptopError(f"Job '{job}'{place} needs {reference}: {why}.")
+
+
+class Records:
+    """The numbers of a target's jobs, by key: what this state folder made, or the CLI deployed."""
+
+    def __init__(self, file: Path, bundle: Bundle, connection: Connection) -> None:
+        self._file = file
+        self._place = str(bundle.config["workspace"]["state_path"])
+        self._all = json.loads(file.read_text()) if file.exists() else {}
+        state = urlencode({"path": f"{self._place}/resources.json", "direct_download": "true"})
+        try:
+            found = connection.ask("GET", f"/api/2.0/workspace/export?{state}").get("state") or {}
+        except RequestRefused:
+            found = {}
+        of_cli = {
+            key: str(found[f"resources.jobs.{key}"]["__id__"])
+            for key in bundle.jobs
+            if f"resources.jobs.{key}" in found
+        }
+        own = self._all.setdefault(self._place, {})
+        there = {**own, **of_cli}
+        self.known = {key: number for key, number in there.items() if exists(connection, number)}
+
+    def keep(self, key: str, job_id: str) -> None:
+        """Write the number of a job."""
+        self._all[self._place][key] = job_id
+        self._file.write_text(json.dumps(self._all, indent=2))
+
+
+def exists(connection: Connection, job_id: str) -> bool:
+    """Tell whether a job of this number stands in the workspace."""
+    try:
+        connection.ask("GET", f"{JOBS}/get?job_id={job_id}")
+    except RequestRefused:
+        return False
+    return True
 
 
 def save_job(connection: Connection, job_id: str | None, settings: Mapping[str, Any]) -> str:
@@ -120,15 +216,6 @@ def order_jobs(bundle: Bundle, key: str) -> list[str]:
         raise LaptopError(f"Jobs of the bundle refer to one another: {circle}.") from None
 
 
-def find_jobs(connection: Connection, names: Iterable[str]) -> dict[str, str]:
-    """Return the numbers of the jobs of these names that stand in the workspace."""
-    return {
-        name: str(found["job_id"])
-        for name in names
-        for found in connection.ask("GET", f"{JOBS}/list?{urlencode({'name': name})}")["jobs"]
-    }
-
-
 def create(connection: Connection, path: str, settings: Mapping[str, Any]) -> None:
     """Make an object that may be there already."""
     try:
@@ -151,25 +238,31 @@ def create_experiment(connection: Connection, settings: Mapping[str, Any]) -> st
     return str(found["experiment"]["experiment_id"])
 
 
-def with_wheels(root: Path, environments: list[Any], wheels: Path) -> list[Any]:
-    """Put copies of what was built in place of the environments' patterns."""
+def with_wheels(bundle: Bundle, environments: list[Any], wheels: Path) -> list[Any]:
+    """Put copies of what was built, and what files of requirements say, in place of paths."""
+    files = f"-r {bundle.config['workspace']['file_path']}/"
     result = []
     for environment in environments:
         spec = dict(environment.get("spec") or {})
-        dependencies = []
+        dependencies: list[str] = []
         for dependency in spec.get("dependencies") or []:
-            if not dependency.endswith(".whl"):
+            if dependency.startswith(files):
+                file = bundle.base / dependency.removeprefix(files)
+                dependencies += read_requirements(file)
+                continue
+            path = EXTRAS.sub("", dependency)
+            if not dependency.startswith(".") or not path.endswith(".whl"):
                 dependencies.append(dependency)
                 continue
-            files = sorted(root.glob(dependency))
-            if len(files) != 1:
+            found = keep_newest(bundle.base.glob(path))
+            if not found:
                 raise BuildFailed(
-                    f"'{dependency}' must match one wheel; it matches {len(files)}: "
-                    f"{', '.join(map(str, files)) or 'none'}. Delete dist/ and run again."
+                    f"'{dependency}' must match a wheel; it matches none. Build one: say how "
+                    "under `artifacts`."
                 )
             # From the state folder on, so that the job runs in a copy of it too.
-            copy = upload(files[0], wheels).relative_to(wheels.parent)
-            dependencies.append(copy.as_posix())
+            copies = [upload(file, wheels).relative_to(wheels.parent) for file in found]
+            dependencies += [copy.as_posix() for copy in copies]
         result.append({**environment, "spec": {**spec, "dependencies": dependencies}})
     return result
 
@@ -188,19 +281,30 @@ def upload(wheel: Path, wheels: Path) -> Path:
 def build(root: Path, name: str, artifact: Mapping[str, Any]) -> None:
     """Run an artifact's build command."""
     command = artifact.get("build")
-    if not command:
-        return
+    if command:
+        call(command, root / artifact.get("path", "."), f"Building artifact '{name}'")
+
+
+def run_script(bundle: Bundle, stage: str) -> None:
+    """Run the script that a bundle has for a stage of a deployment."""
+    command = (bundle.config.get("experimental", {}).get("scripts") or {}).get(stage)
+    if command:
+        call(command, bundle.root, f"Script '{stage}'")
+
+
+def call(command: str, folder: Path, what: str) -> None:
+    """Run a command of the bundle's own."""
     # `uv run` says where uv is, which need not be on the PATH.
     uv = os.environ.get("UV")
     path = os.pathsep.join([*([str(Path(uv).parent)] if uv else []), os.environ.get("PATH", "")])
     done = subprocess.run(
         command,
         shell=True,
-        cwd=root / artifact.get("path", "."),
+        cwd=folder,
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
     )
     if done.returncode:
         text = (done.stderr or done.stdout).strip()
-        raise BuildFailed(f"Building artifact '{name}' failed: {shlex.quote(command)}\n{text}")
+        raise BuildFailed(f"{what} failed: {shlex.quote(command)}\n{text}")

@@ -2,3 +2,12 @@
 
 USER_NAME = "laptop@localhost"
 SHORT_NAME = "laptop"
+WORKSPACE_ID = "1"
+
+SCIM_FIELDS = {
+    "id": "1",
+    "displayName": SHORT_NAME,
+    "active": True,
+    "emails": [{"type": "work", "value": USER_NAME, "primary": True}],
+}
+"""What the workspace knows of the user besides the name."""

@@ -54,6 +54,11 @@ class StateDir:
         return self.path / "files"
 
     @property
+    def jobs_file(self) -> Path:
+        """The numbers of the jobs that `laptop run` has made, by bundle, target and key."""
+        return self.path / "jobs.json"
+
+    @property
     def frames(self) -> Path:
         """Rows that tasks hand to the engine, one file each, as long as the task runs."""
         return self.path / "frames"

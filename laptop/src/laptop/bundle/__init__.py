@@ -5,7 +5,8 @@ What the CLI would refuse raises BundleError.
 
 from .documents import find_root
 from .errors import BundleError, Position
-from .resolution import Bundle, Identity, resolve
+from .paths import keep_newest
+from .resolution import Bundle, Identity, list_targets, resolve
 from .resolve_ids import Deployed, check_branch, resolve_ids
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Position",
     "check_branch",
     "find_root",
+    "keep_newest",
+    "list_targets",
     "resolve_ids",
     "resolve",
 ]

@@ -9,7 +9,7 @@ import yaml
 
 from .errors import BundleError, Position
 
-ROOT_FILE = "databricks.yml"
+ROOT_FILES = ("databricks.yml", "databricks.yaml", "bundle.yml", "bundle.yaml")
 _SUFFIXES = (".yml", ".yaml", ".json")
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -32,36 +32,51 @@ class Text(str):
 
 
 class Block(dict[str, Any]):
-    """A mapping that knows the lines its keys were written on."""
+    """A mapping that knows the lines of its keys, and which of its values are YAML anchors."""
 
     def __init__(
         self,
         items: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
         at: Mapping[str, Position] | None = None,
+        anchors: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(items)
         self.at = dict(at or {})
+        self.anchors = anchors
 
 
 def find_root(start: Path) -> Path:
-    """Return the nearest directory, upwards from `start`, that holds a `databricks.yml`."""
+    """Return the nearest directory, upwards from `start`, that holds a bundle's own file."""
     start = start.resolve()
     for directory in (start, *start.parents):
-        if (directory / ROOT_FILE).is_file():
+        if any((directory / name).is_file() for name in ROOT_FILES):
             return directory
     raise BundleError(
-        f"no {ROOT_FILE} in {start} or in any directory above it",
+        f"no {ROOT_FILES[0]} in {start} or in any directory above it",
         advice="Go to the bundle's directory, or name it with -C DIR.",
     )
 
 
+def find_root_file(root: Path) -> PurePosixPath:
+    """Return the name of the one file of its own that a bundle has."""
+    found = [name for name in ROOT_FILES if (root / name).is_file()]
+    if len(found) != 1:
+        raise BundleError(
+            f"a bundle has one file of its own in {root}",
+            got=" and ".join(found) or "none",
+            allowed=ROOT_FILES,
+            advice="Keep one of them." if found else "",
+        )
+    return PurePosixPath(found[0])
+
+
 def list_includes(root: Path, entry: Block) -> Iterator[PurePosixPath]:
-    """Yield the files that `databricks.yml` includes, each once, in the order the CLI merges."""
+    """Yield the files that the bundle's own includes, each once, in the order the CLI merges."""
     at = entry.at.get("include")
-    seen = {PurePosixPath(ROOT_FILE)}
-    for pattern in entry.get("include", []):
+    seen = set(map(PurePosixPath, ROOT_FILES))
+    for pattern in entry.get("include") or []:
         if PurePosixPath(pattern).is_absolute():
-            raise BundleError("an include must be relative to databricks.yml", got=pattern, at=at)
+            raise BundleError("an include must be relative to the bundle", got=pattern, at=at)
         found = sorted(
             PurePosixPath(path.relative_to(root).as_posix())
             for path in root.glob(pattern.removeprefix("./").replace("**", "*"))
@@ -82,32 +97,44 @@ def list_includes(root: Path, entry: Block) -> Iterator[PurePosixPath]:
 def read_document(root: Path, name: PurePosixPath) -> Block:
     """Read one YAML or JSON file below `root`."""
     try:
-        node = yaml.compose((root / name).read_text(encoding="utf-8"), Loader=_LOADER)
+        text = (root / name).read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         at = Position(name, mark.line + 1 if mark else 1)
         raise BundleError(f"not YAML: {getattr(error, 'problem', error)}", at=at) from error
-    document = Block() if node is None else _build(node, name)
+    document = Block() if node is None else _build(node, name, text)
     if not isinstance(document, Block):
         raise BundleError("a bundle's file must be a mapping", at=Position(name, 1))
     return document
 
 
-def _build(node: yaml.Node, file: PurePosixPath) -> Any:
+def _build(node: yaml.Node, file: PurePosixPath, text: str) -> Any:
     if isinstance(node, yaml.MappingNode):
-        return _build_block(node, file)
+        return _build_block(node, file, text)
     if isinstance(node, yaml.SequenceNode):
-        return [_build(item, file) for item in node.value]
+        return [_build(item, file, text) for item in node.value]
     at = Position(file, node.start_mark.line + 1)
     quoted = isinstance(node, yaml.ScalarNode) and node.style
     return Text(node.value, at) if quoted else _read_plain(node.value, at)
 
 
-def _build_block(node: yaml.MappingNode, file: PurePosixPath) -> Block:
+def _holds_anchors(node: yaml.Node, text: str) -> bool:
+    """Tell whether a value is marked `&name`, or a list or mapping of such values alone."""
+    if text.startswith("&", node.start_mark.index):
+        return True
+    items = [] if isinstance(node, yaml.ScalarNode) else node.value
+    if isinstance(node, yaml.MappingNode):
+        items = [value for _, value in items]
+    return bool(items) and all(_holds_anchors(item, text) for item in items)
+
+
+def _build_block(node: yaml.MappingNode, file: PurePosixPath, text: str) -> Block:
     own, inherited = Block(), Block()
+    anchors = set()
     for key_node, value_node in node.value:
         at = Position(file, key_node.start_mark.line + 1)
-        key, value = _build(key_node, file), _build(value_node, file)
+        key, value = _build(key_node, file, text), _build(value_node, file, text)
         if key_node.tag == "tag:yaml.org,2002:merge":
             for source in value if isinstance(value, list) else [value]:
                 if not isinstance(source, Block):
@@ -122,7 +149,8 @@ def _build_block(node: yaml.MappingNode, file: PurePosixPath) -> Block:
             raise BundleError(f"a key is given twice, first in line {line}", got=key, at=at)
         own[str(key)] = value
         own.at[str(key)] = at
-    return Block({**inherited, **own}, {**inherited.at, **own.at})
+        anchors.update([str(key)] if _holds_anchors(value_node, text) else [])
+    return Block({**inherited, **own}, {**inherited.at, **own.at}, frozenset(anchors))
 
 
 def _read_plain(value: str, at: Position) -> Any:

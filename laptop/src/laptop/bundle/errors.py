@@ -27,6 +27,7 @@ class BundleError(Exception):
         advice: what to do next.
         file: the file at fault, relative to the bundle's root, or None.
         line: the line in that file, or None.
+        brief: the message in one line, as a warning has it.
     """
 
     def __init__(
@@ -54,3 +55,5 @@ class BundleError(Exception):
         if self.advice:
             lines.append(self.advice)
         super().__init__("\n  ".join(lines))
+        # A warning names no alternatives: there may be fifty.
+        self.brief = " ".join([lines[0] + ".", self.advice]).rstrip()

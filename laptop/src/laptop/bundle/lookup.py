@@ -38,6 +38,8 @@ class Lookup:
             return LEAVE
         if head not in _ROOTS:
             raise BundleError("unknown reference", got=f"${{{reference}}}", allowed=_ROOTS, at=at)
+        if head == "variables" and "value" not in self._tree.get(head, {}).get(rest[0], {"value"}):
+            return LEAVE
         return self._walk(head, rest, reference, at)
 
     def _walk(self, head: str, rest: list[str | int], reference: str, at: Position | None) -> Any:
@@ -64,7 +66,7 @@ class Lookup:
         kind, key, field = rest[:3]
         if kind not in resources:
             raise BundleError(f"{text}: no such resources", got=kind, allowed=resources, at=at)
-        if key not in resources[kind]:
+        if key not in (resources[kind] or ()):
             raise BundleError(f"{text} does not exist", got=key, allowed=resources[kind], at=at)
         shape = RESOURCES.fields[str(kind)]
         if isinstance(shape, MapOf) and isinstance(shape.item, Record):
@@ -86,7 +88,7 @@ def look_up_volume_path(tree: Block) -> LookUp:
         return text
 
     for volume in resources.get("volumes", {}).values():
-        names = "/".join(follow(volume[field]) for field in DERIVED["volumes"])
+        names = "/".join(follow(volume.get(field, "")) for field in DERIVED["volumes"])
         volume["volume_path"] = f"/Volumes/{names}"
 
     def look_up(reference: str, at: Position | None) -> Any:  # noqa: ARG001

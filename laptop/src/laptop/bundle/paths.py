@@ -3,13 +3,16 @@
 import os
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from .documents import Block, Text
-from .errors import BundleError
+from .errors import BundleError, Position
 
 _ELSEWHERE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:")
 _VERSION = r"(\d+!)?\d+(\.\d+)*([-_.]?(a|b|rc)\d+)?([-_.]?post\d+)?([-_.]?dev\d+)?(\+[\w.-]+)?"
@@ -33,6 +36,47 @@ def place_sync(tree: Block, root: Path) -> Path:
     return base
 
 
+def add_python_artifact(tree: Block, root: Path) -> None:
+    """Declare the wheel of a `setup.py` where nothing else does and a task has a local library."""
+    if "artifacts" in tree or not (root / "setup.py").is_file():
+        return
+    jobs = tree.get("resources", {}).get("jobs", {}).values()
+    named = [
+        text
+        for job in jobs
+        for environment in job.get("environments", [])
+        for text in environment.get("spec", {}).get("dependencies", [])
+    ]
+    named += [
+        library.get("whl", library.get("jar", ""))
+        for job in jobs
+        for task in _walk_tasks(job)
+        for library in task.get("libraries", [])
+    ]
+    if any(map(_is_local, named)):
+        artifact = Block({"type": "whl", "path": Text(".", Position(PurePosixPath("x"), 1))})
+        tree["artifacts"] = Block({"python_artifact": artifact})
+
+
+def keep_newest(files: Iterable[Path]) -> list[Path]:
+    """Return the newest wheel of each distribution, and every file that is no wheel."""
+    kept: dict[str, tuple[Any, Path]] = {}
+    for file in sorted(files):
+        try:
+            name, version, *_ = parse_wheel_filename(file.name)
+        except InvalidWheelFilename:
+            kept[str(file)] = (None, file)
+            continue
+        if name not in kept or version > kept[name][0]:
+            kept[name] = (version, file)
+    return [file for _, file in kept.values()]
+
+
+def _is_local(dependency: str) -> bool:
+    plain = _PACKAGE.fullmatch(dependency) or _ELSEWHERE.match(dependency)
+    return bool(dependency) and (dependency.startswith(".") or not plain)
+
+
 def place_artifacts(artifacts: Block, root: Path, *, dynamic: bool) -> None:
     """Make the paths of the artifacts absolute, and fills in where a wheel's build leaves it.
 
@@ -43,17 +87,33 @@ def place_artifacts(artifacts: Block, root: Path, *, dynamic: bool) -> None:
     """
     for name, artifact in artifacts.items():
         at = artifacts.at.get(name)
+        is_wheel = artifact.get("type") == "whl"
+        if is_wheel and not artifact.get("build") and not artifact.get("files"):
+            artifact["build"] = "python3 setup.py bdist_wheel"
         if not artifact.get("build") and not artifact.get("files"):
             raise BundleError(f"artifact {name} must say `build` or `files`", at=at)
         artifact["path"] = _locate(artifact["path"], root) if "path" in artifact else str(root)
         if not Path(artifact["path"]).is_dir():
             raise BundleError(f"artifact {name} has no directory", got=artifact["path"], at=at)
         for file in artifact.get("files", []):
-            file["source"] = _locate(file["source"], root)
-        if artifact.get("type") == "whl":
+            file["source"] = _locate(file.get("source", ""), root)
+        if artifact.get("files") and not artifact.get("build"):
+            artifact["files"] = [
+                Block({"source": str(found)})
+                for file in artifact["files"]
+                for found in _expand(file["source"], name, at)
+            ]
+        if is_wheel:
             wheels = posixpath.join(artifact["path"], "dist", "*.whl")
             artifact.setdefault("files", [Block({"source": wheels})])
             artifact.update({"dynamic_version": True} if dynamic else {})
+
+
+def _expand(source: str, name: str, at: Position | None) -> list[Path]:
+    found = keep_newest(Path("/").glob(source.lstrip("/")))
+    if not found:
+        raise BundleError(f"artifact {name}: no such file", got=source, at=at)
+    return found
 
 
 @dataclass(frozen=True)
@@ -84,12 +144,10 @@ class Upload:
     def place_dependency(self, dependency: Text) -> str:
         """Return an environment's dependency, its path rewritten where it is a local file."""
         flagged = _FILE_FLAG.fullmatch(dependency)
-        if flagged:
+        if flagged and not _ELSEWHERE.match(flagged[2].strip()):
             path = Text(flagged[2].strip(), dependency.at)
             return f"{flagged[1]} {self.place(path, notebook=None)}"
-        if not dependency.startswith(".") and (
-            _PACKAGE.fullmatch(dependency) or _ELSEWHERE.match(dependency)
-        ):
+        if not _is_local(dependency):
             return dependency
         related = self.relate(dependency)
         return related if related.startswith(".") else f"./{related}"
@@ -113,7 +171,7 @@ def place_tasks(job: Block, upload: Upload) -> None:
 def _walk_tasks(job: Block) -> Iterator[Block]:
     for task in job.get("tasks", []):
         yield task
-        if "for_each_task" in task:
+        if "task" in task.get("for_each_task", {}):
             yield task["for_each_task"]["task"]
 
 

@@ -3,15 +3,15 @@
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from .documents import ROOT_FILE, Block, Text, list_includes, read_document
+from .documents import Block, Text, find_root_file, list_includes, read_document
 from .errors import BundleError, Position
 from .lookup import Lookup, look_up_volume_path
-from .paths import Upload, place_artifacts, place_sync, place_tasks
+from .paths import Upload, add_python_artifact, place_artifacts, place_sync, place_tasks
 from .references import Interpolation
 from .repository import read_git
 from .resources import (
@@ -21,9 +21,10 @@ from .resources import (
     apply_run_as,
     join_lists,
     link_schemas,
+    override_clusters,
 )
 from .schema import RESOURCES, ROOT
-from .schema_types import conform
+from .schema_types import Warn, conform
 from .targets import apply_mode, apply_target, check_mode, choose_target, read_shorthand
 from .values import merge
 from .variables import assign_values
@@ -40,10 +41,11 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Identity:
-    """Who deploys: the user's name (`ann@example.com`) and its short form (`ann`)."""
+    """Who deploys: a name (`ann@example.com`), its short form (`ann`), more SCIM fields."""
 
     user_name: str
     short_name: str
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,19 @@ class Bundle:
         name: the bundle's name.
         target: the target's name.
         config: the whole configuration, shaped like `databricks bundle validate -o json`.
+        warnings: what the CLI only warns of, each once.
+        unresolved: references that stay in the configuration, and why: what needs one is refused
+            when it is run.
+        base: the directory that is synchronized, to which local dependencies are relative.
     """
 
     root: Path
     name: str
     target: str
     config: Mapping[str, Any]
+    warnings: tuple[BundleError, ...] = ()
+    unresolved: Mapping[str, str] = field(default_factory=dict)
+    base: Path = Path()
 
     @property
     def jobs(self) -> Mapping[str, Any]:
@@ -114,49 +123,81 @@ def resolve(
         BundleError: anything in the bundle is not as it must be; nothing has been done by then.
     """
     root = root.resolve()
-    tree = _load(root)
+    warnings: dict[str, BundleError] = {}
+
+    def warn(warning: BundleError) -> None:
+        warnings.setdefault(warning.brief, warning)
+
+    tree = _load(root, warn)
     name = choose_target(tree, target)
     chosen: Block = (tree.get("targets") or Block()).get(name) or Block()
     explicit_root = bool(chosen.get("workspace", {}).get("root_path"))
     tree = apply_target(tree, name)
     _describe(tree, root, identity)
-    assign_values(tree.get("variables", Block()), variables, _read_overrides(root, name))
+    written = _read_overrides(root, name)
+    unresolved = assign_values(tree.get("variables", Block()), variables, written)
 
     tree = Interpolation(Lookup(tree)).resolve(tree)
     for key in _TYPED & tree.keys():
-        tree[key] = conform(tree[key], ROOT.fields[key], key, tree.at.get(key))
+        tree[key] = conform(tree[key], ROOT.fields[key], key, tree.at.get(key), warn=warn)
     apply_mode(tree)
     upload = Upload(root, place_sync(tree, root), tree["workspace"]["file_path"])
     path = root.relative_to(upload.base).as_posix()
     tree["bundle"]["git"].setdefault("bundle_root_path", path)
     dynamic = tree.get("presets", {}).get("artifacts_dynamic_version", False)
+    add_python_artifact(tree, root)
     place_artifacts(tree.get("artifacts", Block()), root, dynamic=dynamic)
     if "resources" in tree:
-        tree["resources"] = _finish_resources(tree, upload)
+        tree["resources"] = _finish_resources(tree, upload, warn)
         tree["resources"] = Interpolation(look_up_volume_path(tree)).resolve(tree["resources"])
     check_mode(tree, explicit_root=explicit_root)
-    return Bundle(root, tree["bundle"]["name"], name, _strip(tree))
+    for key in {"python", "experimental"} & tree.keys():
+        if key == "python" or {"python", "pydabs"} & tree[key].keys():
+            what = "resources declared in Python are not read on the laptop"
+            warn(BundleError(what, at=tree.at.get(key)))
+    return Bundle(
+        root,
+        tree["bundle"]["name"],
+        name,
+        _strip(tree),
+        tuple(warnings.values()),
+        unresolved,
+        upload.base,
+    )
 
 
-def _load(root: Path) -> Block:
-    """Read, checks and merges the files; every key is known to be allowed afterwards."""
-    tree = _check(read_document(root, PurePosixPath(ROOT_FILE)))
+def list_targets(root: Path) -> list[str | None]:
+    """Return the names of a bundle's targets, those of included files too; None for the unnamed."""
+    return list(_load(root.resolve(), lambda _: None).get("targets") or [None])
+
+
+def _load(root: Path, warn: Warn) -> Block:
+    """Read and merge the files; every key is known to be allowed afterwards."""
+    own = find_root_file(root)
+    tree = _check(read_document(root, own), warn)
     names = list(list_includes(root, tree))
-    documents = [tree, *(_check(read_document(root, name)) for name in names)]
+    documents = [tree, *(_check(read_document(root, name), warn) for name in names)]
     _refuse_repeated(documents)
     for document in documents[1:]:
         if "include" in document:
-            raise BundleError("include belongs in databricks.yml", at=document.at["include"])
+            what = f"include is left out: it belongs in {own}"
+            warn(BundleError(what, at=document.at["include"]))
+            del document["include"]
         tree = merge(tree, document)
     if not tree.get("bundle", {}).get("name"):
-        raise BundleError(f"{ROOT_FILE} has no name for the bundle", advice="Set bundle.name.")
+        raise BundleError(f"{own} has no name for the bundle", advice="Set bundle.name.")
     if "include" in tree:
         tree["include"] = [str(name) for name in names]
     return tree
 
 
-def _check(document: Block) -> Block:
-    checked: Block = conform(read_shorthand(document), ROOT, "")
+def _check(document: Block, warn: Warn) -> Block:
+    checked: Block = conform(read_shorthand(document), ROOT, "", warn=warn)
+    for place in (checked.get("bundle", {}), *checked.get("targets", {}).values()):
+        if "compute_id" in place:
+            at = place.at["compute_id"]
+            warn(BundleError("compute_id is deprecated: write cluster_id", at=at))
+            place["cluster_id"] = place.pop("compute_id")
     return checked
 
 
@@ -185,6 +226,7 @@ def _describe(tree: Block, root: Path, identity: Identity) -> None:
         {
             "userName": identity.user_name,
             "short_name": identity.short_name,
+            **identity.more,
             "domain_friendly_name": re.sub(r"[^a-z0-9]", "-", identity.short_name.lower()),
         }
     )
@@ -200,7 +242,7 @@ def _describe(tree: Block, root: Path, identity: Identity) -> None:
             workspace[key] = f"/Workspace{path}"
 
 
-def _finish_resources(tree: Block, upload: Upload) -> Block:
+def _finish_resources(tree: Block, upload: Upload, warn: Warn) -> Block:
     resources: Block = tree["resources"]
     join_lists(resources)
     link_schemas(resources)
@@ -210,7 +252,8 @@ def _finish_resources(tree: Block, upload: Upload) -> Block:
     apply_presets(resources, tree.get("presets", Block()), prefix_schemas=not bare)
     user = tree["workspace"]["current_user"]["userName"]
     apply_permissions(resources, tree.get("permissions", []), user)
-    finished: Block = conform(resources, RESOURCES, "resources", final=True)
+    finished: Block = conform(resources, RESOURCES, "resources", warn=warn, final=True)
+    override_clusters(finished, tree["bundle"].get("cluster_id"))
     apply_defaults(finished, posixpath.join(tree["workspace"]["state_path"], "metadata.json"))
     for job in finished.get("jobs", {}).values():
         if "git_source" not in job:

@@ -9,6 +9,9 @@ from .lookup import DERIVED
 from .references import LEAVE, Interpolation, split, step_into
 from .resolution import Bundle
 
+MADE = ("experiments", "jobs", "registered_models", "schemas")
+"""The resources that `laptop run` makes."""
+
 Deployed = Mapping[str, Mapping[str, Mapping[str, str]]]
 """Resource type → key → field → value, as the workspace answered."""
 
@@ -17,12 +20,14 @@ def resolve_ids(bundle: Bundle, deployed: Deployed) -> Bundle:
     """Return the bundle with every `${resources.TYPE.KEY.FIELD}` replaced.
 
     A field is looked for in `deployed`, then in the configuration; the id and full name of a
-    schema, a registered model and a volume are worked out where neither has them.
+    schema, a registered model and a volume are worked out where neither has them. A reference to
+    what is in none of these stays, and is among the bundle's `unresolved`.
 
     Raises:
-        BundleError: a field is in none of these, or references lead back to themselves.
+        BundleError: references lead back to themselves.
     """
     resources = bundle.config.get("resources", {})
+    unresolved = dict(bundle.unresolved)
 
     def look_up(reference: str, at: Position | None) -> Any:  # noqa: ARG001
         head, *steps = split(reference)
@@ -34,20 +39,23 @@ def resolve_ids(bundle: Bundle, deployed: Deployed) -> Bundle:
             return found
         settings = resources[kind][key]
         if field in ("id", "full_name") and kind in DERIVED:
-            return ".".join(settings[part] for part in DERIVED[kind])
+            return ".".join(settings.get(part, "") for part in DERIVED[kind])
         value = settings
         for step in steps[2:]:
             try:
                 value = step_into(value, step)
             except KeyError:
-                raise BundleError(
-                    f"${{{reference}}} is neither configured nor known of what is deployed",
-                    got=step,
-                    allowed={*settings, *deployed.get(kind, {}).get(key, {})},
-                ) from None
+                unresolved[f"${{{reference}}}"] = (
+                    "it is known after a deployment only, and the laptop makes no "
+                    f"{kind.replace('_', ' ')}"
+                    if kind not in MADE
+                    else f"'{step}' is not configured and not known after a deployment"
+                )
+                return LEAVE
         return value
 
-    return replace(bundle, config=Interpolation(look_up).resolve(bundle.config))
+    config = Interpolation(look_up).resolve(bundle.config)
+    return replace(bundle, config=config, unresolved=unresolved)
 
 
 def check_branch(bundle: Bundle) -> None:

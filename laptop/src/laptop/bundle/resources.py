@@ -18,6 +18,7 @@ _NAME_FIELDS = {
 }
 _PLAIN_NAMED = ("model_serving_endpoints", "registered_models", "schemas")
 _SECURABLES = ("registered_models", "schemas", "volumes")
+_COMPUTE = ("new_cluster", "existing_cluster_id", "environment_key", "job_cluster_key")
 _TRIGGERS = ("schedule", "trigger", "continuous")
 _LEVELS = {
     "jobs": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_VIEW", "CAN_RUN": "CAN_MANAGE_RUN"},
@@ -119,6 +120,17 @@ def apply_defaults(resources: Block, metadata: str) -> None:
         volume.setdefault("volume_type", "MANAGED")
 
 
+def override_clusters(resources: Block, cluster: str | None) -> None:
+    """Put the cluster of `cluster_id` in the place of any compute that a task names."""
+    for job in _list(resources, "jobs") if cluster else []:
+        for task in job.get("tasks", []):
+            inner = task.get("for_each_task", {}).get("task", task)
+            named = [key for key in _COMPUTE if inner.get(key)]
+            for key in named:
+                del inner[key]
+            inner.update({"existing_cluster_id": cluster} if named else {})
+
+
 def apply_run_as(resources: Block, run_as: Block) -> None:
     """Write the bundle's `run_as` into each job that has none of its own."""
     if len([name for name in run_as.values() if name]) != 1:
@@ -139,7 +151,8 @@ def apply_permissions(resources: Block, permissions: list[Any], user: str) -> No
     for kind, levels in _LEVELS.items():
         for settings in _list(resources, kind):
             granted = _keep_highest(
-                (_name_principal(one), one["level"]) for one in settings.pop("permissions", [])
+                (_name_principal(one), one.get("level", ""))
+                for one in settings.pop("permissions", [])
             )
             shared = _keep_highest(
                 (_name_principal(one), levels[one["level"]])

@@ -33,6 +33,7 @@ _SOURCE = choose("WORKSPACE GIT")
 _RUN_AS = _record("user_name group_name service_principal_name")
 _PERMISSIONS = ListOf(_extend(_record("level*"), **_RUN_AS.fields))
 _LIFECYCLE = _record(flags="prevent_destroy")
+_CLUSTER = "cluster_id compute_id"
 _GRANTS = ListOf(_record("principal*", lists="privileges*"))
 _EVENTS = (
     "on_start on_success on_failure on_duration_warning_threshold_exceeded "
@@ -163,8 +164,8 @@ RESOURCES = Record(
 
 _GIT = _record("branch origin_url")
 _BUNDLE = _record(
-    "name uuid databricks_cli_version",
-    engine=choose("direct terraform"),
+    f"name uuid databricks_cli_version {_CLUSTER}",
+    engine=choose("direct terraform", strict=True),
     git=_GIT,
     deployment=_record(flags="fail_on_active_runs", lock=_record(flags="enabled force")),
 )
@@ -176,11 +177,16 @@ BUNDLE_FACTS = _extend(
 )
 """What a reference may ask of the bundle: its settings, and what is found out about it."""
 
+_USER = _record(
+    "userName short_name domain_friendly_name displayName id externalId",
+    opaque="active emails entitlements groups name roles schemas",
+)
 WORKSPACE = _record(
     "host profile auth_type root_path file_path artifact_path state_path resource_path account_id "
     "workspace_id client_id azure_workspace_resource_id azure_client_id azure_tenant_id "
     "azure_environment azure_login_app_id google_service_account",
     flags="azure_use_msi experimental_is_unified_host",
+    current_user=_USER,
 )
 _PRESETS = _record(
     "name_prefix",
@@ -206,13 +212,17 @@ _SHARED = _record(
     variables=MapOf(_record("description", opaque="default lookup", type=choose("complex"))),
     workspace=WORKSPACE,
 )
-_TARGET = _extend(_SHARED, default=FLAG, git=_GIT, mode=choose("development production"))
+_MODE = choose("development production", strict=True)
+_TARGET = _extend(_SHARED, **_record(_CLUSTER, flags="default").fields, git=_GIT, mode=_MODE)
 ROOT = _extend(
     _SHARED,
     experimental=_record(
         flags="python_wheel_wrapper record_deployment_history skip_artifact_cleanup "
-        "skip_name_prefix_for_schema use_legacy_run_as"
+        "skip_name_prefix_for_schema use_legacy_run_as",
+        opaque="python pydabs",
+        scripts=MapOf(TEXT),
     ),
+    python=ANYTHING,
     include=_TEXTS,
     scripts=MapOf(_record("content*", env=_DICTIONARY)),
     targets=MapOf(_TARGET),

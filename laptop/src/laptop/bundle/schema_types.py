@@ -12,11 +12,15 @@ from .values import name_kind, write_scalar
 
 @dataclass(frozen=True)
 class Scalar:
-    """One value; `read` gives None for what it cannot be read from."""
+    """One value; `read` gives None for what it cannot be read from.
+
+    An unknown choice is an error where it is `strict`, and else a warning.
+    """
 
     kind: str
     read: Callable[[Any], Any]
     choices: tuple[str, ...] = ()
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ def _read_number(value: Any) -> int | None:
 
 
 def _read_flag(value: Any) -> bool | None:
-    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+    words = dict.fromkeys(("true", "yes", "y", "on"), True)
+    words |= dict.fromkeys(("false", "no", "n", "off"), False)
     return words.get(str(value).lower()) if isinstance(value, bool | str) else None
 
 
@@ -70,73 +75,106 @@ FLAG = Scalar("true or false", _read_flag)
 ANYTHING = Anything()
 
 
-def choose(words: str) -> Scalar:
+Warn = Callable[[BundleError], object]
+"""Takes what the CLI only warns of."""
+
+_NOTHING: Any = object()
+"""What is left of a value that the CLI leaves out."""
+
+
+def choose(words: str, *, strict: bool = False) -> Scalar:
     """Return the shape of a text that must be one of the given words."""
-    return Scalar("text", write_scalar, tuple(words.split()))
+    return Scalar("text", write_scalar, tuple(words.split()), strict)
 
 
 def conform(
-    value: Any, shape: Shape, path: str, at: Position | None = None, *, final: bool = False
+    value: Any,
+    shape: Shape,
+    path: str,
+    at: Position | None = None,
+    *,
+    warn: Warn,
+    final: bool = False,
 ) -> Any:
-    """Return a value as the CLI reads it: numbers written as text and the like put right.
+    """Return a configuration as the CLI reads it: numbers written as text and the like put right.
+
+    As in the CLI what is of another shape, or has an unknown key, is left out with a warning.
 
     Args:
         value: the value; one that is a lone reference passes as it is.
         shape: what it must be.
         path: where it stands in the configuration.
         at: the line it stands on.
+        warn: takes each warning.
         final: everything is merged: required keys must be there, empty text is dropped.
 
     Raises:
-        BundleError: the value is of another shape, or has an unknown key.
+        BundleError: an unknown choice where the CLI refuses it, or a resource without settings.
     """
+    read = _conform(value, shape, path, at, warn, final)
+    return Block() if read is _NOTHING else read
+
+
+def _conform(
+    value: Any, shape: Shape, path: str, at: Position | None, warn: Warn, final: bool
+) -> Any:
     if isinstance(shape, Anything) or is_reference(value):
         return value
     if isinstance(shape, Scalar):
-        return _conform_scalar(value, shape, path, at)
+        return _conform_scalar(value, shape, path, at, warn)
     if isinstance(shape, ListOf):
         if not isinstance(value, list):
-            raise _mistake("a list", value, path, at)
-        return [
-            conform(item, shape.item, f"{path}[{index}]", _find_line(item) or at, final=final)
+            return _leave_out("a list", value, path, at, warn)
+        items = (
+            _conform(item, shape.item, f"{path}[{index}]", _find_line(item) or at, warn, final)
             for index, item in enumerate(value)
-        ]
+            if item is not None or isinstance(shape.item, Scalar)
+        )
+        return [item for item in items if item is not _NOTHING]
     if not isinstance(value, Block):
-        raise _mistake("a mapping", value, path, at)
+        return _leave_out("a mapping", value, path, at, warn)
     read = Block(at=value.at)
     for key, item in value.items():
         line = value.at.get(key, at)
         if isinstance(shape, Record) and key not in shape.fields:
-            where = path or "the bundle"
-            raise BundleError(f"unknown key in {where}", got=key, allowed=shape.fields, at=line)
-        inner = shape.fields[key] if isinstance(shape, Record) else shape.item
-        if item is None and isinstance(shape, Record) and _may_be_hollow(inner):
+            if key not in value.anchors:
+                where = path or "the bundle"
+                warn(
+                    BundleError(f"unknown field in {where}", got=key, allowed=shape.fields, at=line)
+                )
             continue
-        item = conform(item, inner, f"{path}.{key}" if path else key, line, final=final)
-        if not (final and item == "" and isinstance(shape, Record) and key not in shape.required):
+        inner = shape.fields[key] if isinstance(shape, Record) else shape.item
+        place = f"{path}.{key}" if path else key
+        if item is None and not isinstance(inner, Scalar | Anything):
+            if isinstance(shape, MapOf) and path.startswith("resources."):
+                raise BundleError(f"{place} must be a mapping", got="nothing", at=line)
+            continue
+        item = _conform(item, inner, place, line, warn, final)
+        empty = final and item == "" and isinstance(shape, Record) and key not in shape.required
+        if item is not _NOTHING and not empty:
             read[key] = item
     if final and isinstance(shape, Record) and not shape.required <= read.keys():
         missing = ", ".join(sorted(shape.required - read.keys()))
-        raise BundleError(f"{path} lacks {missing}", at=at or _find_line(value))
+        warn(BundleError(f"{path} lacks {missing}", at=at or _find_line(value)))
     return read
 
 
-def _may_be_hollow(shape: Shape) -> bool:
-    return not isinstance(shape, Scalar) and not getattr(shape, "required", ())
-
-
-def _conform_scalar(value: Any, shape: Scalar, path: str, at: Position | None) -> Any:
+def _conform_scalar(value: Any, shape: Scalar, path: str, at: Position | None, warn: Warn) -> Any:
     read = shape.read(value)
     if read is None:
-        raise _mistake(shape.kind, value, path, at)
-    if shape.choices and read not in shape.choices:
-        raise BundleError(f"{path} has an unknown value", got=read, allowed=shape.choices, at=at)
+        return _leave_out(shape.kind, value, path, at, warn)
+    if shape.choices and read not in shape.choices and "${" not in str(read):
+        wrong = BundleError(f"{path} has an unknown value", got=read, allowed=shape.choices, at=at)
+        if shape.strict:
+            raise wrong
+        warn(wrong)
     return read
 
 
-def _mistake(expected: str, value: Any, path: str, at: Position | None) -> BundleError:
+def _leave_out(expected: str, value: Any, path: str, at: Position | None, warn: Warn) -> Any:
     got = value if isinstance(value, str | int | float) else name_kind(value)
-    return BundleError(f"{path or 'the bundle'} must be {expected}", got=got, at=at)
+    warn(BundleError(f"{path or 'the bundle'} must be {expected}", got=got, at=at))
+    return _NOTHING
 
 
 def _find_line(item: Any) -> Position | None:

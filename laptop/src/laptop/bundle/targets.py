@@ -72,6 +72,8 @@ def apply_target(tree: Block, name: str) -> Block:
     bundle = merged["bundle"]
     bundle.update(target=name, environment=name)
     bundle.update({"mode": target["mode"]} if "mode" in target else {})
+    if "cluster_id" in target:
+        bundle["cluster_id"] = target["cluster_id"]
     if "git" in target:
         bundle["git"] = merge(bundle.get("git"), target["git"])
     return merged

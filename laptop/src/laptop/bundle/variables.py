@@ -9,15 +9,16 @@ from .errors import BundleError
 _ENVIRONMENT = "BUNDLE_VAR_"
 
 
-def assign_values(variables: Block, given: Mapping[str, str], written: Block) -> None:
-    """Write each variable's `value`, in place.
+def assign_values(variables: Block, given: Mapping[str, str], written: Block) -> dict[str, str]:
+    """Write each variable's `value`, in place; return why references to the others stay.
 
     It is the given one, or `BUNDLE_VAR_name` of the environment, or the one `written` in the
     target's variable-overrides.json, or the default.
 
     Raises:
-        BundleError: an unknown variable is given, one has no value, or needs a workspace's look-up.
+        BundleError: an unknown variable is given, or one has no value.
     """
+    unresolved: dict[str, str] = {}
     for name in given:
         if name not in variables:
             raise BundleError("unknown variable", got=name, allowed=variables)
@@ -28,11 +29,13 @@ def assign_values(variables: Block, given: Mapping[str, str], written: Block) ->
         if value is not None and variable.get("type") == "complex":
             raise BundleError(f"complex variable {name} can be set in YAML only", got=value, at=at)
         if value is None and variable.get("lookup") is not None:
-            raise BundleError(
-                f"variable {name} has a `lookup`, which needs a workspace", advice=advice, at=at
+            unresolved[f"${{var.{name}}}"] = (
+                f"variable {name} has a `lookup`, which the laptop does not do. {advice}"
             )
+            continue
         if value is None:
             value = written.get(name, variable.get("default"))
         if value is None:
             raise BundleError(f"variable {name} has no value", advice=advice, at=at)
         variable["value"] = value
+    return unresolved

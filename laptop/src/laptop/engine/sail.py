@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-CATALOGS = ("dev", "staging", "prod")
+CATALOGS = ("dev", "staging", "prod", "main", "workspace")
 
 
 def start(api: str, token: str, catalogs: Sequence[str] = CATALOGS) -> tuple[Any, str]:

@@ -1,7 +1,7 @@
 """A job's graph: tasks, what each does and waits for, in an order that can be run."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 
@@ -140,22 +140,6 @@ class Job:
             if name not in self.parameters:
                 raise UnknownName("parameter", name, self.parameters, f"Job '{self.name}'")
         return {**self.parameters, **given}
-
-    def select(self, only: Iterable[str]) -> "Job":
-        """Return the job with the named tasks alone; they no longer wait for the others."""
-        chosen = set(only)
-        if not chosen:
-            return self
-        there = [task.key for task in self.tasks]
-        for key in chosen:
-            if key not in there:
-                raise UnknownName("task", key, there, f"Job '{self.name}'")
-        tasks = tuple(
-            replace(task, depends_on=tuple(d for d in task.depends_on if d.key in chosen))
-            for task in self.tasks
-            if task.key in chosen
-        )
-        return replace(self, tasks=tasks)
 
 
 def sort_tasks(job: str, tasks: list[Task]) -> tuple[Task, ...]:

@@ -25,16 +25,33 @@ TIMES: Mapping[str, Callable[[datetime], object]] = {
     "second": lambda time: time.second,
     "timestamp_ms": lambda time: int(time.timestamp() * 1000),
 }
+OLD_NAMES = {
+    "job_id": ("job", "id"),
+    "job_name": ("job", "name"),
+    "run_id": ("task", "run_id"),
+    "parent_run_id": ("job", "run_id"),
+    "start_date": ("job", "start_time", "iso_date"),
+    "start_time": ("job", "start_time", "timestamp_ms"),
+    "task_key": ("task", "name"),
+    "task_retry_count": ("task", "retry_count"),
+}
+"""Names from before 2023, which still work, and what they stand for."""
+NAMESPACES = ("job", "task", "tasks", "input", "workspace", "backfill")
+"""A wrong name in one of these is an error; other braces are text."""
 OF_JOB = (
     "job.id",
     "job.name",
     "job.run_id",
     "job.repair_count",
     "job.trigger.type",
+    "job.trigger.file_arrival.location",
+    "workspace.id",
+    "workspace.url",
     *(f"job.start_time.{name}" for name in TIMES),
     *(f"job.trigger.time.{name}" for name in TIMES),
+    *(f"backfill.{name}" for name in TIMES),
 )
-OF_ATTEMPT = ("task.name", "task.run_id", "task.execution_count")
+OF_ATTEMPT = ("task.name", "task.run_id", "task.execution_count", "task.retry_count")
 OF_TASK = ("result_state", "error_code", "run_id", "execution_count")
 IN_LOOP = ("input", "input.<key>")
 FORMS = (
@@ -47,16 +64,29 @@ FORMS = (
 
 
 def split_name(name: str) -> tuple[str, ...]:
-    """Return the parts of the name between the braces; none where it is no name."""
+    """Return the parts of the name between the braces; none where it is text, no reference."""
+    if name in OLD_NAMES:
+        return OLD_NAMES[name]
     if not NAME.fullmatch(name):
         return ()
-    return tuple(part.strip("`") for part in re.findall(PART, name))
+    parts = tuple(part.strip("`") for part in re.findall(PART, name))
+    return parts if parts[0] in NAMESPACES else ()
 
 
 def find_names(text: str) -> Iterator[str]:
     """Yield the names between the braces of a text's references."""
     for match in REFERENCE.finditer(text):
-        yield match[1]
+        if split_name(match[1]):
+            yield match[1]
+
+
+def replace_references(text: str, find: Callable[[str], str]) -> str:
+    """Return a text with every reference replaced by what `find` gives for its name."""
+
+    def replace(match: re.Match[str]) -> str:
+        return find(match[1]) if split_name(match[1]) else match[0]
+
+    return REFERENCE.sub(replace, text)
 
 
 def texts_of(work: Work) -> tuple[str, ...]:

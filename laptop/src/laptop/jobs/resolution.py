@@ -1,16 +1,16 @@
 """The values of `{{…}}` references, at the moment a task starts."""
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..identity import WORKSPACE_ID
 from .errors import JobError
 from .graph import Condition, ForEach
 from .outcomes import error_code
-from .references import REFERENCE, TIMES, split_name
+from .references import TIMES, replace_references, split_name
 from .settings import as_text
 
 MOST_ITEMS = 1000
@@ -26,10 +26,23 @@ class RunFacts:
     run_id: int
     started: datetime
     trigger: str
+    address: str = ""
 
     def find(self, parts: Sequence[str]) -> object:
-        """Return what a `{{job.…}}` reference stands for."""
+        """Return what a reference to the job, the run or the workspace stands for."""
         match parts:
+            case ["workspace", what]:
+                return self.address if what == "url" else WORKSPACE_ID
+            case ["backfill", time]:
+                return TIMES[time](self.started)
+            case ["job", *rest]:
+                return self._find_in_job(rest)
+        raise KeyError(parts)
+
+    def _find_in_job(self, parts: Sequence[str]) -> object:
+        match parts:
+            case ["trigger", "file_arrival", "location"]:
+                return ""
             case ["trigger", "type"]:
                 return self.trigger.lower()
             case ["start_time", time] | ["trigger", "time", time]:
@@ -40,7 +53,7 @@ class RunFacts:
 
     def resolve(self, text: str) -> str:
         """Return a job parameter's default with its references replaced."""
-        return REFERENCE.sub(lambda match: str(self.find(split_name(match[1])[1:])), text)
+        return replace_references(text, lambda name: str(self.find(split_name(name))))
 
 
 @dataclass(frozen=True)
@@ -74,28 +87,30 @@ class Context:
             JobError: A value that is not there, or of a kind that is not taken.
         """
 
-        def replace(match: re.Match[str]) -> str:
-            value = self.find(match[1])
+        def replace(name: str) -> str:
+            value = self.find(name)
             if scalars and not isinstance(value, str | int | float):
                 raise JobError(
                     f"Task '{self.task}' compares text, numbers and flags; "
-                    f"'{match[0]}' is {json.dumps(value)}."
+                    f"'{{{{{name}}}}}' is {json.dumps(value)}."
                 )
             return as_text(value)
 
-        return REFERENCE.sub(replace, text)
+        return replace_references(text, replace)
 
     def find(self, name: str) -> Any:
         """Return what a reference stands for."""
         match split_name(name):
             case ("job", "parameters", parameter):
                 return self.parameters[parameter]
-            case ("job", *parts):
+            case ("job" | "workspace" | "backfill", *_) as parts:
                 return self.run.find(parts)
             case ("task", "name"):
                 return self.task
             case ("task", "run_id"):
                 return self.attempt["run_id"]
+            case ("task", "retry_count"):
+                return self.attempt["attempt_number"]
             case ("task", "execution_count"):
                 return self.attempt["attempt_number"] + 1
             case ("tasks", key, "values", value):

@@ -16,7 +16,7 @@ from .processes import Launcher
 from .records import RunRecord, close_interrupted, state_of
 from .references import check_references
 from .resolution import RunFacts
-from .settings import read_job
+from .settings import read_job, select
 from .task_environment import TaskEnvironment
 
 TOKEN = "run_token"
@@ -48,6 +48,7 @@ class Runner:
         self._find_settings = find_settings
         self._state = state
         self._state_dir = environment.state_dir
+        self._address = environment.address
         self._launcher = Launcher(environment)
         # What every task needs is imported while the workspace itself comes up.
         self._launcher.preload()
@@ -132,13 +133,13 @@ class Runner:
         **more: Any,
     ) -> Active:
         """Check a job whole and start it; `more` goes into the run's document."""
-        job = read_job(settings)
+        job = read_job(select(settings, only))
         values = job.with_parameters(parameters)
-        job = job.select(only)
         paths = self._check(job, (job_id,))
         self.preload(sorted({folder for folders in paths.values() for folder in folders}))
         started = datetime.now(UTC)
-        facts = RunFacts(job_id, job.name, self._state.count("run"), started, trigger)
+        number = self._state.count("run")
+        facts = RunFacts(job_id, job.name, number, started, trigger, self._address)
         for name in job.parameters.keys() - parameters.keys():
             values[name] = facts.resolve(values[name])
         with self._lock:

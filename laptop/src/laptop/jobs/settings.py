@@ -61,6 +61,22 @@ def read_job(settings: Settings) -> Job:
     return replace(job, tasks=sort_tasks(name, tasks))
 
 
+def select(settings: Settings, only: Iterable[str]) -> Settings:
+    """Return a job with the named tasks alone; they no longer wait for the others."""
+    chosen = set(only)
+    tasks = settings.get("tasks") or []
+    there = [task.get("task_key") for task in tasks]
+    for key in chosen:
+        if key not in there:
+            raise UnknownName("task", key, filter(None, there), f"Job '{settings.get('name')}'")
+    kept = [
+        {**task, "depends_on": [d for d in task.get("depends_on") or [] if d["task_key"] in chosen]}
+        for task in tasks
+        if task.get("task_key") in chosen
+    ]
+    return {**settings, "tasks": kept} if chosen else settings
+
+
 def push_down(entry: Settings, parameters: Iterable[str]) -> Settings:
     """Add the job's parameters to the named ones of a wheel task, over those of the same name.
 

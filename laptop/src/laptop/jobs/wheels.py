@@ -8,14 +8,17 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from .errors import JobError, UnknownName
 from .graph import Job, Wheel
+from .requirements import check_dependency
 
-# What the runtime itself brings: never looked for in the environment.
-PROVIDED = frozenset({"databricks-feature-engineering"})
+
+def is_wheel(dependency: str) -> bool:
+    """Tell whether a dependency is a wheel's path, not its address or an option."""
+    return dependency.endswith(".whl") and ":" not in dependency and dependency[0] != "-"
 
 
 def unpack(wheel: Path, wheels: Path) -> Path:
@@ -78,36 +81,17 @@ def prepare(job: Job, wheels: Path, find_file: Callable[[str], Path]) -> dict[st
         if not isinstance(task.work, Wheel):
             continue
         wheel = task.work
-        files = [d for d in wheel.dependencies if d.endswith(".whl")]
+        files = [d for d in wheel.dependencies if is_wheel(d)]
         folders = [unpack(place(file, wheels.parent, find_file), wheels) for file in files]
-        for requirement in wheel.dependencies:
-            if requirement not in files:
-                check_installed(requirement, task.key)
+        for dependency in wheel.dependencies:
+            if dependency not in files:
+                check_dependency(dependency, task.key, find_file)
         scripts = find_distribution(folders, wheel.package).entry_points
         if not scripts.select(name=wheel.entry_point):
             there = {entry.name for entry in scripts}
             raise UnknownName("entry point", wheel.entry_point, there, f"Task '{task.key}'")
         paths[task.key] = [str(folder) for folder in folders]
     return paths
-
-
-def check_installed(text: str, task: str) -> None:
-    """Refuse a requirement that the laptop's environment does not meet."""
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        raise JobError(f"Task '{task}' needs '{text}', which is no requirement: {error}") from None
-    if canonicalize_name(requirement.name) in PROVIDED:
-        return
-    try:
-        version = importlib.metadata.version(requirement.name)
-    except importlib.metadata.PackageNotFoundError:
-        version = None
-    if version is None or not requirement.specifier.contains(version, prereleases=True):
-        raise JobError(
-            f"Task '{task}' needs '{text}'; installed is {version or 'none'}. "
-            f"Add it to the project: uv add '{text}'."
-        )
 
 
 def required_modules(folders: Iterable[str]) -> list[str]:

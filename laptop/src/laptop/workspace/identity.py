@@ -4,10 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from ..identity import SHORT_NAME, USER_NAME
+from ..identity import SCIM_FIELDS, USER_NAME, WORKSPACE_ID
 from .requests import JsonBody
-
-WORKSPACE_ID = "1"
 
 
 def router(address: str) -> APIRouter:
@@ -17,7 +15,7 @@ def router(address: str) -> APIRouter:
     @api.get("/api/2.0/preview/scim/v2/Me")
     def me(response: Response) -> Any:
         response.headers["X-Databricks-Org-Id"] = WORKSPACE_ID
-        return {"id": "1", "userName": USER_NAME, "displayName": SHORT_NAME, "active": True}
+        return {"userName": USER_NAME, **SCIM_FIELDS}
 
     @api.post("/telemetry-ext")
     def forget(body: JsonBody) -> Any:

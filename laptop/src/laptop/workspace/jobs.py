@@ -73,7 +73,9 @@ def router(state: State) -> APIRouter:
     def list_jobs(
         name: str | None = None, expand_tasks: bool = False, limit: int = 20, page_token: str = ""
     ) -> Any:
-        found = [j for j in state.all(JOB) if name in (None, j["settings"].get("name"))]
+        wanted = name and name.lower()
+        names = ((job, str(job["settings"].get("name", ""))) for job in state.all(JOB))
+        found = [job for job, own in names if not wanted or own.lower() == wanted]
         jobs, after = page(found, limit, page_token)
         return {"jobs": jobs if expand_tasks else [outline(job) for job in jobs], **after}
 

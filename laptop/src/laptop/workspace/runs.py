@@ -97,7 +97,12 @@ def router(state: State, runner: Runner, address: str) -> APIRouter:
     def get_output(run_id: int) -> Any:
         attempt = state.get(ATTEMPT, attempt_name(run_id))
         if attempt is None:
-            raise missing("INVALID_PARAMETER_VALUE", "Run", str(run_id))
+            run_of(run_id)
+            text = (
+                "Retrieving the output of runs with multiple tasks is not supported. Please "
+                "retrieve the output of each individual task run instead."
+            )
+            raise ApiError(400, "INVALID_PARAMETER_VALUE", text)
         run = run_of(run_id // ATTEMPTS)
         shown = show_attempt(run, attempt, read_attempts(state, run["run_id"]), address)
         return output(shown["tasks"][0])

@@ -1,3 +1,5 @@
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ Settle = Callable[..., Bundle]
     [
         ("resource: {}", "resource", "the bundle", "resources"),
         ("targets: {t: {workspce: {}}}", "workspce", "targets.t", "workspace"),
-        ("variables: {v: {defualt: 1}}", "defualt", "variables.v", "default"),
+        ("variables: {v: {default: 1, defualt: 1}}", "defualt", "variables.v", "default"),
         ("resources: {job: {}}", "job", "resources", "jobs"),
         ("resources: {jobs: {j: {task: []}}}", "task", "resources.jobs.j", "tasks"),
         ("resources: {jobs: {j: {schedule: {cron: x}}}}", "cron", "resources.jobs.j.schedule", ""),
@@ -20,21 +22,42 @@ Settle = Callable[..., Bundle]
         ("resources: {schemas: {s: {catalog: c}}}", "catalog", "schemas.s", "catalog_name"),
         ("resources: {registered_models: {m: {title: c}}}", "title", "registered_models.m", ""),
         ("resources: {experiments: {e: {tag: []}}}", "tag", "experiments.e", "tags"),
-        ("artifacts: {a: {command: x}}", "command", "artifacts.a", ""),
+        ("artifacts: {a: {build: x, command: x}}", "command", "artifacts.a", ""),
         ("presets: {prefix: x}", "prefix", "presets", ""),
         ("targets: {t: {resources: {jobs: {j: {nam: x}}}}}", "nam", "t.resources.jobs.j", "name"),
     ],
 )
-def test_an_unknown_key_is_refused_by_name_with_what_may_stand_there(
+def test_an_unknown_key_is_left_out_with_a_warning_that_says_what_may_stand_there(
     settle: Settle, text: str, key: str, where: str, meant: str
 ) -> None:
-    with pytest.raises(BundleError, match="unknown key") as raised:
-        settle(text)
-    error = raised.value
+    bundle = settle(text)
+    error = bundle.warnings[0]
+    assert error.what.startswith("unknown field")
+    assert key not in json.dumps(bundle.config)
     assert (error.got, str(error.file), error.line) == (key, "databricks.yml", 2)
     assert where in error.what
     assert meant == "" or f"Did you mean {meant!r}?" in str(error)
     assert error.allowed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x: &x {a: 1}",
+        "x: {all: &x [1], more: [&y {b: 1}]}",
+        "resources: {jobs: {j: {name: n, x-tags: &x {a: b}, tags: *x}}}",
+        "x: &x {a: 1}\ny: *x",
+    ],
+)
+def test_a_key_that_holds_anchors_alone_is_left_out_without_a_word(
+    settle: Settle, text: str
+) -> None:
+    assert settle(text).warnings == ()
+
+
+def test_a_key_beside_anchors_is_warned_of(settle: Settle) -> None:
+    warnings = settle("x: {all: &x [1], more: 1}\ny: []").warnings
+    assert [warning.got for warning in warnings] == ["x", "y"]
 
 
 TASK = "resources:\n  jobs:\n    j:\n      tasks:\n        - task_key: a\n          "
@@ -55,12 +78,12 @@ TASK = "resources:\n  jobs:\n    j:\n      tasks:\n        - task_key: a\n      
         ("for_each_task: {inputs: x, task: {task_key: b, for_each_task: {}}}", "for_each_task", 7),
     ],
 )
-def test_an_unknown_key_in_a_task_is_refused_with_its_line(
+def test_an_unknown_key_in_a_task_is_warned_of_with_its_line(
     settle: Settle, task: str, key: str, line: int
 ) -> None:
-    with pytest.raises(BundleError, match="unknown key") as raised:
-        settle(TASK + task)
-    assert (raised.value.got, raised.value.line) == (key, line)
+    warning = settle(TASK + task).warnings[0]
+    assert warning.what.startswith("unknown field")
+    assert (warning.got, warning.line) == (key, line)
 
 
 @pytest.mark.parametrize(
@@ -72,15 +95,29 @@ def test_an_unknown_key_in_a_task_is_refused_with_its_line(
         ("run_if: SOMETIMES", "unknown value, got 'SOMETIMES'\n  Allowed: ALL_DONE"),
         ("depends_on: b", "must be a list, got 'b'"),
         ("python_wheel_task: x", "must be a mapping, got 'x'"),
-        ("python_wheel_task: ", "must be a mapping, got 'nothing'"),
         ("description: ", "must be text, got 'nothing'"),
         ("python_wheel_task: {package_name: p}", "lacks entry_point"),
         ("for_each_task: {inputs: '[1]'}", "lacks task"),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_refused(settle: Settle, task: str, problem: str) -> None:
-    with pytest.raises(BundleError, match=problem):
-        settle(TASK + task)
+def test_a_value_of_the_wrong_kind_is_warned_of(settle: Settle, task: str, problem: str) -> None:
+    bundle = settle(TASK + task)
+    assert re.search(problem, str(bundle.warnings[0]))
+    kept = "unknown value" in problem or "lacks" in problem
+    assert (task.partition(":")[0] in bundle.jobs["j"]["tasks"][0]) == kept
+
+
+def test_a_mapping_that_is_left_empty_is_left_out_without_a_word(settle: Settle) -> None:
+    bundle = settle(TASK + "python_wheel_task: ")
+    assert bundle.warnings == ()
+    assert bundle.jobs["j"]["tasks"] == [{"task_key": "a"}]
+
+
+@pytest.mark.parametrize("text", ["targets: {t: {mode: test}}", "bundle: {name: b, engine: x}"])
+def test_an_unknown_mode_or_engine_is_refused(settle: Settle, text: str) -> None:
+    files = {"bundle.yml": text if "name" in text else "bundle: {name: b}\n" + text}
+    with pytest.raises(BundleError, match="unknown value"):
+        settle(files)
 
 
 @pytest.mark.parametrize(
@@ -120,19 +157,19 @@ def test_values_are_put_into_the_kind_the_api_takes(
     assert type(value) is type(expected)
 
 
-def test_a_variable_with_an_unknown_key_is_refused_where_the_variable_was_written(
+def test_a_variable_with_an_unknown_key_is_warned_of_where_the_variable_was_written(
     settle: Settle,
 ) -> None:
     text = "variables: {wheel: {type: complex, default: {package: p}}}\n"
-    with pytest.raises(BundleError, match=r"2: unknown key in .*python_wheel_task, got 'package'"):
-        settle(text + TASK + "python_wheel_task: ${var.wheel}")
+    warning = settle(text + TASK + "python_wheel_task: ${var.wheel}").warnings[0]
+    assert re.search(r"2: unknown field in .*python_wheel_task, got 'package'", str(warning))
 
 
-def test_a_list_item_of_the_wrong_kind_is_refused_with_its_own_line(settle: Settle) -> None:
-    with pytest.raises(
-        BundleError, match=r"databricks\.yml:9: .*depends_on\[1\] must be a mapping"
-    ):
-        settle(TASK + "depends_on:\n            - {task_key: b}\n            - c")
+def test_a_list_item_of_the_wrong_kind_is_left_out(settle: Settle) -> None:
+    bundle = settle(TASK + "depends_on:\n            - {task_key: b}\n            - c")
+    wanted = r"databricks\.yml:9: .*depends_on\[1\] must be a mapping"
+    assert re.search(wanted, str(bundle.warnings[0]))
+    assert bundle.jobs["j"]["tasks"][0]["depends_on"] == [{"task_key": "b"}]
 
 
 def test_empty_text_is_dropped_where_it_is_optional_and_kept_where_it_is_required(

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from laptop.jobs.errors import JobError, NotBuilt, UnknownName
 from laptop.jobs.graph import ForEach, Job, Wheel
-from laptop.jobs.settings import read_job
+from laptop.jobs.settings import read_job, select
 
 Document = dict[str, Any]
 
@@ -127,16 +127,22 @@ def test_a_circle_is_named_without_what_hangs_on_it() -> None:
 
 
 def test_only_what_is_named_runs_and_waits_for_nothing_else() -> None:
-    job = read_job(settings(task("a"), task("b", "a"), task("c", "b", "a"))).select(["c", "b"])
+    whole = settings(task("a"), task("b", "a"), task("c", "b", "a"))
+    job = read_job(select(whole, ["c", "b"]))
     assert keys(job) == ["b", "c"]
     assert [found.before for found in job.tasks] == [set(), {"b"}]
 
 
+def test_a_task_that_is_not_selected_may_be_one_that_is_not_built() -> None:
+    whole = settings(task("a", notebook_task={}), task("b", "a"))
+    assert keys(read_job(select(whole, ["b"]))) == ["b"]
+
+
 def test_selecting_nothing_selects_all_and_an_unknown_task_is_refused() -> None:
-    job = read_job(settings(task("a"), task("b")))
-    assert keys(job.select([])) == ["a", "b"]
+    whole = settings(task("a"), task("b"))
+    assert select(whole, []) == whole
     with pytest.raises(UnknownName, match=r"'night': no task 'z'\. There are: a, b\."):
-        job.select(["a", "z"])
+        select(whole, ["a", "z"])
 
 
 def test_parameters_are_the_defaults_replaced_by_what_is_given() -> None:

@@ -8,7 +8,7 @@ from laptop.jobs.errors import JobError, UnknownName
 from laptop.jobs.graph import Condition, ForEach, Job
 from laptop.jobs.references import check_references, texts_of
 from laptop.jobs.resolution import Context, RunFacts
-from laptop.jobs.settings import read_job
+from laptop.jobs.settings import read_job, select
 
 # A Saturday.
 STARTED = datetime(2026, 11, 21, 6, 30, 5, tzinfo=UTC)
@@ -46,7 +46,7 @@ def job(key: str = "b", only: str = "", **more: Any) -> Job:
         "environments": ENVIRONMENTS,
         "parameters": [{"name": "as_of", "default": "now"}, {"name": "a-b", "default": "odd"}],
     }
-    return read_job(settings).select([only] if only else [])
+    return read_job(select(settings, [only] if only else []))
 
 
 def wheel(*arguments: str, **more: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from .identity import SCIM_FIELDS, SHORT_NAME, USER_NAME
 from .jobs.task_environment import TaskEnvironment
 from .state_dir import ARTIFACTS_URI, StateDir, file_lock
 from .status import grid, print_status, read_status, run_sql
+from .summary import headline, summarize
 from .telemetry import TELEMETRY_OFF
 
 app = typer.Typer(
@@ -121,10 +122,13 @@ def run(
         bundle = resolve_target(root, target, read_pairs("--var", var))
         for warning in bundle.warnings:
             warn(warning.brief)
-        there = connection.open_workspace(Place.state_dir(), catalogs_of([bundle]))
+        state_dir = Place.state_dir()
+        there = open_workspace(state_dir, [bundle])
+        if any(artifact.get("build") for artifact in bundle.artifacts.values()):
+            problems.print("[dim]Building the wheel…[/]")
         # Two at once would make the job twice, and take away each other's wheel.
-        with file_lock(Place.state_dir().path / "deploy.lock"):
-            deployed = deploy_job(bundle, job, there, Place.state_dir(), keys)
+        with file_lock(state_dir.path / "deploy.lock"):
+            deployed = deploy_job(bundle, job, there, state_dir, keys)
         body = {
             "job_id": deployed.job_id,
             "job_parameters": given,
@@ -144,12 +148,12 @@ def run(
             there.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": run_id})
             problems.print(f"Run {run_id} canceled.")
             raise typer.Exit(130) from None
-        progress.summarize(console, ended)
-        said = escape(ended.run["state"].get("state_message", ""))
+        summarize(console, ended, state_dir.artifacts)
+        said = escape(headline(ended))
         if ended.run["state"].get("result_state") not in ("SUCCESS", "SUCCESS_WITH_FAILURES"):
-            problems.print(f"\n[red]Run {run_id} did not succeed.[/] {said}")
+            problems.print(f"\n[red]Run {run_id} did not succeed. {said}[/]", soft_wrap=True)
             raise typer.Exit(1)
-        says = said or f"Run {run_id} succeeded."
+        says = escape(ended.run["state"].get("state_message", "")) or f"Run {run_id} succeeded."
         console.print(f"\n{says} Next: [bold]laptop status[/], [bold]laptop ui[/]")
 
 
@@ -158,7 +162,7 @@ def up() -> None:
     """Start the workspace in the background; print how a client reaches it."""
     with reporting():
         root = Place.root()
-        there = connection.open_workspace(Place.state_dir(), catalogs_of(resolve_all(root)))
+        there = open_workspace(Place.state_dir(), resolve_all(root))
         print(f"export DATABRICKS_HOST={there.address}")
         print(f"export DATABRICKS_TOKEN={there.token}")
 
@@ -168,7 +172,7 @@ def execute(command: Annotated[list[str], typer.Argument(help="What to run, afte
     """Run a command with what a task has: `spark`, `dbutils`, MLflow, the workspace's API."""
     with reporting():
         state_dir = Place.state_dir()
-        there = connection.open_workspace(state_dir, catalogs_of(resolve_all(Place.root())))
+        there = open_workspace(state_dir, resolve_all(Place.root()))
         environment = TaskEnvironment(state_dir.path, there.address, there.token, there.spark)
         if shutil.which(command[0]) is None:
             raise LaptopError(f"There is no command '{command[0]}' on the PATH.")
@@ -269,7 +273,14 @@ def running_or_started() -> connection.Connection:
         return there
     if not state_dir.catalog_db.exists():
         raise WorkspaceNotRunning("There is no workspace here yet. Next: laptop run JOB")
-    return connection.open_workspace(state_dir, catalogs_of(resolve_all(Place.root())))
+    return open_workspace(state_dir, resolve_all(Place.root()))
+
+
+def open_workspace(state_dir: StateDir, bundles: list[Bundle]) -> connection.Connection:
+    """Return the workspace with the bundles' catalogs; say so first where it is to be started."""
+    if connection.find(state_dir) is None:
+        problems.print("[dim]Starting the workspace…[/]")
+    return connection.open_workspace(state_dir, catalogs_of(bundles))
 
 
 def resolve_target(root: Path, target: str | None, variables: dict[str, str]) -> Bundle:

@@ -61,6 +61,8 @@ def prepare_environment(model: Path, folder: Path) -> ModelEnvironment:
     differing = list(find_differences(requirements))
     if not differing and not is_databricks_runtime():
         return use_installed(requirements)
+    why = "; ".join(differing) or "an endpoint has one"
+    print(f"Building an environment of the model's own requirements, with uv: {why}")
     failure = build(model, folder)
     if not failure:
         return ModelEnvironment(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ..config.training import BacktestPolicy
 from ..evaluation.backtest import Candidate, measure_candidate, split_by_time
 from ..evaluation.baselines import build_baselines
-from ..evaluation.model_types import Estimator, format_figure, format_metrics
+from ..evaluation.model_types import Estimator, format_figure
 from ..evaluation.observations import FloatArray
 from ..problem import PROBLEM
 
@@ -90,6 +90,7 @@ def try_candidates(split: TimeSplit, model: Estimator) -> Sequence[Candidate]:
             )
         )
     ranked = sorted(found, key=lambda candidate: candidate.loss)
+    print_candidates(ranked)
     best, own = ranked[0], found[0]
     if best is not own:
         unit = PROBLEM.model_type.require_loss(split.loss).unit
@@ -103,7 +104,7 @@ def try_candidates(split: TimeSplit, model: Estimator) -> Sequence[Candidate]:
 
 
 def log_candidate(split: TimeSplit, candidate: Candidate) -> Candidate:
-    """Log figures and rows of a candidate to the active run, and print the figures."""
+    """Log figures and rows of a candidate to the active run."""
     decided = split.validation[PROBLEM.spine.decision_at]
     mlflow.log_params(
         {
@@ -115,8 +116,13 @@ def log_candidate(split: TimeSplit, candidate: Candidate) -> Candidate:
     )
     figures = {f"backtest_{name}": value for name, value in candidate.figures.items()}
     mlflow.log_metrics({"backtest_loss": candidate.loss, **figures})
-    print(f"candidate '{candidate.name}': {format_metrics(candidate.figures, PROBLEM.model_type)}")
     return candidate
+
+
+def print_candidates(candidates: Sequence[Candidate]) -> None:
+    """Print a table of candidates and their metrics."""
+    table = tabulate_candidates(candidates).drop(columns="loss").set_index("candidate")
+    print(table.rename_axis(None).to_string(float_format="{:.4g}".format))
 
 
 def tabulate_candidates(candidates: Sequence[Candidate]) -> pd.DataFrame:

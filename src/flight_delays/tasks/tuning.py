@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import mlflow
@@ -65,6 +66,7 @@ def tune(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     trials: list[Trial] = []
+    began = monotonic()
 
     def attempt(trial: optuna.Trial) -> float:
         def suggest(name: str, low: Number, high: Number, *, whole: bool, log: bool) -> Number:
@@ -79,6 +81,11 @@ def tune(
             mlflow.log_params(chosen.model_dump())
             candidate = log_candidate(split, split.run(name, build(chosen)))
         trials.append(Trial(hyperparameters=chosen, candidate=candidate))
+        if len(trials) == 1:
+            expected = min(policy.trials * (monotonic() - began), policy.seconds)
+            print(f"tuning: {policy.trials} trials will take about {expected / 60:.0f} minutes")
+        if candidate.loss == min(each.candidate.loss for each in trials):
+            print(f"tuning: {name} has the lowest {split.loss} so far, {candidate.loss:.4g}")
         return candidate.loss
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=policy.seed))

@@ -285,9 +285,12 @@ def compare_with_incumbent(
 
 
 def print_checks(verdict: Verdict) -> None:
-    """Print every check, the failed ones marked."""
+    """Print the failed checks, and how many passed; the page has them all."""
     for check in verdict.checks:
-        print(f"{'ok    ' if check.ok else 'FAILED'} {check.name}: {check.detail}")
+        if not check.ok:
+            print(f"FAILED {check.name}: {check.detail}")
+    passed = sum(check.ok for check in verdict.checks)
+    print(f"{passed} of {len(verdict.checks)} checks passed")
 
 
 def log_report(report: Report, version: ModelVersion, lakehouse: Lakehouse) -> None:

@@ -2,32 +2,33 @@
 
 import csv
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from . import connection, progress
+from . import connection, mlflow_ui, progress
 from .bundle import Bundle, BundleError, Identity, find_root, list_targets, resolve
-from .deployment import catalogs_of, deploy_job
+from .deployment import UNITY, catalogs_of, deploy_job, resolve_names
 from .errors import LaptopError, WorkspaceNotRunning
 from .identity import SCIM_FIELDS, SHORT_NAME, USER_NAME
 from .jobs.task_environment import TaskEnvironment
-from .state_dir import ARTIFACTS_URI, StateDir, file_lock
-from .status import grid, print_status, read_status, run_sql
+from .pages import list_links, pages_of_version
+from .sql_output import as_json, print_rows
+from .state_dir import StateDir, file_lock
+from .status import find_version, print_status, read_models, read_status, run_sql
 from .summary import headline, summarize
-from .telemetry import TELEMETRY_OFF
 
 app = typer.Typer(
     help="A Databricks workspace on one machine.",
@@ -208,20 +209,37 @@ def status(output: Format = Output.text) -> None:
 
 @app.command()
 def sql(statement: str, output: Format = Output.text) -> None:
-    """Run one SQL statement."""
+    """Run one SQL statement; names are those of the default target's catalog and schema."""
     with reporting():
-        answer = run_sql(running_or_started(), statement)
-        if answer["manifest"]["truncated"]:
-            problems.print(f"The first {answer['manifest']['total_row_count']:,} rows alone.")
-        titles = [column["name"] for column in answer["manifest"]["schema"]["columns"]]
-        rows = answer["result"]["data_array"]
-        if output is Output.json:
-            print(json.dumps([dict(zip(titles, row, strict=True)) for row in rows], indent=2))
+        there = running_or_started()
+        answer = run_sql(there, statement, **find_default_schema(there))
+        total = count_rows(there, statement) if answer["manifest"]["truncated"] else ""
+        if output is Output.text:
+            print_rows(console, answer, total)
             return
-        table = grid(*titles)
-        for row in rows:
-            table.add_row(*("null" if cell is None else escape(cell) for cell in row))
-        console.print(table)
+        print(json.dumps(as_json(answer), indent=2))
+        if total:
+            first = answer["manifest"]["total_row_count"]
+            problems.print(f"The first {first:,} rows of {total}.")
+
+
+@app.command()
+def report(
+    version: Annotated[int | None, typer.Argument(help="Default: the newest.")] = None,
+    model: Annotated[str | None, typer.Option(help="Default: the only, or the newest.")] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open them in a browser.")] = False,
+) -> None:
+    """Print links to the pages of a model version."""
+    with reporting():
+        found = find_version(read_models(running_or_started()), model, version)
+        pages = pages_of_version(Place.state_dir().artifacts, found["run_id"], found["tags"])
+        console.print(f"Version {found['version']} of [bold]{escape(found['name'])}[/]")
+        if not pages:
+            raise LaptopError("It has no pages: its run has logged no .html file.")
+        for line in list_links(pages):
+            console.print(escape(line), soft_wrap=True)
+        for page in pages if show else ():
+            typer.launch(page.resolve().as_uri())
 
 
 @app.command()
@@ -231,23 +249,13 @@ def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> N
         state_dir = Place.state_dir()
         if not state_dir.mlflow_db.exists():
             raise LaptopError("There is nothing to show yet. Next: laptop run JOB")
-        console.print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
+        free = mlflow_ui.find_port(port)
+        if free != port:
+            console.print(f"Port {port} is taken.")
+        page = mlflow_ui.prepare_pages(state_dir)
+        console.print(f"MLflow on http://127.0.0.1:{free}/{page} (Ctrl-C ends it)", soft_wrap=True)
         sys.stdout.flush()
-        arguments = [
-            sys.executable,
-            *("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-            *("--workers", "1"),
-            *("--backend-store-uri", f"sqlite:///{state_dir.mlflow_db}"),
-            *("--default-artifact-root", ARTIFACTS_URI),
-        ]
-        # Its workers for jobs of its own are not needed, and outlive it.
-        environment = {
-            **os.environ,
-            **TELEMETRY_OFF,
-            "LAPTOP_HOME": str(state_dir.path),
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        }
-        os.execve(sys.executable, arguments, environment)
+        mlflow_ui.replace_process(state_dir, free)
 
 
 @app.command()
@@ -281,6 +289,29 @@ def open_workspace(state_dir: StateDir, bundles: list[Bundle]) -> connection.Con
     if connection.find(state_dir) is None:
         problems.print("[dim]Starting the workspace…[/]")
     return connection.open_workspace(state_dir, catalogs_of(bundles))
+
+
+def find_default_schema(there: connection.Connection) -> dict[str, str]:
+    """Return catalog and schema of the default target's first schema, once it is there."""
+    try:
+        schemas = resolve_names(resolve_target(Place.root(), None, {})).schemas.values()
+    except BundleError:
+        return {}
+    for schema in schemas:
+        place = {"catalog": schema.get("catalog_name", ""), "schema": schema.get("name", "")}
+        with suppress(connection.RequestRefused):
+            there.ask("GET", f"{UNITY}/schemas/{quote('.'.join(place.values()))}")
+            return place
+    return {}
+
+
+def count_rows(there: connection.Connection, statement: str) -> str:
+    """Return how many rows a statement has, in words, also where that cannot be asked."""
+    with suppress(LaptopError):
+        counting = f"SELECT count(*) FROM ({statement.rstrip().rstrip(';')})"
+        answer = run_sql(there, counting, **find_default_schema(there))
+        return f"{int(answer['result']['data_array'][0][0]):,}"
+    return "more"
 
 
 def resolve_target(root: Path, target: str | None, variables: dict[str, str]) -> Bundle:

@@ -1,8 +1,10 @@
 """The state of a workspace: tables, models, endpoints and the last runs."""
 
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from .connection import Connection
@@ -11,6 +13,11 @@ from .errors import LaptopError
 Document = dict[str, Any]
 UNITY = "/api/2.1/unity-catalog"
 LAST_RUNS = 10
+COLOURS = {
+    **dict.fromkeys(("SUCCESS", "PASSED", "READY", "promote"), "green"),
+    **dict.fromkeys(("FAILED", "TIMEDOUT", "INTERNAL_ERROR", "NOT_READY", "reject"), "red"),
+    **dict.fromkeys(("PENDING", "RUNNING", "CANCELED", "UPSTREAM_FAILED", "keep"), "yellow"),
+}
 STATEMENT = 600.0
 
 
@@ -60,6 +67,8 @@ def read_models(connection: Connection) -> list[Document]:
                     "version": version["version"],
                     "aliases": [alias["alias_name"] for alias in version["aliases"]],
                     "tags": version["tags"],
+                    "run_id": version.get("run_id") or "",
+                    "created_at": version["created_at"],
                 }
                 for version in connection.ask(
                     "GET", f"{UNITY}/models/{model['full_name']}/versions"
@@ -68,6 +77,28 @@ def read_models(connection: Connection) -> list[Document]:
         }
         for model in models
     ]
+
+
+def find_version(models: list[Document], name: str | None, version: int | None) -> Document:
+    """Return a version with its model's name: the one of that number, else the newest.
+
+    Raises:
+        LaptopError: There is none; the message lists what there is.
+    """
+    found = [
+        {**each, "name": model["name"]}
+        for model in models
+        for each in model["versions"]
+        if name in (None, model["name"], model["name"].rpartition(".")[2])
+        and version in (None, int(each["version"]))
+    ]
+    if not found:
+        there = [f"{m['name']} {v['version']}" for m in models for v in m["versions"]]
+        raise LaptopError(
+            f"There is no version {version or ''} of {name or 'a model'}. There are: "
+            f"{', '.join(there) or 'none; run a job that trains'}."
+        )
+    return max(found, key=lambda each: int(each["created_at"]))
 
 
 def read_endpoints(connection: Connection) -> list[Document]:
@@ -107,6 +138,8 @@ def read_runs(connection: Connection) -> list[Document]:
             "job": run["run_name"],
             "run_id": run["run_id"],
             "state": word(run["state"]),
+            "start_time": run["start_time"],
+            "end_time": run.get("end_time"),
             # Of a task's attempts the last one counts.
             "tasks": [
                 {"task": key, "state": word(task["state"]), "values": task["values"]}
@@ -117,9 +150,9 @@ def read_runs(connection: Connection) -> list[Document]:
     ]
 
 
-def run_sql(connection: Connection, statement: str) -> Document:
-    """Run a statement and return its answer."""
-    body = {"statement": statement, "warehouse_id": "laptop"}
+def run_sql(connection: Connection, statement: str, **place: str) -> Document:
+    """Run a statement and return its answer; `place` may name a catalog and a schema for it."""
+    body = {"statement": statement, "warehouse_id": "laptop", **place}
     answer: Document = connection.ask("POST", "/api/2.0/sql/statements", body, timeout=STATEMENT)
     if answer["status"]["state"] != "SUCCEEDED":
         raise LaptopError(answer["status"]["error"]["message"])
@@ -131,7 +164,7 @@ def print_status(console: Console, found: Document) -> None:
     tables = grid("table", "rows")
     for each in found["tables"]:
         tables.add_row(each["name"], f"{each['rows']:,}")
-    models = grid("model", "version", "aliases", "validation", "decision")
+    models = grid("model", "version", "aliases", "validation", "loss", "decision", "made")
     for model in found["models"]:
         for version in model["versions"]:
             tags = version["tags"]
@@ -139,8 +172,10 @@ def print_status(console: Console, found: Document) -> None:
                 model["name"],
                 str(version["version"]),
                 ", ".join(version["aliases"]),
-                tags.get("model_validation_status", ""),
-                tags.get("decision", ""),
+                coloured(tags.get("model_validation_status", "")),
+                escape(shorten_figure(tags.get("validation_loss", ""))),
+                coloured(tags.get("decision", "")),
+                moment(version["created_at"]),
             )
     endpoints = grid("endpoint", "state", "serves")
     for endpoint in found["endpoints"]:
@@ -148,11 +183,14 @@ def print_status(console: Console, found: Document) -> None:
             f"version {s['entity_version']}: {s['traffic_percentage']} %"
             for s in endpoint["served"]
         ]
-        endpoints.add_row(endpoint["name"], endpoint["state"], "\n".join(served))
-    runs = grid("run", "job", "state", "tasks")
+        endpoints.add_row(endpoint["name"], coloured(endpoint["state"]), "\n".join(served))
+    runs = grid("run", "job", "state", "started", "time", "tasks")
     for run in found["runs"]:
-        tasks = ", ".join(f"{task['task']} {task['state']}" for task in run["tasks"])
-        runs.add_row(str(run["run_id"]), run["job"], run["state"], tasks)
+        tasks = ", ".join(f"{task['task']} {coloured(task['state'])}" for task in run["tasks"])
+        start, end = run["start_time"], run["end_time"]
+        took = f"{(end - start) / 1000:.0f} s" if end else ""
+        job = escape(run["job"])
+        runs.add_row(str(run["run_id"]), job, coloured(run["state"]), moment(start), took, tasks)
     for table in (tables, models, endpoints, runs):
         if table.row_count:
             console.print(table)
@@ -165,8 +203,28 @@ def grid(*titles: str) -> Table:
     """Return an empty table."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in titles:
-        table.add_column(title, justify="right" if title in ("rows", "version") else "left")
+        table.add_column(title, justify="right" if title in ("rows", "version", "time") else "left")
     return table
+
+
+def coloured(state: str) -> str:
+    """Return a state, a verdict or a decision in its colour."""
+    colour = COLOURS.get(state)
+    return f"[{colour}]{escape(state)}[/]" if colour else escape(state)
+
+
+def moment(epoch_ms: int) -> str:
+    """Return a time of this machine's clock, to the minute."""
+    return f"{datetime.fromtimestamp(epoch_ms / 1000):%Y-%m-%d %H:%M}"
+
+
+def shorten_figure(text: str) -> str:
+    """Return a name and a figure with four digits of it."""
+    name, _, figure = text.rpartition(" ")
+    try:
+        return f"{name} {float(figure):.4g}".strip()
+    except ValueError:
+        return text
 
 
 def word(state: Document) -> str:

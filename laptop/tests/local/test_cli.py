@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import sys
 import urllib.request
 from importlib import metadata
@@ -334,14 +335,47 @@ def test_sql_prints_a_table_or_json(toy: Toy) -> None:
     titles, row = (line.split() for line in shown.out.splitlines())
     assert (titles, row) == (["n", "text", "nothing"], ["1", "a", "[b]", "null"])
     as_json = toy.call("sql", statement, "-o", "json")
-    assert json.loads(as_json.out) == [{"n": "1", "text": "a [b]", "nothing": None}]
+    assert json.loads(as_json.out) == [{"n": 1, "text": "a [b]", "nothing": None}]
 
 
 @pytest.mark.usefixtures("there")
 def test_rows_that_are_cut_are_said_to_be(toy: Toy) -> None:
     shown = toy.call("sql", "SELECT * FROM range(10001)", "-o", "json")
     assert len(json.loads(shown.out)) == 10_000
-    assert "The first 10,000 rows alone." in shown.err
+    assert "The first 10,000 rows of 10,001." in shown.err
+
+
+def test_names_of_a_statement_are_those_of_the_default_targets_schema(
+    toy: Toy, there: Connection
+) -> None:
+    settings = {"catalog_name": "dev", "name": "own"}
+    document = {"resources": {"schemas": {"own": settings}}}
+    file = toy.root / "jobs" / "own.yml"
+    file.write_text(json.dumps(document))
+    # Before it is deployed, nothing is assumed.
+    assert toy.call("sql", "SELECT 1 AS one").status == 0
+    there.ask("POST", "/api/2.1/unity-catalog/schemas", settings)
+    run_sql(there, "CREATE TABLE dev.own.few AS SELECT 1.50 AS x, current_timestamp() AS y")
+    shown = toy.call("sql", "SELECT * FROM few", "-o", "json")
+    file.unlink()
+    assert shown.status == 0, shown.err
+    (row,) = json.loads(shown.out)
+    assert row["x"] == 1.5
+
+
+@pytest.mark.usefixtures("there")
+def test_report_links_the_pages_of_the_newest_version(toy: Toy, jobs: Jobs) -> None:
+    assert "There are: " in toy.call("report", "7").err
+    run = jobs.run(execute("log", PAGES))
+    assert results(run) == {"log": "SUCCESS"}
+    shown = toy.call("report")
+    assert shown.status == 0, shown.err
+    assert "Version 2 of prod.pages.paged" in shown.out
+    (page,) = re.findall(r"^  second  file://(.*)$", shown.out, re.MULTILINE)
+    assert Path(page).read_text() == "page of second"
+    first = toy.call("report", "1", "--model", "paged")
+    assert re.search(r"^  first  file://", first.out, re.MULTILINE)
+    assert "second" not in first.out
 
 
 @pytest.mark.usefixtures("there")
@@ -382,6 +416,24 @@ def test_two_ups_at_once_give_one_workspace_and_reset_takes_it_away(lonely: Toy)
     assert ours(lonely.root) == []
 
 
+PAGES = """
+import mlflow
+from databricks.sdk import WorkspaceClient
+from mlflow.models import infer_signature
+WorkspaceClient().schemas.create("pages", "prod")
+mlflow.set_experiment("/Shared/paged")
+class Echo(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return model_input
+for name in ("first", "second"):
+    with mlflow.start_run():
+        mlflow.log_text("page of " + name, name + ".html")
+        mlflow.pyfunc.log_model(
+            name="model", python_model=Echo(), signature=infer_signature([1.0], [1.0]),
+            registered_model_name="prod.pages.paged", pip_requirements=["mlflow"],
+        )
+"""
+
 LOG = """
 import mlflow
 from databricks.sdk.runtime import dbutils
@@ -396,8 +448,16 @@ def test_ui_is_mlflows_over_the_same_store(toy: Toy, jobs: Jobs, free_port: int)
     run = jobs.run(execute("log", LOG))
     assert results(run) == {"log": "SUCCESS"}
     run_id = run["tasks"][0]["values"]["run_id"]
-    process = toy.start("ui", "--port", str(free_port))
-    address = f"http://127.0.0.1:{free_port}"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port))
+        taken.listen()
+        process = toy.start("ui", "--port", str(free_port))
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(2)]
+    assert lines[0] == f"Port {free_port} is taken.\n"
+    ((address, place),) = re.findall(r"MLflow on (http://[\d.:]+)/(\S+) ", lines[1])
+    assert re.fullmatch(r"#/experiments/\d+/runs", place)
+    assert address != f"http://127.0.0.1:{free_port}"
 
     def ask(path: str) -> bytes | None:
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
 ROW_LIMIT = 10_000
-NOT_BUILT = ("parameters", "catalog", "schema", "byte_limit")
+NOT_BUILT = ("parameters", "byte_limit")
 
 
 def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
@@ -28,13 +28,18 @@ def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
     """
     api = APIRouter(prefix="/api/2.0/sql/statements")
     lock = threading.Lock()
-    sessions: list[SparkSession] = []
+    sessions: dict[tuple[str, str], SparkSession] = {}
 
-    def session() -> "SparkSession":
+    def session(catalog: str, schema: str) -> "SparkSession":
         with lock:
-            if not sessions:
-                sessions.append(open_session())
-        return sessions[0]
+            if (catalog, schema) not in sessions:
+                opened = open_session()
+                if catalog:
+                    opened.catalog.setCurrentCatalog(catalog)
+                if schema:
+                    opened.catalog.setCurrentDatabase(schema)
+                sessions[catalog, schema] = opened
+        return sessions[catalog, schema]
 
     @api.post("")
     def execute(body: JsonBody) -> Any:
@@ -45,7 +50,8 @@ def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
                 raise ApiError(501, "NOT_IMPLEMENTED", text)
         limit = min(int(body.get("row_limit") or ROW_LIMIT), ROW_LIMIT)
         try:
-            table = session().sql(statement).limit(limit + 1).toArrow()
+            place = str(body.get("catalog") or ""), str(body.get("schema") or "")
+            table = session(*place).sql(statement).limit(limit + 1).toArrow()
         except Exception as error:
             # Whatever the engine says of a statement is the statement's answer.
             problem = {"error_code": "BAD_REQUEST", "message": str(error)}

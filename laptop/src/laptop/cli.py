@@ -114,6 +114,7 @@ def run(
     arguments: Annotated[
         list[str] | None, typer.Argument(help="After --: job parameters, --key=value.")
     ] = None,
+    brief: Annotated[bool, typer.Option("--brief", help="A line for each task alone.")] = False,
 ) -> None:
     """Run a job of the bundle and follow it to its end."""
     with reporting():
@@ -125,7 +126,7 @@ def run(
             warn(warning.brief)
         state_dir = Place.state_dir()
         there = open_workspace(state_dir, [bundle])
-        if any(artifact.get("build") for artifact in bundle.artifacts.values()):
+        if not brief and any(artifact.get("build") for artifact in bundle.artifacts.values()):
             problems.print("[dim]Building the wheel…[/]")
         # Two at once would make the job twice, and take away each other's wheel.
         with file_lock(state_dir.path / "deploy.lock"):
@@ -144,18 +145,19 @@ def run(
             return answer
 
         try:
-            ended = progress.follow(console, get_run, run_id)
+            ended = progress.follow(console, get_run, run_id, brief=brief)
         except KeyboardInterrupt:
             there.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": run_id})
             problems.print(f"Run {run_id} canceled.")
             raise typer.Exit(130) from None
-        summarize(console, ended, state_dir.artifacts)
+        summarize(console, ended, state_dir.artifacts, brief=brief)
         said = escape(headline(ended))
         if ended.run["state"].get("result_state") not in ("SUCCESS", "SUCCESS_WITH_FAILURES"):
             problems.print(f"\n[red]Run {run_id} did not succeed. {said}[/]", soft_wrap=True)
             raise typer.Exit(1)
         says = escape(ended.run["state"].get("state_message", "")) or f"Run {run_id} succeeded."
-        console.print(f"\n{says} Next: [bold]laptop status[/], [bold]laptop ui[/]")
+        if not brief:
+            console.print(f"\n{says} Next: [bold]laptop status[/], [bold]laptop ui[/]")
 
 
 @app.command()

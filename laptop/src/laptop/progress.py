@@ -95,10 +95,16 @@ def spread_child(task: Document, get_run: GetRun, label: str, depth: int) -> Ite
 
 
 class Report:
-    """Prints what is new in a run, in the order in which it happened."""
+    """Prints what is new in a run, in the order in which it happened.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: Where to print.
+        brief: Print a line for each end of a task alone, with what it left.
+    """
+
+    def __init__(self, console: Console, *, brief: bool = False) -> None:
         self._console = console
+        self._brief = brief
         self._shown: dict[int, str] = {}
         self._begun: set[int] = set()
         self._tails: dict[int, LogTail] = {}
@@ -109,10 +115,11 @@ class Report:
             stamp(self._console, "queued: another run of this job is under way")
         for _, row, is_start in sorted(self._events(seen), key=lambda event: event[0]):
             if is_start:
-                report_start(self._console, row)
+                if not self._brief:
+                    report_start(self._console, row)
             else:
                 self._print_log(row)
-                report_end(self._console, row)
+                report_end(self._console, row, brief=self._brief)
         for row in seen.rows:
             self._print_log(row)
 
@@ -133,23 +140,26 @@ class Report:
                 yield (end, kind, -row.depth), row, False
 
     def _print_log(self, row: Row) -> None:
+        if self._brief:
+            return
         tail = self._tails.setdefault(row.attempt["run_id"], LogTail(Path(row.attempt["log"])))
         for line in tail.read():
             print_beside(self._console, f"         [dim]{escape(row.label)} │[/]", escape(line))
 
 
-def follow(console: Console, get_run: GetRun, run_id: int) -> Seen:
+def follow(console: Console, get_run: GetRun, run_id: int, *, brief: bool = False) -> Seen:
     """Print what happens in a run until it ends.
 
     Args:
         console: Where to print.
         get_run: Asks for a run, as the Jobs API shows it.
         run_id: The run.
+        brief: Print a line for each end of a task alone, with what it left.
 
     Returns:
         The run as it ended.
     """
-    report = Report(console)
+    report = Report(console, brief=brief)
     with console.status("") as status:
         while True:
             seen = look(get_run(run_id), get_run)
@@ -171,8 +181,8 @@ def report_start(console: Console, row: Row) -> None:
         stamp(console, f"{text} {about}".rstrip(), task["start_time"])
 
 
-def report_end(console: Console, row: Row) -> None:
-    """Print how an attempt has ended, or when it will start."""
+def report_end(console: Console, row: Row, *, brief: bool = False) -> None:
+    """Print how an attempt has ended, or when it will start; where brief, with what it left."""
     task, name = row.attempt, f"[bold]{escape(row.label)}[/]"
     why = escape(shorten(explain_end(task)))
     if life_of(task) == "WAITING_FOR_RETRY":
@@ -180,7 +190,9 @@ def report_end(console: Console, row: Row) -> None:
     elif life_of(task) in ENDED:
         word = task["state"].get("result_state", "")
         said = f"[red]{why}[/]" if why and is_broken(task) else why
-        parts = (name, coloured(word, describe(task)), duration(task), said)
+        left = [f"{key} = {shorten(value)}" for key, value in task["values"].items()]
+        parts = [name, coloured(word, describe(task)), duration(task), said]
+        parts += [escape(", ".join(left))] if brief else []
         stamp(console, " ".join(filter(None, parts)), task.get("end_time"))
 
 

@@ -1,5 +1,6 @@
 """What is said at the end of a run: a table of its tasks, what failed and why, its pages."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -24,16 +25,34 @@ MOST_LOGS = 3
 MOST_ITERATIONS = 20
 
 
-def summarize(console: Console, seen: Seen, artifacts: Path) -> None:
+def summarize(console: Console, seen: Seen, artifacts: Path, *, brief: bool = False) -> None:
     """Print the table of a run that has ended, the ends of failed tasks' logs, and its pages.
 
     Args:
         console: Where to print.
         seen: The run.
         artifacts: Folder of MLflow's artifacts.
+        brief: Leave the table out.
     """
     rows = last_attempts(seen)
     pages = {row.label: pages_of(row.attempt, artifacts) for row in rows}
+    if not brief:
+        print_table(console, rows, pages)
+    failed = failed_rows(seen)
+    for row in failed[:MOST_LOGS]:
+        print_log(console, row)
+    if len(failed) > MOST_LOGS:
+        names = ", ".join(row.label for row in failed[MOST_LOGS:])
+        console.print(f"\n[red]So did[/] {escape(names)}.", soft_wrap=True)
+    made = dict.fromkeys(page for found in pages.values() for page in found)
+    if made:
+        console.print("\nPages:" if not brief else "Pages:")
+        for line in list_links(made):
+            console.print(escape(line), soft_wrap=True)
+
+
+def print_table(console: Console, rows: list[Row], pages: Mapping[str, list[Path]]) -> None:
+    """Print a line for each task: how it ended, what it left, the pages it made."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("task", "result", "time", "left"):
         table.add_column(title, overflow="fold")
@@ -61,17 +80,6 @@ def summarize(console: Console, seen: Seen, artifacts: Path) -> None:
     left_out = len(rows) - len(pick(rows))
     if left_out:
         console.print(f"[dim]and {left_out} iterations that succeeded[/]")
-    failed = failed_rows(seen)
-    for row in failed[:MOST_LOGS]:
-        print_log(console, row)
-    if len(failed) > MOST_LOGS:
-        names = ", ".join(row.label for row in failed[MOST_LOGS:])
-        console.print(f"\n[red]So did[/] {escape(names)}.", soft_wrap=True)
-    made = dict.fromkeys(page for found in pages.values() for page in found)
-    if made:
-        console.print("\nPages:")
-        for line in list_links(made):
-            console.print(escape(line), soft_wrap=True)
 
 
 def headline(seen: Seen) -> str:

@@ -148,3 +148,13 @@ def test_wide_lines_wrap_at_words_in_a_terminal_alone(tmp_path: Path) -> None:
     assert len(wrapped) > 2
     assert sum(line.count("somewhere") for line in wrapped) == 12
     assert all(line.startswith(" " * 13) for line in wrapped[1:])
+
+
+def test_a_brief_run_has_a_line_for_each_end_alone_with_what_was_left(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("told\n")
+    row = attempt("a", log, "SUCCESS", (1, 1001), values={"x": 1, "y": "two"})
+    where = console()
+    Report(where, brief=True).show(seen(row))
+    summarize(where, seen(row), tmp_path / "artifacts", brief=True)
+    assert [line[9:] for line in printed(where).splitlines()] == ["a SUCCESS 1.0 s x = 1, y = two"]

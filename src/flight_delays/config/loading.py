@@ -27,8 +27,8 @@ class ConfigurationError(Exception):
         super().__init__(f"conf/{file}: {problem} {following}")
 
 
-def read_configuration(name: str) -> str:
-    """Return conf/<name>.yml as text.
+def read_configuration(name: str, kind: str = "") -> str:
+    """Return conf/<name>.yml as text; a message lists the files whose names begin with `kind`.
 
     Raises:
         ConfigurationError: There is no such file.
@@ -36,20 +36,19 @@ def read_configuration(name: str) -> str:
     folder = resources.files(ROOT_PACKAGE) / "conf"
     there = {file.name.removesuffix(".yml"): file for file in folder.iterdir()}
     if name not in there:
-        raise ConfigurationError(
-            f"{name}.yml", "there is no such file.", f"Use one of: {', '.join(sorted(there))}."
-        )
+        alike = ", ".join(sorted(each for each in there if each.startswith(kind)))
+        raise ConfigurationError(f"{name}.yml", "there is no such file.", f"Use one of: {alike}.")
     return there[name].read_text(encoding="utf-8")
 
 
-def load_configuration(name: str, model: type[Model]) -> Model:
-    """Return conf/<name>.yml as `model`.
+def load_configuration(name: str, model: type[Model], kind: str = "") -> Model:
+    """Return conf/<name>.yml as `model`; a message lists the files that begin with `kind`.
 
     Raises:
         ConfigurationError: There is no such file, or it holds what the model does not allow.
     """
     try:
-        return model.model_validate(yaml.safe_load(read_configuration(name)))
+        return model.model_validate(yaml.safe_load(read_configuration(name, kind)))
     except (yaml.YAMLError, ValidationError) as error:
         raise ConfigurationError(
             f"{name}.yml", f"{error}.", f"Allowed at the top: {', '.join(model.model_fields)}."

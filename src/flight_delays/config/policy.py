@@ -280,6 +280,6 @@ def load_policy(name: str, model_type: ModelType) -> Policy:
             metric that this model type does not have.
     """
     try:
-        return load_configuration(name, Policy).require_model_type(model_type)
+        return load_configuration(name, Policy, "policy").require_model_type(model_type)
     except UnusableInputError as error:
         raise ConfigurationError(f"{name}.yml", f"{error}", "Then run again.") from error

@@ -14,6 +14,8 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import copy_project
 from tests.declared import ROOT
 from tests.problem.instants import FIRST
@@ -147,6 +149,7 @@ def may_have_namespace() -> bool:
     return there.returncode == 0
 
 
+@pytest.mark.nightly
 def test_lifecycle_asks_for_no_other_host(tmp_path: Path) -> None:
     copy_project(tmp_path / "project")
     names = may_have_namespace()

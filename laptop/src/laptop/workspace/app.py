@@ -5,13 +5,27 @@ import time
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .errors import ApiError
 
 # Discovery says nothing about this workspace; clients ask for it before they sign in.
-OPEN_PATHS = frozenset({"/.well-known/databricks-config"})
+OPEN_PATHS = frozenset({"/", "/.well-known/databricks-config"})
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Laptop workspace</title>
+<style>body { font-family: sans-serif; margin: 3em; max-width: 45em }</style>
+<h1>Laptop workspace</h1>
+<p>This is the REST API of the workspace, which clients reach by what
+<code>laptop up</code> prints. Its pages are elsewhere:</p>
+<p><code>laptop ui</code> opens runs, metrics and models in MLflow's pages.<br>
+<code>laptop report</code> links the pages of a model version.<br>
+<code>laptop status</code> shows tables, models, endpoints and runs.<br>
+<code>laptop sql "SELECT …"</code> reads a table.</p>
+</html>
+"""
 
 
 class Activity:
@@ -69,6 +83,10 @@ def answer(status: int, code: str, message: str) -> JSONResponse:
 def create_app() -> FastAPI:
     """Return the application without routes; what no router takes is answered 501."""
     app = FastAPI(title="Laptop workspace", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/")
+    async def show_page() -> HTMLResponse:
+        return HTMLResponse(PAGE)
 
     @app.exception_handler(ApiError)
     async def refuse(_: Request, error: ApiError) -> JSONResponse:

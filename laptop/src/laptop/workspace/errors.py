@@ -1,5 +1,8 @@
 """The error a REST call is answered with."""
 
+# `laptop run` keeps no state that `databricks bundle deploy` would know its resources by.
+MADE_BY_RUN = "If `laptop run` made it: `laptop reset` empties the workspace."
+
 
 class ApiError(Exception):
     """An answer other than success, in Databricks' shape.

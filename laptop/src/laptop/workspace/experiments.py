@@ -12,7 +12,7 @@ from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.utils.proto_json_utils import message_to_json
 
-from .errors import ApiError, missing
+from .errors import MADE_BY_RUN, ApiError, missing
 from .requests import JsonBody, required
 from .state import Document
 
@@ -33,7 +33,7 @@ def router() -> APIRouter:
 
     def check_free(name: str) -> None:
         if mlflow.MlflowClient().get_experiment_by_name(name) is not None:
-            text = f"Experiment '{name}' already exists."
+            text = f"Experiment '{name}' already exists. {MADE_BY_RUN}"
             raise ApiError(400, "RESOURCE_ALREADY_EXISTS", text)
 
     @api.post("/experiments/create")

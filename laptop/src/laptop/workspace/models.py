@@ -8,7 +8,7 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from ..identity import USER_NAME
-from .errors import ApiError, missing
+from .errors import MADE_BY_RUN, ApiError, missing
 from .requests import JsonBody, identifier, required
 from .state import Document, State
 from .unity import SCHEMA
@@ -31,7 +31,7 @@ def router(state: State) -> APIRouter:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            text = f"Model '{full_name}' exists."
+            text = f"Model '{full_name}' exists. {MADE_BY_RUN}"
             raise ApiError(409, "RESOURCE_ALREADY_EXISTS", text) from error
         return describe(model)
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlparse
 from fastapi import APIRouter
 
 from ..identity import USER_NAME
-from .errors import ApiError, missing
+from .errors import MADE_BY_RUN, ApiError, missing
 from .requests import JsonBody, required
 from .state import Document, State
 
@@ -85,7 +85,8 @@ def router(state: State) -> APIRouter:
         full_name = f"{catalog}.{name}"
         with state.transaction():
             if state.get(SCHEMA, full_name) is not None:
-                raise ApiError(409, "SCHEMA_ALREADY_EXISTS", f"Schema '{full_name}' exists.")
+                text = f"Schema '{full_name}' exists. {MADE_BY_RUN}"
+                raise ApiError(409, "SCHEMA_ALREADY_EXISTS", text)
             schema = body | {"full_name": full_name, "schema_id": str(uuid.uuid4())} | stamps()
             state.put(SCHEMA, full_name, schema)
         return schema

@@ -56,6 +56,14 @@ def test_discovery_is_open_and_says_nothing_of_substance(there: Connection) -> N
     assert ask(there, DISCOVERY, {}) == (200, said)
 
 
+def test_a_browser_sees_a_page_that_says_where_pages_are(there: Connection) -> None:
+    with urllib.request.urlopen(f"{there.address}/", timeout=10) as answer:
+        assert answer.headers.get_content_type() == "text/html"
+        text = answer.read().decode()
+    assert "laptop ui" in text
+    assert there.token not in text
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -21,7 +21,7 @@ def test_the_hyperparameters_are_those_that_the_problem_takes() -> None:
 
 
 def test_an_unknown_file_is_refused_with_those_there_are() -> None:
-    message = r"conf/polcy\.yml: .*Use one of: .*policy, policy_small"
+    message = r"conf/polcy\.yml: .*Use one of: policy, policy_small\.$"
     with pytest.raises(ConfigurationError, match=message):
         load_policy("polcy", PROBLEM.model_type)
 

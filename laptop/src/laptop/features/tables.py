@@ -8,7 +8,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from databricks.sdk.service.catalog import PrimaryKeyConstraint, TableConstraint, TableInfo
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StructField, StructType
 
 from .errors import FeatureError
 from .types import simple_name
@@ -175,8 +175,16 @@ def delete_tag(workspace: WorkspaceClient, name: str, key: str) -> None:
 
 
 def merge(table: FeatureTable, df: DataFrame) -> None:
-    """Insert rows with a new key, update those whose key is there; other columns stay."""
+    """Insert rows with a new key, update those whose key is there; other columns stay.
+
+    Columns that the table has not are added to it, as the client of Databricks adds them: by
+    appending no rows of that schema.
+    """
     _check_columns(table, df)
+    if any(name not in table.types for name in df.columns):
+        schema = StructType([StructField(f.name, f.dataType) for f in df.schema.fields])
+        empty = df.sparkSession.createDataFrame([], schema).write.format("delta")
+        empty.option("mergeSchema", "true").mode("append").saveAsTable(quote_table(table.name))
     keys = [quote(key) for key in table.key_columns]
     spark = df.sparkSession
     found = spark.sql(
@@ -251,9 +259,4 @@ def _check_columns(table: FeatureTable, df: DataFrame) -> None:
         raise FeatureError(
             f"The DataFrame for feature table {table.name} has {', '.join(wrong)}. "
             "Cast the columns to the table's types."
-        )
-    if new := [name for name in given if name not in table.types]:
-        raise NotImplementedError(
-            f"The DataFrame has columns {new} that feature table {table.name} has not. Databricks "
-            "adds them; the laptop does not yet. Create the table with all its columns."
         )

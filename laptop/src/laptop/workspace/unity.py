@@ -210,10 +210,17 @@ def router(state: State) -> APIRouter:
                     raise ApiError(409, "ALREADY_EXISTS", f"Version {new['version']} exists.")
                 known["commits"].append(new)
                 known["latest"] = new["version"]
+                evolve(identifier, body.get("metadata") or {})
             # Published ones are kept too: for each that is missing Sail asks again, then guesses
             # from the folder, where a writer that lost a race has left a file of that version.
             state.put(COMMITS, identifier, known)
         return {}
+
+    def evolve(identifier: str, metadata: Document) -> None:
+        columns = (metadata.get("schema") or {}).get("columns")
+        tables = (each for each in state.all(TABLE) if each["table_id"] == identifier)
+        for table in tables if columns else ():
+            state.put(TABLE, table["full_name"], table | {"columns": columns})
 
     def drop(table: Document) -> None:
         state.delete(TABLE, table["full_name"])

@@ -135,6 +135,18 @@ class TestWriting:
             {"tail": "N3", "seats": 30, "year": None},
         ]
 
+    def test_a_new_column_is_added_and_missing_in_rows_that_were_there(
+        self, fe: FeatureEngineeringClient, spark: SparkSession, name: str
+    ) -> None:
+        create_weather(fe, name, spark.createDataFrame(WEATHER))
+        wider = WEATHER.slice(0, 2).append_column("rain", pa.array([1.0, 2.0]))
+        fe.write_table(name=name, df=spark.createDataFrame(wider), mode="merge")
+        assert sorted(r.rain or 0.0 for r in spark.table(name).collect()) == [0.0, 1.0, 2.0]
+        assert spark.table(name).dtypes[-1] == ("rain", "double")
+        found = fe.get_table(name=name)
+        assert found.features[-1] == "rain"
+        assert found.primary_keys == ["origin"]
+
     @pytest.mark.parametrize(
         ("change", "error", "message"),
         [
@@ -148,11 +160,6 @@ class TestWriting:
                 WEATHER.set_column(2, "temp", pa.array(["a", "b", "c"])),
                 FeatureError,
                 "temp string instead of double",
-            ),
-            (
-                WEATHER.append_column("rain", pa.array([1.0, 2.0, 3.0])),
-                NotImplementedError,
-                r"columns \['rain'\]",
             ),
             (weather_rows((None, 1, 1.0, 1)), PySparkException, "NOT NULL"),
         ],

@@ -71,7 +71,9 @@ def main() -> None:
     before = None
     for as_of in map(read_instant, STEPS):
         ingesting = ingest.IngestParameters(target=SCHEMA, as_of=as_of, shift_days=0)
-        computing = features.FeatureParameters(target=SCHEMA, as_of=as_of, schedule=SCHEDULE)
+        computing = features.FeatureParameters(
+            target=SCHEMA, model=f"{SCHEMA}.model", as_of=as_of, schedule=SCHEDULE
+        )
         for name, run, count in (
             ("ingest", partial(ingest.run, ingesting, lakehouse), count_read),
             ("features", partial(features.run, computing, lakehouse), count_computed),

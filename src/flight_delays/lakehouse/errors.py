@@ -29,6 +29,17 @@ class SchemaChangedError(LakehouseError):
         super().__init__(f"Table {table} {wanted}; it {found}. {remedy}")
 
 
+class FeatureInUseError(LakehouseError):
+    """A feature that a served version looks up is no longer computed."""
+
+    def __init__(self, table: str, in_use: str) -> None:
+        super().__init__(
+            f"{table} no longer computes {in_use}, and so would answer it with nothing. Compute it "
+            "on in the query, and name it with its type in `retired` of the table until no such "
+            "version is left; new versions do not see it. See docs/first-steps.md."
+        )
+
+
 class TableUnreadableError(LakehouseError):
     """A table that is to be read cannot be."""
 

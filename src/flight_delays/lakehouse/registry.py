@@ -1,8 +1,10 @@
 """The model registry: versions, their tags and aliases."""
 
 import re
+from collections.abc import Mapping
 
 import mlflow
+import yaml
 from databricks.sdk import WorkspaceClient
 from mlflow.exceptions import MlflowException
 
@@ -52,6 +54,20 @@ def require_aliases(registry: mlflow.MlflowClient, model: str, remedy: str) -> d
         if error.error_code not in HIDDEN:
             raise
         raise ModelUnreadableError(model, error.message.strip().rstrip("."), remedy) from error
+
+
+def read_look_ups(registry: mlflow.MlflowClient, model: str) -> Mapping[tuple[str, str], str]:
+    """Return each feature, as table and name, that a version with an alias looks up, and which."""
+    found = {}
+    for alias, version in read_aliases(registry, model).items():
+        path = f"models:/{model}/{version}/data/feature_store/feature_spec.yaml"
+        spec = yaml.safe_load(mlflow.artifacts.load_text(path))
+        for entry in spec["input_columns"]:
+            for column in entry.values():
+                if "feature_name" in column:
+                    feature = (column["table_name"], column["feature_name"])
+                    found[feature] = f"version {version}, {alias}"
+    return found
 
 
 def find_newest(workspace: WorkspaceClient, model: str) -> int | None:

@@ -8,12 +8,13 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 
 from .context import Lakehouse
-from .errors import LakehouseError, SchemaChangedError, TableMissingError, TableUnreadableError
+from .errors import SchemaChangedError, TableMissingError, TableUnreadableError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-CHANGE_FEED = "delta.enableChangeDataFeed"
+# Names of columns that were added and have no values yet.
+TO_FILL = "columns_to_fill"
 
 
 def require_table(spark: "SparkSession", table: str, remedy: str) -> None:
@@ -88,67 +89,54 @@ def add_new_rows(spark: "SparkSession", table: str, rows: "DataFrame", keys: Seq
     return count_rows(spark, table) - before
 
 
+def add_columns(spark: "SparkSession", table: str, columns: Mapping[str, str]) -> None:
+    """Add the columns that a table lacks, each with its Spark SQL type."""
+    there = spark.table(table)
+    new = [f"CAST(NULL AS {columns[name]}) AS {name}" for name in columns.keys() - there.columns]
+    if new:
+        # No rows with further columns: so Delta adds them, on every engine.
+        none = there.limit(0).selectExpr("*", *sorted(new))
+        none.write.format("delta").option("mergeSchema", "true").mode("append").saveAsTable(table)
+
+
+def add_columns_to_fill(
+    lakehouse: Lakehouse, table: str, columns: Mapping[str, str]
+) -> Sequence[str]:
+    """Add the columns that a table lacks, and return those whose values are still to be written.
+
+    They are kept as a property of the table until `mark_filled` is called, so that a run that is
+    killed leaves none without values.
+    """
+    waiting = read_properties(lakehouse.workspace, table).get(TO_FILL, "").split(",")
+    new = columns.keys() - lakehouse.spark.table(table).columns
+    to_fill = [name for name in columns if name in new.union(waiting)]
+    if new:
+        set_property(lakehouse.spark, table, TO_FILL, ",".join(to_fill))
+        add_columns(lakehouse.spark, table, columns)
+    return to_fill
+
+
+def fill_columns(
+    spark: "SparkSession", table: str, rows: "DataFrame", keys: Sequence[str], names: Sequence[str]
+) -> None:
+    """Write columns of the rows that a table has already."""
+    rows.createOrReplaceTempView("filled_rows")
+    matched = " AND ".join(f"old.{key} = new.{key}" for key in keys)
+    values = ", ".join(f"{name} = new.{name}" for name in names)
+    spark.sql(
+        f"MERGE INTO {table} old USING filled_rows new ON {matched} "
+        f"WHEN MATCHED THEN UPDATE SET {values}"
+    )
+
+
+def mark_filled(spark: "SparkSession", table: str) -> None:
+    """Record that the columns which were added to a table have their values."""
+    set_property(spark, table, TO_FILL, "")
+
+
 def count_rows(spark: "SparkSession", table: str) -> int:
     """Return a table's number of rows."""
     return int(spark.table(table).count())
-
-
-def ensure_feature_table(
-    lakehouse: Lakehouse,
-    table: str,
-    rows: "DataFrame",
-    *,
-    primary_keys: Sequence[str],
-    timeseries_column: str | None,
-    description: str,
-    remedy: str,
-) -> None:
-    """Make a feature table where none of that name is, and refuse one of another shape.
-
-    Args:
-        lakehouse: The platform's clients.
-        table: Its full name.
-        rows: Primary keys and features, in their types.
-        primary_keys: The columns that identify rows.
-        timeseries_column: The one among them that says since when a row is known.
-        description: What a row says.
-        remedy: What to do with a table of another shape, as a sentence.
-
-    Raises:
-        SchemaChangedError: One of that name lacks a column, or has another key.
-    """
-    if is_feature_table(lakehouse, table):
-        require_columns(lakehouse.spark, table, dict(rows.dtypes), remedy)
-        require_key(lakehouse.workspace, table, primary_keys, remedy)
-    else:
-        lakehouse.feature_store.create_table(
-            name=table,
-            primary_keys=list(primary_keys),
-            timeseries_column=timeseries_column,
-            schema=rows.schema,
-            description=description,
-        )
-    follow_changes(lakehouse, table)
-
-
-def merge_features(
-    lakehouse: Lakehouse, table: str, rows: "DataFrame", present: "DataFrame"
-) -> int:
-    """Add the rows that a feature table lacks; those that it has never change.
-
-    Args:
-        lakehouse: The platform's clients.
-        table: Its full name.
-        rows: Primary keys and features.
-        present: The primary keys of the table's rows, at least of those that `rows` may hold.
-
-    Returns:
-        How many rows the table has gained.
-    """
-    before = count_rows(lakehouse.spark, table)
-    new = rows.join(present, on=present.columns, how="left_anti")
-    lakehouse.feature_store.write_table(name=table, df=new, mode="merge")
-    return count_rows(lakehouse.spark, table) - before
 
 
 def require_columns(
@@ -175,58 +163,22 @@ def require_columns(
         raise SchemaChangedError(table, f"needs {', '.join(off)}", f"has {has}", remedy)
 
 
-def require_key(
-    workspace: WorkspaceClient, table: str, primary_keys: Sequence[str], remedy: str
-) -> None:
-    """Refuse a feature table of another primary key.
-
-    Args:
-        workspace: The workspace.
-        table: Full name of a table that exists.
-        primary_keys: The columns that identify its rows.
-        remedy: What to do, as a sentence.
-
-    Raises:
-        SchemaChangedError: It has another.
-    """
-    for constraint in workspace.tables.get(table).table_constraints or []:
-        key = constraint.primary_key_constraint
-        if key is not None and sorted(key.child_columns) != sorted(primary_keys):
-            wanted, found = ", ".join(primary_keys), ", ".join(key.child_columns)
-            raise SchemaChangedError(table, f"needs the key {wanted}", f"has {found}", remedy)
+def read_properties(workspace: WorkspaceClient, table: str) -> Mapping[str, str]:
+    """Return a table's properties."""
+    return workspace.tables.get(table).properties or {}
 
 
-def is_feature_table(lakehouse: Lakehouse, table: str) -> bool:
-    """Tell whether a feature table is there whole.
-
-    A call killed between making a table and declaring its key leaves one that is empty and has
-    no key; it is dropped, so that it can be made again.
-    """
-    if not lakehouse.spark.catalog.tableExists(table):
-        return False
-    if lakehouse.workspace.tables.get(table).table_constraints:
-        return True
-    if count_rows(lakehouse.spark, table):
-        raise LakehouseError(
-            f"Table {table} has rows and no primary key, so it is no feature table of this job. "
-            "Drop or rename it, then run feature_refresh again."
-        )
-    lakehouse.spark.sql(f"DROP TABLE {table}")
-    return False
-
-
-def follow_changes(lakehouse: Lakehouse, table: str) -> None:
-    """Turn on the change data feed, through which the online store follows a table."""
-    if (lakehouse.workspace.tables.get(table).properties or {}).get(CHANGE_FEED) != "true":
-        lakehouse.spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('{CHANGE_FEED}' = 'true')")
+def set_property(spark: "SparkSession", table: str, key: str, value: str) -> None:
+    """Set a property of a table."""
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('{key}' = '{value}')")
 
 
 def read_versions(workspace: WorkspaceClient, tables: Sequence[str]) -> Mapping[str, str]:
     """Return for each table its latest Delta version, as Unity Catalog has it."""
     versions = {}
     for table in tables:
-        properties = workspace.tables.get(table).properties or {}
-        versions[table] = properties.get("delta.lastUpdateVersion", "unknown")
+        found = read_properties(workspace, table)
+        versions[table] = found.get("delta.lastUpdateVersion", "unknown")
     return versions
 
 

@@ -31,6 +31,12 @@ def read_watermarks(spark: "SparkSession", table: str, step: str) -> Mapping[str
     return {row.table_name: datetime.fromtimestamp(row.micros / 1e6, UTC) for row in rows}
 
 
+def forget_watermark(spark: "SparkSession", table: str, step: str, name: str) -> None:
+    """Forget up to where a step has brought a table, so that it does so again from the start."""
+    if spark.catalog.tableExists(table):
+        spark.sql(f"DELETE FROM {table} WHERE step = '{step}' AND table_name = '{name}'")
+
+
 def advance_watermarks(
     spark: "SparkSession", table: str, step: str, names: Sequence[str], as_of: datetime
 ) -> None:

@@ -1,5 +1,6 @@
 """Tables as a problem declares them: sources of facts, and features computed from them."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -113,6 +114,8 @@ class FeatureTable:
             any time.
         categorical: Features that are categories, as strings.
         numerical: Features that are doubles.
+        retired: Former features that are still computed, each with its Spark SQL type, for served
+            versions that learned from them; new versions do not see them.
         description: What one row says.
         sql: The query, with `{source}` for each source table and the parameters `:since` and
             `:as_of`. It returns at least the rows that became known between the two.
@@ -127,11 +130,27 @@ class FeatureTable:
     numerical: tuple[str, ...]
     description: str
     sql: str
+    retired: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def features(self) -> tuple[str, ...]:
         """The features it brings."""
         return self.categorical + self.numerical
+
+    @property
+    def computed(self) -> Mapping[str, str]:
+        """All features that its rows have, each with its Spark SQL type."""
+        texts, numbers = (
+            dict.fromkeys(self.categorical, "STRING"),
+            dict.fromkeys(self.numerical, "DOUBLE"),
+        )
+        return {**texts, **numbers, **self.retired}
+
+    @property
+    def definition(self) -> str:
+        """A digest of what its rows are computed by: with another, they are computed anew."""
+        said = (self.sql, self.primary_keys, self.lookback, sorted(self.computed.items()))
+        return hashlib.sha256(repr(said).encode()).hexdigest()
 
     @property
     def lookup_key(self) -> tuple[str, ...]:
@@ -163,7 +182,7 @@ class FeatureTable:
         """
         query = self.sql.format(**{name: qualify(name) for name in self.sources})
         rows = spark.sql(query, args=write_span(since, as_of))
-        rows = rows.select(*self.primary_keys, *self.features)
+        rows = rows.select(*self.primary_keys, *self.computed)
         if self.timeseries_column is None:
             return rows
         return rows.where(f"{self.timeseries_column} >= TIMESTAMP '{since.isoformat()}'")
@@ -192,9 +211,8 @@ class FeatureTable:
         span = write_span(since, as_of)
         at, keys = self.timeseries_column, ", ".join(self.lookup_key)
         seconds = 1 + round((self.lookback or timedelta(0)).total_seconds())
-        nulls = [f"CAST(NULL AS STRING) AS {name}" for name in self.categorical]
-        nulls += [f"CAST(NULL AS DOUBLE) AS {name}" for name in self.numerical]
-        filled = ", ".join(f"CAST({name} AS STRING)" for name in self.features)
+        nulls = [f"CAST(NULL AS {kind}) AS {name}" for name, kind in self.computed.items()]
+        filled = ", ".join(f"CAST({name} AS STRING)" for name in self.computed)
         return spark.sql(
             f"WITH known AS (SELECT {keys}, coalesce({filled}) AS filled, "
             f"timestamp_seconds(unix_timestamp({at}) + {seconds}) AS expires_at, "
@@ -205,7 +223,7 @@ class FeatureTable:
             "AND expires_at >= CAST(:since AS TIMESTAMP) "
             "AND expires_at < CAST(:as_of AS TIMESTAMP)",
             args=span,
-        ).select(*self.primary_keys, *self.features)
+        ).select(*self.primary_keys, *self.computed)
 
 
 def write_span(since: datetime, as_of: datetime) -> dict[str, str]:

@@ -2,14 +2,34 @@
 
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ..config.data_quality import load_data_quality
+from ..config.policy import BEGINNING
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.tables import ensure_feature_table, merge_features, require_table
-from ..lakehouse.watermarks import COMPUTED, advance_watermarks, read_watermarks
+from ..lakehouse.errors import FeatureInUseError
+from ..lakehouse.feature_tables import (
+    ensure_feature_table,
+    merge_features,
+    read_definition,
+    record_definition,
+    rewrite_features,
+)
+from ..lakehouse.registry import read_look_ups
+from ..lakehouse.tables import require_table
+from ..lakehouse.watermarks import (
+    COMPUTED,
+    PUBLISHED,
+    advance_watermarks,
+    forget_watermark,
+    read_watermarks,
+)
 from ..problem import PROBLEM
 from ..spec.tables import WATERMARKS, FeatureTable, Qualify
-from .parameters import Instant, Parameters, SchemaName, Text, in_schema
+from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 REMEDY = (
     "Delete the table, and its online table where it has one, then run feature_refresh: it "
@@ -22,11 +42,13 @@ class FeatureParameters(Parameters):
 
     Attributes:
         target: Schema of the tables, with its catalog.
+        model: Registered model whose served versions look features up.
         as_of: Exclusive instant up to which things are known.
         schedule: Quartz expression by which the job runs, in UTC.
     """
 
     target: SchemaName
+    model: FullName
     as_of: Instant
     schedule: Text
 
@@ -36,6 +58,7 @@ def run(parameters: FeatureParameters, lakehouse: Lakehouse) -> None:
 
     Raises:
         DeclarationError: The job runs too seldom for what the problem declares.
+        FeatureInUseError: A served version looks up what is no longer computed.
     """
     PROBLEM.refresh.require_schedule(parameters.schedule)
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
@@ -43,22 +66,40 @@ def run(parameters: FeatureParameters, lakehouse: Lakehouse) -> None:
         require_table(spark, qualify(source.name), "Run the task ingest first.")
     watermarks = read_watermarks(spark, qualify(WATERMARKS), COMPUTED)
     limits = load_data_quality([source.name for source in PROBLEM.sources])
-    added = 0
+    added, as_of = 0, parameters.as_of
     for table in PROBLEM.feature_tables:
         there = spark.catalog.tableExists(qualify(table.name))
-        since = limits.read_from(watermarks.get(table.name) if there else None)
-        new = refresh_table(table, qualify, since, parameters.as_of, lakehouse)
+        if there:
+            refuse_to_forget(table, qualify(table.name), parameters.model, lakehouse)
+        watermark = watermarks.get(table.name) if there else None
+        since, latest = limits.read_from(watermark), max(as_of, watermark or as_of)
+        new = refresh_table(table, qualify, since, as_of, latest, lakehouse)
         print(f"{table.name}: {new:,} new rows")
         added += new
     names = [table.name for table in PROBLEM.feature_tables]
-    advance_watermarks(spark, qualify(WATERMARKS), COMPUTED, names, parameters.as_of)
+    advance_watermarks(spark, qualify(WATERMARKS), COMPUTED, names, as_of)
     lakehouse.set_task_value("rows_added", added)
 
 
 def refresh_table(
-    table: FeatureTable, qualify: Qualify, since: datetime, as_of: datetime, lakehouse: Lakehouse
+    table: FeatureTable,
+    qualify: Qualify,
+    since: datetime,
+    as_of: datetime,
+    latest: datetime,
+    lakehouse: Lakehouse,
 ) -> int:
-    """Add the rows that became known from `since` on, and return how many a table has gained."""
+    """Bring a table up to an instant, and return how many rows it has gained.
+
+    Args:
+        table: The table.
+        qualify: Turns a table's name into its full name.
+        since: Rows that became known from then on are computed, those before are there.
+        as_of: Exclusive instant up to which rows are known.
+        latest: The same of this run or an earlier one: where the definition has changed, all rows
+            up to then are computed anew.
+        lakehouse: The platform's clients.
+    """
     spark, name = lakehouse.spark, qualify(table.name)
     rows = table.compute(spark, qualify, since, as_of)
     ensure_feature_table(
@@ -70,16 +111,66 @@ def refresh_table(
         description=table.description,
         remedy=REMEDY,
     )
-    present = spark.table(name)
+    changed = read_definition(lakehouse.workspace, name) != table.definition
+    if changed and not spark.table(name).isEmpty():
+        added = compute_anew(table, qualify, latest, lakehouse)
+    else:
+        added = extend_table(table, name, rows, since, as_of, lakehouse)
+    if changed:
+        # Only when its rows are all of this definition; a run killed earlier begins again.
+        forget_watermark(spark, qualify(WATERMARKS), PUBLISHED, table.name)
+        record_definition(lakehouse, name, table.definition)
+    return added
+
+
+def compute_anew(
+    table: FeatureTable, qualify: Qualify, as_of: datetime, lakehouse: Lakehouse
+) -> int:
+    """Compute all rows by a changed definition, and return how many the table has gained."""
+    rows = table.compute(lakehouse.spark, qualify, BEGINNING, as_of)
+    if table.lookback is not None:
+        rows.createOrReplaceTempView("computed_anew")
+        rows = rows.union(table.expire(lakehouse.spark, "computed_anew", BEGINNING, as_of))
+    done = rewrite_features(lakehouse, qualify(table.name), rows, table.primary_keys)
+    print(
+        f"{table.name}: its definition has changed; computed anew, {done.changed:,} rows have "
+        f"other values and {done.removed:,} are gone"
+    )
+    return done.added
+
+
+def extend_table(
+    table: FeatureTable,
+    name: str,
+    rows: "DataFrame",
+    since: datetime,
+    as_of: datetime,
+    lakehouse: Lakehouse,
+) -> int:
+    """Add the rows that became known from `since` on, and return how many a table has gained."""
+    present = lakehouse.spark.table(name)
     if table.timeseries_column is not None:
         present = present.where(f"{table.timeseries_column} >= TIMESTAMP '{since.isoformat()}'")
     present = present.select(*table.primary_keys)
     added = merge_features(lakehouse, name, rows, present)
     if table.lookback is not None:
-        expired = table.expire(spark, name, since, as_of)
+        expired = table.expire(lakehouse.spark, name, since, as_of)
         if not expired.isEmpty():
             added += merge_features(lakehouse, name, expired, present)
     return added
+
+
+def refuse_to_forget(table: FeatureTable, name: str, model: str, lakehouse: Lakehouse) -> None:
+    """Refuse to go on where a served version looks up what a table no longer computes.
+
+    Raises:
+        FeatureInUseError: One does.
+    """
+    former = set(lakehouse.spark.table(name).columns) - {*table.primary_keys, *table.computed}
+    looked_up = read_look_ups(lakehouse.registry, model) if former else {}
+    in_use = [f"{each} ({looked_up[name, each]})" for each in former if (name, each) in looked_up]
+    if in_use:
+        raise FeatureInUseError(name, ", ".join(sorted(in_use)))
 
 
 def main() -> None:

@@ -17,7 +17,15 @@ from ..lakehouse.quarantine import (
     keep_bad_rows,
     leave_out_known,
 )
-from ..lakehouse.tables import add_new_rows, count_rows, create_table, require_columns
+from ..lakehouse.tables import (
+    add_columns_to_fill,
+    add_new_rows,
+    count_rows,
+    create_table,
+    fill_columns,
+    mark_filled,
+    require_columns,
+)
 from ..lakehouse.watermarks import INGESTED, advance_watermarks, read_watermarks
 from ..problem import PROBLEM
 from ..spec.tables import QUARANTINE, WATERMARKS, Qualify, Source
@@ -63,6 +71,7 @@ class Inspected:
 
     source: Source
     rows: "DataFrame"
+    to_fill: Sequence[str]
     stats: SourceStats
     reasons: Mapping[str, tuple[int, str]]
 
@@ -88,13 +97,13 @@ def run(
     for source in sources:
         table = qualify(source.name)
         there = spark.catalog.tableExists(table)
-        if there:
-            require_columns(spark, table, source.columns, REMEDY)
-        else:
+        if not there:
             create_table(spark, table, source.schema)
-        since = limits.read_from(watermarks.get(source.name) if there else None)
-        known = source.read(spark, since, as_of, parameters.shift_days)
-        inspected.append(inspect(spark, source, known, qualify, as_of))
+        to_fill = add_columns_to_fill(lakehouse, table, source.columns)
+        require_columns(spark, table, source.columns, REMEDY)
+        watermark = watermarks.get(source.name) if there and not to_fill else None
+        known = source.read(spark, limits.read_from(watermark), as_of, parameters.shift_days)
+        inspected.append(inspect(spark, source, known, to_fill, qualify, as_of))
     violations = [
         explain_violation(violation, found.reasons)
         for found in inspected
@@ -112,7 +121,12 @@ def run(
 
 
 def inspect(
-    spark: "SparkSession", source: Source, known: "DataFrame", qualify: Qualify, as_of: datetime
+    spark: "SparkSession",
+    source: Source,
+    known: "DataFrame",
+    to_fill: Sequence[str],
+    qualify: Qualify,
+    as_of: datetime,
 ) -> Inspected:
     """Check a source's rows against its rules and against its table."""
     keys = list(source.primary_keys)
@@ -124,7 +138,7 @@ def inspect(
         .selectExpr(
             "coalesce(sum(_times), 0) AS read",
             "coalesce(sum(_times - 1), 0) AS repeated",
-            "count_if(_reason = '' AND _exists IS NULL) AS valid",
+            f"count_if(_reason = '' AND (_exists IS NULL OR {bool(to_fill)})) AS valid",
             "count_if(_reason <> '') AS invalid",
             f"max(CASE WHEN _reason = '' THEN {at} END) AS newest",
         )
@@ -141,6 +155,7 @@ def inspect(
     return Inspected(
         source,
         checked,
+        to_fill,
         SourceStats(
             source=source.name,
             read=found.read,
@@ -179,7 +194,12 @@ def write(spark: "SparkSession", found: Inspected, qualify: Qualify, as_of: date
     new = 0
     if stats.valid:
         sound = found.rows.where("_reason = ''").select(*source.columns)
+        if found.to_fill:
+            fill_columns(spark, table, sound, source.primary_keys, found.to_fill)
         new = add_new_rows(spark, table, sound, source.primary_keys)
+    if found.to_fill:
+        mark_filled(spark, table)
+        print(f"{source.name}: {', '.join(found.to_fill)} added, and written in all its rows")
     newest = "-" if stats.newest is None else f"{stats.newest:%Y-%m-%d %H:%M}"
     print(
         f"{source.name:<12}{count_rows(spark, table):>12,}{new:>12,}{stats.repeated:>12,}"

@@ -48,7 +48,9 @@ lakehouse, values = Lakehouse(), dict()
 lakehouse.set_task_value = values.__setitem__
 common = dict(source={schema!r}, policy="policy_small")
 features.run(
-    features.FeatureParameters(target={schema!r}, as_of={as_of!r}, schedule="0 0/15 * * * ?"),
+    features.FeatureParameters(
+        target={schema!r}, model={MODEL!r}, as_of={as_of!r}, schedule="0 0/15 * * * ?"
+    ),
     lakehouse,
 )
 train.run(

@@ -27,7 +27,12 @@ def find_schedule(
     job: dict[str, Any] = bundle.jobs["feature_refresh"]
     (features,) = (task for task in job["tasks"] if task["task_key"] == "features")
     given = dict(each.split("=", 1) for each in features["python_wheel_task"]["parameters"])
-    told = {"--target": "a.b", "--as_of": "2013-11-01", "--schedule": given["--schedule"]}
+    told = {
+        "--target": "a.b",
+        "--model": "a.b.c",
+        "--as_of": "2013-11-01",
+        "--schedule": given["--schedule"],
+    }
     assert job["schedule"]["timezone_id"] == "UTC"
     return job["schedule"]["quartz_cron_expression"], FeatureParameters.parse(
         [f"{name}={value}" for name, value in told.items()]

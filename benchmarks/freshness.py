@@ -101,9 +101,9 @@ def measure(folder: Path) -> Figures:
             name: find_online(rows, tables, published(rows[DECIDED]))
             for name, published in PUBLISHED.items()
         }
-        model = PROBLEM.build_model(hyperparameters)
+        model = PROBLEM.build_estimator(hyperparameters)
         model.fit(judged.loc[before, INPUTS], judged.loc[before, LABEL])
-        young = PROBLEM.build_model(hyperparameters)
+        young = PROBLEM.build_estimator(hyperparameters)
         young.fit(fresh.loc[before, INPUTS], fresh.loc[before, LABEL])
         predicted = {name: model.predict(found[INPUTS]) for name, found in looked_up.items()}
         predicted["constant at the month's base rate"] = np.full(len(rows), labels.mean())

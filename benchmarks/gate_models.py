@@ -79,7 +79,7 @@ def predict(rows: pd.DataFrame, at: pd.Timestamp, name: str) -> Floats:
     if name != LEAK:
         hyperparameters = hyperparameters.model_copy(update={"random_state": int(name)})
     before = (rows[DECIDED] < at).to_numpy()
-    model = PROBLEM.build_model(hyperparameters)
+    model = PROBLEM.build_estimator(hyperparameters)
     model.fit(rows.loc[before, INPUTS], rows.loc[before, LABEL])
     predicted = np.full(len(rows), np.nan)
     predicted[~before] = model.predict(rows.loc[~before, INPUTS])

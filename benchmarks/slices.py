@@ -171,7 +171,7 @@ def fit_months(judged: pd.DataFrame) -> list[Month]:
     months, before = [], None
     for start in (FIRST_CHAMPION, *MONTHS):
         known = judged[DECIDED] < start
-        model = PROBLEM.build_model(hyperparameters)
+        model = PROBLEM.build_estimator(hyperparameters)
         model.fit(judged.loc[known, INPUTS], judged.loc[known, LABEL])
         if before is not None:
             rows = judged[~known & (judged[DECIDED] < start + pd.DateOffset(months=1))]

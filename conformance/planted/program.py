@@ -91,7 +91,7 @@ class Nursery:
         reviewed = load_configuration("model", PROBLEM.hyperparameters)
 
         def build(**changes: Any) -> Any:
-            return PROBLEM.build_model(reviewed.model_copy(update=changes))
+            return PROBLEM.build_estimator(reviewed.model_copy(update=changes))
 
         @cache
         def memorise() -> Any:
@@ -140,7 +140,7 @@ class Nursery:
 
     def log(self, plant: Plant) -> str:
         """Log the model with its look-ups to the active run."""
-        pickled = (*MODULES, *PROBLEM.pickle_by_value_modules)
+        pickled = (*MODULES, *PROBLEM.modules_by_value)
         installed = [f"{name}=={importlib.metadata.version(name)}" for name in PROBLEM.requirements]
         more: dict[str, Any] = {}
         with TemporaryDirectory() as folder:

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from ..spec import BINARY_CLASSIFICATION, Label, Problem, Refresh, Spine
-from . import probability
 from .features import FEATURE_TABLES
 from .model import SPINE_FEATURES, Hyperparameters, build_model, heuristic_baseline
 from .sources import SOURCES
@@ -42,6 +41,5 @@ PROBLEM = Problem(
     hyperparameters=Hyperparameters,
     build_model=build_model,
     heuristic_baseline=heuristic_baseline,
-    pickle_by_value_modules=(probability,),
     requirements=("mlflow", "cloudpickle", "numpy", "pandas", "scikit-learn"),
 )

@@ -4,15 +4,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
 
 from .features import FEATURE_TABLES
-from .probability import Probability, TypedColumns
 
 SPINE_FEATURES = ("carrier", "origin", "dest")
 CATEGORIES = SPINE_FEATURES + tuple(text for table in FEATURE_TABLES for text in table.categorical)
-NUMBERS = tuple(number for table in FEATURE_TABLES for number in table.numerical)
 USUAL_LATE_SHARE = 0.24
 FLIGHTS_THE_USUAL_COUNTS_FOR = 10.0
 
@@ -35,20 +35,19 @@ class Hyperparameters(BaseModel):
 def build_model(hyperparameters: Hyperparameters) -> Pipeline:
     """Build the model, not yet fitted.
 
-    It is fitted to a frame that holds CATEGORIES and NUMBERS, in any order, and labels of 0 and 1.
-    Its `predict` gives P(late) as one double a row. It trains for exactly `max_iter` rounds: none
-    of the rows are set aside to stop early by.
+    Categories become the positions they have among the sorted training values; ones that training
+    had not seen count as missing. It trains for exactly `max_iter` rounds: none of the rows are set
+    aside to stop early by.
     """
+    positions = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
     classifier = HistGradientBoostingClassifier(
         **hyperparameters.model_dump(),
         categorical_features=list(range(len(CATEGORIES))),
         early_stopping=False,
     )
-    return Pipeline(
-        [
-            ("columns", TypedColumns(CATEGORIES, NUMBERS)),
-            ("probability", Probability(classifier)),
-        ]
+    return make_pipeline(
+        ColumnTransformer([("positions", positions, list(CATEGORIES))], remainder="passthrough"),
+        classifier,
     )
 
 

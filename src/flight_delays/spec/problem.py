@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from ..errors import DeclarationError
 from ..evaluation.model_types import Estimator, ModelType
+from . import typed_model
 from .refresh import Refresh
 from .tables import KEY_TYPES, QUARANTINE, WATERMARKS, FeatureTable, Qualify, Source
 
@@ -77,12 +78,15 @@ class Problem:
         spine: The rows that something is predicted for.
         label: What happened to them.
         hyperparameters: What conf/model.yml holds.
-        build_model: Builds the model of hyperparameters, not yet fitted. It is fitted to a frame
-            with the `feature_columns`, and others; its `predict` gives one double a row.
+        build_model: Builds the model of hyperparameters, not yet fitted: an estimator of
+            scikit-learn, or one like it. It is fitted to a frame of the `categorical_columns`, as
+            texts, and the `numerical_columns`, as doubles, with NaN for what is missing. A binary
+            one is asked by its `predict_proba`, any other by its `predict`.
         heuristic_baseline: Predictions for the same frame without learning; a first version must
             be better.
         pickle_by_value_modules: Modules of this project that the fitted model's classes come from:
-            where it is served the project is not installed, so they are pickled with it.
+            where it is served the project is not installed, so they are pickled with it. None
+            where all classes are of libraries.
         requirements: Distributions that the fitted model needs to be loaded and asked.
         label_maturity: How long after the decision nearly all labels are known. Younger rows are
             neither learned from nor judged by.
@@ -99,10 +103,10 @@ class Problem:
     spine: Spine
     label: Label
     hyperparameters: type[BaseModel]
-    build_model: Callable[[Any], Estimator]
+    build_model: Callable[[Any], Any]
     heuristic_baseline: Callable[[pd.DataFrame], npt.NDArray[np.float64]]
-    pickle_by_value_modules: tuple[ModuleType, ...]
     requirements: tuple[str, ...]
+    pickle_by_value_modules: tuple[ModuleType, ...] = ()
     label_maturity: timedelta = timedelta()
 
     def __post_init__(self) -> None:
@@ -187,6 +191,20 @@ class Problem:
         """The feature columns that are numbers."""
         return tuple(
             column for column in self.feature_columns if column not in self.categorical_columns
+        )
+
+    @property
+    def modules_by_value(self) -> tuple[ModuleType, ...]:
+        """All modules that are pickled with a fitted model."""
+        return (typed_model, *self.pickle_by_value_modules)
+
+    def build_estimator(self, hyperparameters: Any) -> Estimator:
+        """Build the model, not yet fitted: from a frame of any columns to one double a row."""
+        return typed_model.TypedModel(
+            self.build_model(hyperparameters),
+            self.categorical_columns,
+            self.numerical_columns,
+            binary=self.model_type.labels is not None,
         )
 
     def require_source(self, name: str) -> Source:

@@ -92,13 +92,13 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
     mlflow.set_experiment(parameters.experiment)
     with mlflow.start_run(run_name=f"train {as_of:%Y-%m-%d}", tags=tags) as active:
         split = make_time_split("candidates", train.frame, extras.backtest, loss)
-        candidates = try_candidates(split, PROBLEM.build_model(hyperparameters))
+        candidates = try_candidates(split, PROBLEM.build_estimator(hyperparameters))
         if search is not None:
             reach = extras.backtest.model_copy(update={"max_rows": search.max_rows})
             more = make_time_split("trials", train.frame, reach, loss)
-            propose_change(tune(more, PROBLEM.build_model, hyperparameters, search), loss)
+            propose_change(tune(more, PROBLEM.build_estimator, hyperparameters, search), loss)
 
-        model = PROBLEM.build_model(hyperparameters)
+        model = PROBLEM.build_estimator(hyperparameters)
         model.fit(train.features, train.labels)
         predictions = model.predict(held_out.features)
         measured = measure(held_out, predictions)
@@ -128,7 +128,7 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
             lakehouse.feature_store,
             model,
             train.training_set,
-            PROBLEM.pickle_by_value_modules,
+            PROBLEM.modules_by_value,
             PROBLEM.requirements,
         )
     version = read_version(

@@ -107,7 +107,7 @@ said = {{}}
 for kind in (Strings, Slow, Forgetful, Strict):
     with mlflow.start_run():
         uri = log_model(
-            lakehouse.feature_store, kind(sound), training_set, PROBLEM.pickle_by_value_modules,
+            lakehouse.feature_store, kind(sound), training_set, PROBLEM.modules_by_value,
             PROBLEM.requirements,
         )
     number = int(mlflow.register_model(uri, MODEL).version)

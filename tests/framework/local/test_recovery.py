@@ -79,13 +79,13 @@ training_set = lakehouse.feature_store.create_training_set(
 )
 rows = training_set.load_df().toPandas()
 labels = rows[label].sample(frac=1, random_state=1).to_numpy()
-model = PROBLEM.build_model(load_configuration("model", PROBLEM.hyperparameters))
+model = PROBLEM.build_estimator(load_configuration("model", PROBLEM.hyperparameters))
 model.fit(rows.drop(columns=label), labels)
 mlflow.set_experiment("planted")
 with mlflow.start_run():
     uri = log_model(
         lakehouse.feature_store, model, training_set,
-        PROBLEM.pickle_by_value_modules, PROBLEM.requirements,
+        PROBLEM.modules_by_value, PROBLEM.requirements,
     )
 number = int(mlflow.register_model(uri, MODEL).version)
 tag_version(

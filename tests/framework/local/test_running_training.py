@@ -215,7 +215,7 @@ def build(hyperparameters):
     if len(built) == CUT:
         print("cut", flush=True)
         os._exit(0)
-    return PROBLEM.build_model(hyperparameters)
+    return PROBLEM.build_estimator(hyperparameters)
 
 mlflow.set_experiment("cut")
 with mlflow.start_run():

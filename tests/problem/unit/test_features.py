@@ -14,7 +14,6 @@ from flight_delays.config.policy import BEGINNING
 from flight_delays.errors import InstantWithoutZoneError
 from flight_delays.problem import PROBLEM
 from flight_delays.problem.features import FEATURE_TABLES, ORIGIN_DELAY_FEATURES
-from flight_delays.problem.model import CATEGORIES, NUMBERS, SPINE_FEATURES
 from flight_delays.problem.sources import KEYS
 from flight_delays.spec.tables import FeatureTable
 
@@ -103,7 +102,7 @@ def test_a_flight_sees_none_of_the_outcomes_that_come_after_its_decision(
     outcomes = sources["outcomes"][known].reset_index(drop=True)
     altered = look_up(sources["flights"], compute(sources | {"outcomes": outcomes}, month))
     decided = training_set["features_at"] <= MID_MONTH
-    features = [*CATEGORIES, *NUMBERS]
+    features = [*PROBLEM.feature_columns]
     pd.testing.assert_frame_equal(
         altered.loc[decided, features], training_set.loc[decided, features]
     )
@@ -184,7 +183,6 @@ def test_the_model_sees_what_it_knows_and_no_key_that_names_a_flight() -> None:
         "flight_id", "carrier", "origin", "dest", "tailnum", "decision_at", "features_at",
     )  # fmt: skip
     assert PROBLEM.metadata_columns == ("flight_id", "tailnum", "decision_at", "features_at")
-    assert sorted(PROBLEM.feature_columns) == sorted([*CATEGORIES, *NUMBERS])
 
 
 @dataclass
@@ -220,4 +218,4 @@ def test_each_table_is_looked_up_by_its_keys_and_timed_ones_as_a_request_finds_t
         "c.s.schedule_features": (list(KEYS), None, None),
     }
     looked_up = {name for x in lookups for name in x.feature_names}
-    assert looked_up == {*CATEGORIES, *NUMBERS} - {*SPINE_FEATURES}
+    assert looked_up == {*PROBLEM.feature_columns} - {*PROBLEM.spine.features}

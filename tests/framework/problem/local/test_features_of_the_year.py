@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
+from flight_delays.problem import PROBLEM
 from flight_delays.problem.features import AIRCRAFT_FEATURES
-from flight_delays.problem.model import CATEGORIES, NUMBERS, SPINE_FEATURES
 from flight_delays.problem.sources import NO_AIRCRAFT
 
 from tests.framework.problem.oracle import expected_features, found_at
@@ -38,10 +38,10 @@ def test_features_agree_with_an_independent_account_of_what_was_known(
     expected = expected_features(found[["flight_id", "features_at"]], shift_days)
     if not shift_days:
         assert found["features_at"].tolist() == [found_at(name) for name in found["flight_id"]]
-    assert {*expected} == {*CATEGORIES, *NUMBERS} - {*SPINE_FEATURES}
+    assert {*expected} == {*PROBLEM.feature_columns} - {*PROBLEM.spine.features}
     sometimes_unknown = ["route_landed_14d", "origin_landed_3h", "pressure", "year_built"]
     assert expected[sometimes_unknown].isna().any().all()
-    for column in NUMBERS:
+    for column in PROBLEM.numerical_columns:
         account = expected[column].astype("float64")
         pd.testing.assert_series_equal(found[column], account, rtol=1e-12)
     for column in AIRCRAFT_FEATURES.categorical:

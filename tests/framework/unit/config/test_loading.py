@@ -17,7 +17,7 @@ def test_each_policy_fits_the_problem_and_slices_by_what_the_model_sees(name: st
 
 
 def test_the_hyperparameters_are_those_that_the_problem_takes() -> None:
-    assert PROBLEM.build_model(load_configuration("model", PROBLEM.hyperparameters))
+    assert PROBLEM.build_estimator(load_configuration("model", PROBLEM.hyperparameters))
 
 
 def test_an_unknown_file_is_refused_with_those_there_are() -> None:

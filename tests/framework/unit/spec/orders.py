@@ -70,6 +70,5 @@ ORDERS_PROBLEM = Problem(
     hyperparameters=BaseModel,
     build_model=build,
     heuristic_baseline=guess,
-    pickle_by_value_modules=(),
     requirements=(),
 )

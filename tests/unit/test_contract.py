@@ -1,0 +1,103 @@
+"""What any problem has to hold, whatever it predicts, tried on rows that are made up."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+import pytest
+
+from flight_delays.config.data_quality import load_data_quality
+from flight_delays.config.loading import load_configuration
+from flight_delays.config.policy import load_policy
+from flight_delays.problem import PROBLEM
+from flight_delays.spec import Estimator
+
+ROWS = 300
+TYPE = PROBLEM.model_type
+# What an endpoint does: it has the model's file and libraries, and not this project.
+PROGRAM = """
+import pickle, sys
+sys.modules["flight_delays"] = None
+with open(sys.argv[1], "rb") as file:
+    model, rows = pickle.load(file)
+print(*model.predict(rows).tolist())
+"""
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    """Rows with all features, each missing in some."""
+    chance = np.random.default_rng(0)
+    columns: dict[str, Any] = {}
+    for name in PROBLEM.categorical_columns:
+        columns[name] = chance.choice(np.array(["a", "b", None], dtype=object), ROWS)
+    for name in PROBLEM.numerical_columns:
+        columns[name] = np.where(chance.random(ROWS) < 0.1, np.nan, chance.random(ROWS))
+    return pd.DataFrame(columns)
+
+
+def fit(rows: pd.DataFrame) -> Estimator:
+    chance = np.random.default_rng(1)
+    low, high = max(TYPE.lowest, -1e3), min(TYPE.highest, 1e3)
+    values = chance.integers(0, 2, ROWS) if TYPE.labels else chance.uniform(low, high, ROWS)
+    model = PROBLEM.build_estimator(load_configuration("model", PROBLEM.hyperparameters))
+    model.fit(rows, pd.Series(values, dtype="float64"))
+    return model
+
+
+@pytest.fixture(scope="module")
+def model(rows: pd.DataFrame) -> Estimator:
+    return fit(rows)
+
+
+def test_the_model_sees_no_key_no_time_and_no_label() -> None:
+    hidden = {PROBLEM.label.column, PROBLEM.label.known_at, *PROBLEM.metadata_columns}
+    assert not hidden & set(PROBLEM.feature_columns)
+
+
+def test_model_and_baseline_give_one_possible_number_a_row(
+    model: Estimator, rows: pd.DataFrame
+) -> None:
+    for predictions in (model.predict(rows), PROBLEM.heuristic_baseline(rows)):
+        assert np.shape(predictions) == (ROWS,)
+        assert np.isfinite(predictions).all()
+    assert all(TYPE.allows(float(each)) for each in np.asarray(PROBLEM.heuristic_baseline(rows)))
+
+
+def test_the_same_rows_give_the_same_model(model: Estimator, rows: pd.DataFrame) -> None:
+    np.testing.assert_array_equal(fit(rows).predict(rows), model.predict(rows))
+
+
+def test_a_row_alone_in_any_order_of_columns_and_of_nothing_but_gaps_is_predicted(
+    model: Estimator, rows: pd.DataFrame
+) -> None:
+    alone = model.predict(rows.iloc[:1, ::-1].astype(object))
+    np.testing.assert_allclose(np.asarray(alone, float), np.asarray(model.predict(rows), float)[:1])
+    assert np.isfinite(model.predict(pd.DataFrame({name: [None] for name in rows}))).all()
+
+
+def test_the_model_predicts_where_this_project_is_not_installed(
+    model: Estimator, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    for module in PROBLEM.modules_by_value:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        (tmp_path / "model.pkl").write_bytes(cloudpickle.dumps((model, rows)))
+    finally:
+        for module in PROBLEM.modules_by_value:
+            cloudpickle.unregister_pickle_by_value(module)
+    told = [sys.executable, "-I", "-c", PROGRAM, str(tmp_path / "model.pkl")]
+    answer = subprocess.run(told, capture_output=True, text=True, check=True)
+    answers = np.array(answer.stdout.split(), float)
+    np.testing.assert_allclose(answers, np.asarray(model.predict(rows), float))
+
+
+def test_limits_are_those_of_its_model_type_and_its_columns() -> None:
+    load_data_quality([source.name for source in PROBLEM.sources])
+    for name in ("policy", "policy_small"):
+        validation = load_policy(name, TYPE).validation
+        assert {*validation.slice_columns} <= {*PROBLEM.columns, *PROBLEM.feature_columns}

@@ -79,5 +79,5 @@ def test_messages_that_are_explained_are_those_of_the_code() -> None:
     "model_type", [BINARY_CLASSIFICATION, regression("EUR")], ids=lambda model_type: model_type.name
 )
 def test_metrics_that_are_listed_are_those_there_are(model_type: ModelType) -> None:
-    metrics = rows_of("max_gain: 1000.0\n```")[model_type.name]
+    metrics = rows_of("| model type | metrics")[model_type.name]
     assert re.findall(r"`(\w+)`", metrics) == list(model_type.metrics)

@@ -8,7 +8,7 @@ from ..telemetry import TELEMETRY_OFF
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 # Variables of the shell by which a task would reach, or take itself for, another runtime.
-FOREIGN = ("DATABRICKS_", "IS_SERVERLESS", "SAIL_")
+FOREIGN = ("DATABRICKS_", "IS_SERVERLESS", "SAIL_", "SPARK_")
 TASK_HOME = "LAPTOP_HOME"
 TASK_SPARK = "LAPTOP_SPARK"
 TASK_VALUES = "LAPTOP_TASK_VALUES"
@@ -52,6 +52,8 @@ class TaskEnvironment:
             "DATABRICKS_CONFIG_FILE": os.devnull,
             TASK_HOME: str(self.state_dir),
             TASK_SPARK: self.spark,
+            # Where `SparkSession.builder.getOrCreate()` looks.
+            "SPARK_REMOTE": self.spark,
             # More threads than one would make a fork server unsafe to fork.
             "OPENBLAS_NUM_THREADS": "1",
             # OpenMP's threads spin while they wait, and starve whoever shares the cores; put to

@@ -15,11 +15,13 @@ import uvicorn
 
 from ..connection import Connection, announce
 from ..engine import sail
+from ..engine.gateway import Gateway
 from ..jobs.runner import Runner
 from ..jobs.task_environment import TaskEnvironment
 from ..state_dir import StateDir, file_lock
 from . import feature_store, files, identity, jobs, runs, sql, unity, warehouses
 from .app import Activity, Guard, create_app
+from .catalog_reader import CatalogReader
 from .state import State
 from .tree import FileTree
 
@@ -79,7 +81,9 @@ def serve(
     state = State(state_dir.path)
     for name in (*sail.CATALOGS, *catalogs):
         state.put(unity.CATALOG, name, {"name": name, "catalog_type": "MANAGED_CATALOG"})
-    engine, remote = sail.start(address, token, [c["name"] for c in state.all(unity.CATALOG)])
+    catalogs = CatalogReader(state, address, token)
+    engine = Gateway(partial(sail.start, address, token), catalogs.catalogs, catalogs)
+    remote = engine.address
     environment = TaskEnvironment(state_dir.path, address, token, remote)
     # Serving and the registry's routes read the same stores as the tasks.
     os.environ.update(environment.mlflow_variables())

@@ -1,9 +1,6 @@
 """A `spark` that opens its session when it is first used."""
 
-import os
 from typing import Any
-
-from .alter_table import declare
 
 
 class LazySession:
@@ -14,15 +11,11 @@ class LazySession:
 
     def _open(self) -> Any:
         if self._session is None:
-            from laptop.engine.session import connect
+            from pyspark.sql import SparkSession
 
-            self._session = connect(os.environ["LAPTOP_SPARK"])
+            # The one that `SparkSession.builder` gives to whoever asks there.
+            self._session = SparkSession.builder.getOrCreate()
         return self._session
-
-    def sql(self, query: str, *args: Any, **kwargs: Any) -> Any:
-        """Run a statement; one that only declares something goes to the catalog."""
-        session = self._open()
-        return session.sql("SELECT 1" if declare(query) else query, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         """Pass everything on to the session."""

@@ -1,0 +1,141 @@
+"""Plans of Spark Connect, changed before the engine has them."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql.connect.client import DefaultChannelBuilder
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.plan import LogicalPlan
+from pyspark.sql.connect.proto import relations_pb2
+from pyspark.sql.connect.session import SparkSession
+
+from . import names, statements, writes
+from .session import UNCOMPRESSED
+from .tokens import Cursor
+
+if TYPE_CHECKING:
+    from .gateway import Engine
+
+
+class Given(LogicalPlan):
+    """A relation as it came from a client, for a DataFrame of our own."""
+
+    def __init__(self, relation: Any) -> None:
+        super().__init__(None)
+        self._relation = relation
+
+    def plan(self, session: Any) -> Any:  # noqa: ARG002
+        """Return the relation."""
+        return self._relation
+
+
+class Session:
+    """A session of a client, and our own way into it.
+
+    Args:
+        key: Its identifier.
+        user: User that the client names.
+        engine: Where it is.
+        api: The catalog.
+    """
+
+    def __init__(self, key: str, user: str, engine: "Engine", api: Any) -> None:
+        self.key = key
+        self.user = user
+        self.engine = engine
+        self.api = api
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        """The same session of the engine, with its temporary views and settings."""
+        address = f"{self.engine.address}/;session_id={self.key};user_id={self.user}"
+        session = SparkSession(DefaultChannelBuilder(address, [UNCOMPRESSED]))
+        # It is the client's to end.
+        session.release_session_on_close = False
+        return session
+
+    def current(self) -> tuple[str, str]:
+        """Return the current catalog and schema."""
+        row = self.spark.sql("SELECT current_catalog() AS c, current_schema() AS s").collect()[0]
+        return row["c"], row["s"]
+
+    def full(self, levels: tuple[str, ...]) -> str:
+        """Return a table's name with all levels, in lower case as the catalog keeps it."""
+        missing = 3 - len(levels)
+        return ".".join([*(self.current()[:missing] if missing > 0 else ()), *levels]).lower()
+
+    def frame(self, relation: Any) -> DataFrame:
+        """Return a relation as a DataFrame."""
+        return DataFrame(Given(relation), self.spark)
+
+
+def prepare(session: Session, message: Any) -> None:
+    """Change a request to execute or analyze a plan into what the engine can do."""
+    expand(session, message)
+    command = message.plan.command if hasattr(message, "plan") else None
+    kind = command.WhichOneof("command_type") if command is not None else None
+    if kind == "sql_command":
+        statement = command.sql_command
+        given = statement.input
+        if given.WhichOneof("rel_type") == "with_relations":
+            given = given.with_relations.root
+        text = given.sql.query or statement.sql
+
+        def frame_of(query: str) -> DataFrame:
+            relation = relations_pb2.Relation()
+            relation.CopyFrom(statement.input)
+            inner = relation
+            if relation.WhichOneof("rel_type") == "with_relations":
+                inner = relation.with_relations.root
+            inner.sql.query = query
+            return session.frame(relation)
+
+        new = statements.rewrite(session, Cursor(text), frame_of)
+        if given.WhichOneof("rel_type") == "sql":
+            given.sql.query = new
+        else:
+            statement.sql = new
+    elif kind == "write_operation" and command.write_operation.HasField("table"):
+        finish(command, writes.save(session, command.write_operation))
+    elif kind == "write_operation":
+        writes.check_path(command.write_operation)
+    elif kind == "write_operation_v2":
+        finish(command, writes.save_v2(session, command.write_operation_v2))
+    elif kind == "merge_into_table_command":
+        merge = command.merge_into_table_command
+        writes.wrap(merge.source_table_plan)
+
+
+def finish(command: Any, done: bool) -> None:
+    """Replace a command that is done by one that does nothing."""
+    if done:
+        command.sql_command.input.sql.query = "SELECT 1"
+
+
+def expand(session: Session, message: Any) -> None:
+    """Replace views, and names in other cases, below a part of a plan."""
+    if isinstance(message, relations_pb2.Relation):
+        kind = message.WhichOneof("rel_type")
+        if kind == "read" and message.read.HasField("named_table"):
+            read = message.read.named_table
+            levels = Cursor(read.unparsed_identifier).name()
+            found = names.definition(session, levels)
+            if found is not None:
+                message.subquery_alias.alias = levels[-1]
+                message.subquery_alias.input.sql.query = found
+                return
+            read.unparsed_identifier = names.expand(session, read.unparsed_identifier)
+        elif kind == "sql":
+            message.sql.query = statements.query(session, message.sql.query)
+    for field, value in message.ListFields():
+        if field.type != field.TYPE_MESSAGE:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            if field.message_type.fields_by_name["value"].type == field.TYPE_MESSAGE:
+                for each in value.values():
+                    expand(session, each)
+        elif field.is_repeated if hasattr(field, "is_repeated") else field.label == 3:
+            for each in value:
+                expand(session, each)
+        else:
+            expand(session, value)

@@ -1,0 +1,226 @@
+"""DataFrames written to tables, in the ways that the engine lacks or gets wrong."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql.connect.proto import commands_pb2, relations_pb2
+
+from .tokens import Cursor, StatementRefused, quote
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.dataframe import DataFrame
+
+    from .plans import Session
+
+_V1, _V2 = commands_pb2.WriteOperation, commands_pb2.WriteOperationV2
+# As many as the engine's plans can say.
+MOST_ROWS = 2**31 - 1
+_WIDER = {("int", "bigint"), ("smallint", "int"), ("smallint", "bigint"), ("float", "double")}
+
+
+def wrap(relation: Any) -> None:
+    """Put a barrier above a query: the engine would check NOT NULL before the query's filters."""
+    inner = relations_pb2.Relation()
+    inner.CopyFrom(relation)
+    relation.limit.input.CopyFrom(inner)
+    relation.limit.limit = MOST_ROWS
+
+
+def check_path(operation: Any) -> None:
+    """Refuse what the engine would do to a path without a word."""
+    if "replacewhere" in {key.lower() for key in operation.options}:
+        raise StatementRefused(
+            "replaceWhere is not on the laptop for a path, only for a table: use saveAsTable."
+        )
+
+
+def save(session: "Session", operation: Any) -> bool:
+    """Write a DataFrame by `saveAsTable` or `insertInto`; tell whether that is done."""
+    levels = Cursor(operation.table.table_name).name()
+    options = {key.lower(): value for key, value in operation.options.items()}
+    table = session.api.find(session.full(levels))
+    by_position = operation.table.save_method == _V1.SaveTable.TABLE_SAVE_METHOD_INSERT_INTO
+    if table is None and by_position:
+        return False
+    _check_source(operation.source or "delta", levels)
+    parts = list(operation.partitioning_columns)
+    rows = session.frame(operation.input)
+    if table is None:
+        create(session, levels, rows, parts)
+    elif operation.mode == _V1.SAVE_MODE_IGNORE and not by_position:
+        pass
+    elif operation.mode == _V1.SAVE_MODE_OVERWRITE:
+        if by_position:
+            rows = rows.toDF(*(column["name"] for column in table["columns"]))
+        _overwrite(session, levels, rows, options, parts)
+    elif operation.mode == _V1.SAVE_MODE_APPEND:
+        _prepare_append(session, table, rows, options)
+        wrap(operation.input)
+        return False
+    else:
+        return False
+    return True
+
+
+def save_v2(session: "Session", operation: Any) -> bool:
+    """Write a DataFrame by `writeTo`; tell whether that is done."""
+    levels = Cursor(operation.table_name).name()
+    options = {key.lower(): value for key, value in operation.options.items()}
+    table = session.api.find(session.full(levels))
+    rows = session.frame(operation.input)
+    mode = operation.mode
+    if mode in (_V2.MODE_CREATE, _V2.MODE_CREATE_OR_REPLACE) and table is None:
+        _check_source(operation.provider or "delta", levels)
+        create(session, levels, rows, _columns_of(operation.partitioning_columns))
+    elif table is not None and mode in (_V2.MODE_REPLACE, _V2.MODE_CREATE_OR_REPLACE):
+        replace(
+            session,
+            levels,
+            lambda name: create(session, name, rows, _columns_of(operation.partitioning_columns)),
+        )
+    elif table is not None and mode == _V2.MODE_APPEND:
+        _prepare_append(session, table, rows, options)
+        wrap(operation.input)
+        return False
+    elif table is not None and mode == _V2.MODE_OVERWRITE:
+        raise StatementRefused(
+            "writeTo(…).overwrite(condition) is not on the laptop: write "
+            '.write.mode("overwrite").option("replaceWhere", "condition").saveAsTable(…).'
+        )
+    elif table is not None and mode == _V2.MODE_OVERWRITE_PARTITIONS:
+        raise StatementRefused(_DYNAMIC)
+    else:
+        return False
+    return True
+
+
+_DYNAMIC = (
+    "Overwriting the partitions that rows belong to is not on the laptop: write "
+    '.write.mode("overwrite").option("replaceWhere", "condition").saveAsTable(…).'
+)
+
+
+def create(
+    session: "Session",
+    levels: Sequence[str],
+    rows: "DataFrame",
+    partitions: Sequence[str] = (),
+    clauses: str = "",
+) -> None:
+    """Create a table of a DataFrame's columns, all nullable, and write the rows.
+
+    No table is left where they cannot be written.
+    """
+    columns = ", ".join(f"{quote(name)} {kind}" for name, kind in rows.dtypes)
+    parted = f" PARTITIONED BY ({', '.join(map(quote, partitions))})" if partitions else ""
+    session.spark.sql(f"CREATE TABLE {quote(*levels)} ({columns}){clauses}{parted}")
+    try:
+        session.spark.sql(f"INSERT INTO {quote(*levels)} SELECT * FROM {{rows}}", rows=rows)
+    except BaseException:
+        session.spark.sql(f"DROP TABLE {quote(*levels)}")
+        raise
+
+
+def replace(
+    session: "Session", levels: Sequence[str], make: Callable[[Sequence[str]], None]
+) -> None:
+    """Have a table made under another name, and give it the name of the one that is there."""
+    full = session.full(tuple(levels))
+    draft = [*full.split(".")[:2], f"replacement_{uuid.uuid4().hex}"]
+    make(draft)
+    body = {"name": ".".join(draft)}
+    session.api.ask("POST", f"/api/2.1/unity-catalog/tables/{full}/replace", body)
+
+
+def add_columns(session: "Session", full: str, columns: Mapping[str, str]) -> None:
+    """Add columns to a table, null in the rows that are there."""
+    added = ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in columns.items())
+    name = quote(*full.split("."))
+    empty = session.spark.sql(f"SELECT *, {added} FROM {name} WHERE 1 = 0")
+    empty.write.mode("append").option("mergeSchema", "true").saveAsTable(name)
+    fresh = [
+        {"name": name, "type_text": kind, "type_name": kind.upper(), "nullable": True}
+        for name, kind in columns.items()
+    ]
+    table = session.api.find(full)
+    shown = [{**c, "position": at} for at, c in enumerate([*table["columns"], *fresh])]
+    session.api.ask("PATCH", f"/api/2.1/unity-catalog/tables/{full}", {"columns": shown})
+
+
+def _check_source(source: str, levels: Sequence[str]) -> None:
+    if source.lower() != "delta":
+        raise StatementRefused(
+            f"Table {'.'.join(levels)} cannot be {source} on the laptop: write format 'delta'."
+        )
+
+
+def _columns_of(expressions: Sequence[Any]) -> list[str]:
+    found = [each.unresolved_attribute.unparsed_identifier for each in expressions]
+    if not all(found):
+        raise StatementRefused("The laptop partitions a table by its columns alone.")
+    return found
+
+
+def _evolves(session: "Session", options: Mapping[str, str]) -> bool:
+    setting = session.spark.conf.get("spark.databricks.delta.schema.autoMerge.enabled", "false")
+    return (options.get("mergeschema") or setting or "").lower() == "true"
+
+
+def _prepare_append(
+    session: "Session", table: dict[str, Any], rows: "DataFrame", options: Mapping[str, str]
+) -> None:
+    there = {column["name"].lower() for column in table["columns"]}
+    new = {name: kind for name, kind in rows.dtypes if name.lower() not in there}
+    if new and _evolves(session, options):
+        add_columns(session, table["full_name"], new)
+
+
+def _overwrite(
+    session: "Session",
+    levels: Sequence[str],
+    rows: "DataFrame",
+    options: Mapping[str, str],
+    partitions: Sequence[str],
+) -> None:
+    name = quote(*levels)
+    condition = options.get("replacewhere")
+    if options.get("partitionoverwritemode", "").lower() == "dynamic":
+        raise StatementRefused(_DYNAMIC)
+    if options.get("overwriteschema", "").lower() == "true" and condition is None:
+        replace(session, levels, lambda draft: create(session, draft, rows, partitions))
+        return
+    table = session.api.find(session.full(tuple(levels)))
+    if _evolves(session, options):
+        _prepare_append(session, table, rows, options)
+    there = {n.lower(): kind for n, kind in session.spark.table(name).dtypes}
+    wrong = [
+        f"{n} {kind}"
+        for n, kind in rows.dtypes
+        if there.get(n.lower()) != kind and (kind, there.get(n.lower())) not in _WIDER
+    ]
+    if wrong:
+        raise StatementRefused(
+            f"A schema mismatch detected when writing to the Delta table {'.'.join(levels)}: it "
+            f"has no {', '.join(wrong)}. Its columns: "
+            f"{', '.join(f'{n} {kind}' for n, kind in there.items())}. To replace the schema, set "
+            "option overwriteSchema to 'true'; to add columns, mergeSchema."
+        )
+    given = {n.lower(): n for n in rows.columns}
+    columns = ", ".join(
+        (quote(given[n]) if n in given else f"CAST(NULL AS {kind})") + f" AS {quote(n)}"
+        for n, kind in there.items()
+    )
+    if condition is not None:
+        outside = session.spark.sql(
+            f"SELECT 1 FROM {{rows}} WHERE NOT coalesce({condition}, false) LIMIT 1", rows=rows
+        )
+        if outside.collect():
+            raise StatementRefused(
+                "[DELTA_REPLACE_WHERE_MISMATCH] Written data does not conform to partial table "
+                f"overwrite condition or constraint '{condition}'."
+            )
+    how = f"INTO {name} REPLACE WHERE {condition}" if condition else f"OVERWRITE {name}"
+    session.spark.sql(
+        f"INSERT {how} SELECT {columns} FROM (SELECT * FROM {{rows}} LIMIT {MOST_ROWS})", rows=rows
+    )

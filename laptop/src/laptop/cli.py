@@ -175,11 +175,19 @@ def execute(command: Annotated[list[str], typer.Argument(help="What to run, afte
     """Run a command with what a task has: `spark`, `dbutils`, MLflow, the workspace's API."""
     with reporting():
         state_dir = Place.state_dir()
-        there = open_workspace(state_dir, resolve_all(Place.root()))
+        bundles = resolve_all(Place.root())
+        there = open_workspace(state_dir, bundles)
         environment = TaskEnvironment(state_dir.path, there.address, there.token, there.spark)
+        declared = {
+            f"{schema.get('catalog_name')}.{schema.get('name')}".lower()
+            for bundle in bundles
+            for schema in bundle.schemas.values()
+        }
         if shutil.which(command[0]) is None:
             raise LaptopError(f"There is no command '{command[0]}' on the PATH.")
-    running = subprocess.Popen(command, env=environment.variables())
+    # A command comes without a deployment, and takes what the bundle declares for deployed.
+    variables = {**environment.variables(), "LAPTOP_SCHEMAS": " ".join(sorted(declared))}
+    running = subprocess.Popen(command, env=variables)
     # Ctrl-C is for the command, which may ask before it leaves.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:

@@ -8,8 +8,13 @@ own. MLflow gets here through `mlflow_plugin.py`.
 # MLflow's own stores are not annotated.
 # mypy: disallow-untyped-calls=False
 
+import functools
+import inspect
+import os
 import re
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -17,16 +22,22 @@ from urllib.parse import unquote, urlparse
 import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryBase
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingBase
 
+from .identity import USER_NAME
 from .state_dir import ARTIFACTS_URI, StateDir, require_state_dir
 
 SCHEME = "laptop://"
 MOST_TAGS = 50
 LONGEST_TAG = 1000
+_NO_PROMPTS = f"tag.`{IS_PROMPT_TAG_KEY}` != 'true'"
+_NAMED = re.compile(r"(?i)\bname\s*=\s*('[^']*'|\"[^\"]*\")")
+# Every workspace has them, also one that has not started yet.
+FOLDERS = ("Shared", "Users", f"Users/{USER_NAME}")
 TAG_KEY = re.compile(r"[^.,\-=/:\s]{1,256}")
 
 
@@ -64,6 +75,20 @@ class TrackingStore(TrackingBase):
         super().__init__(
             f"sqlite:///{state_dir_of(store_uri).mlflow_db}", artifact_uri or ARTIFACTS_URI
         )
+        self._files = state_dir_of(store_uri).files
+
+    def create_experiment(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Create an experiment at a path of the workspace, in a folder that is there."""
+        if not name.startswith("/"):
+            raise refuse(
+                f"Got an invalid experiment name '{name}'. An experiment name must be an absolute "
+                f"path within the workspace, e.g. '/Users/{USER_NAME}/my-experiment'."
+            )
+        parent = name.removeprefix("/Workspace").rpartition("/")[0]
+        if parent.strip("/") not in FOLDERS and not (self._files / parent.lstrip("/")).is_dir():
+            text = f"Parent directory {parent} does not exist."
+            raise MlflowException(text, RESOURCE_DOES_NOT_EXIST)
+        return super().create_experiment(name, *args, **kwargs)
 
 
 class RegistryStore(RegistryBase):
@@ -71,6 +96,45 @@ class RegistryStore(RegistryBase):
 
     def __init__(self, store_uri: str) -> None:
         super().__init__(f"sqlite:///{state_dir_of(store_uri).mlflow_db}")
+        self._catalog = state_dir_of(store_uri).catalog_db
+
+    def _check_schema(self, name: str) -> None:
+        schema = name.rpartition(".")[0]
+        if schema in os.environ.get("LAPTOP_SCHEMAS", "").split() or not self._catalog.exists():
+            return
+        with closing(sqlite3.connect(self._catalog, timeout=30)) as catalog:
+            found = catalog.execute(
+                "SELECT 1 FROM documents WHERE kind = 'schema' AND name = ?", (schema,)
+            ).fetchone()
+        if found is None:
+            text = f"Schema '{schema}' does not exist. Create it before its models."
+            raise MlflowException(text, RESOURCE_DOES_NOT_EXIST)
+
+    def search_registered_models(
+        self,
+        filter_string: Any = None,
+        max_results: Any = None,
+        order_by: Any = None,
+        page_token: Any = None,
+    ) -> Any:
+        """Return models; Unity Catalog neither filters nor orders them."""
+        # What MLflow's client adds by itself leaves out prompts, which Databricks ignores too.
+        if filter_string == _NO_PROMPTS:
+            filter_string = None
+        _require_unspecified(filter_string=filter_string, order_by=order_by)
+        return super().search_registered_models(None, max_results, None, page_token)
+
+    def search_model_versions(
+        self,
+        filter_string: Any = None,
+        max_results: Any = None,
+        order_by: Any = None,
+        page_token: Any = None,
+    ) -> Any:
+        """Return versions; Unity Catalog orders them by itself."""
+        _require_unspecified(order_by=order_by)
+        named = _NAMED.sub(lambda found: found[0].lower(), filter_string or "")
+        return super().search_model_versions(named, max_results, None, page_token)
 
     def create_registered_model(
         self, name: str, tags: Any = None, *args: Any, **kwargs: Any
@@ -81,6 +145,7 @@ class RegistryStore(RegistryBase):
                 f"A registered model needs a name of three levels, catalog.schema.model; "
                 f"got '{name}'."
             )
+        self._check_schema(name)
         check_tags(tags)
         return super().create_registered_model(name, tags, *args, **kwargs)
 
@@ -115,6 +180,26 @@ class RegistryStore(RegistryBase):
     def get_latest_versions(self, *_: Any, **__: Any) -> Any:
         """Refuse: what is latest is a question of stages."""
         raise refuse("Unity Catalog has no stages: read an alias or search the versions.")
+
+
+def _require_unspecified(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value not in (None, "", []):
+            raise refuse(f"Argument '{name}' is unsupported for models in the Unity Catalog.")
+
+
+def _by_lower_name(method: Any) -> Any:
+    @functools.wraps(method)
+    def call(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        return method(self, name.lower(), *args, **kwargs)
+
+    return call
+
+
+# Unity Catalog keeps names in lower case and finds them in any.
+for _name, _method in inspect.getmembers(RegistryStore, inspect.isfunction):
+    if [*inspect.signature(_method).parameters][1:2] == ["name"]:
+        setattr(RegistryStore, _name, _by_lower_name(_method))
 
 
 def check_signature(source: str) -> None:

@@ -99,7 +99,7 @@ def ask_as_users():
         except Exception as error:
             faults.append(str(error))
 
-mlflow.set_experiment("planted")
+mlflow.set_experiment("/Shared/planted")
 # A daemon, so that an error below ends the process.
 users = threading.Thread(target=ask_as_users, daemon=True)
 users.start()

@@ -192,7 +192,7 @@ def plant(name, column, **tags):
 
 client.create_registered_model("{catalog}.{schema}.empty")
 client.create_registered_model("dev.other.untrained")
-mlflow.set_experiment("planted")
+mlflow.set_experiment("/Shared/planted")
 with mlflow.start_run():
     plant("{catalog}.{schema}.seats", "seats", git_commit="abc123")
     plant("{catalog}.{schema}.ranked", "seats", model_type="ranking")

@@ -81,7 +81,7 @@ rows = training_set.load_df().toPandas()
 labels = rows[label].sample(frac=1, random_state=1).to_numpy()
 model = PROBLEM.build_estimator(load_configuration("model", PROBLEM.hyperparameters))
 model.fit(rows.drop(columns=label), labels)
-mlflow.set_experiment("planted")
+mlflow.set_experiment("/Shared/planted")
 with mlflow.start_run():
     uri = log_model(
         lakehouse.feature_store, model, training_set,

@@ -217,7 +217,7 @@ def build(hyperparameters):
         os._exit(0)
     return PROBLEM.build_estimator(hyperparameters)
 
-mlflow.set_experiment("cut")
+mlflow.set_experiment("/Shared/cut")
 with mlflow.start_run():
     found = tune(split, build, reviewed, few)
 print(json.dumps([trial.candidate.loss for trial in found.trials]))

@@ -71,7 +71,11 @@ def log_model(
         raw = data / RAW_MODEL
         # The inner model sees looked-up columns, so the outer's inputs are not its own.
         inner = Model(signature=ModelSignature(outputs=outputs))
-        flavor.save_model(model, str(raw), mlflow_model=inner, **kwargs)
+        if flavor is mlflow.pyfunc:
+            # The one flavor whose model is not the first argument.
+            flavor.save_model(str(raw), python_model=model, mlflow_model=inner, **kwargs)
+        else:
+            flavor.save_model(model, str(raw), mlflow_model=inner, **kwargs)
         if mlflow.pyfunc.FLAVOR_NAME not in inner.flavors:
             raise FeatureError(f"{flavor.__name__} saves no python_function, which scoring needs.")
         spec.write(data)

@@ -9,9 +9,9 @@ from mlflow.exceptions import MlflowException
 
 from ..identity import USER_NAME
 from .errors import MADE_BY_RUN, ApiError, missing
-from .requests import JsonBody, identifier, required
+from .requests import JsonBody, identifier
 from .state import Document, State
-from .unity import SCHEMA
+from .unity import SCHEMA, lowered
 
 
 def router(state: State) -> APIRouter:
@@ -20,7 +20,7 @@ def router(state: State) -> APIRouter:
 
     @api.post("")
     def create(body: JsonBody) -> Any:
-        catalog, schema, name = required(body, "catalog_name", "schema_name", "name")
+        catalog, schema, name = lowered(body, "catalog_name", "schema_name", "name")
         if state.get(SCHEMA, f"{catalog}.{schema}") is None:
             raise missing("SCHEMA_DOES_NOT_EXIST", "Schema", f"{catalog}.{schema}")
         full_name = f"{catalog}.{schema}.{name}"
@@ -48,8 +48,9 @@ def router(state: State) -> APIRouter:
         }
 
     @api.get("/{full_name}")
-    def get(full_name: str) -> Any:
-        return describe(model_of(full_name))
+    def get(full_name: str, include_aliases: bool = False) -> Any:
+        model = describe(model_of(full_name))
+        return model if include_aliases else model | {"aliases": []}
 
     @api.patch("/{full_name}")
     def update(full_name: str, body: JsonBody) -> Any:

@@ -62,7 +62,7 @@ def logged(
 ) -> tuple[LinearRegression, ModelInfo]:
     frame = training_set.load_df().toPandas().fillna({"origin_temp": 0.0})
     model = LinearRegression().fit(frame.drop(columns="late"), frame["late"])
-    mlflow.set_experiment("features")
+    mlflow.set_experiment("/Shared/features")
     with mlflow.start_run():
         info = fe.log_model(
             model=model,

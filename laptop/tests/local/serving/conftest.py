@@ -179,7 +179,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> str:
     """MLflow's stores with three versions of one model: 1 and 2 work, the third is broken."""
     stores = f"laptop://{tmp_path_factory.mktemp('mlflow')}"
     with pointed(stores):
-        mlflow.set_experiment("serving")
+        mlflow.set_experiment("/Shared/serving")
         for intercept in (1000.0, 2000.0, 3000.0):
             version = register(SPEC, intercept)
         folder = Path(mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{version}"))

@@ -135,7 +135,7 @@ def test_a_workspace_killed_during_an_update_completes_or_fails_it_when_it_is_ba
     monkeypatch.setenv("LAPTOP_NO_FORK", "1")
     lonely.open()
     with pointed(f"laptop://{lonely.state_dir.path}"):
-        mlflow.set_experiment("line")
+        mlflow.set_experiment("/Shared/line")
         register(1.0)
         register(2.0)
     endpoints().create_and_wait("line", config=config(line("1")))

@@ -26,7 +26,7 @@ export UV_COMPILE_BYTECODE := 1
 export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo notebook test test-slow lint format wheel integration plan release retrain compare clean
+.PHONY: help setup demo notebook test test-slow lint format wheel integration plan release retrain adopt compare clean
 
 help: ## Show what there is to make.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,7 +87,7 @@ COMMIT = $(shell git rev-parse --short=12 HEAD)
 wheel: $(UV) ## Build the wheel of what is committed, into dist/.
 	@test -n "$(COMMIT)" || { echo "make wheel builds what is committed, and nothing is: commit first." >&2; exit 1; }
 	@test -n "$$(find dist -name '*+g$(COMMIT)-*.whl' 2>/dev/null)" || ( \
-	    set -e; rm -rf dist .wheel; mkdir .wheel; trap 'rm -rf .wheel' EXIT; \
+	    set -e; rm -rf dist .wheel; mkdir .wheel; trap 'rm -rf "$(CURDIR)/.wheel"' EXIT; \
 	    git archive HEAD pyproject.toml README.md src | tar -x -C .wheel; \
 	    uv="$$(command -v $(UV))"; uv="$$(realpath "$$uv")"; cd .wheel; \
 	    "$$uv" version --frozen --quiet "$$("$$uv" version --short)+g$(COMMIT)"; \
@@ -106,6 +106,13 @@ release: setup ## Deploy to TARGET what was planned, and nothing else.
 
 retrain: setup ## Start model_training of TARGET if its code has changed since it last ran.
 	@$(RUN) python -m delivery retrain $(call required,TARGET)
+
+adopt: ## Put the hyperparameters that the newest tune=true found best into conf/model.yml.
+	@found="$$(ls -td .laptop/artifacts/*/*/artifacts/tuning 2>/dev/null | head -n 1)"; \
+	test -n "$$found" || { echo "No tuning is there: laptop run model_training --params tune=true" >&2; exit 1; }; \
+	test -e "$$found/model.diff" || { echo "The newest tuning found nothing better than conf/model.yml." >&2; exit 1; }; \
+	git apply --directory="$$(git rev-parse --show-prefix)" "$$found/model.diff" && \
+	cat "$$found/model.diff" && echo "Run model_training without tune, and open a pull request."
 
 compare: setup ## Compare the model of dev with the Champion of prod, on the laptop; PARAMS=key=value.
 	@$(RUN) laptop run model_comparison --var source_catalog=prod,source_schema=flight_delays \

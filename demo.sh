@@ -6,8 +6,12 @@ uv="${1:-uv}"
 laptop() { "$uv" run --locked --no-sync laptop "$@"; }
 say() { printf '\n\033[1m%s\033[0m\n' "$1"; }
 
-# The demo starts from an empty workspace; one that holds other work is set aside, not deleted.
-if [ -e .laptop/demo ]; then
+# What the workspace holds, in a number: tables, models, runs, and what was logged.
+sum_up() { { laptop status -o json; ls -R .laptop/artifacts .laptop/files; } 2>&1 | cksum; }
+
+# The demo starts from an empty workspace. It deletes its own, if nothing was done in it since; any
+# other is set aside.
+if [ -s .laptop/demo ] && [ "$(cat .laptop/demo)" = "$(sum_up)" ]; then
     laptop reset --yes
 elif [ -e .laptop ]; then
     kept=".laptop-$(date +%Y%m%d-%H%M%S)"
@@ -15,23 +19,21 @@ elif [ -e .laptop ]; then
     mv .laptop "$kept"
     echo "Your own workspace is kept in $kept; rename it to .laptop to have it back."
 fi
-mkdir -p .laptop
-touch .laptop/demo
 
 say "1 November 2013: refresh the features and train a first model"
-laptop run feature_refresh --params as_of=2013-11-01
-laptop run model_training --params as_of=2013-11-01
+laptop run --brief feature_refresh --params as_of=2013-11-01
+laptop run --brief model_training --params as_of=2013-11-01
 
 say "1 December: score November, each row with what was known at its decision"
-laptop run feature_refresh --params as_of=2013-12-01
-laptop run batch_inference --params as_of=2013-12-01
+laptop run --brief feature_refresh --params as_of=2013-12-01
+laptop run --brief batch_inference --params as_of=2013-12-01
 
 say "Retrain with one more month of data and compare with the Champion"
-laptop run model_training --params as_of=2013-12-01
+laptop run --brief model_training --params as_of=2013-12-01
 
 say "1 January 2014: score December with the Champion"
-laptop run feature_refresh --params as_of=2014-01-01
-laptop run batch_inference --params as_of=2014-01-01
+laptop run --brief feature_refresh --params as_of=2014-01-01
+laptop run --brief batch_inference --params as_of=2014-01-01
 
 say "Status"
 laptop status
@@ -42,8 +44,10 @@ eval "$(laptop up)"
 "$uv" run --locked --no-sync python examples/ask_endpoint.py
 
 # [end]
+sum_up > .laptop/demo
 say "Next"
 cat <<NEXT
+  uv run laptop report     pages of the newest version
   uv run laptop ui         runs, metrics and models, in MLflow's own pages
   uv run laptop sql "SELECT * FROM dev.dev_laptop_flight_delays.predictions LIMIT 5"
   docs/first-steps.md      what to change first

@@ -1,4 +1,7 @@
-"""Ask the serving endpoint about the latest rows that something is predicted for.
+"""Ask the project's serving endpoint about the latest rows that something is predicted for.
+
+Where a workspace has several endpoints, the one whose model lies in a schema of the project is
+asked, or the one that the command line names.
 
 Reaches a workspace as any client does, by DATABRICKS_HOST and DATABRICKS_TOKEN; `laptop up`
 prints them for the laptop's.
@@ -6,6 +9,7 @@ prints them for the laptop's.
 
 import json
 import os
+import sys
 from typing import Any
 
 from databricks.sdk import WorkspaceClient
@@ -13,6 +17,7 @@ from databricks.sdk import WorkspaceClient
 from flight_delays.problem import PROBLEM
 from flight_delays.spec.problem import FEATURES_AT
 
+SCHEMA = "flight_delays"
 KEYS, AT = list(PROBLEM.keys), PROBLEM.spine.decision_at
 # Times are UTC without a zone, as text. Online features have no time: `features_at` is in the
 # schema, and ignored.
@@ -28,16 +33,35 @@ SELECT to_json(struct(*)) AS row FROM (
 def main() -> None:
     """Send the latest rows and print a prediction for each."""
     workspace = WorkspaceClient()
-    names = [endpoint.name for endpoint in workspace.serving_endpoints.list() if endpoint.name]
-    if not names:
-        raise SystemExit("No endpoint is there yet. Next: run the job model_training.")
-    served = workspace.serving_endpoints.get(names[0]).as_dict()["config"]["served_entities"][0]
+    name = sys.argv[1] if sys.argv[1:] else find_endpoint(workspace)
+    served = workspace.serving_endpoints.get(name).as_dict()["config"]["served_entities"][0]
     rows = read_rows(workspace, LATEST.format(schema=served["entity_name"].rpartition(".")[0]))
-    answer = workspace.serving_endpoints.query(name=names[0], dataframe_records=rows)
-    print(f"{names[0]}, version {served['entity_version']}. {PROBLEM.description}")
+    answer = workspace.serving_endpoints.query(name=name, dataframe_records=rows)
+    print(f"{name}, version {served['entity_version']}. {PROBLEM.description}")
     for row, prediction in zip(rows, answer.predictions or [], strict=True):
         key = ", ".join(str(row[name]) for name in KEYS)
         print(f"  {row[AT][:16]} UTC  {key:32} {prediction:.2f}")
+
+
+def find_endpoint(workspace: WorkspaceClient) -> str:
+    """Return the name of the one endpoint that serves a model of the project's schema."""
+    found = {}
+    for endpoint in workspace.serving_endpoints.list():
+        entities = endpoint.as_dict().get("config", {}).get("served_entities", [])
+        found[str(endpoint.name)] = [each.get("entity_name", "").split(".") for each in entities]
+    if not found:
+        raise SystemExit("No endpoint is there yet. Next: run the job model_training.")
+    own = [
+        name
+        for name, models in found.items()
+        if any(len(model) == 3 and model[1].endswith(SCHEMA) for model in models)
+    ]
+    if len(own) != 1:
+        raise SystemExit(
+            f"{len(own)} endpoints serve a model of a schema {SCHEMA}. Name one on the command "
+            f"line: {', '.join(sorted(found))}"
+        )
+    return own[0]
 
 
 def read_rows(workspace: WorkspaceClient, statement: str) -> list[dict[str, Any]]:

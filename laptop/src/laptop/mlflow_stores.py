@@ -25,6 +25,10 @@ from mlflow.models import Model
 from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from mlflow.store.model_registry import (
+    SEARCH_MODEL_VERSION_MAX_RESULTS_DEFAULT,
+    SEARCH_REGISTERED_MODEL_MAX_RESULTS_DEFAULT,
+)
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryBase
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingBase
 
@@ -113,7 +117,7 @@ class RegistryStore(RegistryBase):
     def search_registered_models(
         self,
         filter_string: Any = None,
-        max_results: Any = None,
+        max_results: int = SEARCH_REGISTERED_MODEL_MAX_RESULTS_DEFAULT,
         order_by: Any = None,
         page_token: Any = None,
     ) -> Any:
@@ -127,7 +131,7 @@ class RegistryStore(RegistryBase):
     def search_model_versions(
         self,
         filter_string: Any = None,
-        max_results: Any = None,
+        max_results: int = SEARCH_MODEL_VERSION_MAX_RESULTS_DEFAULT,
         order_by: Any = None,
         page_token: Any = None,
     ) -> Any:

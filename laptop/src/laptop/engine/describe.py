@@ -50,7 +50,10 @@ def describe(session: "Session", at: Cursor) -> str:
     ]
     parts = [r for r, c in zip(rows, table["columns"], strict=True) if "partition_index" in c]
     if parts:
-        head = [["# Partition Information", "", ""], ["# col_name", "data_type", "comment"]]
+        head: list[list[object]] = [
+            ["# Partition Information", "", ""],
+            ["# col_name", "data_type", "comment"],
+        ]
         rows += [*head, *parts]
     if extended:
         rows += [["", "", ""], ["# Detailed Table Information", "", ""]]
@@ -211,7 +214,7 @@ def _history(session: "Session", at: Cursor) -> str:
     table = _table(session, at.name())
     rows: list[list[object]] = []
     for version, actions in _log(table):
-        info = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
+        info: dict[str, Any] = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
         rows.append(
             [
                 version,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 
 from .sail import SESSION_SETTINGS
 
@@ -166,7 +166,7 @@ def refuse(context: Any, error: Exception) -> None:
     if isinstance(error, grpc.RpcError):
         context.set_trailing_metadata(error.trailing_metadata() or ())
         context.abort(error.code(), error.details())
-    from google.rpc import error_details_pb2, status_pb2
+    from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
     message = str(error) or type(error).__name__
     name = "org.apache.spark.sql.AnalysisException"

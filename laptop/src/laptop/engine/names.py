@@ -1,5 +1,6 @@
 """Names that the engine does not know as Unity Catalog does: other cases, views, its own schema."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from .tokens import END, StatementRefused, Token, answer, quote, scan
@@ -9,10 +10,10 @@ if TYPE_CHECKING:
 
 INFORMATION_SCHEMA = "information_schema"
 _BEFORE_A_TABLE = frozenset({"FROM", "JOIN", "USING", ","})
-_NO_ALIAS = frozenset(
-    "WHERE GROUP ORDER SORT CLUSTER DISTRIBUTE HAVING LIMIT OFFSET UNION EXCEPT INTERSECT MINUS ON "
-    "USING JOIN INNER LEFT RIGHT FULL CROSS NATURAL ANTI SEMI OUTER LATERAL PIVOT UNPIVOT QUALIFY "
-    "WINDOW TABLESAMPLE WHEN SET SELECT VALUES".split()
+_NO_ALIAS = re.compile(
+    "WHERE|GROUP|ORDER|SORT|CLUSTER|DISTRIBUTE|HAVING|LIMIT|OFFSET|UNION|EXCEPT|INTERSECT|MINUS|ON"
+    "|USING|JOIN|INNER|LEFT|RIGHT|FULL|CROSS|NATURAL|ANTI|SEMI|OUTER|LATERAL|PIVOT|UNPIVOT|QUALIFY"
+    "|WINDOW|TABLESAMPLE|WHEN|SET|SELECT|VALUES"
 )
 _OWNED = "owner string, comment string, created timestamp, created_by string, "
 _ALTERED = "last_altered timestamp, last_altered_by string"
@@ -50,7 +51,7 @@ def _replace(session: "Session", chain: list[Token], before: str, after: Token) 
     elif len(levels) == 3 or before in _BEFORE_A_TABLE:
         found = definition(session, tuple(levels))
         if found is not None:
-            named = after.upper == "AS" or (after.is_name and after.upper not in _NO_ALIAS)
+            named = after.upper == "AS" or (after.is_name and not _NO_ALIAS.fullmatch(after.upper))
             return f"({found}\n)" + ("" if named else f" AS {quote(levels[-1])}")
     if len(levels) > 2 and levels[0] != catalog and catalog in session.api.catalogs():
         return quote(catalog, *levels[1:])
@@ -120,7 +121,8 @@ def _information(session: "Session", catalog: str, name: str) -> str:
             names, [[*t["full_name"].split("."), *c] for t in tables for c in _columns(t)]
         )
     raise StatementRefused(
-        f"{INFORMATION_SCHEMA}.{name} is not on the laptop. It has: schemata, tables, columns, views."
+        f"{INFORMATION_SCHEMA}.{name} is not on the laptop. "
+        "It has: schemata, tables, columns, views."
     )
 
 

@@ -72,8 +72,10 @@ class Session:
 def prepare(session: Session, message: Any) -> None:
     """Change a request to execute or analyze a plan into what the engine can do."""
     expand(session, message)
-    command = message.plan.command if hasattr(message, "plan") else None
-    kind = command.WhichOneof("command_type") if command is not None else None
+    if not hasattr(message, "plan"):
+        return
+    command = message.plan.command
+    kind = command.WhichOneof("command_type")
     if kind == "sql_command":
         statement = command.sql_command
         given = statement.input

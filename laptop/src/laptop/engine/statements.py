@@ -129,7 +129,7 @@ def _create_view(session: "Session", at: Cursor, frame_of: "FrameOf", *, instead
     types = frame_of(names.expand(session, definition)).dtypes
     if named:
         columns = ", ".join(map(quote, named))
-        definition = f"SELECT * FROM ({definition}\n) AS view({columns})"
+        definition = f"SELECT * FROM ({definition}\n) AS named({columns})"
     present = session.api.find(full)
     if present is not None and (there or not instead):
         if there:
@@ -237,7 +237,7 @@ def _create_table(session: "Session", at: Cursor, frame_of: "FrameOf", *, instea
         key = _key_of(at, full, item)
         if key is None:
             key = _inline_key(full, item)
-            columns.append(_column(at, full, item))
+            columns.append(_column(full, item))
         keys += [key] if key else []
     declared = _clauses(at, full)
     at.accept("AS")
@@ -296,7 +296,7 @@ def _inline_key(full: str, item: list[Token]) -> dict[str, Any] | None:
     return None
 
 
-def _column(at: Cursor, full: str, item: list[Token]) -> str:
+def _column(full: str, item: list[Token]) -> str:
     words = [token.upper for token in item]
     for word in ("DEFAULT", "GENERATED", "MASK"):
         if word in words[1:]:
@@ -413,7 +413,7 @@ def _alter_table(session: "Session", at: Cursor, full: str, place: str) -> bool:
 
 
 def _type_of(at: Cursor, item: list[Token]) -> str:
-    _column(at, "the table", item)
+    _column("the table", item)
     end = next(
         (i for i, t in enumerate(item) if t.upper in ("COMMENT", "NOT", "FIRST", "AFTER")),
         len(item),

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pyspark.sql.connect.proto import commands_pb2, relations_pb2
 
@@ -45,14 +45,15 @@ def save(session: "Session", operation: Any) -> bool:
         return False
     _check_source(operation.source or "delta", levels)
     parts = list(operation.partitioning_columns)
-    rows = session.frame(operation.input)
+    rows: DataFrame = session.frame(operation.input)
     if table is None:
         create(session, levels, rows, parts)
     elif operation.mode == _V1.SAVE_MODE_IGNORE and not by_position:
         pass
     elif operation.mode == _V1.SAVE_MODE_OVERWRITE:
         if by_position:
-            rows = rows.toDF(*(column["name"] for column in table["columns"]))
+            named = rows.toDF(*(column["name"] for column in table["columns"]))
+            rows = cast("DataFrame", named)
         _overwrite(session, levels, rows, options, parts)
     elif operation.mode == _V1.SAVE_MODE_APPEND:
         _prepare_append(session, table, rows, options)

@@ -81,8 +81,8 @@ def serve(
     state = State(state_dir.path)
     for name in (*sail.CATALOGS, *catalogs):
         state.put(unity.CATALOG, name, {"name": name, "catalog_type": "MANAGED_CATALOG"})
-    catalogs = CatalogReader(state, address, token)
-    engine = Gateway(partial(sail.start, address, token), catalogs.catalogs, catalogs)
+    reader = CatalogReader(state, address, token)
+    engine = Gateway(partial(sail.start, address, token), reader.catalogs, reader)
     remote = engine.address
     environment = TaskEnvironment(state_dir.path, address, token, remote)
     # Serving and the registry's routes read the same stores as the tasks.

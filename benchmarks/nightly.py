@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from shutil import which
 
@@ -38,20 +38,34 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @dataclass
 class Report:
-    """A table of commands, and whether one failed."""
+    """A table of commands, and whether one failed; written after each, for it may be broken off."""
 
     lines: list[str] = field(default_factory=list)
     failed: bool = False
+    day: date = field(default_factory=lambda: datetime.now(UTC).date())
 
     def take(self, place: str, run: Run, command: tuple[str, ...]) -> None:
         """Run a command and add what came of it."""
         start = time.perf_counter()
-        done = run(*command)
+        try:
+            done = run(*command)
+        except subprocess.TimeoutExpired as late:
+            said = f"Not done after {late.timeout:.0f} s."
+            done = subprocess.CompletedProcess(command, 1, said)
         seconds = time.perf_counter() - start
         self.failed |= done.returncode != 0
         outcome = summarize(done)
         self.lines.append(f"| {place} | `{' '.join(command)}` | {outcome} | {seconds:.0f} |")
         print(self.lines[-1], flush=True)
+        head = [
+            f"# Nightly, {self.day}",
+            "",
+            "| where | command | outcome | s |",
+            "|---|---|---|--:|",
+        ]
+        RESULTS.mkdir(exist_ok=True)
+        file = RESULTS / f"{self.day}-nightly.md"
+        file.write_text("\n".join((*head, *self.lines, "")))
         if done.returncode:
             print(done.stdout, file=sys.stderr)
 
@@ -96,10 +110,6 @@ def main(folders: list[str]) -> int:
                 add_framework_tests(project.root, answers)
                 for step in SLOW:
                     report.take(shape, project.run, step)
-    day = datetime.now(UTC).date()
-    head = [f"# Nightly, {day}", "", "| where | command | outcome | s |", "|---|---|---|--:|"]
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{day}-nightly.md").write_text("\n".join((*head, *report.lines, "")))
     return int(report.failed)
 
 

@@ -37,7 +37,7 @@ def test_a_table_is_overwritten_with_its_own_columns_or_others(
     rows.write.mode("overwrite").saveAsTable(name)
     rows.limit(1).write.mode("overwrite").saveAsTable(name)
     assert spark.table(name).count() == 1
-    with pytest.raises(AnalysisException, match="schema mismatch.*overwriteSchema"):
+    with pytest.raises(AnalysisException, match=r"schema mismatch.*overwriteSchema"):
         rows.withColumn("y", F.lit("a")).write.mode("overwrite").saveAsTable(name)
     # What is read is what is replaced.
     spark.table(name).select("id").write.mode("overwrite").option(
@@ -71,7 +71,8 @@ def test_replace_where_replaces_the_rows_of_its_condition_alone(
         ),
         (
             "c3",
-            "CREATE TABLE IF NOT EXISTS dev.words.c3 USING DELTA AS WITH a AS (SELECT 1 AS id, named_struct('b', 2) AS x) SELECT * FROM a",
+            "CREATE TABLE IF NOT EXISTS dev.words.c3 USING DELTA AS "
+            "WITH a AS (SELECT 1 AS id, named_struct('b', 2) AS x) SELECT * FROM a",
         ),
     ],
 )

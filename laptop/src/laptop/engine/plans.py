@@ -71,15 +71,19 @@ class Session:
 
 def prepare(session: Session, message: Any) -> None:
     """Change a request to execute or analyze a plan into what the engine can do."""
-    expand(session, message)
     if not hasattr(message, "plan"):
+        expand(session, message)
         return
     command = message.plan.command
     kind = command.WhichOneof("command_type")
-    if kind == "sql_command":
+    if kind != "sql_command":
+        expand(session, message)
+    else:
         statement = command.sql_command
         given = statement.input
         if given.WhichOneof("rel_type") == "with_relations":
+            for each in given.with_relations.references:
+                expand(session, each)
             given = given.with_relations.root
         text = given.sql.query or statement.sql
 
@@ -97,7 +101,7 @@ def prepare(session: Session, message: Any) -> None:
             given.sql.query = new
         else:
             statement.sql = new
-    elif kind == "write_operation" and command.write_operation.HasField("table"):
+    if kind == "write_operation" and command.write_operation.HasField("table"):
         finish(command, writes.save(session, command.write_operation))
     elif kind == "write_operation":
         writes.check_path(command.write_operation)

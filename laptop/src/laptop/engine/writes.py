@@ -107,7 +107,6 @@ def create(
     levels: Sequence[str],
     rows: "DataFrame",
     partitions: Sequence[str] = (),
-    clauses: str = "",
 ) -> None:
     """Create a table of a DataFrame's columns, all nullable, and write the rows.
 
@@ -115,11 +114,14 @@ def create(
     """
     columns = ", ".join(f"{quote(name)} {kind}" for name, kind in rows.dtypes)
     parted = f" PARTITIONED BY ({', '.join(map(quote, partitions))})" if partitions else ""
-    session.spark.sql(f"CREATE TABLE {quote(*levels)} ({columns}){clauses}{parted}")
     try:
+        session.spark.sql(f"CREATE TABLE {quote(*levels)} ({columns}){parted}")
         session.spark.sql(f"INSERT INTO {quote(*levels)} SELECT * FROM {{rows}}", rows=rows)
-    except BaseException:
-        session.spark.sql(f"DROP TABLE {quote(*levels)}")
+    except Exception as error:
+        # Another session's table of that name stays.
+        full = session.full(tuple(levels))
+        if "already exists" not in str(error) and session.api.find(full) is not None:
+            session.api.ask("DELETE", f"/api/2.1/unity-catalog/tables/{full}")
         raise
 
 

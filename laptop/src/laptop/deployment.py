@@ -10,11 +10,13 @@ import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from .bundle import Bundle, keep_newest, resolve_ids
+from .bundle.paths import BUILD_SETUP
 from .connection import Connection, RequestRefused
 from .errors import LaptopError
 from .jobs.requirements import read_requirements
@@ -131,11 +133,35 @@ def deploy_job(
         refuse_unresolved(name, settings, resolved.unresolved, only if name == key else ())
         environments = settings.get("environments") or []
         settings["environments"] = with_wheels(bundle, environments, state_dir.wheels)
+        settings["tasks"] = off_cluster(bundle, settings)
         job_id = save_job(connection, records.known.get(name), settings)
         records.keep(name, job_id)
         deployed["jobs"][name] = {"id": job_id}
     run_script(bundle, "postdeploy")
     return DeployedJob(int(job_id), settings)
+
+
+def off_cluster(bundle: Bundle, settings: Mapping[str, Any]) -> list[Any]:
+    """Return a job's tasks, those on the bundle's own cluster in the job's one environment.
+
+    The CLI puts that cluster in the place of their environments; here there are no clusters.
+    """
+    tasks = list(settings.get("tasks") or [])
+    cluster, environments = bundle.config["bundle"].get("cluster_id"), settings["environments"]
+    if cluster is None or len(environments) != 1:
+        return tasks
+    key = environments[0]["environment_key"]
+
+    def move(task: Mapping[str, Any]) -> Mapping[str, Any]:
+        if task.get("existing_cluster_id") == cluster and "python_wheel_task" in task:
+            task = {k: v for k, v in task.items() if k != "existing_cluster_id"}
+            return {**task, "environment_key": key}
+        if "for_each_task" in task:
+            loop = task["for_each_task"]
+            return {**task, "for_each_task": {**loop, "task": move(loop["task"])}}
+        return task
+
+    return [move(task) for task in tasks]
 
 
 def is_resolved(settings: Mapping[str, Any]) -> bool:
@@ -281,6 +307,9 @@ def upload(wheel: Path, wheels: Path) -> Path:
 def build(root: Path, name: str, artifact: Mapping[str, Any]) -> None:
     """Run an artifact's build command."""
     command = artifact.get("build")
+    if command == BUILD_SETUP and find_spec("setuptools") is None:
+        # The project's Python need not have what a setup.py is run with.
+        command = f"uv run --no-project --with setuptools --with wheel {command}"
     if command:
         call(command, root / artifact.get("path", "."), f"Building artifact '{name}'")
 

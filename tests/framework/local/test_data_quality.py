@@ -154,7 +154,8 @@ def ingest_rows(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Ing
     laptop.execute(
         "from databricks.sdk import WorkspaceClient; "
         f"[WorkspaceClient().schemas.create(name, {catalog!r}) for name in "
-        f"({schema!r}, 'late', 'killed_before_orders', 'killed_before_watermarks', 'changed')]"
+        f"({schema!r}, 'nameless', 'late', 'killed_before_orders', 'killed_before_watermarks', "
+        "'changed')]"
     )
     return Ingest(laptop, tmp_path_factory.mktemp("data_quality") / "rows.json")
 
@@ -184,6 +185,17 @@ def test_what_is_bad_is_kept_apart_once_and_let_in_when_it_is_corrected(
     then = ingest_rows.tables()
     assert then["orders"] == [*first["orders"], ("7", "1.0")]
     assert then["quarantine"] == first["quarantine"]
+
+
+def test_a_row_without_its_key_is_kept_apart_and_the_others_are_written(
+    ingest_rows: Ingest,
+) -> None:
+    nameless = replace(ingest_rows, schema=SCHEMA.replace("data_quality", "nameless"))
+    printed = nameless.run([*(order(number) for number in range(1, 7)), (None, *order(7)[1:])])
+    assert "1 x id is missing" in printed
+    found = nameless.tables()
+    assert [number for number, _ in found["orders"]] == ["1", "2", "3", "4", "5", "6"]
+    assert [row[2] for row in found["quarantine"]] == ["id is missing"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ _PACKAGE = re.compile(
     rf"[\w-]+\s?(\[.*\])?\s?((==|!=|<=|>=|~=|>|<)\s?{_VERSION},?)*|.* @ .*|--?[\w-]+([\s|=].*)?"
 )
 _FILE_FLAG = re.compile(r"(-r|-e) +(.+)")
+# What the CLI builds a wheel by where nothing else is said.
+BUILD_SETUP = "python3 setup.py bdist_wheel"
 _NOTEBOOK_MARK = "Databricks notebook source"
 
 
@@ -89,7 +91,7 @@ def place_artifacts(artifacts: Block, root: Path, *, dynamic: bool) -> None:
         at = artifacts.at.get(name)
         is_wheel = artifact.get("type") == "whl"
         if is_wheel and not artifact.get("build") and not artifact.get("files"):
-            artifact["build"] = "python3 setup.py bdist_wheel"
+            artifact["build"] = BUILD_SETUP
         if not artifact.get("build") and not artifact.get("files"):
             raise BundleError(f"artifact {name} must say `build` or `files`", at=at)
         artifact["path"] = _locate(artifact["path"], root) if "path" in artifact else str(root)

@@ -247,12 +247,10 @@ def _detail(table: dict[str, Any]) -> str:
     made, changed = time_of(table.get("created_at")), time_of(table.get("updated_at"))
     facts = ["delta", table["table_id"], table["full_name"], table.get("comment")]
     row = [*facts, table["storage_location"], made, changed, len(files), sum(files.values())]
-    told = ", ".join(quote(name) for name in parts)
     names = ", ".join(f"'{name}'" for name in parts)
     pairs = ", ".join(
         f"'{k}', '{v}'" for k, v in sorted(table["properties"].items()) if "'" not in f"{k}{v}"
     )
-    _ = told
     return (
         f"SELECT *, CAST(array({names}) AS array<string>) AS partitionColumns, "
         f"map({pairs}) AS properties FROM ({answer(columns, [row])})"

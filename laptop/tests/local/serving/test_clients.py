@@ -133,7 +133,9 @@ def test_a_workspace_killed_during_an_update_completes_or_fails_it_when_it_is_ba
 
     # No task runs here.
     monkeypatch.setenv("LAPTOP_NO_FORK", "1")
-    lonely.open()
+    lonely.open().ask(
+        "POST", "/api/2.1/unity-catalog/schemas", {"catalog_name": "dev", "name": "shop"}
+    )
     with pointed(f"laptop://{lonely.state_dir.path}"):
         mlflow.set_experiment("/Shared/line")
         register(1.0)

@@ -50,7 +50,6 @@ def test_two_stars_in_an_include_reach_no_further_than_one(settle: Settle) -> No
         ({"databricks.yml": "include: [no.yml]"}, "names a file that does not exist"),
         ({"databricks.yml": "include: ['*.txt']", "a.txt": ""}, "YAML and JSON files only"),
         ({"databricks.yml": "include: [/etc/x.yml]"}, "must be relative"),
-        ({"databricks.yml": "include: [a.yml]", "a.yml": "include: [b.yml]"}, "a.yml:1: include"),
         ({"databricks.yml": "include: [a.yml]", "a.yml": "- 1"}, "a.yml:1: .* must be a mapping"),
         ({"databricks.yml": "\n\nsync: {a: b"}, r"databricks.yml:\d: not YAML"),
         ({"databricks.yml": "sync: {}\nsync: {}"}, "3: a key is given twice, first in line 2"),

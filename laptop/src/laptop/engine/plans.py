@@ -1,5 +1,6 @@
 """Plans of Spark Connect, changed before the engine has them."""
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ from pyspark.sql.connect.session import SparkSession
 
 from . import names, statements, writes
 from .session import UNCOMPRESSED
-from .tokens import Cursor
+from .tokens import Cursor, quote
 
 if TYPE_CHECKING:
     from .gateway import Engine
+
+_IDENTIFIER = re.compile(r"(?i)\bIDENTIFIER\s*\(\s*(?:'([^']+)'|:(\w+))\s*\)")
 
 
 class Given(LogicalPlan):
@@ -85,7 +88,7 @@ def prepare(session: Session, message: Any) -> None:
             for each in given.with_relations.references:
                 expand(session, each)
             given = given.with_relations.root
-        text = given.sql.query or statement.sql
+        text = name_identifiers(given.sql.query or statement.sql, given.sql.named_arguments)
 
         def frame_of(query: str) -> DataFrame:
             relation = relations_pb2.Relation()
@@ -110,6 +113,16 @@ def prepare(session: Session, message: Any) -> None:
     elif kind == "merge_into_table_command":
         merge = command.merge_into_table_command
         writes.wrap(merge.source_table_plan)
+
+
+def name_identifiers(text: str, arguments: Any) -> str:
+    """Return a statement in which IDENTIFIER(…) is the name it stands for."""
+
+    def named(found: re.Match[str]) -> str:
+        value = found[1] or (arguments[found[2]].literal.string if found[2] in arguments else "")
+        return quote(*Cursor(value).name()) if value else found[0]
+
+    return _IDENTIFIER.sub(named, text)
 
 
 def finish(command: Any, done: bool) -> None:

@@ -5,9 +5,10 @@ A handler returns the text that the engine is to run instead; `_NOTHING` where a
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 from . import describe, names, writes
-from .tokens import Cursor, StatementRefused, Token, answer, quote
+from .tokens import Cursor, StatementRefused, Token, answer, column_info, quote
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
@@ -139,7 +140,7 @@ def _create_view(session: "Session", at: Cursor, frame_of: "FrameOf", *, instead
         session.api.ask("DELETE", f"{_API}/tables/{full}")
     catalog, schema, name = full.split(".")
     columns_of = [
-        {"name": n, "type_text": kind, "type_name": kind.upper(), "position": position}
+        column_info(n, kind, position)
         for position, (n, (_, kind)) in enumerate(
             zip(named or [n for n, _ in types], types, strict=True)
         )
@@ -398,13 +399,14 @@ def _alter_table(session: "Session", at: Cursor, full: str, place: str) -> bool:
             session.api.ask("POST", f"{_API}/constraints", body)
             return True
     if at.accept("DROP"):
-        name = None
+        name = ""
         if at.accept("CONSTRAINT"):
             at.accept("IF", "EXISTS")
             name = at.name()[0]
         elif not at.accept("PRIMARY", "KEY"):
             return False
-        session.api.ask("DELETE", f"{_API}/constraints/{full}", {"constraint_name": name})
+        place = f"{_API}/constraints/{full}?constraint_name={quote_plus(name)}"
+        session.api.ask("DELETE", place)
         return True
     if at.any("ALTER", "CHANGE"):
         at.accept("COLUMN")

@@ -145,6 +145,16 @@ class Cursor:
         return self.text[tokens[0].start : tokens[-1].end] if tokens else ""
 
 
+_CATALOG_TYPES = {"bigint": "LONG", "smallint": "SHORT", "tinyint": "BYTE"}
+
+
+def column_info(name: str, kind: str, position: int) -> dict[str, object]:
+    """Return a column of a Spark simple type as the catalog keeps it."""
+    bare = re.split(r"[<(]", kind)[0]
+    shown = _CATALOG_TYPES.get(bare, bare.upper())
+    return {"name": name, "type_text": kind, "type_name": shown, "position": position}
+
+
 def quote(*levels: str) -> str:
     """Return the levels of a name in backticks."""
     return ".".join(f"`{level.replace('`', '``')}`" for level in levels)

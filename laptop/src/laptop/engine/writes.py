@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pyspark.sql.connect.proto import commands_pb2, relations_pb2
 
-from .tokens import Cursor, StatementRefused, quote
+from .tokens import Cursor, StatementRefused, column_info, quote
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
@@ -142,12 +142,12 @@ def add_columns(session: "Session", full: str, columns: Mapping[str, str]) -> No
     name = quote(*full.split("."))
     empty = session.spark.sql(f"SELECT *, {added} FROM {name} WHERE 1 = 0")
     empty.write.mode("append").option("mergeSchema", "true").saveAsTable(name)
+    there = session.api.find(full)["columns"]
     fresh = [
-        {"name": name, "type_text": kind, "type_name": kind.upper(), "nullable": True}
-        for name, kind in columns.items()
+        column_info(name, kind, len(there) + at) | {"nullable": True}
+        for at, (name, kind) in enumerate(columns.items())
     ]
-    table = session.api.find(full)
-    shown = [{**c, "position": at} for at, c in enumerate([*table["columns"], *fresh])]
+    shown = [*there, *fresh]
     session.api.ask("PATCH", f"/api/2.1/unity-catalog/tables/{full}", {"columns": shown})
 
 

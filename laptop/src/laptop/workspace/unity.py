@@ -274,14 +274,15 @@ def router(state: State) -> APIRouter:
         with state.transaction():
             table = table_of(full_name)
             known = table.get("table_constraints") or []
-            # Without a name the primary key is meant.
-            kept = [
-                each
-                for each in known
-                for kind, key in each.items()
-                if (key["name"].lower() != constraint_name.lower())
-                if constraint_name or kind != "primary_key_constraint"
-            ]
+
+            def meant(constraint: Document) -> bool:
+                ((kind, key),) = constraint.items()
+                # Without a name the primary key is meant.
+                primary = kind == "primary_key_constraint"
+                named = str(key.get("name")).lower() == constraint_name.lower()
+                return named if constraint_name else primary
+
+            kept = [each for each in known if not meant(each)]
             state.put(TABLE, table["full_name"], table | {"table_constraints": kept})
         return {}
 

@@ -142,7 +142,9 @@ def add_columns(session: "Session", full: str, columns: Mapping[str, str]) -> No
     name = quote(*full.split("."))
     empty = session.spark.sql(f"SELECT *, {added} FROM {name} WHERE 1 = 0")
     empty.write.mode("append").option("mergeSchema", "true").saveAsTable(name)
-    there = session.api.find(full)["columns"]
+    # The engine may have told the catalog of them, as not null.
+    added_names = {name.lower() for name in columns}
+    there = [c for c in session.api.find(full)["columns"] if c["name"].lower() not in added_names]
     fresh = [
         column_info(name, kind, len(there) + at) | {"nullable": True}
         for at, (name, kind) in enumerate(columns.items())

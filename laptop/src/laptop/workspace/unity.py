@@ -315,7 +315,10 @@ def router(state: State) -> APIRouter:
         columns = (metadata.get("schema") or {}).get("columns")
         tables = (each for each in state.all(TABLE) if each["table_id"] == identifier)
         for table in tables if columns else ():
-            state.put(TABLE, table["full_name"], table | {"columns": columns})
+            # What is said of a known column stays.
+            known = {c["name"].lower(): c for c in table.get("columns") or []}
+            kept = [known.get(c["name"].lower(), c) for c in columns]
+            state.put(TABLE, table["full_name"], table | {"columns": kept})
 
     def drop(table: Document) -> None:
         state.delete(TABLE, table["full_name"])

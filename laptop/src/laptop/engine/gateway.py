@@ -168,7 +168,8 @@ def _semantic_hash(request: bytes) -> bytes | None:
         return None
     answer = base_pb2.AnalyzePlanResponse(session_id=message.session_id)
     answer.semantic_hash.result = zlib.crc32(message.semantic_hash.SerializeToString()) >> 1
-    return answer.SerializeToString()
+    written: bytes = answer.SerializeToString()
+    return written
 
 
 def chain(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:

@@ -312,7 +312,7 @@ def router(state: State) -> APIRouter:
         return {}
 
     def evolve(identifier: str, metadata: Document) -> None:
-        columns = (metadata.get("schema") or {}).get("columns")
+        columns = (metadata.get("schema") or {}).get("columns") or []
         tables = (each for each in state.all(TABLE) if each["table_id"] == identifier)
         for table in tables if columns else ():
             # What is said of a known column stays.

@@ -12,6 +12,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import mlflow
     from laptop.mlflow_stores import RegistryStore, TrackingStore
+    from laptop.workspace.state import State
     from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model
@@ -78,6 +79,56 @@ def test_a_version_without_a_whole_signature_is_refused(
 def test_a_version_with_a_signature_is_taken(store: RegistryStore, source: str) -> None:
     store.create_registered_model("dev.shop.taken")
     assert int(store.create_model_version("dev.shop.taken", source).version) == 1
+
+
+def test_a_model_in_a_schema_that_is_not_there_is_refused(tmp_path: Path, source: str) -> None:
+    state = State(tmp_path)
+    state.put("schema", "dev.shop", {})
+    TrackingStore(f"laptop://{tmp_path}")
+    store = RegistryStore(f"laptop://{tmp_path}")
+    with pytest.raises(MlflowException, match=r"Schema 'dev\.none' does not exist") as caught:
+        store.create_registered_model("dev.none.late")
+    assert caught.value.error_code == "RESOURCE_DOES_NOT_EXIST"
+    store.create_registered_model("DEV.Shop.Late")
+    assert store.get_registered_model("dev.shop.LATE").name == "dev.shop.late"
+    store.create_model_version("dev.shop.late", source)
+    assert len(store.search_model_versions("name = 'Dev.shop.late'")) == 1
+    store.engine.dispose()
+    state.close()
+
+
+def test_models_are_neither_filtered_nor_ordered(store: RegistryStore) -> None:
+    with pytest.raises(MlflowException, match="Argument 'order_by' is unsupported for models in"):
+        store.search_model_versions(f"name = '{NAME}'", order_by=["version_number DESC"])
+    with pytest.raises(MlflowException, match="Argument 'filter_string' is unsupported for models"):
+        store.search_registered_models(f"name = '{NAME}'")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("churn", "must be an absolute path"),
+        ("/Users/laptop@localhost/none/churn", "Parent directory .*none does not exist"),
+    ],
+)
+def test_an_experiment_stands_at_a_path_in_a_folder_that_is_there(
+    state_dir: Path, store: RegistryStore, name: str, words: str
+) -> None:
+    assert store
+    with pytest.raises(MlflowException, match=words):
+        mlflow.MlflowClient(f"laptop://{state_dir}").create_experiment(name)
+
+
+@pytest.mark.parametrize("uri", ["databricks", "databricks://PROFILE", "databricks-uc"])
+def test_the_uris_of_databricks_lead_to_the_stores_of_the_workspace(
+    state_dir: Path, store: RegistryStore, monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    assert store
+    monkeypatch.setenv("LAPTOP_HOME", str(state_dir))
+    client = mlflow.MlflowClient(uri.replace("-uc", ""), uri)
+    assert NAME in [each.name for each in client.search_registered_models()]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert mlflow.get_tracking_uri() == f"laptop://{state_dir}"
 
 
 def test_stages_are_refused(store: RegistryStore) -> None:

@@ -12,6 +12,8 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.connect.session import SparkSession
 
+from ...conftest import Jobs, execute, results
+
 
 @pytest.fixture(scope="module")
 def spark(there: Connection) -> Iterator[SparkSession]:
@@ -24,6 +26,26 @@ def spark(there: Connection) -> Iterator[SparkSession]:
 @pytest.fixture
 def rows(spark: SparkSession) -> Any:
     return spark.createDataFrame(pd.DataFrame({"id": [1, 2], "x": [0.5, 1.5]}))
+
+
+USUAL = """
+import mlflow
+from databricks.connect import DatabricksSession
+from databricks.sdk.runtime import spark
+from pyspark.sql import SparkSession
+spark.range(3).createOrReplaceTempView("three")
+assert SparkSession.builder.appName("usual").getOrCreate().table("three").count() == 3
+assert DatabricksSession.builder.profile("any").getOrCreate().table("three").count() == 3
+spark.sql("CREATE SCHEMA IF NOT EXISTS dev.usual")
+spark.table("three").write.mode("overwrite").saveAsTable("dev.usual.three")
+assert spark.conf.get("spark.sql.session.timeZone") == "UTC"
+data = mlflow.data.from_spark(spark.table("dev.usual.three"), table_name="dev.usual.three")
+assert data.to_dict()["digest"]
+"""
+
+
+def test_every_way_to_a_session_gives_the_one_of_the_workspace(jobs: Jobs) -> None:
+    assert results(jobs.run(execute("usual", USUAL))) == {"usual": "SUCCESS"}
 
 
 def told(spark: SparkSession, statement: str) -> list[list[Any]]:

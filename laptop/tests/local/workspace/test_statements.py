@@ -252,12 +252,15 @@ def test_a_catalog_that_sql_makes_can_be_used_at_once(
     spark.sql("CREATE TABLE fresh.s.t AS SELECT 1 AS a")
     assert other.table("fresh.s.t").count() == 1
     assert client.catalogs.get("fresh").name == "fresh"
+    other.sql("USE CATALOG fresh")
+    assert told(other, "SELECT a FROM s.t") == [[1]]
     client.catalogs.create("fresher")
     spark.sql("CREATE SCHEMA fresher.s")
     other.stop()
 
 
-def test_names_are_the_same_in_any_case(spark: SparkSession) -> None:
+def test_names_are_the_same_in_any_case(spark: SparkSession, client: WorkspaceClient) -> None:
+    assert client.schemas.create("Mixed", "DEV").full_name == "dev.mixed"
     spark.sql("CREATE TABLE dev.words.TrainSet (Id INT)")
     assert spark.table("DEV.Words.trainset").columns == ["Id"]
     assert told(spark, "SELECT count(*) FROM DEV.WORDS.TRAINSET") == [[0]]

@@ -102,6 +102,10 @@ def test_a_project_names_the_wheel_where_the_root_names_a_member(
         "- ",
         "- laptop = { workspace = true }",
         f'+ laptop = {{ path = "{path}" }}',
+        '-     "tests/framework/unit",',
+        '-     "tests/framework/problem/unit",',
+        '-     "laptop/tests/unit",',
+        '-     "scaffold/tests/unit",',
     ]
     own, made = (set((of / "uv.lock").read_text().splitlines()) for of in (root, project))
     assert own - made == {

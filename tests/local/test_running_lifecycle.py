@@ -191,7 +191,7 @@ def test_batch_inference_scores_every_row_once_and_only_once(trained: Laptop) ->
     assert lowest < highest
     assert PROBLEM.model_type.allows(lowest)
     assert PROBLEM.model_type.allows(highest)
-    assert found["version"] == "1"
+    assert str(found["version"]) == "1"
     # Rows that are yet to be decided look features up as of `as_of`.
     assert int(found["dated"]) == int(found["rows"])
 

@@ -91,11 +91,15 @@ def add_new_rows(spark: "SparkSession", table: str, rows: "DataFrame", keys: Seq
 
 def add_columns(spark: "SparkSession", table: str, columns: Mapping[str, str]) -> None:
     """Add the columns that a table lacks, each with its Spark SQL type."""
-    there = spark.table(table)
-    new = [f"CAST(NULL AS {columns[name]}) AS {name}" for name in columns.keys() - there.columns]
+    there = dict(spark.table(table).dtypes)
+    new = sorted(columns.keys() - there.keys())
     if new:
-        # No rows with further columns: so Delta adds them, on every engine.
-        none = there.limit(0).selectExpr("*", *sorted(new))
+        # No rows with further columns: so Delta adds them, on every engine. They do not read the
+        # table, which has the columns by the time that they are written.
+        kinds = {**there, **{name: columns[name] for name in new}}
+        none = spark.range(0).selectExpr(
+            *(f"CAST(NULL AS {kind}) AS {name}" for name, kind in kinds.items())
+        )
         none.write.format("delta").option("mergeSchema", "true").mode("append").saveAsTable(table)
 
 

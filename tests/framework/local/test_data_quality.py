@@ -319,4 +319,4 @@ def test_a_table_of_another_shape_is_refused_before_anything_is_written(
     )
     assert [ids for ids, _ in left] == [[], [1], []]
     (rows,) = changed.laptop.sql(f"SELECT count(*) AS shops FROM {changed.schema}.shops")
-    assert rows["shops"] == str(len(SHOPS))
+    assert rows["shops"] == len(SHOPS)

@@ -99,8 +99,10 @@ def run(
         there = spark.catalog.tableExists(table)
         if not there:
             create_table(spark, table, source.schema)
+        present = spark.table(table).columns
+        kinds = {name: kind for name, kind in source.columns.items() if name in present}
+        require_columns(spark, table, kinds, REMEDY)
         to_fill = add_columns_to_fill(lakehouse, table, source.columns)
-        require_columns(spark, table, source.columns, REMEDY)
         watermark = watermarks.get(source.name) if there and not to_fill else None
         known = source.read(spark, limits.read_from(watermark), as_of, parameters.shift_days)
         inspected.append(inspect(spark, source, known, to_fill, qualify, as_of))

@@ -314,7 +314,7 @@ def test_a_table_of_another_shape_is_refused_before_anything_is_written(
     )
     assert "orders: there is no valid row" in printed
     assert (
-        f"REFUSED Table {table} needs at timestamp, price double; it has id bigint, price string. "
+        f"REFUSED Table {table} needs price double; it has id bigint, price string. "
         "Delete or rename the table, then run feature_refresh" in printed
     )
     assert [ids for ids, _ in left] == [[], [1], []]

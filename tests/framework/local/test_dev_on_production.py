@@ -191,7 +191,7 @@ def plant(name, column, **tags):
 
 
 client.create_registered_model("{catalog}.{schema}.empty")
-client.create_registered_model("dev.other.untrained")
+client.create_registered_model({model!r} + "_untrained")
 mlflow.set_experiment("/Shared/planted")
 with mlflow.start_run():
     plant("{catalog}.{schema}.seats", "seats", git_commit="abc123")
@@ -221,7 +221,7 @@ CASES: list[tuple[dict[str, str], str]] = [
     ({"champion_of": f"{THERE}.empty"}, "has no Champion yet, so there is nothing to compare with"),
     ({"champion_of": f"{THERE}.seats"}, "asks for seats, which rows do not have here; they have "),
     ({"champion_of": f"{THERE}.ranked"}, "is a model of the type 'ranking'"),
-    ({"model": "dev.other.untrained"}, "has no version yet: run the job model_training first"),
+    ({"model": f"{MODEL}_untrained"}, "has no version yet: run the job model_training first"),
     ({"model_uri": f"models:/{CHAMPION_OF}/1"}, "a version of the very model whose Champion"),
     ({"model_uri": f"models:/{MODEL}@{CHALLENGER}"}, "empty means the Challenger or, where there"),
     ({"source": "nowhere.at_all"}, "source_catalog and source_schema name nowhere.at_all"),

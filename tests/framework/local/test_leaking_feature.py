@@ -55,7 +55,7 @@ features.run(
 )
 train.run(
     train.TrainParameters(
-        model="{model}_leaking", experiment="/leaking", as_of={as_of!r}, tune="false",
+        model="{model}_leaking", experiment="/Shared/leaking", as_of={as_of!r}, tune="false",
         git_commit="", job_run="leaking", **common,
     ),
     lakehouse,
@@ -65,7 +65,7 @@ try:
     validate.run(
         validate.ValidateParameters(
             model_uri=values["model_uri"], target={schema!r}, job_run="leaking",
-            experiment="/leaking", **common
+            experiment="/Shared/leaking", **common
         ),
         lakehouse,
     )

@@ -101,6 +101,8 @@ def run(
             create_table(spark, table, source.schema)
         present = spark.table(table).columns
         kinds = {name: kind for name, kind in source.columns.items() if name in present}
+        # A table that shares no column is another one.
+        kinds = kinds or dict(source.columns)
         require_columns(spark, table, kinds, REMEDY)
         to_fill = add_columns_to_fill(lakehouse, table, source.columns)
         watermark = watermarks.get(source.name) if there and not to_fill else None

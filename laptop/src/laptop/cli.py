@@ -327,7 +327,8 @@ def count_rows(there: connection.Connection, statement: str) -> str:
 def resolve_target(root: Path, target: str | None, variables: dict[str, str]) -> Bundle:
     """Resolve one target for the laptop's own user."""
     identity = Identity(USER_NAME, SHORT_NAME, SCIM_FIELDS)
-    return resolve(root, target=target, variables=variables, identity=identity)
+    # Tasks run on this machine, whatever cluster development uses.
+    return resolve(root, target=target, variables=variables, identity=identity, has_clusters=False)
 
 
 def warn(text: str) -> None:

@@ -131,37 +131,12 @@ def deploy_job(
         resolved = resolve_ids(bundle, deployed)
         settings = dict(resolved.jobs[name])
         refuse_unresolved(name, settings, resolved.unresolved, only if name == key else ())
-        environments = settings.get("environments") or []
-        settings["environments"] = with_wheels(bundle, environments, state_dir.wheels)
-        settings["tasks"] = off_cluster(bundle, settings)
+        settings = with_wheels(bundle, settings, state_dir.wheels)
         job_id = save_job(connection, records.known.get(name), settings)
         records.keep(name, job_id)
         deployed["jobs"][name] = {"id": job_id}
     run_script(bundle, "postdeploy")
     return DeployedJob(int(job_id), settings)
-
-
-def off_cluster(bundle: Bundle, settings: Mapping[str, Any]) -> list[Any]:
-    """Return a job's tasks, those on the bundle's own cluster in the job's one environment.
-
-    The CLI puts that cluster in the place of their environments; here there are no clusters.
-    """
-    tasks = list(settings.get("tasks") or [])
-    cluster, environments = bundle.config["bundle"].get("cluster_id"), settings["environments"]
-    if cluster is None or len(environments) != 1:
-        return tasks
-    key = environments[0]["environment_key"]
-
-    def move(task: Mapping[str, Any]) -> Mapping[str, Any]:
-        if task.get("existing_cluster_id") == cluster and "python_wheel_task" in task:
-            task = {k: v for k, v in task.items() if k != "existing_cluster_id"}
-            return {**task, "environment_key": key}
-        if "for_each_task" in task:
-            loop = task["for_each_task"]
-            return {**task, "for_each_task": {**loop, "task": move(loop["task"])}}
-        return task
-
-    return [move(task) for task in tasks]
 
 
 def is_resolved(settings: Mapping[str, Any]) -> bool:
@@ -264,33 +239,56 @@ def create_experiment(connection: Connection, settings: Mapping[str, Any]) -> st
     return str(found["experiment"]["experiment_id"])
 
 
-def with_wheels(bundle: Bundle, environments: list[Any], wheels: Path) -> list[Any]:
-    """Put copies of what was built, and what files of requirements say, in place of paths."""
-    files = f"-r {bundle.config['workspace']['file_path']}/"
-    result = []
-    for environment in environments:
+def with_wheels(bundle: Bundle, settings: Mapping[str, Any], wheels: Path) -> dict[str, Any]:
+    """Return a job with copies of wheels, and lines of requirements, in place of local files."""
+
+    def place(dependencies: Iterable[str]) -> list[str]:
+        return [one for text in dependencies for one in place_dependency(bundle, text, wheels)]
+
+    def place_libraries(task: Mapping[str, Any]) -> dict[str, Any]:
+        own = dict(task)
+        if "for_each_task" in task:
+            loop = task["for_each_task"]
+            own["for_each_task"] = {**loop, "task": place_libraries(loop.get("task") or {})}
+        if "libraries" in task:
+            own["libraries"] = [
+                each for library in task["libraries"] for each in place_library(library)
+            ]
+        return own
+
+    def place_library(library: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        if "requirements" in library:
+            lines = place([f"-r {library['requirements']}"])
+            return [{"pypi": {"package": line}} for line in lines]
+        path = str(library.get("whl", ":"))
+        local = not path.startswith("/") and ":" not in path
+        return [{"whl": copy} for copy in place([f"./{path}"])] if local else [library]
+
+    environments = []
+    for environment in settings.get("environments") or []:
         spec = dict(environment.get("spec") or {})
-        dependencies: list[str] = []
-        for dependency in spec.get("dependencies") or []:
-            if dependency.startswith(files):
-                file = bundle.base / dependency.removeprefix(files)
-                dependencies += read_requirements(file)
-                continue
-            path = EXTRAS.sub("", dependency)
-            if not dependency.startswith(".") or not path.endswith(".whl"):
-                dependencies.append(dependency)
-                continue
-            found = keep_newest(bundle.base.glob(path))
-            if not found:
-                raise BuildFailed(
-                    f"'{dependency}' must match a wheel; it matches none. Build one: say how "
-                    "under `artifacts`."
-                )
-            # From the state folder on, so that the job runs in a copy of it too.
-            copies = [upload(file, wheels).relative_to(wheels.parent) for file in found]
-            dependencies += [copy.as_posix() for copy in copies]
-        result.append({**environment, "spec": {**spec, "dependencies": dependencies}})
-    return result
+        spec["dependencies"] = place(spec.get("dependencies") or [])
+        environments.append({**environment, "spec": spec})
+    tasks = [place_libraries(task) for task in settings.get("tasks") or []]
+    return {**settings, "environments": environments, "tasks": tasks}
+
+
+def place_dependency(bundle: Bundle, dependency: str, wheels: Path) -> list[str]:
+    """Return what a dependency is in the workspace: a wheel of a pattern becomes its copy."""
+    files = f"-r {bundle.config['workspace']['file_path']}/"
+    if dependency.startswith(files):
+        return list(read_requirements(bundle.base / dependency.removeprefix(files)))
+    path = EXTRAS.sub("", dependency)
+    if not dependency.startswith(".") or not path.endswith(".whl"):
+        return [dependency]
+    found = keep_newest(bundle.base.glob(path))
+    if not found:
+        raise BuildFailed(
+            f"'{dependency}' must match a wheel; it matches none. Say how one is built under "
+            "`artifacts`, and see what the build leaves."
+        )
+    # From the state folder on, so that the job runs in a copy of it too.
+    return [upload(file, wheels).relative_to(wheels.parent).as_posix() for file in found]
 
 
 def upload(wheel: Path, wheels: Path) -> Path:

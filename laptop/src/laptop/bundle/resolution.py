@@ -108,6 +108,7 @@ def resolve(
     target: str | None = None,
     variables: Mapping[str, str] = _NOTHING,
     identity: Identity,
+    has_clusters: bool = True,
 ) -> Bundle:
     """Resolve a bundle for one target, as `databricks bundle validate -o json` does.
 
@@ -118,6 +119,7 @@ def resolve(
         target: the target's name; without it the default one.
         variables: values that beat every other.
         identity: who deploys.
+        has_clusters: whether a `cluster_id` takes the place of the compute that tasks name.
 
     Raises:
         BundleError: anything in the bundle is not as it must be; nothing has been done by then.
@@ -149,6 +151,8 @@ def resolve(
     place_artifacts(tree.get("artifacts", Block()), root, dynamic=dynamic)
     if "resources" in tree:
         tree["resources"] = _finish_resources(tree, upload, warn)
+        if has_clusters:
+            override_clusters(tree["resources"], tree["bundle"].get("cluster_id"))
         tree["resources"] = Interpolation(look_up_volume_path(tree)).resolve(tree["resources"])
     check_mode(tree, explicit_root=explicit_root)
     for key in {"python", "experimental"} & tree.keys():
@@ -253,7 +257,6 @@ def _finish_resources(tree: Block, upload: Upload, warn: Warn) -> Block:
     user = tree["workspace"]["current_user"]["userName"]
     apply_permissions(resources, tree.get("permissions", []), user)
     finished: Block = conform(resources, RESOURCES, "resources", warn=warn, final=True)
-    override_clusters(finished, tree["bundle"].get("cluster_id"))
     apply_defaults(finished, posixpath.join(tree["workspace"]["state_path"], "metadata.json"))
     for job in finished.get("jobs", {}).values():
         if "git_source" not in job:

@@ -153,17 +153,34 @@ def read_wheel(key: str, entry: Settings, environments: Environments) -> Wheel:
     if named and wheel.get("parameters"):
         raise JobError(f"Task '{key}' has both parameters and named_parameters: give one.")
     environment = entry.get("environment_key")
-    if environment is None:
-        raise NotBuilt(key, "a task without environment_key, on a cluster,")
-    if environment not in environments:
+    if environment is not None and environment not in environments:
         raise UnknownName("environment", environment, environments, f"Task '{key}'")
+    libraries = environments[environment] if environment else read_libraries(key, entry)
     return Wheel(
         package=wheel["package_name"],
         entry_point=wheel["entry_point"],
         arguments=tuple(f"--{k}={as_text(v)}" for k, v in named.items())
         or tuple(as_text(p) for p in wheel.get("parameters") or []),
-        dependencies=tuple(environments[environment]),
+        dependencies=tuple(libraries),
     )
+
+
+def read_libraries(key: str, entry: Settings) -> list[str]:
+    """Return what a task on a cluster installs there, as dependencies of an environment."""
+    found = []
+    for library in entry.get("libraries") or []:
+        match library:
+            case {"whl": path}:
+                found.append(str(path))
+            case {"requirements": path}:
+                found.append(f"-r {path}")
+            case {"pypi": {"package": text}}:
+                found.append(str(text))
+            case _:
+                raise NotBuilt(key, f"a library of {' and '.join(library)}")
+    if not found:
+        raise NotBuilt(key, "a task on a cluster without libraries of its own")
+    return found
 
 
 def read_condition(key: str, given: Settings) -> Condition:
@@ -223,7 +240,8 @@ def count_retries(key: str, entry: Settings, work: Work) -> int:
     if asked and isinstance(work, Condition | ForEach):
         advice = "Give it to the task it repeats." if isinstance(work, ForEach) else "Take it away."
         raise JobError(f"Task '{key}' is not tried again, but has max_retries. {advice}")
-    automatic = isinstance(work, Wheel) and not entry.get("disable_auto_optimization")
+    serverless = isinstance(work, Wheel) and entry.get("environment_key") is not None
+    automatic = serverless and not entry.get("disable_auto_optimization")
     return max(asked, AUTOMATIC_RETRIES) if automatic and asked >= 0 else asked
 
 

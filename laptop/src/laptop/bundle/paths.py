@@ -154,12 +154,28 @@ class Upload:
         related = self.relate(dependency)
         return related if related.startswith(".") else f"./{related}"
 
+    def place_pattern(self, path: Text) -> str:
+        """Return the path of a folder, or of a pattern, which need not match anything."""
+        return posixpath.normpath(posixpath.join(self.remote, self.relate(path)))
+
+
+def place_pipeline(pipeline: Block, upload: Upload) -> None:
+    """Rewrite the file paths of a pipeline, in place."""
+    for library in pipeline.get("libraries", []):
+        _rewrite(library.get("notebook"), "path", partial(upload.place, notebook=True))
+        _rewrite(library.get("file"), "path", upload.place)
+        _rewrite(library.get("glob"), "include", upload.place_pattern)
+    _rewrite(pipeline, "root_path", upload.place_pattern)
+    dependencies = pipeline.get("environment", {}).get("dependencies", [])
+    dependencies[:] = [upload.place_dependency(one) for one in dependencies]
+
 
 def place_tasks(job: Block, upload: Upload) -> None:
     """Rewrites the file paths of a job's tasks and environments, in place."""
     for task in _walk_tasks(job):
         _rewrite(task.get("notebook_task"), "notebook_path", partial(upload.place, notebook=True))
         _rewrite(task.get("spark_python_task"), "python_file", upload.place)
+        _rewrite(task.get("dbt_task"), "project_directory", upload.place_pattern)
         _rewrite(task.get("sql_task", {}).get("file"), "path", upload.place)
         for library in task.get("libraries", []):
             _rewrite(library, "requirements", upload.place)

@@ -11,7 +11,14 @@ from typing import Any
 from .documents import Block, Text, find_root_file, list_includes, read_document
 from .errors import BundleError, Position
 from .lookup import Lookup, look_up_volume_path
-from .paths import Upload, add_python_artifact, place_artifacts, place_sync, place_tasks
+from .paths import (
+    Upload,
+    add_python_artifact,
+    place_artifacts,
+    place_pipeline,
+    place_sync,
+    place_tasks,
+)
 from .references import Interpolation
 from .repository import read_git
 from .resources import (
@@ -190,8 +197,8 @@ def _load(root: Path, warn: Warn) -> Block:
         tree = merge(tree, document)
     if not tree.get("bundle", {}).get("name"):
         raise BundleError(f"{own} has no name for the bundle", advice="Set bundle.name.")
-    if "include" in tree:
-        tree["include"] = [str(name) for name in names]
+    tree.pop("include", None)
+    tree.update({"include": [str(name) for name in names]} if names else {})
     return tree
 
 
@@ -258,6 +265,8 @@ def _finish_resources(tree: Block, upload: Upload, warn: Warn) -> Block:
     apply_permissions(resources, tree.get("permissions", []), user)
     finished: Block = conform(resources, RESOURCES, "resources", warn=warn, final=True)
     apply_defaults(finished, posixpath.join(tree["workspace"]["state_path"], "metadata.json"))
+    for pipeline in finished.get("pipelines", {}).values():
+        place_pipeline(pipeline, upload)
     for job in finished.get("jobs", {}).values():
         if "git_source" not in job:
             place_tasks(job, upload)

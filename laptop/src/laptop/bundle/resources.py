@@ -23,7 +23,9 @@ _TRIGGERS = ("schedule", "trigger", "continuous")
 _LEVELS = {
     "jobs": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_VIEW", "CAN_RUN": "CAN_MANAGE_RUN"},
     "experiments": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_READ"},
+    "pipelines": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_VIEW", "CAN_RUN": "CAN_RUN"},
 }
+_OWNED = ("jobs", "pipelines")
 _RANKS = {
     level: rank
     for rank, level in enumerate(
@@ -76,6 +78,12 @@ def apply_presets(resources: Block, presets: Block, *, prefix_schemas: bool) -> 
         for kind in _PLAIN_NAMED if prefix_schemas else _PLAIN_NAMED[:-1]:
             for settings in _list(resources, kind):
                 settings["name"] = simplify_prefix(prefix) + settings.get("name", "")
+    for pipeline in _list(resources, "pipelines"):
+        pipeline.update({"development": True} if presets.get("pipelines_development") else {})
+        if presets.get("trigger_pause_status") == "PAUSED" and "continuous" in pipeline:
+            pipeline["continuous"] = False
+        own = pipeline.get("tags", {})
+        pipeline.update({"tags": Block(tags | own)} if tags else {})
     for experiment in _list(resources, "experiments"):
         folder, slash, name = experiment.get("name", "").rpartition("/")
         experiment["name"] = f"{folder}{slash}{prefix}{name}"
@@ -116,6 +124,10 @@ def apply_defaults(resources: Block, metadata: str) -> None:
         job["deployment"] = Block({"kind": "BUNDLE", "metadata_file_path": metadata})
         job["edit_mode"] = "UI_LOCKED"
         job["format"] = "MULTI_TASK"
+    for pipeline in _list(resources, "pipelines"):
+        pipeline.setdefault("channel", "CURRENT")
+        pipeline.setdefault("edition", "ADVANCED")
+        pipeline["deployment"] = Block({"kind": "BUNDLE", "metadata_file_path": metadata})
     for volume in _list(resources, "volumes"):
         volume.setdefault("volume_type", "MANAGED")
 
@@ -161,7 +173,7 @@ def apply_permissions(resources: Block, permissions: list[Any], user: str) -> No
             )
             granted |= {who: level for who, level in shared.items() if who not in granted}
             if granted:
-                owned = kind != "jobs" or "IS_OWNER" in granted.values()
+                owned = kind not in _OWNED or "IS_OWNER" in granted.values()
                 if granted.get(own) != "IS_OWNER":
                     granted[own] = "CAN_MANAGE" if owned else "IS_OWNER"
                 settings["permissions"] = [

@@ -34,6 +34,12 @@ SAMPLES = [
     ("prefixes", ".", "request"),
     ("prefixes", ".", "odd"),
     ("prefixes", ".", "main"),
+    ("starter", ".", "dev"),
+    ("starter", ".", "prod"),
+    ("stack", ".", "dev"),
+    ("stack", ".", "staging"),
+    ("stack", ".", "own"),
+    ("parcel", ".", "default"),
 ]
 
 

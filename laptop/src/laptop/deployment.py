@@ -149,11 +149,16 @@ def refuse_unresolved(
 ) -> None:
     """Refuse a job of which a task, or what its tasks share, needs what could not be resolved."""
     shared = {key: settings.get(key) for key in ("parameters", "environments")}
-    tasks = [task for task in settings.get("tasks") or [] if not only or task["task_key"] in only]
-    for place, part in (("", shared), *((f", task '{t['task_key']}'", t) for t in tasks)):
-        for reference, why in unresolved.items():
-            if reference in json.dumps(part, ensure_ascii=False):
-                raise LaptopError(f"Job '{job}'{place} needs {reference}: {why}.")
+    tasks = {task["task_key"]: task for task in settings.get("tasks") or []}
+    for reference, why in unresolved.items():
+        if reference in json.dumps(shared, ensure_ascii=False):
+            raise LaptopError(f"Job '{job}' needs {reference}: {why}.")
+        needing = {k for k, task in tasks.items() if reference in json.dumps(task)}
+        if needing if not only else needing & set(only):
+            others = ",".join(key for key in tasks if key not in needing)
+            advice = f" Run the others alone: --only {others}" if others else ""
+            named = ", ".join(f"'{key}'" for key in sorted(needing))
+            raise LaptopError(f"Job '{job}', task {named} needs {reference}: {why}.{advice}")
 
 
 class Records:

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from laptop.bundle import Bundle, BundleError, find_root
+from laptop.bundle import Bundle, BundleError, Identity, find_root, resolve
 
 Settle = Callable[..., Bundle]
 
@@ -116,3 +116,22 @@ def test_a_bundle_without_a_name_is_refused(write: Callable[..., Path], settle: 
     (root / "databricks.yml").write_text("resources: {}")
     with pytest.raises(BundleError, match=r"bundle\.name"):
         settle({})
+
+
+@pytest.mark.parametrize("name", ["databricks.yaml", "bundle.yml", "bundle.yaml"])
+def test_the_bundles_own_file_may_have_other_names(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("bundle: {name: other}\ninclude: ['*.y*ml']")
+    assert find_root(tmp_path) == tmp_path.resolve()
+    bundle = resolve(tmp_path, identity=Identity("laptop@localhost", "laptop"))
+    assert (bundle.name, bundle.warnings) == ("other", ())
+
+
+def test_two_own_files_are_refused_by_name(settle: Settle) -> None:
+    with pytest.raises(BundleError, match=r"got 'databricks\.yml and bundle\.yml'"):
+        settle({"databricks.yml": "", "bundle.yml": ""})
+
+
+def test_include_in_an_included_file_is_left_out_with_a_warning(settle: Settle) -> None:
+    bundle = settle({"databricks.yml": "include: [a.yml]", "a.yml": "include: [b.yml]"})
+    assert "include is left out" in bundle.warnings[0].what
+    assert bundle.config["include"] == ["a.yml"]

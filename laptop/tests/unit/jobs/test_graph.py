@@ -126,6 +126,21 @@ def test_a_circle_is_named_without_what_hangs_on_it() -> None:
     assert circle in (["a", "b", "a"], ["b", "a", "b"])
 
 
+def test_a_task_on_a_cluster_needs_the_libraries_that_it_names() -> None:
+    libraries = [
+        {"whl": "wheels/a.whl"},
+        {"pypi": {"package": "pandas>=2"}},
+        {"requirements": "/Workspace/x.txt"},
+    ]
+    job = read_job(settings(task("a", environment_key=None, libraries=libraries)))
+    (found,) = job.tasks
+    assert isinstance(found.work, Wheel)
+    assert found.work.dependencies == ("wheels/a.whl", "pandas>=2", "-r /Workspace/x.txt")
+    assert found.retries == 0
+    with pytest.raises(NotBuilt, match="a library of maven"):
+        read_job(settings(task("a", environment_key=None, libraries=[{"maven": {}}])))
+
+
 def test_only_what_is_named_runs_and_waits_for_nothing_else() -> None:
     whole = settings(task("a"), task("b", "a"), task("c", "b", "a"))
     job = read_job(select(whole, ["c", "b"]))

@@ -112,6 +112,11 @@ def resolve(*arguments: str) -> list[str]:
         ("--at={{ job.id }}/{{task.name}}", "--at=7/b"),
         ("no reference { here }", "no reference { here }"),
         ("{{}} and {{customer}}", "{{}} and {{customer}}"),
+        ("{{customer.name}} of {{ a b }}", "{{customer.name}} of {{ a b }}"),
+        ("{{job_id}}/{{parent_run_id}}/{{task_key}}", "7/12/b"),
+        ("{{run_id}}/{{task_retry_count}}", "12002/1"),
+        ("{{workspace.id}}", "1"),
+        ("{{job.trigger.file_arrival.location}}", ""),
     ],
 )
 def test_a_reference_becomes_its_value(argument: str, value: str) -> None:

@@ -1,0 +1,4 @@
+# Databricks notebook source
+"""Fit a model."""
+
+print(1)

@@ -1,0 +1,4 @@
+# Databricks notebook source
+"""Look at the rows."""
+
+print(1)

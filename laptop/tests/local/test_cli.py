@@ -17,17 +17,18 @@ from laptop.status import run_sql
 from ..conftest import TASKS, Jobs, Toy, alive, execute, ours, results, until
 
 LAST = "/api/2.2/jobs/runs/list?expand_tasks=true"
+EQUAL = {"left": "1", "op": "EQUAL_TO", "right": "1"}
 AGAIN = {"max_retries": 1, "min_retry_interval_millis": 5000}
 WHO = "import os; print('forked by', os.getppid()); from toy import tasks; print(tasks.__file__)"
 
 
-def declare(toy: Toy, name: str, *tasks: dict[str, Any], **more: Any) -> None:
-    """Add a job to the bundle."""
+def declare(toy: Toy, key: str, *tasks: dict[str, Any], **more: Any) -> None:
+    """Add a job to the bundle, of its key's name or another one."""
     spec = {"environment_version": "5", "dependencies": ["../dist/*.whl"]}
     environments = [{"environment_key": "default", "spec": spec}]
-    job = {"name": name, "tasks": list(tasks), "environments": environments, **more}
-    file = toy.root / "jobs" / f"{name}.yml"
-    file.write_text(json.dumps({"resources": {"jobs": {name: job}}}))
+    job = {"name": key, "tasks": list(tasks), "environments": environments, **more}
+    file = toy.root / "jobs" / f"{key}.yml"
+    file.write_text(json.dumps({"resources": {"jobs": {key: job}}}))
 
 
 def last_run(there: Connection) -> dict[str, Any]:
@@ -170,6 +171,51 @@ def test_only_runs_the_named_tasks(toy: Toy) -> None:
     shown = toy.call("run", "failing", "--only", "second")
     assert shown.status == 0, shown.err
     assert "first" not in shown.out
+
+
+def test_two_jobs_of_one_name_are_two_jobs(toy: Toy, there: Connection) -> None:
+    for name in ("twin1", "twin2"):
+        declare(toy, name, {"task_key": name, "condition_task": EQUAL}, name="twins")
+        assert toy.call("run", name).status == 0
+        assert last_run(there)["tasks"][0]["task_key"] == name
+    found = there.ask("GET", "/api/2.2/jobs/list?name=TWINS")["jobs"]
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("given", [["--params", '"said=a,b"'], ["--", "--said=a,b"]])
+def test_a_value_may_hold_a_comma(toy: Toy, given: list[str]) -> None:
+    shown = toy.call("run", "three", "--only", "a", *given)
+    assert shown.status == 0, shown.err
+
+
+@pytest.mark.usefixtures("there")
+def test_what_one_job_cannot_have_stops_no_other_and_no_command(toy: Toy) -> None:
+    file = toy.root / "jobs" / "odd.yml"
+    file.write_text(
+        "x-anchors: &anchors {a: 1}\nowner: me\n"
+        "variables: {house: {lookup: {warehouse: Shared}}, unset: {description: none}}\n"
+        "resources:\n  pipelines: {p: {name: p}}\n"
+        "  schemas: {lost: {catalog_name: '${var.house}', name: odd}}\n"
+        "  jobs:\n    odd:\n      name: odd\n      tasks:\n"
+        "        - {task_key: b, condition_task: {left: '1', op: EQUAL_TO, right: '1'}}\n"
+        "        - {task_key: p, pipeline_task: {pipeline_id: '${resources.pipelines.p.id}'}}\n"
+        "targets: {dev: {variables: {unset: x}}, broken: {}}\n"
+    )
+    try:
+        up = toy.call("up")
+        assert up.status == 0
+        assert "target broken cannot be resolved" in up.err
+        shown = toy.call("run", "three", "--only", "a")
+        assert shown.status == 0, shown.err
+        assert shown.err.count("Warning:") == 1
+        assert "unknown field in the bundle, got 'owner'" in shown.err
+        refused = toy.call("run", "odd")
+        assert refused.status == 1
+        assert "task 'p' needs ${resources.pipelines.p.id}" in refused.err
+        assert "--only b" in refused.err
+        assert toy.call("run", "odd", "--only", "b").status == 0
+    finally:
+        file.unlink()
 
 
 @pytest.mark.parametrize(

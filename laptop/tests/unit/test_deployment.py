@@ -40,8 +40,14 @@ def test_the_catalogs_of_a_bundle_are_those_that_it_names(
 
 
 def test_of_several_wheels_the_newest_of_each_distribution_is_taken() -> None:
-    names = ["a-0.9-py3-none-any.whl", "a-0.10-py3-none-any.whl", "b-1.0-py3-none-any.whl", "c.jar"]
-    assert [file.name for file in keep_newest(map(Path, names))] == names[1:]
+    names = [
+        "a-1.0-py3-none-any.whl",
+        "a-1.9-py3-none-any.whl",
+        "a-1.10-py3-none-any.whl",
+        "b-1.0-py3-none-any.whl",
+        "c.jar",
+    ]
+    assert [file.name for file in keep_newest(map(Path, names))] == names[2:]
 
 
 JOB: Mapping[str, Any] = {

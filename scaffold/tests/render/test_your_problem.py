@@ -151,7 +151,7 @@ def test_limits_that_the_page_gives_for_a_number_are_those_of_a_regression() -> 
     (limits,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     policy = yaml.safe_load((ROOT / "src/flight_delays/conf/policy.yml").read_text())
     given = yaml.safe_load(limits)
-    policy["validation"] |= {"metrics": given["metrics"], "slices": None}
+    policy["validation"] |= given["validation"] | {"slices": None}
     read = Policy.model_validate({**policy, "comparison": given["comparison"]})
     hours = regression("hours", lowest=0)
     assert {*read.validation.metrics} <= {*hours.metrics}

@@ -55,7 +55,7 @@ features.run(
 )
 train.run(
     train.TrainParameters(
-        model="{model}_leaking", experiment="/Shared/leaking", as_of={as_of!r}, tune="false",
+        model="{MODEL}_leaking", experiment="/Shared/leaking", as_of={as_of!r}, tune="false",
         git_commit="", job_run="leaking", **common,
     ),
     lakehouse,

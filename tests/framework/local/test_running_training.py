@@ -43,7 +43,7 @@ TRAIN = f"""
 from flight_delays.tasks import train
 {FEW}
 parameters = train.TrainParameters.parse([
-    "--model={MODEL}", "--source={SCHEMA}", "--experiment=tuned", "--as_of={FIRST}",
+    "--model={MODEL}", "--source={SCHEMA}", "--experiment=/Shared/tuned", "--as_of={FIRST}",
     "--policy=policy_small", "--tune=true", "--git_commit=", "--job_run=1",
 ])
 train.run(parameters, Lakehouse(), few)

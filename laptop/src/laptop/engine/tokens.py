@@ -135,6 +135,19 @@ class Cursor:
                 items[-1].append(token)
         raise StatementRefused(f"A parenthesis is open in: {self.text}")
 
+    def properties(self) -> dict[str, str]:
+        """Go past a list of `key = value` and return it."""
+        found = {}
+        for item in self.group():
+            cut = next((i for i, token in enumerate(item) if token.text == "="), None)
+            key = item[:cut] if cut is not None else item[: len(item) - 1]
+            value = item[cut + 1 :] if cut is not None else item[-1:]
+            if not key or not value:
+                text = f"A property is written key = value; got: {self.slice(item)}"
+                raise StatementRefused(text)
+            found["".join(t.value for t in key)] = "".join(t.value for t in value)
+        return found
+
     @property
     def rest(self) -> str:
         """The text from the next token on."""
@@ -182,3 +195,8 @@ def answer(columns: str, rows: Sequence[Sequence[object]]) -> str:
     values = ", ".join(shown or [f"({', '.join(['NULL'] * len(pairs))})"])
     where = "" if rows else " WHERE 1 = 0"
     return f"SELECT {casts} FROM VALUES {values} AS answer({names}){where}"
+
+
+API = "/api/2.1/unity-catalog"
+# What the engine runs where all is done.
+NOTHING = answer("status string", [])

@@ -1,7 +1,8 @@
 """DataFrames written to tables, in the ways that the engine lacks or gets wrong."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from pyspark.sql.connect.proto import commands_pb2, relations_pb2
@@ -56,9 +57,7 @@ def save(session: "Session", operation: Any) -> bool:
             rows = cast("DataFrame", named)
         _overwrite(session, levels, rows, options, parts)
     elif operation.mode == _V1.SAVE_MODE_APPEND:
-        _prepare_append(session, table, rows, options)
-        wrap(operation.input)
-        return False
+        return _append(session, table, rows, options, operation.input)
     else:
         return False
     return True
@@ -81,9 +80,7 @@ def save_v2(session: "Session", operation: Any) -> bool:
             lambda name: create(session, name, rows, _columns_of(operation.partitioning_columns)),
         )
     elif table is not None and mode == _V2.MODE_APPEND:
-        _prepare_append(session, table, rows, options)
-        wrap(operation.input)
-        return False
+        return _append(session, table, rows, options, operation.input)
     elif table is not None and mode == _V2.MODE_OVERWRITE:
         raise StatementRefused(
             "writeTo(…).overwrite(condition) is not on the laptop: write "
@@ -172,13 +169,63 @@ def _evolves(session: "Session", options: Mapping[str, str]) -> bool:
     return (options.get("mergeschema") or setting or "").lower() == "true"
 
 
-def _prepare_append(
+def _append(
+    session: "Session",
+    table: dict[str, Any],
+    rows: "DataFrame",
+    options: Mapping[str, str],
+    plan: Any,
+) -> bool:
+    """Append rows whose schema adds columns; leave others to the engine, behind a barrier."""
+    levels = table["full_name"].split(".")
+    if not _new_columns(session, table, rows, options):
+        wrap(plan)
+        return False
+    with _widened(session, table, rows, options) as settled:
+        name = quote(*levels)
+        columns = _by_name(settled, dict(session.spark.table(name).dtypes))
+        session.spark.sql(f"INSERT INTO {name} SELECT {columns} FROM {{rows}}", rows=settled)
+    return True
+
+
+def _new_columns(
     session: "Session", table: dict[str, Any], rows: "DataFrame", options: Mapping[str, str]
-) -> None:
+) -> dict[str, str]:
+    if not _evolves(session, options):
+        return {}
     there = {column["name"].lower() for column in table["columns"]}
-    new = {name: kind for name, kind in rows.dtypes if name.lower() not in there}
-    if new and _evolves(session, options):
+    return {name: kind for name, kind in rows.dtypes if name.lower() not in there}
+
+
+@contextmanager
+def _widened(
+    session: "Session", table: dict[str, Any], rows: "DataFrame", options: Mapping[str, str]
+) -> Iterator["DataFrame"]:
+    """Add the columns that rows bring to a table, and yield the rows.
+
+    They are set aside first: their query may read the table, as it is without the columns.
+    """
+    new = _new_columns(session, table, rows, options)
+    if not new:
+        yield rows
+        return
+    aside = [*table["full_name"].split(".")[:2], f"aside_{uuid.uuid4().hex}"]
+    create(session, aside, rows)
+    try:
         add_columns(session, table["full_name"], new)
+        yield cast("DataFrame", session.spark.table(quote(*aside)))
+    finally:
+        session.api.ask("DELETE", f"/api/2.1/unity-catalog/tables/{'.'.join(aside)}")
+
+
+def _by_name(rows: "DataFrame", there: Mapping[str, str]) -> str:
+    """Return the columns of a table as a query of rows gives them, null where they lack one."""
+    given = {name.lower(): name for name in rows.columns}
+    return ", ".join(
+        (quote(given[name.lower()]) if name.lower() in given else f"CAST(NULL AS {kind})")
+        + f" AS {quote(name)}"
+        for name, kind in there.items()
+    )
 
 
 def _overwrite(
@@ -196,8 +243,11 @@ def _overwrite(
         replace(session, levels, lambda draft: create(session, draft, rows, partitions))
         return
     table = session.api.find(session.full(tuple(levels)))
-    if _evolves(session, options):
-        _prepare_append(session, table, rows, options)
+    with _widened(session, table, rows, options) as settled:
+        _replace_rows(session, name, settled, condition)
+
+
+def _replace_rows(session: "Session", name: str, rows: "DataFrame", condition: str | None) -> None:
     there = {n.lower(): kind for n, kind in session.spark.table(name).dtypes}
     wrong = [
         f"{n} {kind}"
@@ -206,16 +256,12 @@ def _overwrite(
     ]
     if wrong:
         raise StatementRefused(
-            f"A schema mismatch detected when writing to the Delta table {'.'.join(levels)}: it "
+            f"A schema mismatch detected when writing to the Delta table {name}: it "
             f"has no {', '.join(wrong)}. Its columns: "
             f"{', '.join(f'{n} {kind}' for n, kind in there.items())}. To replace the schema, set "
             "option overwriteSchema to 'true'; to add columns, mergeSchema."
         )
-    given = {n.lower(): n for n in rows.columns}
-    columns = ", ".join(
-        (quote(given[n]) if n in given else f"CAST(NULL AS {kind})") + f" AS {quote(n)}"
-        for n, kind in there.items()
-    )
+    columns = _by_name(rows, there)
     if condition is not None:
         outside = session.spark.sql(
             f"SELECT 1 FROM {{rows}} WHERE NOT coalesce({condition}, false) LIMIT 1", rows=rows

@@ -73,7 +73,6 @@ def test_a_browser_sees_a_page_that_says_where_pages_are(there: Connection) -> N
         ("GET", "/oidc/.well-known/oauth-authorization-server"),
         ("GET", "/docs"),
         ("GET", "/openapi.json"),
-        ("GET", "/"),
     ],
 )
 def test_what_is_not_built_says_so_with_method_and_path(

@@ -63,8 +63,6 @@ def test_a_failing_statement_is_an_answer_with_its_reason(client: WorkspaceClien
     ("field", "value"),
     [
         ("parameters", [StatementParameterListItem(name="x", value="1")]),
-        ("catalog", "dev"),
-        ("schema", "shop"),
     ],
 )
 def test_a_field_that_is_not_built_is_refused(

@@ -125,6 +125,20 @@ def test_a_column_that_merge_schema_adds_is_null_before(spark: SparkSession, val
     assert [row[0] for row in told(spark, f"DESCRIBE {name}")] == ["id", "c"]
 
 
+def test_rows_that_widen_a_table_may_be_read_from_it(spark: SparkSession) -> None:
+    name = "dev.words.widened"
+    spark.range(2).write.saveAsTable(name)
+    twice = spark.table(name).selectExpr("*", "id * 2 AS twice")
+    twice.write.mode("append").option("mergeSchema", "true").saveAsTable(name)
+    assert told(spark, f"SELECT * FROM {name} ORDER BY id, twice") == [
+        [0, None], [0, 0], [1, None], [1, 2],
+    ]  # fmt: skip
+    thrice = spark.table(name).selectExpr("*", "id * 3 AS thrice").where("twice = 2")
+    thrice.write.mode("overwrite").option("mergeSchema", "true").saveAsTable(name)
+    assert told(spark, f"SELECT * FROM {name}") == [[1, 2, 3]]
+    assert "aside" not in str(told(spark, "SHOW TABLES IN dev.words"))
+
+
 def test_rows_that_a_filter_left_out_do_not_violate_not_null(spark: SparkSession) -> None:
     spark.sql("CREATE TABLE dev.words.all (id BIGINT, x DOUBLE)")
     spark.sql("INSERT INTO dev.words.all VALUES (1, 1.0), (NULL, 3.0)")

@@ -317,7 +317,11 @@ def test_a_task_that_is_canceled_alone_stops_what_follows_and_what_handles_failu
             ["'no-such-package>=2'", "installed is none"],
         ),
         ({}, {"dependencies": ["pandas<1"]}, ["'pandas<1'", "installed is 2."]),
-        ({}, {"dependencies": ["-r requirements.txt"]}, ["requirements.txt, which is not in this workspace"]),
+        (
+            {},
+            {"dependencies": ["-r requirements.txt"]},
+            ["requirements.txt, which is not in this workspace"],
+        ),
         ({}, {"dependencies": ["/no/such.whl"]}, ["/no/such.whl", "no such file"]),
     ],
 )

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from http.client import HTTPException
 from typing import Any
 
+from . import clock
 from .errors import LaptopError, WorkspaceFailed, WorkspaceNotRunning
 from .identity import USER_NAME
 from .state_dir import StateDir
@@ -50,12 +51,14 @@ class Connection:
         port: Of the REST API.
         token: The API's bearer token.
         spark: Address of the engine, `sc://…`.
+        clock: What its clock was set to when it started; empty for the real time.
     """
 
     pid: int
     port: int
     token: str
     spark: str
+    clock: str = ""
 
     @property
     def address(self) -> str:
@@ -126,19 +129,24 @@ def open_workspace(state_dir: StateDir, catalogs: Sequence[str]) -> Connection:
 
     Raises:
         WorkspaceFailed: It did not start; the message ends with what it printed.
-        LaptopError: It would have to start again for a new catalog, and a run is under way.
+        LaptopError: It would have to start again, for a new catalog or another time, and a run is
+            under way.
     """
+    time_set = clock.read_setting()
     connection = find(state_dir)
     if connection is None:
         return start(state_dir, catalogs)
     there = connection.ask("GET", "/api/2.1/unity-catalog/catalogs")["catalogs"]
     new = sorted(set(catalogs) - {catalog["name"] for catalog in there})
-    if not new:
+    reasons = [f"to have the catalog {', '.join(new)}"] if new else []
+    if time_set and time_set != connection.clock:
+        reasons.append(f"to set its clock to {time_set}")
+    if not reasons:
         return connection
     if connection.ask("GET", "/api/2.2/jobs/runs/list?active_only=true")["runs"]:
         raise LaptopError(
-            f"The workspace must start again to have the catalog {', '.join(new)}, and a run is "
-            "under way. Wait for its end: laptop status"
+            f"The workspace must start again {' and '.join(reasons)}, and a run is under way. "
+            "Wait for its end: laptop status"
         )
     stop(state_dir)
     return start(state_dir, new)

@@ -4,11 +4,11 @@ A run is one document, each attempt of a task another, so that what changes is a
 """
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..clock import now_ms
 from ..workspace.state import Document, State
 from .graph import Job, Task
 from .resolution import RunFacts
@@ -17,11 +17,6 @@ RUN, ATTEMPT = "run", "attempt"
 ENDED = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
 # An attempt's number begins with its run's.
 ATTEMPTS = 1_000_000
-
-
-def now() -> int:
-    """Return the time in epoch milliseconds."""
-    return int(time.time() * 1000)
 
 
 class AttemptRecord:
@@ -50,11 +45,11 @@ class AttemptRecord:
 
     def start(self) -> None:
         """Mark the attempt as under way."""
-        self.set(state=state_of("RUNNING"), start_time=now())
+        self.set(state=state_of("RUNNING"), start_time=now_ms())
 
     def finish(self, result: str, message: str = "", values: Document | None = None) -> None:
         """Mark the attempt as ended."""
-        ended = {"end_time": now()} if "start_time" in self.document else {}
+        ended = {"end_time": now_ms()} if "start_time" in self.document else {}
         self.set(state=state_of("TERMINATED", result, message), values=values or {}, **ended)
 
     def skip(self, result: str) -> None:
@@ -158,7 +153,7 @@ class RunRecord:
 
     def finish(self, life_cycle: str, result: str, message: str) -> None:
         """Mark the run as ended."""
-        self.set(state=state_of(life_cycle, result, message), end_time=now())
+        self.set(state=state_of(life_cycle, result, message), end_time=now_ms())
 
     def abandon(self, message: str) -> None:
         """End the run where it stands: the runner itself has failed."""
@@ -211,7 +206,7 @@ def close_interrupted(state: State) -> None:
 
 def close(state: State, run: Document, result: str, message: str) -> None:
     """Mark a run and those of its tasks that have not ended as ended by the laptop's own fault."""
-    closed = {"state": state_of("INTERNAL_ERROR", result, message), "end_time": now()}
+    closed = {"state": state_of("INTERNAL_ERROR", result, message), "end_time": now_ms()}
     for attempt in stored_attempts(state, run["run_id"]):
         if attempt["state"]["life_cycle_state"] not in ENDED:
             state.put(ATTEMPT, attempt_name(attempt["run_id"]), attempt | closed)

@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..clock import now
 from ..workspace.state import State
 from . import wheels
 from .errors import JobError
@@ -137,7 +137,7 @@ class Runner:
         values = job.with_parameters(parameters)
         paths = self._check(job, (job_id,))
         self.preload(sorted({folder for folders in paths.values() for folder in folders}))
-        started = datetime.now(UTC)
+        started = now()
         number = self._state.count("run")
         facts = RunFacts(job_id, job.name, number, started, trigger, self._address)
         for name in job.parameters.keys() - parameters.keys():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from .. import clock
 from ..connection import Connection, announce
 from ..engine import sail
 from ..engine.gateway import Gateway
@@ -133,7 +134,7 @@ def serve(
     def watch() -> None:
         while not server.started:
             time.sleep(0.01)
-        announce(state_dir, Connection(os.getpid(), port, token, remote))
+        announce(state_dir, Connection(os.getpid(), port, token, remote, clock.read_setting()))
         # The engine asks this API for the tables that are synced.
         synced.resume()
         # The first endpoint would wait for these.

@@ -1,0 +1,48 @@
+"""The workspace's clock, which may be set, so that a year can be replayed in an hour.
+
+`LAPTOP_NOW`, an ISO instant in UTC, is what the clock shows when the workspace starts; it goes on
+from there. Jobs, requests and refreshes are dated by it. Waiting is measured by the real time.
+"""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+
+from .errors import LaptopError
+
+VARIABLE = "LAPTOP_NOW"
+_STARTED = time.monotonic()
+
+
+def read_setting() -> str:
+    """Return what the environment sets the clock to; empty where it is the real time.
+
+    Raises:
+        LaptopError: It is no instant.
+    """
+    given = os.environ.get(VARIABLE, "")
+    return _parse(given).isoformat() if given else ""
+
+
+def now() -> datetime:
+    """Return the workspace's time, in UTC."""
+    given = os.environ.get(VARIABLE, "")
+    if not given:
+        return datetime.now(UTC)
+    return _parse(given) + timedelta(seconds=time.monotonic() - _STARTED)
+
+
+def now_ms() -> int:
+    """Return the workspace's time in epoch milliseconds."""
+    return int(now().timestamp() * 1000)
+
+
+def _parse(given: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(given)
+    except ValueError:
+        raise LaptopError(
+            f"{VARIABLE} is {given!r}; it must be an ISO date or timestamp in UTC, as 2026-03-01 "
+            "or 2026-03-01T06:00:00Z. Unset it for the real time."
+        ) from None
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -148,6 +148,11 @@ class ValidationPolicy(Section):
     min_description: Count
 
     @property
+    def threshold(self) -> float:
+        """The score from which on the class is 1, of labels 0 and 1."""
+        return self.costs.threshold if self.costs else 0.5
+
+    @property
     def slice_columns(self) -> list[str]:
         """The columns of the slices; none where the policy has no slices."""
         return [] if self.slices is None else self.slices.columns

@@ -54,15 +54,20 @@ def require_readable(spark: "SparkSession", table: str, remedy: str) -> None:
         raise TableUnreadableError(table, str(error).strip().rstrip("."), remedy) from error
 
 
-def create_table(spark: "SparkSession", table: str, columns: str) -> None:
+def create_table(
+    spark: "SparkSession", table: str, columns: str, properties: Mapping[str, str] | None = None
+) -> None:
     """Make a table where none of that name is.
 
     Args:
         spark: The session.
         table: Its full name.
         columns: Names and types as DDL.
+        properties: Its properties.
     """
-    spark.sql(f"CREATE TABLE IF NOT EXISTS {table} ({columns}) USING DELTA")
+    listed = ", ".join(f"'{key}' = '{value}'" for key, value in (properties or {}).items())
+    having = f" TBLPROPERTIES ({listed})" if listed else ""
+    spark.sql(f"CREATE TABLE IF NOT EXISTS {table} ({columns}) USING DELTA{having}")
 
 
 def add_new_rows(spark: "SparkSession", table: str, rows: "DataFrame", keys: Sequence[str]) -> int:

@@ -1,6 +1,6 @@
 """Task: score the latest rows, and the next, with the Champion, each once."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -8,9 +8,16 @@ from ..config.policy import load_policy
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import LakehouseError
 from ..lakehouse.registry import read_aliases, read_version
-from ..lakehouse.tables import add_new_rows, create_table, require_columns, require_readable
+from ..lakehouse.tables import (
+    add_columns,
+    add_new_rows,
+    create_table,
+    require_columns,
+    require_readable,
+)
 from ..problem import PROBLEM
 from ..promotion.decide import CHAMPION, Failed
+from ..spec.inference_log import feature_types
 from ..spec.problem import FEATURES_AT
 from ..spec.selection import select_rows
 from ..spec.windows import reach_batch
@@ -26,6 +33,7 @@ COLUMNS = {
     **PROBLEM.keys,
     PROBLEM.spine.decision_at: "TIMESTAMP",
     FEATURES_AT: "TIMESTAMP",
+    **feature_types(PROBLEM),
     "prediction": "DOUBLE",
     "model_name": "STRING",
     "model_version": "INT",
@@ -44,6 +52,7 @@ class BatchParameters(Parameters):
         as_of: Exclusive instant up to which things are known; rows decided within the hours after
             it, as many as the policy says, are scored with what is known then.
         policy: Policy file under conf/.
+        scored_at: When the run began; predictions are dated by it.
     """
 
     model: FullName
@@ -51,6 +60,7 @@ class BatchParameters(Parameters):
     target: SchemaName
     as_of: Instant
     policy: Text
+    scored_at: Instant
 
 
 def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
@@ -78,8 +88,7 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
     source = qualify(PROBLEM.spine.source)
     require_readable(lakehouse.spark, source, advise(parameters.source, parameters.model))
     table = in_schema(parameters.target, PREDICTIONS)
-    create_table(lakehouse.spark, table, ", ".join(f"{k} {v}" for k, v in COLUMNS.items()))
-    require_columns(lakehouse.spark, table, COLUMNS, REMEDY)
+    create_predictions(lakehouse.spark, table)
     decided = select_rows(lakehouse.spark, PROBLEM, qualify, window, known_by=parameters.as_of)
     rows = leave_out_scored(decided, lakehouse.spark, table, parameters.model, champion)
     lakehouse.set_task_value("model_version", champion)
@@ -90,7 +99,7 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
     scored = lakehouse.feature_store.score_batch(
         model_uri=f"models:/{parameters.model}@{CHAMPION}", df=rows, result_type="double"
     )
-    predictions = with_origin(scored, parameters.model, champion)
+    predictions = with_origin(scored, parameters.model, champion, parameters.scored_at)
     if read_aliases(lakehouse.registry, parameters.model).get(CHAMPION) != champion:
         raise LakehouseError(
             f"{CHAMPION} of {parameters.model} moved while rows were scored: run the job again."
@@ -98,6 +107,17 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
     added = add_new_rows(lakehouse.spark, table, predictions, IDENTITY)
     print(f"{table}: {added:,} predictions by version {champion} added, for rows decided {window}")
     lakehouse.set_task_value("rows_added", added)
+
+
+def create_predictions(spark: "SparkSession", table: str) -> None:
+    """Make the table of predictions where it is missing, and add columns of features that are new.
+
+    Raises:
+        SchemaChangedError: It was made for another version of the project.
+    """
+    create_table(spark, table, ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items()))
+    add_columns(spark, table, COLUMNS)
+    require_columns(spark, table, COLUMNS, REMEDY)
 
 
 def leave_out_scored(
@@ -113,18 +133,19 @@ def leave_out_scored(
     return rows.join(scored, on=keys, how="left_anti")
 
 
-def with_origin(scored: "DataFrame", model: str, version: int) -> "DataFrame":
-    """Return the predictions with the model that made them and when."""
+def with_origin(scored: "DataFrame", model: str, version: int, scored_at: datetime) -> "DataFrame":
+    """Return the predictions with what they were made from, the model that made them and when."""
     from pyspark.sql import functions as F  # noqa: N812
 
     return scored.select(
         *PROBLEM.keys,
         PROBLEM.spine.decision_at,
         FEATURES_AT,
+        *(F.col(name).cast(kind).alias(name) for name, kind in feature_types(PROBLEM).items()),
         F.col("prediction").cast("double").alias("prediction"),
         F.lit(model).alias("model_name"),
         F.lit(version).cast("int").alias("model_version"),
-        F.lit(datetime.now(UTC)).cast("timestamp").alias("scored_at"),
+        F.lit(scored_at).cast("timestamp").alias("scored_at"),
     )
 
 

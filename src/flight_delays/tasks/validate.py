@@ -10,6 +10,7 @@ from ..config.policy import Policy, load_policy
 from ..errors import UnusableInputError
 from ..evaluation.days import local_days
 from ..lakehouse.context import Lakehouse
+from ..lakehouse.inference_log import write_validated
 from ..lakehouse.model_logging import write_predictions
 from ..lakehouse.registry import (
     parse_model_uri,
@@ -29,6 +30,7 @@ from ..promotion.rules import require_gain
 from ..promotion.skill import check_skill
 from ..promotion.slices import find_worse_slices, refuse_slices
 from ..reports import Incumbent, Report, write_report
+from ..spec.inference_log import VALIDATED
 from .comparison import (
     INCUMBENT,
     KEPT,
@@ -175,6 +177,15 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
         verdict.checks,
         job_run=parameters.job_run,
         judged_at=judged_at,
+    )
+    write_validated(
+        lakehouse.spark,
+        PROBLEM,
+        in_schema(parameters.target, VALIDATED),
+        scored,
+        version.model,
+        version.version,
+        policy.validation.threshold,
     )
     report = Report(
         model=version.model,

@@ -1,0 +1,257 @@
+"""The inference log's tables: rows come in once, labels when they are known."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+
+from ..spec.inference_log import (
+    BASELINE,
+    BATCH,
+    FROM_BATCH,
+    LABEL,
+    LABEL_KNOWN_AT,
+    LABELLED,
+    LOG,
+    REJECTED,
+    VALIDATION,
+    baseline_columns,
+    feature_types,
+    labelled_columns,
+    log_columns,
+    write_label,
+    write_prediction,
+)
+from ..spec.problem import Problem
+from ..spec.tables import Qualify
+from .tables import add_columns, add_new_rows, create_table, require_columns
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+REJECTED_COLUMNS = {
+    "request_id": "STRING",
+    "reason": "STRING",
+    "request_time": "TIMESTAMP",
+    "status_code": "INT",
+    "request": "STRING",
+    "response": "STRING",
+    "seen_at": "TIMESTAMP",
+}
+# How far back rows are read again: a payload may come late, and a run may have been killed.
+REREAD = timedelta(days=7)
+REMEDY = "Rename or delete the table, then run monitoring: it makes the table anew."
+
+
+def create_log(spark: "SparkSession", problem: Problem, qualify: Qualify) -> None:
+    """Make the tables where they are missing, and add the columns of features that are new.
+
+    Raises:
+        SchemaChangedError: One was made for another version of the project.
+    """
+    shapes = {
+        LOG: log_columns(problem),
+        LABELLED: labelled_columns(problem),
+        BASELINE: baseline_columns(problem),
+        REJECTED: REJECTED_COLUMNS,
+    }
+    for name, columns in shapes.items():
+        create_shape(spark, qualify(name), columns)
+
+
+def create_shape(spark: "SparkSession", table: str, columns: Mapping[str, str]) -> None:
+    """Make a table where it is missing, and add the columns that it lacks.
+
+    Raises:
+        SchemaChangedError: It has one in another type.
+    """
+    listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    create_table(spark, table, listed, {"delta.enableChangeDataFeed": "true"})
+    add_columns(spark, table, columns)
+    require_columns(spark, table, columns, REMEDY)
+
+
+def find_start(spark: "SparkSession", log: str, source: str) -> datetime | None:
+    """Return the instant from which on rows of a source are read again; None for all of them."""
+    row = spark.sql(
+        f"SELECT max(scored_at) AS latest FROM {log} WHERE source = :source",
+        args={"source": source},
+    ).first()
+    latest = row and row["latest"]
+    return latest - REREAD if latest else None
+
+
+def add_batch_rows(
+    spark: "SparkSession",
+    problem: Problem,
+    log: str,
+    predictions: str,
+    model: str,
+    threshold: float,
+) -> int:
+    """Add the predictions of batch that the log does not have, and return how many."""
+    keys = list(problem.keys)
+    parts = ", ".join(f"CAST({key} AS STRING)" for key in keys)
+    since = find_start(spark, log, BATCH)
+    values = {
+        "row_id": f"concat_ws('|', {parts}, CAST(model_version AS STRING))",
+        "features_from": f"'{FROM_BATCH}'",
+        "score": "prediction",
+        "prediction": write_prediction(problem, "prediction", threshold),
+        "model_version": "CAST(model_version AS STRING)",
+        "source": f"'{BATCH}'",
+    }
+    listed = ", ".join(f"{values.get(name, name)} AS {name}" for name in log_columns(problem))
+    later = f"AND scored_at >= TIMESTAMP '{since.isoformat()}'" if since else ""
+    rows = spark.sql(
+        f"SELECT {listed} FROM {predictions} WHERE model_name = :model {later}",
+        args={"model": model},
+    )
+    return add_new_rows(spark, log, rows, ["row_id"])
+
+
+def add_rows(
+    spark: "SparkSession",
+    table: str,
+    columns: Mapping[str, str],
+    rows: Sequence[Mapping[str, Any]],
+    keys: Sequence[str],
+) -> int:
+    """Add rows of the driver that a table does not have, and return how many."""
+    if not rows:
+        return 0
+    return add_new_rows(spark, table, make_frame(spark, columns, rows), keys)
+
+
+def make_frame(
+    spark: "SparkSession", columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]
+) -> "DataFrame":
+    """Return rows of the driver as a frame of the given columns."""
+    kinds = {"STRING": pa.string(), "DOUBLE": pa.float64(), "INT": pa.int32()}
+    stamp = pa.timestamp("us", "UTC")
+    # Of other types, as a key may have, Spark makes the value of its text.
+    types = {
+        name: stamp if kind == "TIMESTAMP" else kinds.get(kind, pa.string())
+        for name, kind in columns.items()
+    }
+    arrow = pa.table(
+        {
+            name: pa.array([_as_text(v) if kind == pa.string() else v for v in values], kind)
+            for name, kind in types.items()
+            for values in [[row.get(name) for row in rows]]
+        }
+    )
+    frame = spark.createDataFrame(arrow)
+    return frame.selectExpr(
+        *(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns.items())
+    )
+
+
+def merge_labels(
+    spark: "SparkSession",
+    problem: Problem,
+    qualify_log: Qualify,
+    qualify_source: Qualify,
+    as_of: datetime,
+) -> None:
+    """Bring the labelled table up to date: new rows, and labels that are known or corrected since.
+
+    Args:
+        spark: The session.
+        problem: What a row is, and what its label.
+        qualify_log: Turns a name into the full name of a table of the log.
+        qualify_source: Turns a name into the full name of a source's table.
+        as_of: When labels are known, exclusive.
+    """
+    label = problem.label
+    same = " AND ".join(f"l.{key} = o.{key}" for key in problem.keys)
+    columns = list(log_columns(problem))
+    rows = spark.sql(
+        f"SELECT {', '.join(f'l.{name}' for name in columns)}, "
+        f"{write_label(problem, f'o.{label.column}')} AS {LABEL}, "
+        f"CASE WHEN o.{label.column} IS NOT NULL THEN o.{label.known_at} END AS {LABEL_KNOWN_AT} "
+        f"FROM {qualify_log(LOG)} l "
+        f"LEFT JOIN (SELECT * FROM {qualify_source(label.source)} WHERE {label.where} "
+        f"AND {label.known_at} < CAST(:as_of AS TIMESTAMP)) o ON {same}",
+        args={"as_of": as_of.isoformat()},
+    )
+    rows.createOrReplaceTempView("labelled_rows")
+    listed = ", ".join(rows.columns)
+    values = ", ".join(f"new.{name}" for name in rows.columns)
+    spark.sql(
+        f"MERGE INTO {qualify_log(LABELLED)} old USING labelled_rows new "
+        f"ON old.row_id = new.row_id "
+        f"WHEN MATCHED AND NOT (old.{LABEL} <=> new.{LABEL}) THEN UPDATE SET "
+        f"{LABEL} = new.{LABEL}, {LABEL_KNOWN_AT} = new.{LABEL_KNOWN_AT} "
+        f"WHEN NOT MATCHED THEN INSERT ({listed}) VALUES ({values})"
+    )
+
+
+def write_validated(
+    spark: "SparkSession",
+    problem: Problem,
+    table: str,
+    rows: pd.DataFrame,
+    model: str,
+    version: int,
+    threshold: float,
+) -> None:
+    """Write the rows that a version was validated on, in place of those it had before.
+
+    Args:
+        spark: The session.
+        problem: What a row is.
+        table: Full name of the table, which is made where it is missing.
+        rows: Keys, decision time, features, label and `prediction`.
+        model: Full name of the model.
+        version: Its version.
+        threshold: The score from which on the class is 1.
+    """
+    columns = baseline_columns(problem)
+    create_shape(spark, table, columns)
+    wanted = dict.fromkeys((*problem.keys, problem.spine.decision_at, *problem.feature_columns))
+    frame = rows[[*wanted]].assign(
+        score=rows["prediction"].astype(float), _label=rows[problem.label.column].astype(float)
+    )
+    keys = ", ".join(f"CAST({key} AS STRING)" for key in problem.keys)
+    values = {
+        "row_id": f"concat_ws('|', {keys}, '{version}')",
+        "features_from": f"'{FROM_BATCH}'",
+        "prediction": write_prediction(problem, "score", threshold),
+        "model_name": f"'{model}'",
+        "model_version": f"'{version}'",
+        "source": f"'{VALIDATION}'",
+        LABEL: write_label(problem, "_label"),
+        LABEL_KNOWN_AT: "NULL",
+    }
+    listed = (
+        f"CAST({values.get(name, name)} AS {kind}) AS {name}" for name, kind in columns.items()
+    )
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    spark.createDataFrame(arrow).selectExpr(*listed).createOrReplaceTempView("validated_rows")
+    spark.sql(
+        f"INSERT INTO {table} REPLACE WHERE model_version = '{version}' "
+        "SELECT * FROM validated_rows"
+    )
+
+
+def cast_features(problem: Problem, features: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return features as the log has them; a value of another type is left out."""
+    return {
+        name: _as_text(features.get(name)) if kind == "STRING" else _as_number(features.get(name))
+        for name, kind in feature_types(problem).items()
+    }
+
+
+def _as_text(value: Any) -> str | None:
+    return None if value is None or value != value else str(value)
+
+
+def _as_number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if number == number else None

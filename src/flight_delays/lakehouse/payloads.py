@@ -1,0 +1,177 @@
+"""What an endpoint's inference table holds of a request, taken apart into rows."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+# Deploy asks each served version under this id of its own; see `marker`.
+MARKER = "deploy:"
+MODEL_SPAN = "custom_model"
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A row of the inference table.
+
+    Attributes:
+        request_id: The platform's id of the request.
+        client_request_id: The caller's, if it gave one.
+        request_time: When the request came, UTC.
+        status: HTTP status of the answer.
+        entity: Id of the served entity that answered.
+        request: The body of the request.
+        response: The body of the answer.
+        faults: Why request or answer were not logged whole.
+        share: The share of the requests that are logged.
+    """
+
+    request_id: str
+    client_request_id: str | None
+    request_time: datetime
+    status: int | None
+    entity: str | None
+    request: str | None
+    response: str | None
+    faults: Sequence[str] = ()
+    share: float | None = 1.0
+
+
+@dataclass(frozen=True)
+class AskedRow:
+    """One row of a request.
+
+    Attributes:
+        given: The columns that the request brought.
+        features: What the model saw, if the answer has a trace of it.
+        score: The model's answer.
+    """
+
+    given: Mapping[str, Any]
+    features: Mapping[str, Any] | None
+    score: float
+
+
+class PayloadError(Exception):
+    """A request cannot be taken apart; the message is the reason it is kept aside for."""
+
+
+def marker(model: str, version: int, unique: str) -> str:
+    """Return the id under which deploy asks a version, so that its row names the entity."""
+    return f"{MARKER}{model}:{version}:{unique}"
+
+
+def read_marker(client_request_id: str) -> tuple[str, str] | None:
+    """Return the model and version that a marker names; None for any other id."""
+    parts = client_request_id.removeprefix(MARKER).split(":")
+    if not client_request_id.startswith(MARKER) or len(parts) != 3 or not parts[1].isdecimal():
+        return None
+    return parts[0], parts[1]
+
+
+def unpack(payload: Payload) -> list[AskedRow]:
+    """Return the rows of a request, in its order.
+
+    Raises:
+        PayloadError: The answer is an error, a part is missing, or the parts do not fit together.
+    """
+    if payload.faults:
+        raise PayloadError(f"not logged whole: {', '.join(payload.faults)}")
+    if payload.status is None or payload.status != 200:
+        raise PayloadError(f"status {payload.status}")
+    if payload.share is not None and payload.share < 1:
+        raise PayloadError(f"only a share of {payload.share} of the requests is logged")
+    request, response = _parse("request", payload.request), _parse("response", payload.response)
+    rows = _read_rows(request)
+    scores = _read_scores(response, len(rows))
+    traced = _read_trace(response, len(rows))
+    return [
+        AskedRow(row, traced[at] if traced else None, score)
+        for at, (row, score) in enumerate(zip(rows, scores, strict=True))
+    ]
+
+
+def _parse(what: str, text: str | None) -> Mapping[str, Any]:
+    if text is None:
+        raise PayloadError(f"no {what}")
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        raise PayloadError(f"{what} is no JSON, or was cut") from None
+    if not isinstance(parsed, dict):
+        raise PayloadError(f"{what} is no JSON object")
+    return parsed
+
+
+def _read_rows(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the rows of a request in any of the forms that MLflow's scoring server takes."""
+    if "dataframe_split" in request:
+        split = request["dataframe_split"]
+        try:
+            columns = [str(name) for name in split["columns"]]
+            rows: Any = [dict(zip(columns, values, strict=True)) for values in split["data"]]
+        except (KeyError, TypeError, ValueError):
+            raise PayloadError("dataframe_split does not fit together") from None
+    else:
+        form = next((f for f in ("dataframe_records", "instances", "inputs") if f in request), None)
+        if form is None:
+            raise PayloadError("request has no rows: unknown form")
+        rows = request[form]
+        if isinstance(rows, dict):
+            columns = list(rows)
+            values = [each if isinstance(each, list) else [each] for each in rows.values()]
+            if len({len(each) for each in values}) != 1:
+                raise PayloadError(f"columns of {form} have different lengths")
+            rows = [dict(zip(columns, each, strict=True)) for each in zip(*values, strict=True)]
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise PayloadError("request has no rows with named columns")
+    return rows
+
+
+def _read_scores(response: Mapping[str, Any], rows: int) -> list[float]:
+    given = response.get("predictions")
+    if not isinstance(given, list):
+        raise PayloadError("response has no list of predictions")
+    if len(given) != rows:
+        raise PayloadError(f"{len(given)} predictions for {rows} rows")
+    return [_read_score(each) for each in given]
+
+
+def _read_score(given: Any) -> float:
+    inner = list(given.values()) if isinstance(given, dict) else given
+    if isinstance(inner, list):
+        given = inner[0] if len(inner) == 1 else None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+        raise PayloadError("a prediction is no number")
+    return float(given)
+
+
+def _read_trace(response: Mapping[str, Any], rows: int) -> list[Mapping[str, Any]] | None:
+    """Return what the model saw, by row; None where no trace says so, for a look-up then does."""
+    output = response.get("databricks_output")
+    trace = output.get("trace") if isinstance(output, dict) else None
+    if not isinstance(trace, dict):
+        return None
+    data = trace.get("data")
+    spans = (data if isinstance(data, dict) else trace).get("spans")
+    for span in spans if isinstance(spans, list) else []:
+        if isinstance(span, dict) and span.get("name") == MODEL_SPAN:
+            seen = _read_inputs(span).get("model_input")
+            if isinstance(seen, list) and len(seen) == rows:
+                return seen if all(isinstance(each, dict) for each in seen) else None
+    return None
+
+
+def _read_inputs(span: Mapping[str, Any]) -> Mapping[str, Any]:
+    attributes = span.get("attributes")
+    inputs = span.get("inputs") or (
+        attributes.get("mlflow.spanInputs") if isinstance(attributes, dict) else None
+    )
+    if isinstance(inputs, str):
+        try:
+            inputs = json.loads(inputs)
+        except ValueError:
+            return {}
+    return inputs if isinstance(inputs, dict) else {}

@@ -1,0 +1,74 @@
+"""The inference log: what is kept of each prediction, and the class that a score stands for."""
+
+from collections.abc import Mapping
+
+from .problem import Problem
+
+LOG = "inference_log"
+LABELLED = f"{LOG}_labelled"
+BASELINE = f"{LOG}_baseline"
+REJECTED = "inference_rejected"
+# The rows that each version was validated on; those of the Champion are the baseline.
+VALIDATED = "validation_rows"
+
+BATCH, ENDPOINT, VALIDATION = "batch", "endpoint", "validation"
+# Where the features of a row were found.
+FROM_BATCH, FROM_TRACE, FROM_LOOKUP = "batch", "trace", "lookup"
+LABEL, LABEL_KNOWN_AT = "label", "label_known_at"
+
+
+def log_columns(problem: Problem) -> Mapping[str, str]:
+    """Return the columns of the inference log, each with its Spark SQL type."""
+    return {
+        "row_id": "STRING",
+        **problem.keys,
+        problem.spine.decision_at: "TIMESTAMP",
+        "scored_at": "TIMESTAMP",
+        **feature_types(problem),
+        "features_from": "STRING",
+        "score": "DOUBLE",
+        "prediction": class_type(problem),
+        "model_name": "STRING",
+        "model_version": "STRING",
+        "source": "STRING",
+    }
+
+
+def labelled_columns(problem: Problem) -> Mapping[str, str]:
+    """Return the same with the label, of the type of the predictions, and when it was known."""
+    return {**log_columns(problem), LABEL: class_type(problem), LABEL_KNOWN_AT: "TIMESTAMP"}
+
+
+def baseline_columns(problem: Problem) -> Mapping[str, str]:
+    """Return the columns of rows that a version was validated on: no request came for them."""
+    return {name: kind for name, kind in labelled_columns(problem).items() if name != "scored_at"}
+
+
+def feature_types(problem: Problem) -> Mapping[str, str]:
+    """Return the features, those that are keys left out: categories are texts, others doubles."""
+    return {
+        name: "STRING" if name in problem.categorical_columns else "DOUBLE"
+        for name in problem.feature_columns
+        if name not in problem.keys
+    }
+
+
+def class_type(problem: Problem) -> str:
+    """Return the type of a prediction: a class is a text, so that it is compared as one."""
+    return "DOUBLE" if problem.model_type.labels is None else "STRING"
+
+
+def write_prediction(problem: Problem, score: str, threshold: float) -> str:
+    """Return SQL for the prediction that a score stands for: of two classes, by the threshold."""
+    if problem.model_type.labels is None:
+        return score
+    return (
+        f"CASE WHEN {score} >= {threshold!r}D THEN '1' WHEN {score} < {threshold!r}D THEN '0' END"
+    )
+
+
+def write_label(problem: Problem, label: str) -> str:
+    """Return SQL for a label in the type of the predictions."""
+    if problem.model_type.labels is None:
+        return f"CAST({label} AS DOUBLE)"
+    return f"CAST(CAST({label} AS INT) AS STRING)"

@@ -1,0 +1,275 @@
+"""Task: bring all predictions into the inference log, and the labels that are known by now."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..config.policy import load_policy
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.inference_log import (
+    REJECTED_COLUMNS,
+    add_batch_rows,
+    add_rows,
+    cast_features,
+    create_log,
+    find_start,
+    make_frame,
+    merge_labels,
+)
+from ..lakehouse.payloads import MARKER, AskedRow, Payload, PayloadError, read_marker, unpack
+from ..lakehouse.tables import add_new_rows
+from ..problem import PROBLEM
+from ..spec.inference_log import (
+    ENDPOINT,
+    FROM_LOOKUP,
+    FROM_TRACE,
+    LOG,
+    REJECTED,
+    log_columns,
+    write_prediction,
+)
+from ..spec.problem import FEATURES_AT
+from .batch_inference import PREDICTIONS, create_predictions
+from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Of a version that is new, the row that says which entity it is may come an hour late.
+MARKED_WITHIN = timedelta(days=1)
+# Requests that are taken apart at once.
+CHUNK = 20_000
+FIELDS = (
+    "databricks_request_id", "client_request_id", "request_time", "status_code",
+    "served_entity_id", "request", "response", "logging_error_codes", "sampling_fraction",
+)  # fmt: skip
+
+
+class CollectParameters(Parameters):
+    """Parameters of the collect task.
+
+    Attributes:
+        model: Full name of the registered model.
+        source: Schema of the feature tables and of the labels, with its catalog.
+        target: Schema that takes the log, with its catalog.
+        as_of: Exclusive instant up to which labels are known.
+        policy: Policy file under conf/, whose costs say from which score on the class is 1.
+        collected_at: When the run began.
+        payload: Full name of the endpoint's inference table; empty where nothing is served.
+    """
+
+    model: FullName
+    source: SchemaName
+    target: SchemaName
+    as_of: Instant
+    policy: Text
+    collected_at: Instant
+    payload: str = ""
+
+
+def run(parameters: CollectParameters, lakehouse: Lakehouse) -> None:
+    """Add what batch and endpoint have predicted since, then join the labels."""
+    spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
+    threshold = load_policy(parameters.policy, PROBLEM.model_type).validation.threshold
+    create_log(spark, PROBLEM, qualify)
+    predictions = qualify(PREDICTIONS)
+    create_predictions(spark, predictions)
+    batch = add_batch_rows(spark, PROBLEM, qualify(LOG), predictions, parameters.model, threshold)
+    print(f"{qualify(LOG)}: {batch:,} rows of batch added")
+    if parameters.payload:
+        collect_payloads(parameters, threshold, lakehouse)
+    merge_labels(spark, PROBLEM, qualify, partial(in_schema, parameters.source), parameters.as_of)
+
+
+def collect_payloads(parameters: CollectParameters, threshold: float, lakehouse: Lakehouse) -> None:
+    """Add the rows that the endpoint was asked for, and keep aside what cannot be taken apart."""
+    spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
+    table = parameters.payload
+    # Until the first request is logged, the table is missing or has one column.
+    if not spark.catalog.tableExists(table) or not set(FIELDS) <= set(spark.table(table).columns):
+        print(f"{table}: no request has been logged yet")
+        return
+    versions = read_entities(spark, table)
+    added, kept_aside = 0, Counter[str]()
+    for payloads in read_chunks(spark, table, qualify):
+        rows, rejected = [], []
+        for payload in payloads:
+            version = versions.get(payload.entity or "")
+            if version is None and payload.status == 200:
+                if payload.request_time > parameters.collected_at - MARKED_WITHIN:
+                    continue
+                rejected.append((payload, "no version is known for its served entity"))
+                continue
+            try:
+                asked = unpack(payload)
+            except PayloadError as error:
+                rejected.append((payload, str(error)))
+                continue
+            model, number = version or ("", "")
+            rows += [describe_row(payload, at, row, model, number) for at, row in enumerate(asked)]
+        added += add_endpoint_rows(rows, threshold, parameters, lakehouse)
+        add_rows(
+            spark,
+            qualify(REJECTED),
+            REJECTED_COLUMNS,
+            [describe_rejected(*each, parameters.collected_at) for each in rejected],
+            ["request_id"],
+        )
+        kept_aside.update(reason for _, reason in rejected)
+    print(f"{qualify(LOG)}: {added:,} rows of the endpoint added")
+    for reason, count in kept_aside.most_common():
+        print(f"{qualify(REJECTED)}: {count:,} requests kept aside: {reason}")
+    lakehouse.set_task_value("requests_rejected", sum(kept_aside.values()))
+
+
+def read_entities(spark: "SparkSession", table: str) -> Mapping[str, tuple[str, str]]:
+    """Return the model and version behind each served entity, as deploy's own requests tell.
+
+    One of which two versions are told is left out.
+    """
+    found = spark.sql(
+        f"SELECT DISTINCT served_entity_id, client_request_id FROM {table} "
+        f"WHERE client_request_id LIKE '{MARKER}%' AND status_code = 200"
+    ).collect()
+    told: dict[str, set[tuple[str, str]]] = {}
+    for row in found:
+        version = read_marker(row.client_request_id)
+        if version and row.served_entity_id:
+            told.setdefault(row.served_entity_id, set()).add(version)
+    return {entity: next(iter(each)) for entity, each in told.items() if len(each) == 1}
+
+
+def read_chunks(spark: "SparkSession", table: str, qualify: Any) -> Any:
+    """Yield the requests that are neither in the log nor kept aside, so many at a time.
+
+    Deploy's own are left out. Of one that was delivered twice, one is taken.
+    """
+    since = find_start(spark, qualify(LOG), ENDPOINT)
+    later = f"AND request_time >= TIMESTAMP '{since.isoformat()}'" if since else ""
+    fields = ", ".join(f"first({name}) AS {name}" for name in FIELDS[1:])
+    rows = spark.sql(
+        f"SELECT p.* FROM (SELECT {FIELDS[0]}, {fields} FROM {table} "
+        f"WHERE {FIELDS[0]} IS NOT NULL {later} "
+        f"AND (client_request_id IS NULL OR client_request_id NOT LIKE '{MARKER}%') "
+        f"GROUP BY {FIELDS[0]}) p "
+        f"LEFT ANTI JOIN {qualify(LOG)} l ON l.row_id = concat(p.{FIELDS[0]}, '-0') "
+        f"LEFT ANTI JOIN {qualify(REJECTED)} r ON r.request_id = p.{FIELDS[0]}"
+    )
+    chunk: list[Payload] = []
+    for batch in rows.toArrow().to_batches(CHUNK):
+        chunk = [
+            Payload(
+                request_id=row["databricks_request_id"],
+                client_request_id=row["client_request_id"],
+                request_time=row["request_time"],
+                status=row["status_code"],
+                entity=row["served_entity_id"],
+                request=row["request"],
+                response=row["response"],
+                faults=row["logging_error_codes"] or (),
+                share=row["sampling_fraction"],
+            )
+            for row in batch.to_pylist()
+        ]
+        yield chunk
+
+
+def describe_row(
+    payload: Payload, at: int, row: AskedRow, model: str, version: str
+) -> dict[str, Any]:
+    """Return a row of a request as the log takes it, its features still to be completed."""
+    given = dict(row.given)
+    return {
+        "row_id": f"{payload.request_id}-{at}",
+        **{key: given.get(key) for key in PROBLEM.keys},
+        PROBLEM.spine.decision_at: read_time(given.get(PROBLEM.spine.decision_at)),
+        "scored_at": payload.request_time,
+        "features_from": FROM_LOOKUP if row.features is None else FROM_TRACE,
+        "score": row.score,
+        "model_name": model,
+        "model_version": version,
+        "source": ENDPOINT,
+        "given": given,
+        "features": row.features,
+    }
+
+
+def read_time(given: Any) -> datetime | None:
+    """Return an instant that a request brought as text; None for anything else."""
+    try:
+        return datetime.fromisoformat(given)
+    except (TypeError, ValueError):
+        return None
+
+
+def describe_rejected(payload: Payload, reason: str, seen_at: datetime) -> dict[str, Any]:
+    """Return a request that is kept aside, as its table takes it."""
+    return {
+        "request_id": payload.request_id,
+        "reason": reason,
+        "request_time": payload.request_time,
+        "status_code": payload.status,
+        "request": payload.request,
+        "response": payload.response,
+        "seen_at": seen_at,
+    }
+
+
+def add_endpoint_rows(
+    rows: list[dict[str, Any]],
+    threshold: float,
+    parameters: CollectParameters,
+    lakehouse: Lakehouse,
+) -> int:
+    """Complete the features of an endpoint's rows, add them to the log, and return how many."""
+    untraced = [row for row in rows if row["features"] is None]
+    found = look_up(untraced, parameters.source, lakehouse) if untraced else {}
+    for row in rows:
+        features = row["features"] or {**found.get(row["row_id"], {}), **row["given"]}
+        row.update(cast_features(PROBLEM, features))
+    spark, columns = lakehouse.spark, log_columns(PROBLEM)
+    if not rows:
+        return 0
+    scored = {name: "DOUBLE" if name == "prediction" else kind for name, kind in columns.items()}
+    frame = make_frame(spark, scored, rows).selectExpr(
+        *(
+            f"{write_prediction(PROBLEM, 'score', threshold)} AS prediction"
+            if name == "prediction"
+            else name
+            for name in columns
+        )
+    )
+    return add_new_rows(spark, in_schema(parameters.target, LOG), frame, ["row_id"])
+
+
+def look_up(
+    rows: list[dict[str, Any]], source: str, lakehouse: Lakehouse
+) -> Mapping[str, Mapping[str, Any]]:
+    """Return the features that requests without a trace found, by row: as of the request's time."""
+    kinds = PROBLEM.require_source(PROBLEM.spine.source).columns
+    wanted = [name for name in PROBLEM.columns if name != FEATURES_AT]
+    columns = {"row_id": "STRING", **{n: kinds[n] for n in wanted}, FEATURES_AT: "TIMESTAMP"}
+    asked = [
+        {
+            **{name: row["given"].get(name) for name in wanted},
+            PROBLEM.spine.decision_at: row[PROBLEM.spine.decision_at],
+            "row_id": row["row_id"],
+            FEATURES_AT: row["scored_at"],
+        }
+        for row in rows
+    ]
+    training_set = lakehouse.feature_store.create_training_set(
+        df=make_frame(lakehouse.spark, columns, asked),
+        feature_lookups=PROBLEM.look_ups(partial(in_schema, source)),
+        label=None,
+        exclude_columns=[],
+    )
+    found = training_set.load_df().toPandas()
+    return {row["row_id"]: row for row in found.to_dict(orient="records")}
+
+
+def main() -> None:
+    """Run the task from its command line."""
+    run(CollectParameters.parse(), Lakehouse())

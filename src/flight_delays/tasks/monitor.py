@@ -1,0 +1,154 @@
+"""Task: measure the inference log by data profiling, against the rows the Champion was judged by."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from databricks.sdk.service.dataquality import (
+    AggregationGranularity,
+    DataProfilingConfig,
+    DataProfilingCustomMetric,
+    DataProfilingCustomMetricType,
+    InferenceLogConfig,
+    InferenceProblemType,
+)
+
+from ..config.monitoring import Granularity, load_monitoring
+from ..config.policy import Policy, load_policy
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.errors import LakehouseError
+from ..lakehouse.inference_log import create_log
+from ..lakehouse.monitor import ensure_monitor, refresh_monitor
+from ..lakehouse.registry import read_aliases
+from ..problem import PROBLEM
+from ..promotion.decide import CHAMPION
+from ..spec.inference_log import BASELINE, LABEL, LABELLED, VALIDATED, labelled_columns
+from .parameters import FullName, Parameters, SchemaName, Text, in_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+COST = "cost"
+GRANULARITIES = {
+    "day": AggregationGranularity.AGGREGATION_GRANULARITY_1_DAY,
+    "week": AggregationGranularity.AGGREGATION_GRANULARITY_1_WEEK,
+    "month": AggregationGranularity.AGGREGATION_GRANULARITY_1_MONTH,
+}
+
+
+class MonitorParameters(Parameters):
+    """Parameters of the monitor task.
+
+    Attributes:
+        model: Full name of the registered model.
+        target: Schema that has the log and takes the metrics, with its catalog.
+        policy: Policy file under conf/ that names slices and costs.
+    """
+
+    model: FullName
+    target: SchemaName
+    policy: Text
+
+
+def run(parameters: MonitorParameters, lakehouse: Lakehouse) -> None:
+    """Bring the monitor to its configuration, and refresh it.
+
+    Raises:
+        LakehouseError: The Champion has no rows to compare with, or profiling fails.
+    """
+    qualify = partial(in_schema, parameters.target)
+    champion = read_aliases(lakehouse.registry, parameters.model).get(CHAMPION)
+    create_log(lakehouse.spark, PROBLEM, qualify)
+    table = qualify(LABELLED)
+    if champion is None:
+        print(f"{parameters.model} has no {CHAMPION} yet: nothing is measured. Run model_training.")
+        return
+    replace_baseline(lakehouse.spark, qualify(VALIDATED), qualify(BASELINE), champion)
+    policy = load_policy(parameters.policy, PROBLEM.model_type)
+    granularity = load_monitoring("monitoring", PROBLEM.model_type).windows.granularity
+    catalog_schema = lakehouse.workspace.schemas.get(parameters.target)
+    config = describe_monitor(
+        catalog_schema.schema_id or "", qualify(BASELINE), policy, granularity
+    )
+    tables = ensure_monitor(lakehouse.workspace, table, config)
+    refresh = refresh_monitor(lakehouse.workspace, table)
+    print(f"refresh {refresh.refresh_id} has written {tables.profile} and, as far as there is")
+    print(f"anything to compare, {tables.drift}")
+
+
+def replace_baseline(spark: "SparkSession", validated: str, baseline: str, champion: int) -> None:
+    """Let the baseline be the rows that the Champion was validated on.
+
+    Raises:
+        LakehouseError: There are none.
+    """
+    there = {row[0] for row in spark.sql(f"SELECT DISTINCT model_version FROM {baseline}").collect()}
+    if there == {str(champion)}:
+        return
+    rows = f"SELECT * FROM {validated} WHERE model_version = '{champion}'"
+    if not spark.catalog.tableExists(validated) or spark.sql(rows).isEmpty():
+        raise LakehouseError(
+            f"{validated} has no rows of version {champion}, the {CHAMPION}: it was validated by "
+            "an earlier version of this project. Run model_training, or validate it again."
+        )
+    listed = ", ".join(spark.table(baseline).columns)
+    # One statement, so that no reader finds it empty.
+    spark.sql(
+        f"INSERT OVERWRITE {baseline} SELECT {listed} FROM {validated} "
+        f"WHERE model_version = '{champion}'"
+    )
+    print(f"{baseline} has the rows that version {champion} was validated on")
+
+
+def describe_monitor(
+    schema_id: str, baseline: str, policy: Policy, granularity: Granularity
+) -> DataProfilingConfig:
+    """Return what is measured: by time and version, by slice, and what wrong calls have cost."""
+    is_class = PROBLEM.model_type.labels is not None
+    problem_type = (
+        InferenceProblemType.INFERENCE_PROBLEM_TYPE_CLASSIFICATION
+        if is_class
+        else InferenceProblemType.INFERENCE_PROBLEM_TYPE_REGRESSION
+    )
+    slices = [name for name in policy.validation.slice_columns if name in labelled_columns(PROBLEM)]
+    return DataProfilingConfig(
+        output_schema_id=schema_id,
+        baseline_table_name=baseline,
+        slicing_exprs=slices or None,
+        custom_metrics=[
+            DataProfilingCustomMetric(
+                type=DataProfilingCustomMetricType.DATA_PROFILING_CUSTOM_METRIC_TYPE_AGGREGATE,
+                name=COST,
+                input_columns=[":table"],
+                definition=write_cost(policy),
+                # Of any other form the monitor would never be initialised, and not say why.
+                output_data_type='{"name":"output","type":"double","nullable":true,"metadata":{}}',
+            )
+        ],
+        inference_log=InferenceLogConfig(
+            problem_type=problem_type,
+            timestamp_column="scored_at",
+            granularities=[GRANULARITIES[granularity]],
+            prediction_column="prediction",
+            model_id_column="model_version",
+            label_column=LABEL,
+        ),
+        skip_builtin_dashboard=True,
+    )
+
+
+def write_cost(policy: Policy) -> str:
+    """Return SQL for the mean cost of a prediction whose label is known."""
+    if PROBLEM.model_type.labels is None:
+        return "avg(abs({{prediction_col}} - {{label_col}}))"
+    costs = policy.validation.costs
+    false_alarm, missed = (costs.false_alarm, costs.missed) if costs else (1.0, 1.0)
+    return (
+        "avg(CASE WHEN {{label_col}} IS NULL THEN NULL "
+        "WHEN {{prediction_col}} = {{label_col}} THEN 0.0 "
+        f"WHEN {{{{prediction_col}}}} = '1' THEN {false_alarm!r} ELSE {missed!r} END)"
+    )
+
+
+def main() -> None:
+    """Run the task from its command line."""
+    run(MonitorParameters.parse(), Lakehouse())

@@ -1,0 +1,184 @@
+"""conf/monitoring.yml: what is watched of a model in use, and from when on something is done."""
+
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from ..errors import UnusableInputError
+from ..evaluation.model_types import ModelType
+from .loading import ConfigurationError, Count, Section, load_configuration
+
+Text = Annotated[str, Field(min_length=1)]
+Granularity: TypeAlias = Literal["day", "week", "month"]
+Kind: TypeAlias = Literal[
+    "numerical_drift",
+    "categorical_drift",
+    "score_drift",
+    "quality",
+    "nulls",
+    "volume",
+    "errors",
+    "latency",
+    "freshness",
+]
+Action: TypeAlias = Literal["retrain", "watch"]
+
+
+class Limit(Section):
+    """From where on a window counts as over: one of the two is given.
+
+    Attributes:
+        above: A value above it is over.
+        below: A value below it is over.
+    """
+
+    above: float | None = None
+    below: float | None = None
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if (self.above is None) == (self.below is None):
+            raise ValueError("give either above or below")
+        return self
+
+    @property
+    def threshold(self) -> float:
+        """The figure itself."""
+        return self.below if self.above is None else self.above  # type: ignore[return-value]
+
+    def is_exceeded_by(self, value: float) -> bool:
+        """Tell whether a value lies on the wrong side."""
+        return value < self.threshold if self.above is None else value > self.threshold
+
+
+class Rule(Limit):
+    """When a signal is over its threshold, and what is done then.
+
+    Attributes:
+        windows: How many of the last windows must be over, the latest among them.
+        of: How many windows are the last ones.
+        then: What is done where it is over.
+        newest_within_hours: How long ago the newest judged window may have ended; None for the
+            general limit.
+        own: Thresholds of single subjects (a feature, a table), on the same side; null switches
+            one off.
+    """
+
+    windows: Count
+    of: Count
+    then: Action
+    newest_within_hours: Count | None = None
+    own: dict[Text, float | None] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _enough_windows(self) -> Self:
+        if self.windows > self.of:
+            raise ValueError(f"windows ({self.windows}) must be at most of ({self.of})")
+        return self
+
+    def limit_of(self, subject: str) -> Limit | None:
+        """Return the limit of a subject; None where it is switched off."""
+        threshold = self.own.get(subject, self.threshold)
+        if threshold is None:
+            return None
+        return Limit(above=threshold) if self.below is None else Limit(below=threshold)
+
+
+class NumericalDrift(Rule):
+    """Of a number against the baseline; statistics are named as in the drift table."""
+
+    statistic: Literal["ks_test", "population_stability_index", "wasserstein_distance"]
+
+
+class CategoricalDrift(Rule):
+    """Of a category against the baseline; statistics are named as in the drift table."""
+
+    statistic: Literal["js_distance", "tv_distance", "l_infinity_distance"]
+
+
+class Windows(Section):
+    """Which windows are judged.
+
+    Attributes:
+        granularity: Calendar days, weeks or months in UTC.
+        min_rows: Windows with fewer rows are skipped.
+        mature_share: Windows of quality are skipped where a smaller share of their rows was
+            decided long enough ago for its label to be known.
+        newest_within_hours: How long ago the newest judged window may have ended.
+    """
+
+    granularity: Granularity
+    min_rows: Count
+    mature_share: float = Field(gt=0, le=1)
+    newest_within_hours: Count
+
+
+class Signals(Section):
+    """The rule of each kind of signal; a kind that is left out or null is not watched.
+
+    Attributes:
+        numerical_drift: Of each numerical feature.
+        categorical_drift: Of each categorical feature.
+        score_drift: Of the score.
+        quality: Of metrics of the model type, by name.
+        nulls: Share of missing values of each feature.
+        volume: Rows of a window against its predecessors.
+        errors: Share of requests to the endpoint that failed.
+        latency: Of the endpoint, in milliseconds.
+        freshness: Age of each feature table against what its problem allows.
+    """
+
+    numerical_drift: NumericalDrift | None = None
+    categorical_drift: CategoricalDrift | None = None
+    score_drift: NumericalDrift | None = None
+    quality: dict[Text, Rule] = Field(default_factory=dict)
+    nulls: Rule | None = None
+    volume: Rule | None = None
+    errors: Rule | None = None
+    latency: Rule | None = None
+    freshness: Rule | None = None
+
+
+class MonitoringPolicy(Section):
+    """conf/monitoring.yml.
+
+    Attributes:
+        windows: Which windows are judged.
+        cool_down_days: How long after a training began, scheduled ones too, none is asked for.
+        signals: What is watched.
+    """
+
+    windows: Windows
+    cool_down_days: int = Field(ge=0)
+    signals: Signals
+
+    def rule_of(self, kind: Kind, statistic: str) -> Rule | None:
+        """Return the rule of a kind of signal; None where it is not watched."""
+        if kind == "quality":
+            return self.signals.quality.get(statistic)
+        rule: Rule | None = getattr(self.signals, kind)
+        return rule
+
+    def require_model_type(self, model_type: ModelType) -> Self:
+        """Return the policy if a model of this type has the metrics that it names.
+
+        Raises:
+            UnusableInputError: It has not.
+        """
+        for name in self.signals.quality:
+            model_type.require_metric(name)
+        return self
+
+
+def load_monitoring(name: str, model_type: ModelType) -> MonitoringPolicy:
+    """Return conf/<name>.yml, usually `monitoring`.
+
+    Raises:
+        ConfigurationError: There is no such file, or it says what is not allowed, such as a metric
+            that this model type does not have.
+    """
+    try:
+        policy = load_configuration(name, MonitoringPolicy, "monitoring")
+        return policy.require_model_type(model_type)
+    except UnusableInputError as error:
+        raise ConfigurationError(f"{name}.yml", f"{error}", "Then run again.") from error

@@ -1,0 +1,100 @@
+"""What is watched of a model: signals, each a row of windows with a value."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..config.monitoring import Kind, MonitoringPolicy
+from ..evaluation.model_types import ModelType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A window of a signal.
+
+    Attributes:
+        start: Its first instant.
+        end: The first instant after it.
+        rows: The rows that the value rests on.
+        value: What was measured; None or NaN where nothing could be.
+        mature: Share of the window's rows whose labels should be known by now; 1 where no label
+            is needed.
+    """
+
+    start: datetime
+    end: datetime
+    rows: int
+    value: float | None
+    mature: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """Something that is watched.
+
+    Attributes:
+        name: Its name for a person, `drift of distance`; no two are alike.
+        kind: Its kind, which the policy has a rule for.
+        statistic: What is measured: a metric, or a column of the drift table.
+        subject: The feature or table it is of; blank for the model as a whole.
+        unit: Unit of its values; blank where they have none.
+        windows: Its windows, oldest first, as far as they are known.
+    """
+
+    name: str
+    kind: Kind
+    statistic: str
+    subject: str = ""
+    unit: str = ""
+    windows: tuple[Window, ...] = ()
+
+
+def list_signals(
+    policy: MonitoringPolicy,
+    model_type: ModelType,
+    *,
+    numerical: Iterable[str],
+    categorical: Iterable[str],
+    max_hours: Mapping[str, float],
+    endpoint: bool,
+) -> tuple[Signal, ...]:
+    """Return the signals that the policy watches, still without windows.
+
+    Args:
+        policy: What is watched.
+        model_type: Has the units of metrics.
+        numerical: Numerical features.
+        categorical: Categorical features.
+        max_hours: Feature tables; the rule compares ages with it, so values are ages divided by it.
+        endpoint: Whether an endpoint serves the model.
+    """
+    numerical, categorical = tuple(numerical), tuple(categorical)
+    signals = policy.signals
+    found: list[Signal] = []
+
+    def add(kind: Kind, statistic: str, name: str, subject: str = "", unit: str = "") -> None:
+        rule = policy.rule_of(kind, statistic)
+        if rule is not None and rule.limit_of(subject) is not None:
+            found.append(
+                Signal(name=name, kind=kind, statistic=statistic, subject=subject, unit=unit)
+            )
+
+    if signals.numerical_drift:
+        for each in numerical:
+            add("numerical_drift", signals.numerical_drift.statistic, f"drift of {each}", each)
+    if signals.categorical_drift:
+        for each in categorical:
+            add("categorical_drift", signals.categorical_drift.statistic, f"drift of {each}", each)
+    if signals.score_drift:
+        add("score_drift", signals.score_drift.statistic, "drift of the score")
+    for metric in signals.quality:
+        add("quality", metric, metric, unit=model_type.require_metric(metric).unit)
+    for each in (*numerical, *categorical):
+        add("nulls", "share", f"nulls of {each}", each)
+    add("volume", "ratio", "rows", unit="of usual")
+    if endpoint:
+        add("errors", "share", "errors")
+        add("latency", "p95", "latency", unit="ms")
+    for table in max_hours:
+        add("freshness", "ratio", f"age of {table}", table, "of allowed")
+    return tuple(found)

@@ -159,6 +159,13 @@ class MonitoringPolicy(Section):
         rule: Rule | None = getattr(self.signals, kind)
         return rule
 
+    @property
+    def most_windows(self) -> int:
+        """How many windows have to be read, with as many before them to compare volumes with."""
+        single = (getattr(self.signals, kind) for kind in Signals.model_fields if kind != "quality")
+        rules = [*self.signals.quality.values(), *(rule for rule in single if rule is not None)]
+        return 2 * max((rule.of for rule in rules), default=1) + 7
+
     def require_model_type(self, model_type: ModelType) -> Self:
         """Return the policy if a model of this type has the metrics that it names.
 

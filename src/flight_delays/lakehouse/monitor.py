@@ -14,11 +14,11 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from databricks.sdk.service.dataquality import (
     DataProfilingConfig,
-    DataProfilingStatus,
     Monitor,
     Refresh,
     RefreshState,
 )
+from databricks.sdk.service.dataquality import DataProfilingStatus as Status
 
 from .errors import LakehouseError
 
@@ -78,10 +78,12 @@ def ensure_monitor(
         )
     active = poll(
         lambda: workspace.data_quality.get_monitor(TABLE, table_id).data_profiling_config,
-        lambda found: found is None or found.status != DataProfilingStatus.DATA_PROFILING_STATUS_PENDING,
+        lambda found: (
+            found is None or found.status != DataProfilingStatus.DATA_PROFILING_STATUS_PENDING
+        ),
         ACTIVE_WITHIN,
     )
-    if active is None or active.status != DataProfilingStatus.DATA_PROFILING_STATUS_ACTIVE:
+    if active is None or active.status != Status.DATA_PROFILING_STATUS_ACTIVE:
         status = active.status.value if active and active.status else "no status"
         why = active and active.latest_monitor_failure_message
         raise MonitorError(
@@ -178,9 +180,7 @@ def require_id(workspace: WorkspaceClient, table: str) -> str:
     return found
 
 
-def poll(
-    read: Callable[[], Found], is_done: Callable[[Found], bool], within: timedelta
-) -> Found:
+def poll(read: Callable[[], Found], is_done: Callable[[Found], bool], within: timedelta) -> Found:
     """Return what is read last: what is done, or what is not once the time is over."""
     end, pause = monotonic() + within.total_seconds(), 0.5
     while not is_done(found := read()) and monotonic() < end:

@@ -1,4 +1,4 @@
-"""Task: measure the inference log by data profiling, against the rows the Champion was judged by."""
+"""Task: measure the inference log by data profiling, against what the Champion was judged by."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -81,7 +81,9 @@ def replace_baseline(spark: "SparkSession", validated: str, baseline: str, champ
     Raises:
         LakehouseError: There are none.
     """
-    there = {row[0] for row in spark.sql(f"SELECT DISTINCT model_version FROM {baseline}").collect()}
+    there = {
+        row[0] for row in spark.sql(f"SELECT DISTINCT model_version FROM {baseline}").collect()
+    }
     if there == {str(champion)}:
         return
     rows = f"SELECT * FROM {validated} WHERE model_version = '{champion}'"

@@ -49,6 +49,7 @@ class TrainParameters(Parameters):
         tune: Whether to search for better hyperparameters, too.
         git_commit: Commit the bundle was deployed from; empty outside a repository.
         job_run: Run of the job.
+        reason: Why the job runs.
     """
 
     model: FullName
@@ -59,6 +60,7 @@ class TrainParameters(Parameters):
     tune: Switch
     git_commit: str
     job_run: Text
+    reason: Text
 
 
 def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy | None) -> None:
@@ -88,6 +90,7 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
         "git_commit": parameters.git_commit or "uncommitted",
         "job_run_id": parameters.job_run,
         "policy": parameters.policy,
+        "reason": parameters.reason,
     }
     mlflow.set_experiment(parameters.experiment)
     with mlflow.start_run(run_name=f"train {as_of:%Y-%m-%d}", tags=tags) as active:

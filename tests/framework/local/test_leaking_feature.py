@@ -56,7 +56,7 @@ features.run(
 train.run(
     train.TrainParameters(
         model="{MODEL}_leaking", experiment="/Shared/leaking", as_of={as_of!r}, tune="false",
-        git_commit="", job_run="leaking", **common,
+        git_commit="", job_run="leaking", reason="test", **common,
     ),
     lakehouse,
     None,

@@ -44,7 +44,7 @@ from flight_delays.tasks import train
 {FEW}
 parameters = train.TrainParameters.parse([
     "--model={MODEL}", "--source={SCHEMA}", "--experiment=/Shared/tuned", "--as_of={FIRST}",
-    "--policy=policy_small", "--tune=true", "--git_commit=", "--job_run=1",
+    "--policy=policy_small", "--tune=true", "--git_commit=", "--job_run=1", "--reason=test",
 ])
 train.run(parameters, Lakehouse(), few)
 """

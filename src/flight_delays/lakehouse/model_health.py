@@ -1,0 +1,51 @@
+"""The table of verdicts on the model in use, one row an assessment."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ..monitoring.verdicts import Verdict
+from .tables import create_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+HEALTH = "model_health"
+COLUMNS = (
+    "assessed_at TIMESTAMP, model_name STRING, model_version STRING, verdict STRING, "
+    "reason STRING, figures STRING, window_start TIMESTAMP, window_end TIMESTAMP, job_run STRING"
+)
+
+
+def write_health(
+    spark: "SparkSession",
+    table: str,
+    verdict: Verdict,
+    *,
+    model: str,
+    version: int,
+    assessed_at: datetime,
+    window: tuple[datetime, datetime] | None,
+    job_run: str,
+) -> None:
+    """Write a verdict by a run of the job, in place of what that run wrote before.
+
+    Args:
+        spark: The session.
+        table: Full name of the table, which is made where it is missing.
+        verdict: The verdict.
+        model: Full name of the model.
+        version: Its Champion.
+        assessed_at: When it was assessed.
+        window: The newest window of the log.
+        job_run: Run of the job; letters, digits, dots, hyphens and underscores.
+    """
+    create_table(spark, table, COLUMNS)
+    figures = json.dumps([asdict(figure) for figure in verdict.figures])
+    start, end = window or (None, None)
+    named = (assessed_at, model, str(version), verdict.label, verdict.reason, figures)
+    row = (*named, start, end, job_run)
+    spark.createDataFrame([row], COLUMNS).createOrReplaceTempView("assessed")
+    # One statement, so that whoever reads sees one verdict of a run.
+    spark.sql(f"INSERT INTO {table} REPLACE WHERE job_run = '{job_run}' SELECT * FROM assessed")

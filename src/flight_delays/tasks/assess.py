@@ -1,0 +1,263 @@
+"""Task: assess the model in use, and ask for a training where that helps."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from databricks.sdk import WorkspaceClient
+
+from ..config.monitoring import Kind, MonitoringPolicy, load_monitoring
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.measurements import (
+    Windows,
+    measure_quality,
+    measure_requests,
+    measure_volume,
+    read_drift,
+    read_profile,
+    with_rows,
+)
+from ..lakehouse.model_health import HEALTH, write_health
+from ..lakehouse.registry import read_aliases
+from ..lakehouse.watermarks import COMPUTED, read_watermarks
+from ..monitoring.assess import assess
+from ..monitoring.signals import Window, list_signals
+from ..monitoring.verdicts import Retrain, Verdict
+from ..problem import PROBLEM
+from ..promotion.decide import CHAMPION
+from ..spec.inference_log import LABELLED
+from ..spec.tables import WATERMARKS
+from .parameters import FullName, Instant, Name, Parameters, SchemaName, in_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Longest text that a task value, a tag and a job parameter take with room to spare.
+LONGEST_REASON = 900
+
+
+class AssessParameters(Parameters):
+    """Parameters of the assess task.
+
+    Attributes:
+        model: Full name of the registered model.
+        source: Schema of the feature tables, with its catalog.
+        target: Schema of the log and the metrics, with its catalog.
+        as_of: Exclusive instant up to which labels and features are known.
+        assessed_at: When the run began.
+        training_job: Id of the job that trains.
+        job_run: Run of the job.
+        payload: Full name of the endpoint's inference table; empty where nothing is served.
+    """
+
+    model: FullName
+    source: SchemaName
+    target: SchemaName
+    as_of: Instant
+    assessed_at: Instant
+    training_job: int
+    job_run: Name
+    payload: str = ""
+
+
+def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
+    """Measure all signals, decide, record the verdict and leave it for the tasks that follow."""
+    champion = read_aliases(lakehouse.registry, parameters.model).get(CHAMPION)
+    if champion is None:
+        print(f"{parameters.model} has no {CHAMPION} yet: nothing is assessed. Run model_training.")
+        leave(lakehouse, retrain=False, reason=f"no {CHAMPION} yet")
+        return
+    spark, now = lakehouse.spark, parameters.assessed_at
+    policy = load_monitoring("monitoring", PROBLEM.model_type)
+    requests = read_requests(spark, parameters.payload)
+    expected = list_signals(
+        policy,
+        PROBLEM.model_type,
+        numerical=PROBLEM.numerical_columns,
+        categorical=PROBLEM.categorical_columns,
+        max_hours={t.name: t.fresh_within.total_seconds() / 3600 for t in PROBLEM.feature_tables},
+        # Few requests say nothing of the endpoint; once there were enough, there ought to be.
+        endpoint=has_traffic(requests, policy),
+    )
+    measured = measure(parameters, str(champion), policy, requests, lakehouse)
+    signals = [
+        replace(signal, windows=measured.get((signal.kind, signal.statistic, signal.subject), ()))
+        for signal in expected
+    ]
+    active, last = read_trainings(lakehouse.workspace, parameters.training_job)
+    verdict = assess(
+        signals,
+        policy,
+        expected=expected,
+        now=now,
+        active_trainings=active,
+        last_training=last,
+        model_since=read_start(parameters.model, champion, lakehouse),
+    )
+    ends = [window for each in measured.values() for window in each]
+    newest = max(ends, key=lambda window: window.end, default=None)
+    write_health(
+        spark,
+        in_schema(parameters.target, HEALTH),
+        verdict,
+        model=parameters.model,
+        version=champion,
+        assessed_at=now,
+        window=(newest.start, newest.end) if newest else None,
+        job_run=parameters.job_run,
+    )
+    print_verdict(verdict)
+    lakehouse.set_task_value("verdict", verdict.label)
+    leave(lakehouse, retrain=isinstance(verdict, Retrain), reason=verdict.reason)
+
+
+def leave(lakehouse: Lakehouse, *, retrain: bool, reason: str) -> None:
+    """Leave for the tasks that follow whether a training is to start, and why."""
+    lakehouse.set_task_value("retrain", "true" if retrain else "false")
+    lakehouse.set_task_value("reason", reason[:LONGEST_REASON])
+
+
+def measure(
+    parameters: AssessParameters,
+    version: str,
+    policy: MonitoringPolicy,
+    requests: pd.DataFrame,
+    lakehouse: Lakehouse,
+) -> Mapping[tuple[Kind, str, str], Windows]:
+    """Return the windows of every signal, by its kind, statistic and subject."""
+    spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
+    rules, granularity = policy.signals, policy.windows.granularity
+    labelled = qualify(LABELLED)
+    found: dict[tuple[Kind, str, str], Windows] = {}
+    nulls, rows = read_profile(
+        spark,
+        f"{labelled}_profile_metrics",
+        version,
+        granularity,
+        PROBLEM.feature_columns,
+    )
+    found |= {("nulls", "share", name): with_rows(each, rows) for name, each in nulls.items()}
+    statistics: dict[str, tuple[Kind, str]] = {}
+    if rules.numerical_drift:
+        by: tuple[Kind, str] = ("numerical_drift", rules.numerical_drift.statistic)
+        statistics |= dict.fromkeys(PROBLEM.numerical_columns, by)
+    if rules.categorical_drift:
+        by = ("categorical_drift", rules.categorical_drift.statistic)
+        statistics |= dict.fromkeys(PROBLEM.categorical_columns, by)
+    if rules.score_drift:
+        statistics["score"] = ("score_drift", rules.score_drift.statistic)
+    drift = read_drift(
+        spark,
+        f"{labelled}_drift_metrics",
+        version,
+        granularity,
+        {name: statistic for name, (_, statistic) in statistics.items()},
+    )
+    for name, windows in drift.items():
+        if name in statistics:
+            subject = "" if name == "score" else name
+            found[(*statistics[name], subject)] = with_rows(windows, rows)
+    logged = read_log(spark, labelled, policy, parameters.assessed_at)
+    quality = measure_quality(
+        logged[logged["model_version"] == version],
+        PROBLEM.model_type,
+        rules.quality,
+        granularity=granularity,
+        known_until=parameters.as_of - PROBLEM.label_maturity,
+    )
+    found |= {("quality", metric, ""): windows for metric, windows in quality.items()}
+    found["volume", "ratio", ""] = measure_volume(logged, granularity)
+    errors, latency = measure_requests(requests, granularity)
+    found["errors", "share", ""], found["latency", "p95", ""] = errors, latency
+    return {**found, **measure_ages(parameters, lakehouse)}
+
+
+def measure_ages(
+    parameters: AssessParameters, lakehouse: Lakehouse
+) -> Mapping[tuple[Kind, str, str], Windows]:
+    """Return the age of each feature table against what is allowed, as one window."""
+    computed = read_watermarks(lakehouse.spark, in_schema(parameters.source, WATERMARKS), COMPUTED)
+    found: dict[tuple[Kind, str, str], Windows] = {}
+    for table in PROBLEM.feature_tables:
+        if table.name in computed:
+            age = (parameters.as_of - computed[table.name]) / table.fresh_within
+            window = Window(
+                start=parameters.assessed_at - table.fresh_within,
+                end=parameters.assessed_at,
+                rows=1,
+                value=max(age, 0.0),
+            )
+            found["freshness", "ratio", table.name] = (window,)
+    return found
+
+
+def read_log(
+    spark: "SparkSession", table: str, policy: MonitoringPolicy, now: datetime
+) -> pd.DataFrame:
+    """Return what quality and volume are measured by, of as many windows as are judged."""
+    days = {"day": 1, "week": 7, "month": 31}[policy.windows.granularity]
+    reach = pd.Timedelta(days=days * policy.most_windows)
+    since = (pd.Timestamp(now) - reach).floor("D")
+    rows: pd.DataFrame = spark.sql(
+        f"SELECT scored_at, {PROBLEM.spine.decision_at} AS decision_at, score, "
+        f"CAST(label AS DOUBLE) AS label, model_version FROM {table} "
+        f"WHERE scored_at >= TIMESTAMP '{since.isoformat()}'"
+    ).toPandas()
+    for column in ("scored_at", "decision_at"):
+        rows[column] = pd.to_datetime(rows[column], utc=True)
+    return rows
+
+
+def read_requests(spark: "SparkSession", table: str) -> pd.DataFrame:
+    """Return status and time of the endpoint's requests; no row where none was logged yet."""
+    columns = ["scored_at", "status_code", "execution_duration_ms"]
+    if (
+        not table
+        or not spark.catalog.tableExists(table)
+        or "request_time" not in spark.table(table).columns
+    ):
+        return pd.DataFrame(columns=columns)
+    rows: pd.DataFrame = spark.sql(
+        "SELECT request_time AS scored_at, status_code, execution_duration_ms "
+        f"FROM {table} WHERE request_time IS NOT NULL"
+    ).toPandas()
+    return rows
+
+
+def has_traffic(requests: pd.DataFrame, policy: MonitoringPolicy) -> bool:
+    """Tell whether the endpoint ever had as many requests in a window as are judged."""
+    errors, _ = measure_requests(requests, policy.windows.granularity)
+    return any(window.rows >= policy.windows.min_rows for window in errors)
+
+
+def read_trainings(workspace: WorkspaceClient, job: int) -> tuple[int, datetime | None]:
+    """Return how many trainings are running or queued, and when the last one began."""
+    active = sum(1 for _ in workspace.jobs.list_runs(job_id=job, active_only=True))
+    newest = next(iter(workspace.jobs.list_runs(job_id=job, limit=1)), None)
+    if newest is None or not newest.start_time:
+        return active, None
+    return active, datetime.fromtimestamp(newest.start_time / 1000, UTC)
+
+
+def read_start(model: str, version: int, lakehouse: Lakehouse) -> datetime:
+    """Return when a version was registered: it cannot have answered before."""
+    made = lakehouse.registry.get_model_version(model, str(version)).creation_timestamp
+    return datetime.fromtimestamp(made / 1000, UTC)
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """Print the verdict, what is not as it should be, and how much is."""
+    print(f"{verdict.label}: {verdict.reason}")
+    for figure in verdict.figures:
+        if figure.state not in ("within", "waiting"):
+            print(f"{figure.state} {figure.signal}: {figure.detail}")
+    fine = sum(figure.state == "within" for figure in verdict.figures)
+    print(f"{fine} of {len(verdict.figures)} signals are within their limits")
+
+
+def main() -> None:
+    """Run the task from its command line."""
+    run(AssessParameters.parse(), Lakehouse())

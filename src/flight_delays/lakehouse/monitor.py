@@ -78,9 +78,7 @@ def ensure_monitor(
         )
     active = poll(
         lambda: workspace.data_quality.get_monitor(TABLE, table_id).data_profiling_config,
-        lambda found: (
-            found is None or found.status != DataProfilingStatus.DATA_PROFILING_STATUS_PENDING
-        ),
+        lambda found: found is None or found.status != Status.DATA_PROFILING_STATUS_PENDING,
         ACTIVE_WITHIN,
     )
     if active is None or active.status != Status.DATA_PROFILING_STATUS_ACTIVE:

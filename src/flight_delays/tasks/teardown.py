@@ -4,9 +4,11 @@ from typing import Literal
 
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.endpoint import delete_endpoint, endpoint_name, trial_name
+from ..lakehouse.monitor import delete_monitor
 from ..lakehouse.online_store import unpublish
 from ..lakehouse.tables import delete_tables
 from ..problem import PROBLEM
+from ..spec.inference_log import LABELLED
 from .parameters import FullName, Parameters, SchemaName, in_schema
 
 
@@ -25,7 +27,7 @@ class TeardownParameters(Parameters):
 
 
 def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
-    """Delete endpoint, online tables and tables, in this order: no one asks for what is gone."""
+    """Delete endpoint, online tables, monitor and tables, in this order: none asks for the next."""
     workspace = lakehouse.workspace
     endpoint = endpoint_name(parameters.model)
     delete_endpoint(workspace, trial_name(endpoint))
@@ -34,6 +36,9 @@ def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
     for table in PROBLEM.feature_tables:
         online = unpublish(workspace, in_schema(parameters.target, table.name))
         print(f"online table {online} is gone")
+    # Its metrics are tables of the same schema.
+    if delete_monitor(workspace, in_schema(parameters.target, LABELLED)):
+        print(f"monitor of {LABELLED} is gone")
     for name in delete_tables(workspace, parameters.target):
         print(f"table {name} is gone")
 

@@ -1,0 +1,171 @@
+"""What comes into the inference log, from batch and from an endpoint's payloads, and its labels."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from flight_delays.problem import PROBLEM
+from flight_delays.spec.problem import FEATURES_AT
+
+from tests.conftest import MODEL, SCHEMA, Laptop
+from tests.declared import catalog_of
+from tests.problem.instants import FIRST
+
+TARGET = f"{catalog_of('dev')}.collected"
+PAYLOAD = f"{TARGET}.endpoint_payload"
+LOG = f"{TARGET}.inference_log"
+COLUMNS = (
+    "databricks_request_id STRING, request_date DATE, client_request_id STRING, "
+    "request_time TIMESTAMP, status_code INT, sampling_fraction DOUBLE, "
+    "execution_duration_ms BIGINT, request STRING, response STRING, "
+    "logging_error_codes ARRAY<STRING>, served_entity_id STRING, requester STRING"
+)
+KEYS = list(PROBLEM.keys)
+NEEDED = [column for column in PROBLEM.columns if column != FEATURES_AT]
+# How late requests come, in days before the task runs.
+ROWS = f"""
+import json
+import sys
+from datetime import datetime, timedelta, UTC
+from databricks.sdk.runtime import spark
+
+spine = {PROBLEM.spine.source!r}
+known = spark.sql(
+    "SELECT s.* FROM {SCHEMA}.{PROBLEM.spine.source} s JOIN {SCHEMA}.{PROBLEM.label.source} l "
+    "ON {" AND ".join(f"s.{key} = l.{key}" for key in KEYS)} "
+    "WHERE {PROBLEM.label.where} AND l.{PROBLEM.label.known_at} < TIMESTAMP '{FIRST}' "
+    "ORDER BY s.{PROBLEM.spine.decision_at} DESC, {", ".join(f"s.{key}" for key in KEYS)} LIMIT 2"
+).toPandas()
+rows = json.loads(known[{NEEDED!r}].to_json(orient="records", date_format="iso"))
+unknown = [{{k: v for k, v in rows[0].items() if k not in {KEYS!r}}}]
+now = datetime.fromisoformat("{FIRST}").replace(tzinfo=UTC)
+
+def logged(number, entity, rows, days=2, status=200, answers=None, error=(), **more):
+    body = {{"dataframe_records": rows, **more}}
+    answers = [0.3 + 0.4 * at for at in range(len(rows))] if answers is None else answers
+    at = now - timedelta(days=days)
+    return (number, at.date(), more.get("client_request_id"), at, status, 1.0, 7,
+            json.dumps(body), json.dumps({{"predictions": answers}}), list(error), entity, None)
+
+good = logged("good", "old", rows)
+payloads = [
+    logged("deploy", "old", rows, 9, client_request_id="deploy:{MODEL}:1:8f0c"),
+    good,
+    good,
+    logged("keyless", "old", unknown),
+    logged("late", "old", rows[:1], 6),
+    logged("fails", "old", rows, status=500),
+    logged("short", "old", rows, answers=[0.5]),
+    logged("cut", "old", rows)[:8] + (None, ["MAX_RESPONSE_SIZE_EXCEEDED"], "old", None),
+    logged("foreign", "another", rows),
+    logged("young", "new", rows, days=0.1),
+]
+spark.createDataFrame(payloads, "{COLUMNS}").write.mode("append").saveAsTable("{PAYLOAD}")
+"""
+COLLECT = f"""
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.tasks import collect
+
+collect.run(collect.CollectParameters(
+    model="{MODEL}", source="{SCHEMA}", target="{TARGET}", as_of="{FIRST}", policy="policy_small",
+    collected_at="{FIRST}", payload="{PAYLOAD}",
+), Lakehouse())
+"""
+
+
+@pytest.fixture(scope="module")
+def collected(trained: Laptop) -> Iterator[Laptop]:
+    """Yield a workspace in which batch and an endpoint's requests were collected."""
+    trained.sql(f"CREATE SCHEMA {TARGET}")
+    trained.sql(f"CREATE TABLE {TARGET}.predictions AS SELECT * FROM {SCHEMA}.predictions")
+    # Until the first request is logged, the table is there with one column.
+    trained.sql(f"CREATE TABLE {PAYLOAD} (databricks_request_id STRING) USING DELTA")
+    assert "no request has been logged yet" in trained.execute(COLLECT)
+    trained.sql(f"DROP TABLE {PAYLOAD}")
+    trained.sql(f"CREATE TABLE {PAYLOAD} ({COLUMNS}) USING DELTA")
+    trained.execute(ROWS)
+    trained.execute(COLLECT)
+    yield trained
+    trained.sql(f"DROP SCHEMA {TARGET} CASCADE")
+
+
+def test_each_prediction_of_batch_is_logged_once_with_features_and_class(
+    collected: Laptop,
+) -> None:
+    (found,) = collected.sql(
+        f"SELECT count(*) AS n, count(DISTINCT row_id) AS ids, count(*) - count(score) AS blank, "
+        f"sum(CASE WHEN prediction = CASE WHEN score >= 0.25 THEN '1' ELSE '0' END THEN 0 ELSE 1 "
+        f"END) AS off, count({PROBLEM.feature_columns[0]}) AS seen FROM {LOG} "
+        "WHERE source = 'batch' AND features_from = 'batch' AND model_version = '1'"
+    )
+    (made,) = collected.sql(f"SELECT count(*) AS n FROM {TARGET}.predictions")
+    assert found["n"] == found["ids"] == found["seen"] == made["n"] > 100
+    assert (found["blank"], found["off"]) == (0, 0)
+
+
+def test_rows_of_requests_are_logged_with_version_class_and_features(collected: Laptop) -> None:
+    looked_up = PROBLEM.feature_tables[0].features[0]
+    rows = collected.sql(
+        f"SELECT row_id, score, prediction, model_name, model_version, features_from, "
+        f"{looked_up} IS NOT NULL AS found FROM {LOG} WHERE source = 'endpoint' ORDER BY row_id"
+    )
+    assert [row["row_id"] for row in rows] == ["good-0", "good-1", "keyless-0", "late-0"]
+    assert [row["score"] for row in rows] == [0.3, 0.7, 0.3, 0.3]
+    assert {row["prediction"] for row in rows} == {"1"}
+    assert {(row["model_name"], row["model_version"]) for row in rows} == {(MODEL, "1")}
+    assert all(row["features_from"] == "lookup" and row["found"] for row in rows)
+
+
+def test_what_cannot_be_used_is_kept_aside_with_its_reason_and_what_is_young_waits(
+    collected: Laptop,
+) -> None:
+    rows = collected.sql(
+        f"SELECT request_id, reason FROM {TARGET}.inference_rejected ORDER BY request_id"
+    )
+    assert {row["request_id"]: row["reason"] for row in rows} == {
+        "cut": "not logged whole: MAX_RESPONSE_SIZE_EXCEEDED",
+        "fails": "status 500",
+        "foreign": "no version is known for its served entity",
+        "short": "1 predictions for 2 rows",
+    }
+
+
+def test_labels_join_by_the_keys_of_a_request_and_corrected_ones_too(collected: Laptop) -> None:
+    label = PROBLEM.label
+    rows = collected.sql(
+        f"SELECT l.row_id, l.label, o.{label.column} AS truth FROM {LOG}_labelled l "
+        f"LEFT JOIN {SCHEMA}.{label.source} o "
+        f"ON {' AND '.join(f'l.{key} = o.{key}' for key in KEYS)} WHERE l.source = 'endpoint'"
+    )
+    truth = {row["row_id"]: row["truth"] for row in rows}
+    labels = {row["row_id"]: row["label"] for row in rows}
+    assert labels == {row: None if t is None else str(int(t)) for row, t in truth.items()}
+    assert [row for row, given in labels.items() if given is None] == ["keyless-0"]
+    collected.sql(f"UPDATE {LOG}_labelled SET label = '5' WHERE row_id = 'good-0'")
+    collected.execute(COLLECT)
+    (corrected,) = collected.sql(f"SELECT label FROM {LOG}_labelled WHERE row_id = 'good-0'")
+    assert corrected["label"] == labels["good-0"]
+
+
+def test_collected_again_nothing_is_doubled_and_a_marker_that_comes_late_counts(
+    collected: Laptop,
+) -> None:
+    count = f"SELECT source, count(*) AS n FROM {LOG} GROUP BY source ORDER BY source"
+    before = collected.sql(count)
+    collected.execute(COLLECT)
+    assert collected.sql(count) == before
+    late = json.dumps({"predictions": [0.1]})
+    collected.sql(
+        f"INSERT INTO {PAYLOAD} SELECT 'deploy-2', request_date, 'deploy:{MODEL}:2:77', "
+        f"request_time, 200, 1.0, 7, request, '{late}', logging_error_codes, 'new', requester "
+        f"FROM {PAYLOAD} WHERE databricks_request_id = 'young'"
+    )
+    collected.execute(COLLECT)
+    rows = collected.sql(
+        f"SELECT row_id, model_version FROM {LOG} WHERE row_id LIKE 'young%' ORDER BY row_id"
+    )
+    assert [(row["row_id"], row["model_version"]) for row in rows] == [
+        ("young-0", "2"),
+        ("young-1", "2"),
+    ]

@@ -94,6 +94,8 @@ def serve(
     # MLflow takes seconds to import; by now the fork server does the same on another core.
     from ..mlflow_stores import TrackingStore
     from . import experiments, grants, models, permissions, serving
+    from .data_quality import DataQuality
+    from .data_quality import router as data_quality_router
     from .endpoints import Endpoints
     from .synced_tables import SyncedTables
 
@@ -102,6 +104,8 @@ def serve(
 
     endpoints = Endpoints(state, serving_delay)
     synced = SyncedTables(state, partial(open_session, remote))
+    quality = DataQuality(state, partial(open_session, remote))
+    quality.resume()
     app = create_app()
     app.include_router(identity.router(address))
     app.include_router(unity.router(state))
@@ -116,6 +120,7 @@ def serve(
     app.include_router(permissions.router(state, tree))
     app.include_router(warehouses.router())
     app.include_router(serving.router(endpoints))
+    app.include_router(data_quality_router(quality))
 
     activity = Activity()
     guarded = Guard(app, token, port, activity)
@@ -142,7 +147,7 @@ def serve(
 
         while not server.should_exit:
             time.sleep(min(1.0, idle_seconds / 4))
-            if runner.busy or synced.busy:
+            if runner.busy or synced.busy or quality.busy:
                 activity.touch()
             if activity.idle_seconds > idle_seconds:
                 server.should_exit = True
@@ -155,6 +160,7 @@ def serve(
         runner.close()
         endpoints.close()
         synced.close()
+        quality.close()
         engine.stop()
         state.close()
 

@@ -1,0 +1,1 @@
+"""Data profiling: the two metric tables of a monitored table, as Databricks writes them."""

@@ -91,7 +91,7 @@ def read_configuration(document: Mapping[str, Any]) -> Configuration:
         )
     (kind,) = kinds
     settings = document[kind]
-    common = {
+    common: dict[str, Any] = {
         "kind": kind,
         "slices": tuple(document.get("slicing_exprs") or ()),
         "metrics": read_metrics(document.get("custom_metrics") or ()),
@@ -178,7 +178,7 @@ def _read_type(name: str, given: object) -> str:
             f"{', '.join(known)}; got: {given}. Databricks takes other texts without a word and "
             "then never starts the monitor."
         )
-    return {"long": "bigint", "integer": "int"}.get(kind, kind)
+    return {"long": "bigint", "integer": "int"}.get(str(kind), str(kind))
 
 
 def _require(settings: Mapping[str, Any], where: str, key: str) -> str:

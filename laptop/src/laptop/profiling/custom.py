@@ -94,7 +94,8 @@ def _query(
         conditions.append(f"({slice_key}) IS NOT NULL")
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     chosen = ", ".join(f"{sql} AS {name}" for name, sql in keys.items())
-    text = f"SELECT {chosen}, {aggregates} FROM {source.rows}{where} GROUP BY {', '.join(keys.values())}"
+    by = ", ".join(keys.values())
+    text = f"SELECT {chosen}, {aggregates} FROM {source.rows}{where} GROUP BY {by}"
     try:
         rows: list[dict[str, Any]] = source.session.sql(text).toArrow().to_pylist()
     except Exception as error:

@@ -13,6 +13,7 @@ share below 0.0001 counts as 0.0001. Databricks does not publish its bins; value
 for samples of one distribution agree in size with ten bins.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 BINS = 10
 LEAST_SHARE = 1e-4
+# Values of a side at once: as many as a processor keeps at hand.
+_BLOCK = 1 << 17
+_ROUNDING = 1e-14
 
 
 def compare(current: Summary, other: Summary) -> dict[str, Any]:
@@ -49,42 +53,71 @@ def compare(current: Summary, other: Summary) -> dict[str, Any]:
         }
         if current.values.size and other.values.size:
             cells |= compare_numbers(current.values, other.values)
-    elif isinstance(current, Categories) and isinstance(other, Categories):
-        if current.ids.size and other.ids.size:
-            cells |= compare_categories(current, other)
+    elif (
+        isinstance(current, Categories)
+        and isinstance(other, Categories)
+        and current.ids.size
+        and other.ids.size
+    ):
+        cells |= compare_categories(current, other)
     return cells
 
 
 def compare_numbers(current: "Floats", other: "Floats") -> dict[str, Any]:
     """Return statistics of two ascending arrays, neither of them empty."""
     n, m = current.size, other.size
-    merged = np.concatenate([current, other])
-    merged.sort(kind="stable")
-    # Values up to each position, of the current ones and, but for ties, of the others.
-    of_current = np.searchsorted(current, merged, "right")
-    difference = of_current * (1.0 / n + 1.0 / m)
-    difference -= np.arange(1, n + m + 1) / m
-    np.abs(difference, out=difference)
-    last = np.empty(n + m, bool)
-    last[-1] = True
-    np.not_equal(merged[1:], merged[:-1], out=last[:-1])
-    statistic = float(np.max(difference, where=last, initial=0.0))
-    with np.errstate(invalid="ignore"):
-        gaps = np.diff(merged)
-        # Between equal infinities there is no gap.
-        gaps[~last[:-1]] = 0.0
-        difference = difference[:-1]
-        # Where the shares agree, an infinite gap costs nothing.
-        difference[difference < 1e-15] = 0.0
-        costs = gaps * difference
-        if np.isinf(merged[0]) or np.isinf(merged[-1]):
-            costs[difference == 0.0] = 0.0
-    size = np.round(n * m / (n + m))
+    statistic, distance = 0.0, 0.0
+    before: tuple[float, float] | None = None
+    for ours, theirs in _blocks(current, other):
+        merged = np.concatenate([current[ours], other[theirs]])
+        merged.sort(kind="stable")
+        # The last of equal values has the shares of both sides up to it.
+        last = np.append(merged[1:] != merged[:-1], True)
+        difference: Floats = (
+            np.searchsorted(current[ours], merged, "right").astype(np.float64) + ours.start
+        )
+        difference *= 1.0 / n + 1.0 / m
+        difference -= np.arange(ours.start + theirs.start + 1, ours.stop + theirs.stop + 1) / m
+        np.abs(difference, out=difference)
+        # What rounding leaves of equal shares: an infinite gap must not be multiplied by it.
+        difference[difference < _ROUNDING] = 0.0
+        statistic = max(statistic, float(np.max(difference, where=last, initial=0.0)))
+        if before is not None:
+            distance += _cost(np.array([before[0], merged[0]]), np.array([before[1]]))
+        values, shares = (merged, difference) if last.all() else (merged[last], difference[last])
+        distance += _cost(values, shares[:-1])
+        before = float(values[-1]), float(shares[-1])
     return {
-        "ks_test": {"statistic": statistic, "pvalue": float(kstwo.sf(statistic, max(size, 1)))},
-        "wasserstein_distance": defined(costs.sum()),
+        "ks_test": {"statistic": statistic, "pvalue": ks_pvalue(statistic, n, m)},
+        "wasserstein_distance": distance,
         "population_stability_index": stability_index(current, other),
     }
+
+
+def ks_pvalue(statistic: float, n: int, m: int) -> float:
+    """Return the asymptotic p-value of a Kolmogorov-Smirnov test of n values against m."""
+    return float(kstwo.sf(statistic, max(np.round(n * m / (n + m)), 1)))
+
+
+def _blocks(current: "Floats", other: "Floats") -> Iterator[tuple[slice, slice]]:
+    """Yield ranges of both arrays with the same values, in order; equal values are in one."""
+    longer = max(current, other, key=len)
+    bounds = np.unique(longer[_BLOCK::_BLOCK])
+    ours = [*np.searchsorted(current, bounds, "right").tolist(), current.size]
+    theirs = [*np.searchsorted(other, bounds, "right").tolist(), other.size]
+    first, second = 0, 0
+    for end, other_end in zip(ours, theirs, strict=True):
+        if end > first or other_end > second:
+            yield slice(first, end), slice(second, other_end)
+        first, second = end, other_end
+
+
+def _cost(values: "Floats", shares: "Floats") -> float:
+    """Return the sum of gaps between ascending values, each weighed by a share."""
+    gaps = np.diff(values)
+    if np.isinf(values[0]) or np.isinf(values[-1]):
+        gaps = np.where(shares > 0, gaps, 0.0)
+    return float(gaps @ shares)
 
 
 def stability_index(current: "Floats", other: "Floats") -> float:

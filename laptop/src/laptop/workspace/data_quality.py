@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from .. import clock
 from ..profiling.configuration import read_configuration
 from .errors import ApiError
-from .monitors import ACTIVE, Monitors, require_scipy
+from .monitors import ACTIVE, MONITOR, Monitors, require_scipy
 from .requests import JsonBody, page
 from .state import Document, State
 from .unity import COMMITS, TABLE
@@ -91,7 +91,7 @@ class DataQuality:
         require_scipy()
         monitor = self.monitors.find(kind, identifier)
         number = self._state.count("monitor refreshes")
-        refresh = {
+        refresh: Document = {
             "key": f"{monitor['table']}/{number}",
             "refresh_id": number,
             "state": WAITING,
@@ -142,7 +142,7 @@ class DataQuality:
     def _run(self, table: str, refresh: Document) -> None:
         folder = self._state.folder / _FOLDER / uuid.uuid4().hex
         with self._turn:
-            monitor = self._state.get("monitor", table)
+            monitor = self._state.get(MONITOR, table)
             try:
                 self._check(refresh)
                 if monitor is None:
@@ -235,7 +235,7 @@ def router(quality: DataQuality) -> APIRouter:
         return {}
 
     @api.post(f"{place}/refreshes")
-    def create_refresh(kind: str, identifier: str, body: JsonBody) -> Any:
+    def create_refresh(kind: str, identifier: str) -> Any:
         return shown(quality.create_refresh(kind, identifier), kind, identifier)
 
     @api.get(f"{place}/refreshes")

@@ -171,7 +171,7 @@ class Monitors:
         for schema in self._state.all(SCHEMA):
             if schema.get("schema_id") == identifier:
                 return str(schema["full_name"])
-        return monitor["table"].rpartition(".")[0]
+        return str(monitor["table"]).rpartition(".")[0]
 
     def _table(self, identifier: str) -> Document | None:
         for table in self._state.all(TABLE):

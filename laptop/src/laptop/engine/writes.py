@@ -1,5 +1,6 @@
 """DataFrames written to tables, in the ways that the engine lacks or gets wrong."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -141,13 +142,21 @@ def add_columns(session: "Session", full: str, columns: Mapping[str, str]) -> No
     empty.write.mode("append").option("mergeSchema", "true").saveAsTable(name)
     # The engine may have told the catalog of them, as not null.
     added_names = {name.lower() for name in columns}
-    there = [c for c in session.api.find(full)["columns"] if c["name"].lower() not in added_names]
+    told = {c["name"].lower(): c for c in session.api.find(full)["columns"]}
+    there = [column for name, column in told.items() if name not in added_names]
     fresh = [
-        column_info(name, kind, len(there) + at) | {"nullable": True}
+        _nullable(column_info(name, kind, len(there) + at), told.get(name.lower(), {}))
         for at, (name, kind) in enumerate(columns.items())
     ]
     shown = [*there, *fresh]
     session.api.ask("PATCH", f"/api/2.1/unity-catalog/tables/{full}", {"columns": shown})
+
+
+def _nullable(column: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """Return a column that takes nulls, with the whole type that the engine has told of it."""
+    declared = json.loads(told.get("type_json") or "{}")
+    whole = {"type_json": json.dumps(declared | {"nullable": True})} if declared else {}
+    return {**column, **whole, "nullable": True}
 
 
 def _check_source(source: str, levels: Sequence[str]) -> None:

@@ -26,7 +26,9 @@ _CONCURRENCY_FIELDS = ("min_provisioned_concurrency", "max_provisioned_concurren
 # Least concurrency of each size; others can be had in some workspaces.
 _CONCURRENCY = {"Small": 4, "Medium": 8, "Large": 16}
 MOST_ENTITIES = 10
-_CREATE_FIELDS = frozenset({"name", "config", "tags", "description", "route_optimized"})
+_CREATE_FIELDS = frozenset(
+    {"name", "config", "tags", "description", "route_optimized", "ai_gateway"}
+)
 _ROUTE_FIELDS = frozenset({"served_entity_name", "served_model_name", "traffic_percentage"})
 _TAG_FIELDS = frozenset({"add_tags", "delete_tags"})
 _CONFIG_FIELDS = frozenset({"name", "served_entities", "traffic_config"})

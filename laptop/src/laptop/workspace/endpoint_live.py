@@ -30,13 +30,25 @@ class Log:
 
 @dataclass(frozen=True)
 class Served:
-    """A served entity in memory."""
+    """A served entity in memory.
+
+    Attributes:
+        name: Its name.
+        model: The model version.
+        traffic: Its requests of the last minute.
+        log: What it has said.
+        concurrency: The least that its configuration asks for.
+        endpoint_id: The endpoint's identifier.
+        entity_id: The identifier of this version of the served entity.
+    """
 
     name: str
     model: "ServedModel"
     traffic: Traffic
     log: Log
     concurrency: int
+    endpoint_id: str
+    entity_id: str
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..identity import USER_NAME
+from .ai_gateway import is_logged, planned_gateway
 from .endpoint_config import (
     NotLoadable,
     concurrency,
@@ -25,6 +26,8 @@ from .endpoint_config import (
 from .endpoint_live import Live, Log, Served, stamped
 from .endpoint_traffic import Measured, Traffic
 from .errors import ApiError, missing
+from .payload_rows import entity_id
+from .payloads import Payloads
 from .state import Document, State
 
 if TYPE_CHECKING:
@@ -41,15 +44,19 @@ class Endpoints:
 
     Args:
         state: Where their configurations last.
+        payloads: Where requests and answers are logged.
         delay_seconds: How much longer every update takes than the loading.
     """
 
-    def __init__(self, state: State, delay_seconds: float = 0) -> None:
+    def __init__(self, state: State, payloads: Payloads, delay_seconds: float = 0) -> None:
         self._state = state
+        self._payloads = payloads
         self._delay_seconds = delay_seconds
         self._live: dict[str, Live] = {}
         self._logs: dict[tuple[str, str], Log] = {}
         self._reviving = threading.Lock()
+        # Held while a payload table is made, which cannot be part of a transaction.
+        self._changing = threading.Lock()
         self._closing = threading.Event()
         self._updates: list[threading.Thread] = []
         for endpoint in state.all(ENDPOINT):
@@ -73,27 +80,47 @@ class Endpoints:
         name = named(body)
         pending = planned(body.get("config") or {}, version=1)
         tags = tagged([], {"add_tags": body.get("tags")})
-        with self._state.transaction():
+        gateway = planned_gateway(name, body.get("ai_gateway") or {}, {})
+        endpoint: Document = {
+            "id": uuid.uuid4().hex,
+            "name": name,
+            "creator": USER_NAME,
+            "creation_timestamp": now(),
+            "last_updated_timestamp": now(),
+            "state": {"ready": "NOT_READY", "config_update": "IN_PROGRESS"},
+            "pending_config": pending,
+            "permission_level": "CAN_MANAGE",
+            "route_optimized": False,
+            "tags": tags,
+            "description": body.get("description") or "",
+            **({"ai_gateway": gateway} if gateway else {}),
+        }
+        with self._changing:
             if self._state.get(ENDPOINT, name) is not None:
                 raise ApiError(
                     400, "RESOURCE_ALREADY_EXISTS", f"Endpoint with name '{name}' already exists."
                 )
-            endpoint = {
-                "id": uuid.uuid4().hex,
-                "name": name,
-                "creator": USER_NAME,
-                "creation_timestamp": now(),
-                "last_updated_timestamp": now(),
-                "state": {"ready": "NOT_READY", "config_update": "IN_PROGRESS"},
-                "pending_config": pending,
-                "permission_level": "CAN_MANAGE",
-                "route_optimized": False,
-                "tags": tags,
-                "description": body.get("description") or "",
-            }
+            if is_logged(gateway):
+                self._payloads.enable(endpoint["id"], gateway)
             self._state.put(ENDPOINT, name, endpoint)
         self._start(endpoint).join(_PATIENCE_SECONDS)
         return self.get(name)
+
+    def change_gateway(self, name: str, body: Document) -> Document:
+        """Replace all parts of an endpoint's AI Gateway, and return them."""
+        with self._changing:
+            endpoint = self.get(name)
+            standing = endpoint.get("ai_gateway") or {}
+            gateway = planned_gateway(name, body, standing)
+            if is_logged(gateway) and not is_logged(standing):
+                self._payloads.enable(endpoint["id"], gateway)
+            elif is_logged(standing) and not is_logged(gateway):
+                self._payloads.disable(endpoint["id"])
+            with self._state.transaction():
+                endpoint = self.get(name)
+                endpoint["ai_gateway"] = gateway
+                self._state.put(ENDPOINT, name, endpoint)
+        return gateway
 
     def update(self, name: str, body: Document) -> Document:
         """Begin to load another configuration beside the one that serves."""
@@ -126,6 +153,7 @@ class Endpoints:
         """Forget an endpoint; an update of it that is under way comes to nothing."""
         endpoint = self.get(name)
         self._state.delete(ENDPOINT, name)
+        self._payloads.disable(endpoint["id"])
         self._live.pop(endpoint["id"], None)
 
     def live(self, name: str) -> Live:
@@ -245,7 +273,15 @@ class Endpoints:
             log.build.append(stamped(traceback.format_exc()))
             raise NotLoadable(entity["name"], name, version, error) from error
         log.build.append(stamped(f"Loaded in {time.monotonic() - started:.2f} s."))
-        return Served(entity["name"], model, Traffic(), log, concurrency(entity))
+        return Served(
+            entity["name"],
+            model,
+            Traffic(),
+            log,
+            concurrency(entity),
+            endpoint_id,
+            entity_id(endpoint_id, entity),
+        )
 
 
 def in_progress(endpoint: Document) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from ..features.online import OnlineStore
 from ..features.spec import MODEL_DATA, SPEC_FILE, Lookup
 from .errors import ApiError
 
-# Asks for an answer in another shape than the one there is.
-_UNBUILT = ("databricks_options", "stream")
+CLIENT_REQUEST_ID = "client_request_id"
+_OPTIONS = ("databricks_options", "stream")
 
 
 class ServedModel:
@@ -32,37 +33,62 @@ class ServedModel:
         self.signature: ModelSignature = model.metadata.signature
         self._model = model
 
-    def answer(self, body: bytes, content_type: str) -> str:
+    def answer(self, asked: "Asked") -> str:
         """Return the JSON that answers a request.
-
-        Args:
-            body: In one of the formats of MLflow's scoring server.
-            content_type: Header of the request.
 
         Raises:
             MlflowException: The request does not fit the model, or the model fails on it.
             ApiError: 415 for another content type, 501 for an option that is not built.
         """
-        is_json = content_type.partition(";")[0].strip() == CONTENT_TYPE_JSON
-        request = decode(body) if is_json else body
-        answer = invocations(request, content_type, self._model, self.signature.inputs)  # type: ignore[no-untyped-call]
+        asked.require_built()
+        answer = invocations(  # type: ignore[no-untyped-call]
+            asked.data, asked.content_type, self._model, self.signature.inputs
+        )
         if answer.status != 200:
             raise ApiError(answer.status, "BAD_REQUEST", answer.response)
         return str(answer.response)
 
 
-def decode(body: bytes) -> dict[str, Any] | bytes:
-    """Return the object a body holds; what is none goes to MLflow as it came, which says why."""
+@dataclass(frozen=True)
+class Asked:
+    """A request of an endpoint.
+
+    Attributes:
+        content_type: Its header.
+        data: What the model is asked: the object of a JSON body without what is for the endpoint,
+            any other body as it came.
+        client_request_id: What the client calls it.
+        options: For the endpoint.
+    """
+
+    content_type: str
+    data: dict[str, Any] | bytes
+    client_request_id: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def require_built(self) -> None:
+        """Refuse to answer in another shape than the one there is."""
+        if asked := [name for name, value in self.options.items() if value]:
+            text = f"The laptop answers whole and untraced: {', '.join(asked)} is not built."
+            raise ApiError(501, "NOT_IMPLEMENTED", text)
+
+
+def parse(body: bytes, content_type: str) -> Asked:
+    """Return a request; a JSON body that is no object goes to MLflow as it came, which says why.
+
+    MLflow's scoring server ignores unknown keys beside the rows, so those stay.
+    """
+    if content_type.partition(";")[0].strip() != CONTENT_TYPE_JSON:
+        return Asked(content_type, body)
     try:
-        payload = json.loads(body)
+        data = json.loads(body)
     except ValueError:
-        return body
-    if not isinstance(payload, dict):
-        return body
-    if asked := [name for name in _UNBUILT if payload.get(name)]:
-        text = f"The laptop answers whole and untraced: {', '.join(asked)} is not built."
-        raise ApiError(501, "NOT_IMPLEMENTED", text)
-    return payload
+        return Asked(content_type, body)
+    if not isinstance(data, dict):
+        return Asked(content_type, body)
+    identifier = data.pop(CLIENT_REQUEST_ID, None)
+    options = {name: data.pop(name, None) for name in _OPTIONS}
+    return Asked(content_type, data, None if identifier is None else str(identifier), options)
 
 
 def load(name: str, version: str, store: OnlineStore) -> ServedModel:

@@ -7,11 +7,13 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
+from starlette.concurrency import run_in_threadpool
 
 from .. import clock
 from ..connection import Connection, announce
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 15 * 60
 DELAY = "LAPTOP_SERVING_DELAY"
+PAYLOAD_DELAY = "LAPTOP_PAYLOAD_DELAY"
 GRACE_SECONDS = 2
 
 
@@ -41,6 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--catalog", action="append", default=[])
     parser.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS)
     parser.add_argument("--serving-delay", type=seconds, default=os.environ.get(DELAY, "0"))
+    parser.add_argument("--payload-delay", type=seconds, default=os.environ.get(PAYLOAD_DELAY, "0"))
     given = parser.parse_args(arguments)
     state_dir = StateDir(given.state_dir.resolve())
     state_dir.create()
@@ -49,7 +53,13 @@ def main(arguments: list[str] | None = None) -> None:
     with file_lock(state_dir.lock_file):
         # One that was killed could not take it away.
         state_dir.connection_file.unlink(missing_ok=True)
-        serve(state_dir, given.catalog, given.idle_seconds, given.serving_delay)
+        serve(
+            state_dir,
+            given.catalog,
+            given.idle_seconds,
+            given.serving_delay,
+            given.payload_delay,
+        )
     # Libraries that tidy up at exit would ask the engine, which is gone, again and again.
     os._exit(0)
 
@@ -61,8 +71,25 @@ def seconds(text: str) -> float:
     return float(text)
 
 
+class Server(uvicorn.Server):
+    """A server that has something done while it still answers, before it shuts down."""
+
+    def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._before_shutdown = before_shutdown
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Do it, then shut down."""
+        await run_in_threadpool(self._before_shutdown)
+        await super().shutdown(sockets)
+
+
 def serve(
-    state_dir: StateDir, catalogs: list[str], idle_seconds: float, serving_delay: float = 0
+    state_dir: StateDir,
+    catalogs: list[str],
+    idle_seconds: float,
+    serving_delay: float = 0,
+    payload_delay: float = 0,
 ) -> None:
     """Answer on a free loopback port; say where in `workspace.json` once ready.
 
@@ -71,6 +98,7 @@ def serve(
         catalogs: Catalogs that must exist; those of former times and the usual ones do too.
         idle_seconds: Leave after so long without a request or a running job.
         serving_delay: Seconds that an update of an endpoint takes besides the loading.
+        payload_delay: Seconds that requests of endpoints are held back from payload tables.
     """
     # Named as TCP, or asyncio leaves Nagle's algorithm on and every answer takes 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -97,12 +125,14 @@ def serve(
     from .data_quality import DataQuality
     from .data_quality import router as data_quality_router
     from .endpoints import Endpoints
+    from .payloads import Payloads
     from .synced_tables import SyncedTables
 
     # Two processes that open a fresh database at once would both migrate it, and one fail.
     TrackingStore(os.environ["MLFLOW_TRACKING_URI"])
 
-    endpoints = Endpoints(state, serving_delay)
+    payloads = Payloads(state, partial(open_session, remote), payload_delay)
+    endpoints = Endpoints(state, payloads, serving_delay)
     synced = SyncedTables(state, partial(open_session, remote))
     quality = DataQuality(state, partial(open_session, remote))
     quality.resume()
@@ -119,19 +149,21 @@ def serve(
     app.include_router(grants.router(state))
     app.include_router(permissions.router(state, tree))
     app.include_router(warehouses.router())
-    app.include_router(serving.router(endpoints))
+    app.include_router(serving.router(endpoints, payloads))
     app.include_router(data_quality_router(quality))
 
     activity = Activity()
     guarded = Guard(app, token, port, activity)
-    server = uvicorn.Server(
+    # The engine asks this API for the tables of payloads.
+    server = Server(
         uvicorn.Config(
             guarded,
             log_level="warning",
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        ),
+        payloads.close,
     )
     # The server repeats the signal that ended it, which would skip the tidying up below.
     signal.signal(signal.SIGTERM, lambda *_: None)
@@ -142,6 +174,7 @@ def serve(
         announce(state_dir, Connection(os.getpid(), port, token, remote, clock.read_setting()))
         # The engine asks this API for the tables that are synced.
         synced.resume()
+        payloads.resume()
         # The first endpoint would wait for these.
         import mlflow.sklearn  # noqa: F401
 

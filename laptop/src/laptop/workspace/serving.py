@@ -1,22 +1,29 @@
 """Serving endpoints over REST: their management, and the requests that they answer."""
 
+import json
 import time
+import uuid
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.concurrency import run_in_threadpool
 
+from .. import clock
 from .endpoint_live import stamped
 from .endpoint_traffic import EndpointMetrics
 from .endpoints import Endpoints
 from .errors import ApiError
+from .payload_rows import Payload
+from .payloads import Payloads
 from .requests import JsonBody
 
 MOST_BYTES = 16 * 1024 * 1024
+# Databricks documents neither; applications read the one, gateways the other.
+REQUEST_ID_HEADERS = ("databricks-request-id", "x-databricks-request-id")
 
 
-def router(endpoints: Endpoints) -> APIRouter:
+def router(endpoints: Endpoints, payloads: Payloads) -> APIRouter:
     """Return the routes of serving endpoints."""
     api = APIRouter()
     root = "/api/2.0/serving-endpoints"
@@ -42,6 +49,10 @@ def router(endpoints: Endpoints) -> APIRouter:
     def update_config(name: str, body: JsonBody) -> Any:
         return endpoints.update(name, body)
 
+    @api.put(f"{root}/{{name}}/ai-gateway")
+    def put_ai_gateway(name: str, body: JsonBody) -> Any:
+        return endpoints.change_gateway(name, body)
+
     @api.patch(f"{root}/{{name}}/tags")
     def tag(name: str, body: JsonBody) -> Any:
         return {"tags": endpoints.tag(name, body)}
@@ -62,7 +73,9 @@ def router(endpoints: Endpoints) -> APIRouter:
     async def score(name: str, entity: str | None, request: Request) -> Response:
         body = await body_of(request)
         content_type = request.headers.get("content-type", "")
-        return await run_in_threadpool(answer, endpoints, name, entity, body, content_type)
+        return await run_in_threadpool(
+            answer, endpoints, payloads, name, entity, body, content_type
+        )
 
     @api.post("/serving-endpoints/{name}/invocations")
     async def invoke(name: str, request: Request) -> Response:
@@ -91,12 +104,18 @@ async def body_of(request: Request) -> bytes:
 
 
 def answer(
-    endpoints: Endpoints, name: str, entity: str | None, body: bytes, content_type: str
+    endpoints: Endpoints,
+    payloads: Payloads,
+    name: str,
+    entity: str | None,
+    body: bytes,
+    content_type: str,
 ) -> Response:
-    """Have an endpoint score a request.
+    """Have an endpoint score a request, and log both where its payloads are.
 
     Args:
         endpoints: Where it is.
+        payloads: Where payloads are logged.
         name: Its name.
         entity: Served entity that is asked; None leaves it to the traffic's shares.
         body: Of the request.
@@ -104,19 +123,35 @@ def answer(
     """
     from mlflow.exceptions import MlflowException
 
+    from .scoring import parse
+
     live = endpoints.live(name)
     served = live.choose() if entity is None else live.named(entity)
+    request_id, at = str(uuid.uuid4()), clock.now()
+    asked = parse(body, content_type)
     started = time.perf_counter()
-    status = 500
+    status, text = 500, ""
     try:
-        text, status = served.model.answer(body, content_type), 200
+        text, status = served.model.answer(asked), 200
     except MlflowException as error:
         status, text = error.get_http_status_code(), error.serialize_as_json()  # type: ignore[no-untyped-call]
         served.log.service.append(stamped(f"{status} {text}"))
     except ApiError as error:
         status = error.status
-        raise
+        text = json.dumps({"error_code": error.code, "message": error.message})
     finally:
-        served.traffic.record(status, 1000 * (time.perf_counter() - started))
-    headers = {"served-model-name": served.name}
+        taken_ms = 1000 * (time.perf_counter() - started)
+        served.traffic.record(status, taken_ms)
+    payload = Payload(
+        request_id,
+        asked.client_request_id,
+        at,
+        status,
+        taken_ms,
+        body,
+        text,
+        served.entity_id,
+    )
+    payloads.add(served.endpoint_id, payload, served.log)
+    headers = {"served-model-name": served.name, **dict.fromkeys(REQUEST_ID_HEADERS, request_id)}
     return Response(text, status, headers, media_type="application/json")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,7 @@ from laptop.features.spec import FeatureColumn, FeatureSpec, InputTable, SourceC
 from laptop.workspace import identity, serving
 from laptop.workspace.app import create_app
 from laptop.workspace.endpoints import Endpoints
+from laptop.workspace.payloads import Payloads
 from laptop.workspace.state import State
 from mlflow.types import ColSpec, Schema
 from sklearn.impute import SimpleImputer
@@ -111,6 +112,11 @@ class Client:
         self.connection.close()
 
 
+def no_engine() -> NoReturn:
+    """Stand for the session of a workspace without an engine."""
+    raise AssertionError("no payload is logged here")
+
+
 @dataclass
 class Workspace:
     """The serving part of a workspace; it can be restarted on what it has stored."""
@@ -121,11 +127,12 @@ class Workspace:
     @contextmanager
     def up(self, delay_seconds: float = 0) -> Iterator[ServingEndpointsAPI]:
         state = State(self.state_dir)
-        endpoints = Endpoints(state, delay_seconds)
+        payloads = Payloads(state, no_engine)
+        endpoints = Endpoints(state, payloads, delay_seconds)
         listener, self.url = listen()
         app = create_app()
         app.include_router(identity.router(self.url))
-        app.include_router(serving.router(endpoints))
+        app.include_router(serving.router(endpoints, payloads))
         try:
             with served(app, listener):
                 yield WorkspaceClient(host=self.url, token="token").serving_endpoints

@@ -3,8 +3,6 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue, ResourceAlreadyExists, ResourceDoesNotExist
 from databricks.sdk.errors import NotImplemented as NotBuilt
 from databricks.sdk.service.serving import (
-    AiGatewayConfig,
-    AiGatewayInferenceTableConfig,
     EndpointCoreConfigInput,
     EndpointStateConfigUpdate,
     EndpointStateReady,
@@ -181,14 +179,8 @@ def test_permissions_are_of_the_endpoint_s_id(client: WorkspaceClient) -> None:
 
 
 def test_what_is_not_built_is_refused_by_name(endpoints: ServingEndpointsAPI) -> None:
-    with pytest.raises(NotBuilt, match="ai_gateway"):
-        endpoints.create("delay", config=config(entity(1)), ai_gateway=AiGatewayConfig())
     for facts in ({"instance_profile_arn": "arn"}, {"environment_vars": {"KEY": "value"}}):
         with pytest.raises(NotBuilt, match=next(iter(facts))):
             endpoints.create("delay", config=config(entity(1, **facts)))
-    create(endpoints)
-    with pytest.raises(NotBuilt, match="ai-gateway is not built"):
-        endpoints.put_ai_gateway(
-            "delay", inference_table_config=AiGatewayInferenceTableConfig(enabled=True)
-        )
-    assert endpoints.get("delay").ai_gateway is None
+    with pytest.raises(NotBuilt, match="route optimization"):
+        endpoints.create("delay", config=config(entity(1)), route_optimized=True)

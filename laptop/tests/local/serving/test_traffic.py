@@ -15,12 +15,13 @@ from databricks.sdk.service.serving import (
 from laptop.workspace import endpoint_traffic
 from laptop.workspace.endpoint_traffic import EndpointMetrics, Measured, Traffic
 from laptop.workspace.endpoints import Endpoints
+from laptop.workspace.payloads import Payloads
 from laptop.workspace.state import State
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ...conftest import until
-from .conftest import MODEL, ROW, Workspace, ask, config, create, entity, post
+from .conftest import MODEL, ROW, Workspace, ask, config, create, entity, no_engine, post
 
 SHARES = {"most": 70, "some": 25, "few": 5, "none": 0}
 
@@ -52,7 +53,7 @@ def split() -> EndpointCoreConfigInput:
 
 def test_entities_are_drawn_by_their_share_of_the_traffic(workspace: Workspace) -> None:
     state = State(workspace.state_dir)
-    endpoints = Endpoints(state)
+    endpoints = Endpoints(state, Payloads(state, no_engine))
     endpoints.create({"name": "delay", "config": split().as_dict() | {"name": "delay"}})
     until(lambda: "config" in endpoints.get("delay"))
     trials = 20_000

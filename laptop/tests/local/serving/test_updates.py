@@ -17,6 +17,7 @@ from databricks.sdk.service.serving import (
     ServingEndpointsAPI,
 )
 from laptop.workspace.endpoints import ENDPOINT, Endpoints
+from laptop.workspace.payloads import Payloads
 from laptop.workspace.state import Document, State
 from mlflow.models import ModelSignature
 from mlflow.pyfunc.model import PythonModel
@@ -32,6 +33,7 @@ from .conftest import (
     create,
     entity,
     failure,
+    no_engine,
     only_entity,
     quietly,
     settle,
@@ -182,7 +184,7 @@ class Watched(State):
 def test_whoever_reads_ready_is_answered_by_the_new_version(workspace: Workspace) -> None:
     state = Watched(workspace.state_dir)
     state.seen = []
-    state.endpoints = Endpoints(state)
+    state.endpoints = Endpoints(state, Payloads(state, no_engine))
     for version in ("1", "2"):
         wanted = {"served_entities": [{"entity_name": MODEL, "entity_version": version}]}
         if version == "1":

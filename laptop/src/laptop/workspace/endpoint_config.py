@@ -5,6 +5,7 @@ import time
 
 from ..identity import USER_NAME
 from .errors import ApiError
+from .feature_tracing import VARIABLE
 from .requests import required
 from .state import Document
 
@@ -14,6 +15,7 @@ _ENTITY_FIELDS = frozenset(
     {
         "entity_name",
         "entity_version",
+        "environment_vars",
         "max_provisioned_concurrency",
         "min_provisioned_concurrency",
         "name",
@@ -106,6 +108,7 @@ def served_entity(given: Document) -> Document:
             f"Served entity '{name}' gives workload_size and {' or '.join(_CONCURRENCY_FIELDS)}. "
             "Give the one or the other."
         )
+    _check_variables(name, given.get("environment_vars") or {})
     return {
         "scale_to_zero_enabled": False,
         "workload_type": "CPU",
@@ -115,6 +118,14 @@ def served_entity(given: Document) -> Document:
         "creation_timestamp": now(),
         "state": {"deployment": "DEPLOYMENT_CREATING", "deployment_state_message": ""},
     }
+
+
+def _check_variables(name: str, variables: Document) -> None:
+    """Refuse variables that a model in the workspace's process would not see."""
+    only(variables, frozenset({VARIABLE}), f"environment_vars of served entity '{name}'")
+    for variable, value in variables.items():
+        if not isinstance(value, str):
+            raise invalid(f"{variable} of served entity '{name}' must be text, got: {value}.")
 
 
 def route_share(route: Document, names: list[str]) -> tuple[str, int]:

@@ -40,6 +40,7 @@ class Served:
         concurrency: The least that its configuration asks for.
         endpoint_id: The endpoint's identifier.
         entity_id: The identifier of this version of the served entity.
+        is_traced: Whether its look-ups of features are traced.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Served:
     concurrency: int
     endpoint_id: str
     entity_id: str
+    is_traced: bool
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from .endpoint_config import (
 from .endpoint_live import Live, Log, Served, stamped
 from .endpoint_traffic import Measured, Traffic
 from .errors import ApiError, missing
+from .feature_tracing import is_traced
 from .payload_rows import entity_id
 from .payloads import Payloads
 from .state import Document, State
@@ -281,6 +282,7 @@ class Endpoints:
             concurrency(entity),
             endpoint_id,
             entity_id(endpoint_id, entity),
+            is_traced(entity),
         )
 
 

@@ -1,6 +1,7 @@
 """Scoring of one served model version, by MLflow's own scoring server."""
 
 import json
+import time
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +17,10 @@ from ..features.models import FeatureModel, load_model
 from ..features.online import OnlineStore
 from ..features.spec import MODEL_DATA, SPEC_FILE, Lookup
 from .errors import ApiError
+from .feature_tracing import FeatureTrace, current_trace, recording
 
 CLIENT_REQUEST_ID = "client_request_id"
-_OPTIONS = ("databricks_options", "stream")
+OPTIONS, STREAM, RETURN_TRACE = "databricks_options", "stream", "return_trace"
 
 
 class ServedModel:
@@ -33,17 +35,22 @@ class ServedModel:
         self.signature: ModelSignature = model.metadata.signature
         self._model = model
 
-    def answer(self, asked: "Asked") -> str:
+    def answer(self, asked: "Asked", trace: FeatureTrace | None = None) -> str:
         """Return the JSON that answers a request.
+
+        Args:
+            asked: The request.
+            trace: Takes what features were looked up; None for no trace.
 
         Raises:
             MlflowException: The request does not fit the model, or the model fails on it.
             ApiError: 415 for another content type, 501 for an option that is not built.
         """
         asked.require_built()
-        answer = invocations(  # type: ignore[no-untyped-call]
-            asked.data, asked.content_type, self._model, self.signature.inputs
-        )
+        with recording(trace):
+            answer = invocations(  # type: ignore[no-untyped-call]
+                asked.data, asked.content_type, self._model, self.signature.inputs
+            )
         if answer.status != 200:
             raise ApiError(answer.status, "BAD_REQUEST", answer.response)
         return str(answer.response)
@@ -67,10 +74,21 @@ class Asked:
     options: dict[str, Any] = field(default_factory=dict)
 
     def require_built(self) -> None:
-        """Refuse to answer in another shape than the one there is."""
-        if asked := [name for name, value in self.options.items() if value]:
-            text = f"The laptop answers whole and untraced: {', '.join(asked)} is not built."
+        """Refuse to answer in another shape than those there are."""
+        options = self.options.get(OPTIONS)
+        given = list(options) if isinstance(options, dict) else [OPTIONS] if options else []
+        asked = [name for name in given if name != RETURN_TRACE]
+        if self.options.get(STREAM):
+            asked.append(STREAM)
+        if asked:
+            text = f"The laptop answers whole, traced or not: {', '.join(asked)} is not built."
             raise ApiError(501, "NOT_IMPLEMENTED", text)
+
+    @property
+    def returns_trace(self) -> bool:
+        """Whether the answer shall have the trace."""
+        options = self.options.get(OPTIONS)
+        return isinstance(options, dict) and bool(options.get(RETURN_TRACE))
 
 
 def parse(body: bytes, content_type: str) -> Asked:
@@ -87,7 +105,7 @@ def parse(body: bytes, content_type: str) -> Asked:
     if not isinstance(data, dict):
         return Asked(content_type, body)
     identifier = data.pop(CLIENT_REQUEST_ID, None)
-    options = {name: data.pop(name, None) for name in _OPTIONS}
+    options = {name: data.pop(name, None) for name in (OPTIONS, STREAM)}
     return Asked(content_type, data, None if identifier is None else str(identifier), options)
 
 
@@ -142,12 +160,19 @@ class FeatureLookup:
 
     def predict(self, frame: pd.DataFrame, params: Mapping[str, Any] | None = None) -> Any:
         """Return predictions for rows that MLflow has held against the signature."""
+        started = time.monotonic_ns()
         rows = frame.to_dict(orient="records")
         for lookup in self._lookups:
             found = self._find(lookup, rows)
             rows = [{**features, **row} for features, row in zip(found, rows, strict=True)]
         inputs = pd.DataFrame(rows, columns=self._model.spec.model_columns)
-        return self._model.raw.predict(inputs, params=None if params is None else dict(params))
+        began = time.monotonic_ns()
+        given = None if params is None else dict(params)
+        answer = self._model.raw.predict(inputs, params=given)
+        trace = current_trace()
+        if trace is not None:
+            trace.record(frame, params, inputs, answer, (started, began, time.monotonic_ns()))
+        return answer
 
     def _find(self, lookup: Lookup, rows: list[dict[Hashable, Any]]) -> list[dict[Hashable, Any]]:
         keys = [[row[key] for key in lookup.lookup_key] for row in rows]

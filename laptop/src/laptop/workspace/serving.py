@@ -14,6 +14,7 @@ from .endpoint_live import stamped
 from .endpoint_traffic import EndpointMetrics
 from .endpoints import Endpoints
 from .errors import ApiError
+from .feature_tracing import FeatureTrace
 from .payload_rows import Payload
 from .payloads import Payloads
 from .requests import JsonBody
@@ -131,8 +132,9 @@ def answer(
     asked = parse(body, content_type)
     started = time.perf_counter()
     status, text = 500, ""
+    trace = FeatureTrace(request_id, name, at) if served.is_traced else None
     try:
-        text, status = served.model.answer(asked), 200
+        text, status = served.model.answer(asked, trace), 200
     except MlflowException as error:
         status, text = error.get_http_status_code(), error.serialize_as_json()  # type: ignore[no-untyped-call]
         served.log.service.append(stamped(f"{status} {text}"))
@@ -142,6 +144,10 @@ def answer(
     finally:
         taken_ms = 1000 * (time.perf_counter() - started)
         served.traffic.record(status, taken_ms)
+    logged = text
+    if status == 200 and ((trace and trace.spans) or asked.returns_trace):
+        logged = with_output(text, request_id, trace)
+        text = logged if asked.returns_trace else text
     payload = Payload(
         request_id,
         asked.client_request_id,
@@ -149,9 +155,16 @@ def answer(
         status,
         taken_ms,
         body,
-        text,
+        logged,
         served.entity_id,
     )
     payloads.add(served.endpoint_id, payload, served.log)
     headers = {"served-model-name": served.name, **dict.fromkeys(REQUEST_ID_HEADERS, request_id)}
     return Response(text, status, headers, media_type="application/json")
+
+
+def with_output(text: str, request_id: str, trace: FeatureTrace | None) -> str:
+    """Return an answer with what Databricks tells beside the predictions."""
+    traced = {"trace": trace.to_dict()} if trace and trace.spans else {}
+    output = json.dumps({**traced, "databricks_request_id": request_id}, ensure_ascii=False)
+    return f'{text.rstrip().removesuffix("}")}, "databricks_output": {output}}}'

@@ -1,89 +1,30 @@
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import BadRequest, InvalidParameterValue, NotFound
+from databricks.sdk.errors import NotImplemented as NotBuilt
 from databricks.sdk.service.serving import (
     AiGatewayConfig,
-    AiGatewayInferenceTableConfig,
+    AiGatewayRateLimit,
+    AiGatewayRateLimitRenewalPeriod,
+    AiGatewayUsageTrackingConfig,
 )
 from laptop import connection
-from laptop.features.online import OnlineStore
-from laptop.workspace.payload_rows import COLUMNS, PROPERTIES
-
-from ...conftest import Toy, until, write_toy
-from .conftest import (
-    ROW,
-    SPEC,
-    TABLE,
-    WEATHER,
-    config,
-    entity,
-    pointed,
-    quietly,
-    register,
-    weather,
+from laptop.workspace.payload_rows import (
+    COLUMNS,
+    MOST_LOGGED_BYTES,
+    PROPERTIES,
+    REQUEST_TOO_LARGE,
+    RESPONSE_TOO_LARGE,
 )
+from mlflow.entities import Trace
 
-
-@dataclass(frozen=True)
-class Logged:
-    """A workspace with a model of two versions, whose endpoints log to schema `dev.shop`."""
-
-    toy: Toy
-
-    @property
-    def client(self) -> WorkspaceClient:
-        there = self.toy.open()
-        return WorkspaceClient(host=there.address, token=there.token)
-
-    def create(self, name: str, prefix: str | None = None, **facts: Any) -> str:
-        """Make an endpoint that logs to a table, and return the table's name."""
-        gateway = AiGatewayConfig(inference_table_config=table(prefix or name))
-        endpoints = self.client.serving_endpoints
-        endpoints.create_and_wait(name, config=config(entity(1, **facts)), ai_gateway=gateway)
-        return f"dev.shop.{prefix or name}_payload"
-
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        """Return the rows of a payload table, in the order in which they came."""
-        from laptop.engine.session import connect
-
-        session = connect(self.toy.open().spark)
-        try:
-            found = session.table(name).toArrow().to_pylist()
-        finally:
-            session.stop()
-        return sorted(found, key=lambda row: row.get("request_time"))
-
-    def wait(self, name: str, count: int = 1) -> list[dict[str, Any]]:
-        """Return the rows of a payload table once there are so many."""
-        until(lambda: len(self.rows(name)) >= count)
-        return self.rows(name)
-
-
-def table(prefix: str, **facts: Any) -> AiGatewayInferenceTableConfig:
-    facts = {"catalog_name": "dev", "schema_name": "shop", "enabled": True} | facts
-    return AiGatewayInferenceTableConfig(table_name_prefix=prefix, **facts)
-
-
-def prepare(toy: Toy) -> Logged:
-    """Give a workspace the schema, the model and its features."""
-    there = toy.open()
-    there.ask("POST", "/api/2.1/unity-catalog/schemas", {"catalog_name": "dev", "name": "shop"})
-    store = OnlineStore(toy.state_dir.path)
-    store.publish(TABLE, weather(2.0, 3), store="s", online_table=f"{WEATHER}_online")
-    store.close()
-    with pointed(f"laptop://{toy.state_dir.path}"), quietly():
-        import mlflow
-
-        mlflow.set_experiment("/Shared/serving")
-        for intercept in (1000.0, 2000.0):
-            register(SPEC, intercept)
-    return Logged(toy)
+from ...conftest import until, write_toy
+from .conftest import ROW, config, entity
+from .logged import Logged, prepare, table
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +59,212 @@ def test_a_request_and_its_answer_are_rows_of_the_payload_table(logged: Logged) 
     assert shown.table_id == placeholder.table_id
     assert [(c.name, c.type_text) for c in shown.columns or []] == [(n, t) for n, t, _ in COLUMNS]
     assert (shown.properties or {}).items() >= PROPERTIES.items()
+
+
+def test_answers_name_their_request(logged: Logged) -> None:
+    name = logged.create("named")
+
+    answer = logged.ask("named", {"dataframe_records": [ROW]})
+    refused = logged.ask("named", {"dataframe_records": [{}]})
+
+    assert refused.status_code == 400
+    rows = logged.wait(name, 2)
+    for row, said in zip(rows, (answer, refused), strict=True):
+        headers = said.headers
+        identifier = row["databricks_request_id"]
+        assert headers["databricks-request-id"] == headers["x-databricks-request-id"] == identifier
+        assert row["status_code"] == said.status_code
+        assert row["response"] == said.text
+
+
+def test_a_failure_of_the_server_is_counted_and_not_logged(logged: Logged) -> None:
+    name = logged.create("failed")
+
+    with pytest.raises(NotBuilt, match="stream"):
+        logged.client.serving_endpoints.query("failed", dataframe_records=[ROW], stream=True)
+    logged.client.serving_endpoints.query("failed", dataframe_records=[ROW])
+
+    (row,) = logged.wait(name)
+    assert row["status_code"] == 200
+    metrics = logged.client.serving_endpoints.export_metrics("failed").contents
+    assert metrics is not None
+    lines = metrics.read().splitlines()
+    (count,) = [line for line in lines if line.startswith(b"request_5xx_count_total{")]
+    assert float(count.split()[1]) == 1
+
+
+def test_what_is_over_1_mib_is_null_with_the_reason(logged: Logged) -> None:
+    name = logged.create("large")
+    padded = json.dumps({"dataframe_records": [ROW]}).ljust(MOST_LOGGED_BYTES)
+    many = {"dataframe_records": [ROW] * 80_000}
+
+    logged.ask("large", padded)
+    logged.ask("large", f"{padded} ")
+    logged.ask("large", many)
+
+    exact, request, both = logged.wait(name, 3)
+    assert exact["request"] == padded
+    assert exact["logging_error_codes"] == []
+    assert (request["request"], request["logging_error_codes"]) == (None, [REQUEST_TOO_LARGE])
+    assert request["response"] == exact["response"]
+    assert (both["request"], both["response"], both["status_code"]) == (None, None, 200)
+    assert both["logging_error_codes"] == [REQUEST_TOO_LARGE, RESPONSE_TOO_LARGE]
+
+
+def test_look_ups_are_traced_where_the_entity_asks_for_it(logged: Logged) -> None:
+    variables = {"ENABLE_FEATURE_TRACING": "true"}
+    name = logged.create("traced", environment_vars=variables)
+    endpoints = logged.client.serving_endpoints
+    unseen = ROW | {"origin": "LGA"}
+
+    answer = endpoints.query("traced", dataframe_records=[ROW, unseen])
+    asked = {"databricks_options": {"return_trace": True}}
+    traced = logged.ask("traced", {"dataframe_records": [ROW], **asked})
+
+    assert answer.predictions == pytest.approx([1420.0, 990.0])
+    config_shown = endpoints.get("traced").config
+    assert config_shown
+    assert [each.environment_vars for each in config_shown.served_entities or []] == [variables]
+    first, second = logged.wait(name, 2)
+    assert second["response"] == traced.text
+    output = json.loads(first["response"])["databricks_output"]
+    assert output["databricks_request_id"] == first["databricks_request_id"]
+    trace = Trace.from_dict(output["trace"])
+    again = trace.to_dict()
+    assert again["data"] == output["trace"]["data"]
+    assert again["info"] | {"trace_location": {}} == output["trace"]["info"] | {
+        "trace_location": {}
+    }
+    assert trace.info.client_request_id == first["databricks_request_id"]
+    whole, model = trace.data.spans
+    assert (whole.name, whole.span_type, whole.parent_id) == (
+        "databricks_feature_store",
+        "RETRIEVER",
+        None,
+    )
+    assert (model.name, model.span_type, model.parent_id) == (
+        "custom_model",
+        "RETRIEVER",
+        whole.span_id,
+    )
+    known, missing = model.inputs["model_input"]
+    assert known == {"distance": 100.0, "temp": 2.0, "wind": 3}
+    assert missing["temp"] != missing["temp"]
+    assert (missing["distance"], missing["wind"]) == (100.0, -1)
+
+
+def test_without_the_variable_an_answer_has_no_trace(logged: Logged) -> None:
+    logged.create("untraced", environment_vars={"ENABLE_FEATURE_TRACING": "false"})
+
+    asked = {"databricks_options": {"return_trace": True}}
+    answer = logged.ask("untraced", {"dataframe_records": [ROW], **asked})
+
+    output = answer.json()["databricks_output"]
+    assert output == {"databricks_request_id": answer.headers["databricks-request-id"]}
+
+
+def test_each_version_of_an_entity_has_an_identifier_that_lasts(logged: Logged) -> None:
+    name = logged.create("known")
+    endpoints = logged.client.serving_endpoints
+
+    for number in (1, 2, 1):
+        entities = [entity(number, name="only")]
+        endpoints.update_config_and_wait("known", served_entities=entities)
+        endpoints.query("known", dataframe_records=[ROW], client_request_id=str(number))
+
+    rows = logged.wait(name, 3)
+    first, second, third = [row["served_entity_id"] for row in rows]
+    assert first == third != second
+
+
+def test_an_inference_table_is_switched_on_and_off(logged: Logged) -> None:
+    endpoints = logged.client.serving_endpoints
+    endpoints.create_and_wait("switched", config=config(entity(1)))
+    endpoints.query("switched", dataframe_records=[ROW], client_request_id="before")
+    usage = AiGatewayUsageTrackingConfig(enabled=True)
+
+    answer = endpoints.put_ai_gateway(
+        "switched", inference_table_config=table("switched"), usage_tracking_config=usage
+    )
+
+    assert answer.inference_table_config == table("switched")
+    shown = endpoints.get("switched").ai_gateway
+    assert shown is not None
+    assert shown.as_dict() == {
+        "inference_table_config": table("switched").as_dict(),
+        "usage_tracking_config": usage.as_dict(),
+    }
+    endpoints.query("switched", dataframe_records=[ROW], client_request_id="within")
+    for other in (table("other"), table("switched", schema_name="default")):
+        with pytest.raises(InvalidParameterValue, match="Disable it first"):
+            endpoints.put_ai_gateway("switched", inference_table_config=other)
+    # All parts are replaced, and what is the same goes on.
+    endpoints.put_ai_gateway("switched", inference_table_config=table("switched"))
+    shown = endpoints.get("switched").ai_gateway
+    assert shown is not None
+    assert shown.as_dict() == {"inference_table_config": table("switched").as_dict()}
+    off = table("switched", enabled=False)
+    endpoints.put_ai_gateway("switched", inference_table_config=off)
+    endpoints.query("switched", dataframe_records=[ROW], client_request_id="after")
+    with pytest.raises(BadRequest, match="switched_payload already exists"):
+        endpoints.put_ai_gateway("switched", inference_table_config=table("switched"))
+    endpoints.put_ai_gateway("switched", inference_table_config=table("again"))
+    endpoints.query("switched", dataframe_records=[ROW], client_request_id="again")
+
+    (row,) = logged.wait("dev.shop.again_payload")
+    assert row["client_request_id"] == "again"
+    (row,) = logged.wait("dev.shop.switched_payload")
+    assert row["client_request_id"] == "within"
+
+
+def test_a_gateway_that_cannot_be_is_refused(logged: Logged) -> None:
+    endpoints = logged.client.serving_endpoints
+    endpoints.create_and_wait("refused", config=config(entity(1)))
+    limit = AiGatewayRateLimit(AiGatewayRateLimitRenewalPeriod.MINUTE, calls=1)
+    for wanted, error, message in (
+        (table("x", catalog_name="nowhere"), NotFound, "Catalog 'nowhere' does not exist"),
+        (table("x", schema_name="nowhere"), NotFound, "Schema 'dev.nowhere' does not exist"),
+        (table("x", schema_name=None), InvalidParameterValue, "'schema_name' is required"),
+        (table("x.y"), InvalidParameterValue, "has a space, a period or a slash"),
+    ):
+        with pytest.raises(error, match=message):
+            endpoints.put_ai_gateway("refused", inference_table_config=wanted)
+        gateway = AiGatewayConfig(inference_table_config=wanted)
+        with pytest.raises(error, match=message):
+            endpoints.create("never", config=config(entity(1)), ai_gateway=gateway)
+    with pytest.raises(NotBuilt, match="rate_limits"):
+        endpoints.put_ai_gateway("refused", rate_limits=[limit])
+    with pytest.raises(NotFound, match="'never' does not exist"):
+        endpoints.get("never")
+    with pytest.raises(NotFound, match="'never' does not exist"):
+        endpoints.put_ai_gateway("never", inference_table_config=table("x"))
+    assert endpoints.get("refused").ai_gateway is None
+
+
+@pytest.mark.parametrize("statement", ["DROP TABLE {}", "ALTER TABLE {} ADD COLUMNS (x INT)"])
+def test_a_payload_table_that_is_dropped_or_changed_stops_the_logging_alone(
+    logged: Logged, statement: str
+) -> None:
+    name = logged.create(endpoint := f"stopped{len(statement)}")
+    client = logged.client
+    client.statement_execution.execute_statement(statement.format(name), "laptop")
+
+    client.serving_endpoints.query(endpoint, dataframe_records=[ROW])
+
+    def said() -> str:
+        return client.serving_endpoints.logs(endpoint, "delay-1").logs
+
+    until(lambda: "Payloads are logged no more" in said())
+    assert name in said()
+    answer = client.serving_endpoints.query(endpoint, dataframe_records=[ROW])
+    assert answer.predictions == pytest.approx([1420.0])
+
+
+def test_the_payload_table_is_read_by_laptop_sql(logged: Logged) -> None:
+    name = logged.create("read")
+    logged.client.serving_endpoints.query("read", dataframe_records=[ROW])
+    logged.wait(name)
+
+    shown = logged.toy.call("sql", f"SELECT status_code, logging_error_codes FROM {name}")
+
+    assert (shown.status, "200" in shown.out) == (0, True)

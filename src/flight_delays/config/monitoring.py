@@ -20,8 +20,9 @@ Kind: TypeAlias = Literal[
     "errors",
     "latency",
     "freshness",
+    "silence",
 ]
-Action: TypeAlias = Literal["retrain", "watch"]
+Action: TypeAlias = Literal["retrain", "watch", "blind"]
 
 
 class Limit(Section):
@@ -57,23 +58,29 @@ class Rule(Limit):
     Attributes:
         windows: How many of the last windows must be over, the latest among them.
         of: How many windows are the last ones.
-        then: What is done where it is over.
+        at_once: A latest window beyond this is enough by itself.
+        then: The verdict where it is over.
+        min_rows: Windows with fewer rows are skipped; None for the general figure.
         newest_within_hours: How long ago the newest judged window may have ended; None for the
             general limit.
-        own: Thresholds of single subjects (a feature, a table), on the same side; null switches
-            one off.
+        own: Thresholds of single subjects (a feature, a table, a source), on the same side and
+            without `at_once`; null switches one off.
     """
 
-    windows: Count
-    of: Count
+    windows: Count = 1
+    of: Count = 1
+    at_once: float | None = None
     then: Action
+    min_rows: Count | None = None
     newest_within_hours: Count | None = None
     own: dict[Text, float | None] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _enough_windows(self) -> Self:
+    def _attainable(self) -> Self:
         if self.windows > self.of:
             raise ValueError(f"windows ({self.windows}) must be at most of ({self.of})")
+        if self.at_once is not None and not self.is_exceeded_by(self.at_once):
+            raise ValueError(f"at_once ({self.at_once}) must be beyond {self.threshold}")
         return self
 
     def limit_of(self, subject: str) -> Limit | None:
@@ -82,6 +89,12 @@ class Rule(Limit):
         if threshold is None:
             return None
         return Limit(above=threshold) if self.below is None else Limit(below=threshold)
+
+    def is_enough_at_once(self, subject: str, value: float) -> bool:
+        """Tell whether a latest window with this value is enough by itself."""
+        if self.at_once is None or subject in self.own:
+            return False
+        return value < self.at_once if self.above is None else value > self.at_once
 
 
 class NumericalDrift(Rule):
@@ -102,6 +115,8 @@ class Windows(Section):
     Attributes:
         granularity: Calendar days, weeks or months in UTC.
         min_rows: Windows with fewer rows are skipped.
+        open_share: A window that is not over is judged once it has this share of the rows that
+            windows usually have.
         mature_share: Windows of quality are skipped where a smaller share of their rows was
             decided long enough ago for its label to be known.
         newest_within_hours: How long ago the newest judged window may have ended.
@@ -109,6 +124,7 @@ class Windows(Section):
 
     granularity: Granularity
     min_rows: Count
+    open_share: float = Field(gt=0, le=1)
     mature_share: float = Field(gt=0, le=1)
     newest_within_hours: Count
 
@@ -126,6 +142,7 @@ class Signals(Section):
         errors: Share of requests to the endpoint that failed.
         latency: Of the endpoint, in milliseconds.
         freshness: Age of each feature table against what its problem allows.
+        silence: Hours since the newest row of the log, of each source.
     """
 
     numerical_drift: NumericalDrift | None = None
@@ -137,6 +154,7 @@ class Signals(Section):
     errors: Rule | None = None
     latency: Rule | None = None
     freshness: Rule | None = None
+    silence: Rule | None = None
 
 
 class MonitoringPolicy(Section):

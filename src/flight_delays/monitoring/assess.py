@@ -5,9 +5,12 @@ from datetime import datetime, timedelta
 
 from ..config.monitoring import MonitoringPolicy
 from ..errors import InstantWithoutZoneError, UnusableInputError
-from .judge import judge
+from .judge import find_usual_rows, judge
 from .signals import Signal
 from .verdicts import Blind, Figure, Healthy, Retrain, Verdict, Watch
+
+# A reason names so many signals and things to do; the figures have them all.
+NAMED = 5
 
 
 def assess(
@@ -37,61 +40,64 @@ def assess(
 
     Raises:
         UnusableInputError: Two signals of one name, or one that is not expected.
+        InstantWithoutZoneError: An instant has no time zone.
     """
-    for name, instant in (
-        ("now", now),
-        ("last_training", last_training),
-        ("model_since", model_since),
-    ):
+    instants = {"now": now, "last_training": last_training, "model_since": model_since}
+    for name, instant in instants.items():
         if instant is not None and instant.tzinfo is None:
             raise InstantWithoutZoneError(name, instant)
+    watched = _complete(list(signals), list(expected))
+    usual = next((find_usual_rows(s.windows, now) for s in watched if s.kind == "volume"), None)
     figures = tuple(
-        judge(signal, policy, now=now, model_since=model_since)
-        for signal in _complete(list(signals), list(expected))
+        judge(
+            signal,
+            policy,
+            now=now,
+            usual_rows=None if signal.kind in ("errors", "latency") else usual,
+            model_since=model_since,
+        )
+        for signal in watched
     )
-    by = {
-        "retrain": [each for each in figures if each.state == "over" and each.then == "retrain"],
-        "watch": [each for each in figures if each.state == "over" and each.then == "watch"],
-        "missing": [each for each in figures if each.state == "missing"],
-        "waiting": [each for each in figures if each.state == "waiting"],
-    }
-    held = _find_hold(policy, now, active_trainings, last_training)
     if not figures:
         return Blind(
-            reason="Nothing is watched. Name signals in conf/monitoring.yml.", figures=figures
+            reason="Nothing is watched. Name signals in conf/monitoring.yml", figures=figures
         )
-    if by["retrain"] and held is None:
-        return Retrain(reason=_join("Over: ", by["retrain"], by["watch"]), figures=figures)
-    if by["missing"]:
-        return Blind(
-            reason=_join("Cannot be judged: ", by["missing"])
-            + ". Look at the tasks collect and monitor of the newest run",
-            figures=figures,
-        )
-    if by["retrain"]:
+    over = [figure for figure in figures if figure.state == "over"]
+    retrain = [figure for figure in over if figure.then == "retrain"]
+    watch = [figure for figure in over if figure.then == "watch"]
+    blind = [figure for figure in over if figure.then == "blind"]
+    blind += [figure for figure in figures if figure.state == "missing"]
+    waiting = [figure for figure in figures if figure.state == "waiting"]
+    held = _find_hold(policy, now, active_trainings, last_training)
+    if retrain and not held:
+        return Retrain(reason=_write("A training is asked for", retrain, watch), figures=figures)
+    if blind:
+        return Blind(reason=_write("Cannot be judged", blind, retrain, watch), figures=figures)
+    if retrain:
+        return Watch(reason=_write(f"No training, {held}", retrain, watch), figures=figures)
+    if watch:
+        return Watch(reason=_write("Over the limit", watch), figures=figures)
+    if waiting:
         return Watch(
-            reason=f"{_join('Over: ', by['retrain'], by['watch'])}. No training is started: {held}",
+            reason=f"{len(waiting)} of {len(figures)} signals have no window of this model yet",
             figures=figures,
         )
-    if by["watch"]:
-        return Watch(reason=_join("Over: ", by["watch"]), figures=figures)
-    if by["waiting"]:
-        return Watch(reason=_join("Waiting for a first window: ", by["waiting"]), figures=figures)
     return Healthy(reason=f"All {len(figures)} signals are within their limits", figures=figures)
 
 
 def _complete(signals: list[Signal], expected: list[Signal]) -> list[Signal]:
+    """Return what is expected, by name, with the windows there are."""
     found = {signal.name: signal for signal in signals}
     names = {signal.name for signal in expected}
-    unknown = [name for name in found if name not in names]
-    if len(found) != len(signals) or unknown:
+    unknown = sorted(set(found) - names)
+    if len(found) != len(signals) or len(names) != len(expected) or unknown:
         raise UnusableInputError(
             "signals",
             got=", ".join(unknown) or "two of one name",
             allowed=", ".join(sorted(names)),
             remedy="Make signals by list_signals and give each its windows.",
         )
-    return [found.get(name) or each for name, each in sorted((e.name, e) for e in expected)]
+    return [found.get(e.name, e) for e in sorted(expected, key=lambda each: each.name)]
 
 
 def _find_hold(
@@ -99,16 +105,18 @@ def _find_hold(
 ) -> str | None:
     """Return why no training is started now, if so."""
     if active:
-        return f"{active} {'is' if active == 1 else 'are'} running or queued"
+        return f"{active} running or queued"
     if last is not None and now - last < timedelta(days=policy.cool_down_days):
-        return (
-            f"the last began {last.isoformat()}, less than the cool-down of "
-            f"{policy.cool_down_days} days ago"
-        )
+        days = policy.cool_down_days
+        return f"the last began {last.isoformat()}, less than the cool-down of {days} days ago"
     return None
 
 
-def _join(opening: str, *groups: Sequence[Figure]) -> str:
-    told = [f"{each.signal} {each.detail}" for group in groups for each in group]
-    more = f", and {len(told) - 5} more" if len(told) > 5 else ""
-    return opening + "; ".join(told[:5]) + more
+def _write(opening: str, *groups: Sequence[Figure]) -> str:
+    """Return a reason of one line: what is wrong, and what a person does."""
+    figures = [figure for group in groups for figure in group]
+    told = [f"{figure.signal} {figure.detail}" for figure in figures[:NAMED]]
+    if len(figures) > NAMED:
+        told.append(f"{len(figures) - NAMED} more")
+    remedies = list(dict.fromkeys(figure.remedy for figure in figures))[:2]
+    return f"{opening}: {'; '.join(told)}. To do: {'; '.join(remedies)}"

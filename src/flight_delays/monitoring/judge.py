@@ -1,24 +1,30 @@
 """What one signal comes to: k of its last n windows over the threshold, and the latest."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from statistics import median
 
-import numpy as np
-
-from ..config.monitoring import MonitoringPolicy, Windows
+from ..config.monitoring import Limit, MonitoringPolicy, Rule
 from ..errors import UnusableInputError
 from ..evaluation.model_types import format_figure
+from .remedies import find_remedy
 from .signals import Signal, Window
 from .verdicts import Figure, State
 
-# An open window is judged once it has this share of the rows that ended windows usually have.
-OPEN_SHARE = 0.8
+# Few rows are what these are about.
+OF_ANY_SIZE = ("volume", "freshness", "silence")
 
 
 def judge(
-    signal: Signal, policy: MonitoringPolicy, *, now: datetime, model_since: datetime | None
+    signal: Signal,
+    policy: MonitoringPolicy,
+    *,
+    now: datetime,
+    usual_rows: float | None = None,
+    model_since: datetime | None = None,
 ) -> Figure:
     """Judge a signal.
 
@@ -26,6 +32,7 @@ def judge(
         signal: The signal with its windows, as far as they are known.
         policy: Has its rule.
         now: The present.
+        usual_rows: How many rows a window usually has; by default the median of its own.
         model_since: When the present model took over; while its first window cannot have come
             yet, a signal without windows is waiting instead of missing.
 
@@ -41,21 +48,26 @@ def judge(
             allowed="what the policy watches",
             remedy="Make signals by list_signals.",
         )
-    judged, skipped = _select(signal, policy.windows, now)
+    judged, skipped = _select(signal, rule, policy, now, usual_rows)
     last = judged[-rule.of :]
     values = [_read(window) for window in last]
     over = [value is not None and limit.is_exceeded_by(value) for value in values]
     patience = timedelta(hours=rule.newest_within_hours or policy.windows.newest_within_hours)
-    state, detail = _decide(last, values, over, rule.windows, now, patience)
-    if state == "missing" and not last and model_since and now - model_since <= patience:
-        state, detail = "waiting", "the model has no window yet"
-    asked = f"{'above' if limit.below is None else 'below'} {format_figure(limit.threshold)}"
+    missing = _find_missing(last, values, now, patience)
     value = values[-1] if values else None
-    if value is not None and state != "missing":
-        detail = (
-            f"{format_figure(value, signal.unit)}, {asked} is over; {sum(over)} of the last "
-            f"{len(last)} windows over, {rule.windows} needed"
-        )
+    enough = sum(over) >= rule.windows
+    state: State = "within"
+    if missing and not last and model_since is not None and now - model_since <= patience:
+        state, missing = "waiting", "the model is too young for a window"
+    elif missing:
+        state = "missing"
+    elif value is not None and over[-1]:
+        enough |= rule.is_enough_at_once(signal.subject, value)
+        state = "over" if enough else "pending"
+    if state in ("within", "pending") and None in values:
+        state, missing = "missing", f"no value in {values.count(None)} of {len(values)} windows"
+    detail = missing or _describe(signal, rule, limit, values, over)
+    passed_over = ", ".join(f"{count} {why}" for why, count in sorted(skipped.items()))
     return Figure(
         signal=signal.name,
         kind=signal.kind,
@@ -66,37 +78,53 @@ def judge(
         then=rule.then,
         windows_over=sum(over),
         windows=len(last),
-        skipped=_write(skipped),
+        skipped=passed_over,
         state=state,
-        detail=f"{detail}; skipped: {_write(skipped)}" if skipped else detail,
+        detail=f"{detail}; windows skipped: {passed_over}" if passed_over else detail,
+        remedy=find_remedy(signal.kind, is_missing=state == "missing"),
     )
 
 
-def _decide(
-    last: Sequence[Window],
+def find_usual_rows(windows: Sequence[Window], now: datetime) -> float | None:
+    """Return the median rows of the windows that are over; None where none is."""
+    ended = [window.rows for window in windows if window.end <= now and window.rows]
+    return median(ended) if ended else None
+
+
+def _find_missing(
+    last: Sequence[Window], values: Sequence[float | None], now: datetime, patience: timedelta
+) -> str:
+    """Return why the present cannot be judged; blank where it can."""
+    if not last:
+        return "no window to judge"
+    if last[-1].end + patience < now:
+        hours = patience.total_seconds() / 3600
+        return (
+            f"the newest window to judge ended {last[-1].end.isoformat()}, more than {hours:.0f} "
+            "hours ago"
+        )
+    return "the newest window has no value" if values[-1] is None else ""
+
+
+def _describe(
+    signal: Signal,
+    rule: Rule,
+    limit: Limit,
     values: Sequence[float | None],
     over: Sequence[bool],
-    needed: int,
-    now: datetime,
-    patience: timedelta,
-) -> tuple[State, str]:
-    if not last:
-        return "missing", "there is no window to judge"
-    if last[-1].end + patience < now:
-        return "missing", (
-            f"the newest window to judge ended {last[-1].end.isoformat()}, longer ago than "
-            f"{patience.total_seconds() / 3600:.0f} hours"
-        )
-    if values[-1] is None:
-        return "missing", "the newest window has no value"
-    if over[-1] and sum(over) >= needed:
-        return "over", ""
-    if None in values:
-        return "missing", f"{values.count(None)} of the last {len(values)} windows have no value"
-    return ("pending" if over[-1] else "within"), ""
+) -> str:
+    side = "above" if limit.below is None else "below"
+    text = f"{format_figure(values[-1], signal.unit)}, limit {side} {limit.threshold:g}"
+    if rule.of > 1:
+        text += f" in {rule.windows} of {rule.of} windows ({sum(over)} of {len(over)} are)"
+    if rule.at_once is not None and signal.subject not in rule.own:
+        text += f" or {side} {rule.at_once:g} at once"
+    return text
 
 
-def _select(signal: Signal, windows: Windows, now: datetime) -> tuple[list[Window], Counter[str]]:
+def _select(
+    signal: Signal, rule: Rule, policy: MonitoringPolicy, now: datetime, usual: float | None
+) -> tuple[list[Window], Counter[str]]:
     """Return the windows that can be judged, oldest first, and how many cannot by reason."""
     ordered = sorted(signal.windows, key=lambda window: window.start)
     for first, second in pairwise(ordered):
@@ -107,17 +135,21 @@ def _select(signal: Signal, windows: Windows, now: datetime) -> tuple[list[Windo
                 allowed="windows that do not overlap",
                 remedy="Give the windows of one granularity, one slice and one model version.",
             )
-    usual = float(np.median([w.rows for w in ordered if w.end <= now and w.rows] or [0]))
-    judged, skipped = [], Counter[str]()
+    if usual is None:
+        usual = find_usual_rows(ordered, now) or 0.0
+    least = 0 if signal.kind in OF_ANY_SIZE else rule.min_rows or policy.windows.min_rows
+    judged: list[Window] = []
+    skipped = Counter[str]()
     for window in ordered:
+        is_open = window.end > now and signal.kind not in ("freshness", "silence")
         if window.start > now:
             skipped["later than now"] += 1
-        elif window.rows < windows.min_rows and signal.kind not in ("volume", "freshness"):
-            skipped[f"fewer than {windows.min_rows:,} rows"] += 1
-        elif window.end > now and window.rows < OPEN_SHARE * usual:
-            skipped["not yet over"] += 1
-        elif window.mature < windows.mature_share:
-            skipped["labels not yet known"] += 1
+        elif window.rows < least:
+            skipped[f"with fewer than {least:,} rows"] += 1
+        elif is_open and window.rows < policy.windows.open_share * usual:
+            skipped["not over yet"] += 1
+        elif not window.mature >= policy.windows.mature_share:
+            skipped["whose labels are not known yet"] += 1
         else:
             judged.append(window)
     return judged, skipped
@@ -125,8 +157,4 @@ def _select(signal: Signal, windows: Windows, now: datetime) -> tuple[list[Windo
 
 def _read(window: Window) -> float | None:
     value = window.value
-    return float(value) if value is not None and np.isfinite(value) else None
-
-
-def _write(skipped: Counter[str]) -> str:
-    return ", ".join(f"{count} {why}" for why, count in sorted(skipped.items()))
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -57,6 +57,7 @@ def list_signals(
     categorical: Iterable[str],
     max_hours: Mapping[str, float],
     endpoint: bool,
+    sources: Iterable[str] = (),
 ) -> tuple[Signal, ...]:
     """Return the signals that the policy watches, still without windows.
 
@@ -66,7 +67,8 @@ def list_signals(
         numerical: Numerical features.
         categorical: Categorical features.
         max_hours: Feature tables; the rule compares ages with it, so values are ages divided by it.
-        endpoint: Whether an endpoint serves the model.
+        endpoint: Whether an endpoint serves the model, and is asked often enough to be judged.
+        sources: What writes into the log (batch, endpoint, stream).
     """
     numerical, categorical = tuple(numerical), tuple(categorical)
     signals = policy.signals
@@ -97,4 +99,6 @@ def list_signals(
         add("latency", "p95", "latency", unit="ms")
     for table in max_hours:
         add("freshness", "ratio", f"age of {table}", table, "of allowed")
+    for source in sources:
+        add("silence", "hours", f"silence of {source}", source, "hours")
     return tuple(found)

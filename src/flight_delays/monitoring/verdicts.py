@@ -26,7 +26,8 @@ class Figure:
         windows: How many were judged.
         skipped: Windows that were not judged, and why, in words; blank where there are none.
         state: What it comes to.
-        detail: One sentence for a person.
+        detail: What was found, for a person.
+        remedy: What a person does about it.
     """
 
     signal: str
@@ -41,6 +42,7 @@ class Figure:
     skipped: str
     state: State
     detail: str
+    remedy: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,33 @@
+"""What a person does about a signal that is over its limit, or that cannot be judged."""
+
+from collections.abc import Mapping
+
+from ..config.monitoring import Kind
+
+COMPARE = (
+    "compare the feature with the baseline on the dashboard: repair its source, or train again"
+)
+REQUESTS = "look at the endpoint's logs and load"
+OVER: Mapping[Kind, str] = {
+    "numerical_drift": COMPARE,
+    "categorical_drift": COMPARE,
+    "score_drift": "look for the feature that has moved; where it is the world, train again",
+    "quality": "compare slices and features with the baseline, and train again",
+    "nulls": "look at the quarantine and at ingest of the feature's source",
+    "volume": "look at batch_inference and at who asks the endpoint",
+    "errors": REQUESTS,
+    "latency": REQUESTS,
+    "freshness": "run feature_refresh",
+    "silence": "run batch_inference, or find out why nobody asks",
+}
+MEASURED = "look at the tasks collect and monitor of the newest run"
+MISSING: Mapping[Kind, str] = {
+    "quality": "look at ingest of the labels and at the task collect",
+    "freshness": "run feature_refresh",
+    "silence": OVER["silence"],
+}
+
+
+def find_remedy(kind: Kind, *, is_missing: bool) -> str:
+    """Return what a person does about a signal of this kind."""
+    return MISSING.get(kind, MEASURED) if is_missing else OVER[kind]

@@ -17,6 +17,7 @@ from ..lakehouse.measurements import (
     measure_requests,
     measure_volume,
     read_drift,
+    read_micros,
     read_profile,
     with_rows,
 )
@@ -28,7 +29,7 @@ from ..monitoring.signals import Window, list_signals
 from ..monitoring.verdicts import Retrain, Verdict
 from ..problem import PROBLEM
 from ..promotion.decide import CHAMPION
-from ..spec.inference_log import LABELLED
+from ..spec.inference_log import BATCH, ENDPOINT, LABELLED, LOG
 from ..spec.tables import WATERMARKS
 from .parameters import FullName, Instant, Name, Parameters, SchemaName, in_schema
 
@@ -73,14 +74,16 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
     spark, now = lakehouse.spark, parameters.assessed_at
     policy = load_monitoring("monitoring", PROBLEM.model_type)
     requests = read_requests(spark, parameters.payload)
+    # Few requests say nothing of the endpoint; once there were enough, there ought to be.
+    has_endpoint = has_traffic(requests, policy)
     expected = list_signals(
         policy,
         PROBLEM.model_type,
         numerical=PROBLEM.numerical_columns,
         categorical=PROBLEM.categorical_columns,
         max_hours={t.name: t.fresh_within.total_seconds() / 3600 for t in PROBLEM.feature_tables},
-        # Few requests say nothing of the endpoint; once there were enough, there ought to be.
-        endpoint=has_traffic(requests, policy),
+        endpoint=has_endpoint,
+        sources=(BATCH, ENDPOINT) if has_endpoint else (BATCH,),
     )
     measured = measure(parameters, str(champion), policy, requests, lakehouse)
     signals = [
@@ -172,7 +175,24 @@ def measure(
     found["volume", "ratio", ""] = measure_volume(logged, granularity)
     errors, latency = measure_requests(requests, granularity)
     found["errors", "share", ""], found["latency", "p95", ""] = errors, latency
-    return {**found, **measure_ages(parameters, lakehouse)}
+    silence = measure_silence(spark, qualify(LOG), parameters.assessed_at)
+    return {**found, **measure_ages(parameters, lakehouse), **silence}
+
+
+def measure_silence(
+    spark: "SparkSession", log: str, now: datetime
+) -> Mapping[tuple[Kind, str, str], Windows]:
+    """Return for each source of the log the hours since its newest row, as one window."""
+    rows = spark.sql(
+        f"SELECT source, unix_micros(max(scored_at)) AS newest FROM {log} GROUP BY source"
+    ).collect()
+    found: dict[tuple[Kind, str, str], Windows] = {}
+    for row in rows:
+        newest = min(read_micros(row.newest), now)
+        hours = (now - newest).total_seconds() / 3600
+        window = Window(start=newest, end=now, rows=1, value=hours)
+        found["silence", "hours", row.source] = (window,)
+    return found
 
 
 def measure_ages(

@@ -26,7 +26,7 @@ export UV_COMPILE_BYTECODE := 1
 export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo notebook test test-slow lint format wheel integration plan release retrain adopt compare clean
+.PHONY: help setup demo year notebook test test-slow lint format wheel integration plan release retrain adopt compare clean
 
 help: ## Show what there is to make.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ $(TOOLS)/bin/uv:
 
 demo: setup ## Two months of the whole lifecycle on the full data.
 	@sh demo.sh "$(UV)"
+
+year: setup ## A year of scoring, monitoring and retraining; FAULT=SQL breaks a table in August.
+	@sh year.sh "$(UV)" "$(FAULT)"
 
 notebook: setup ## Explore the tables in JupyterLab, on the laptop's workspace.
 	@$(RUN) --with jupyterlab laptop exec -- jupyter lab notebooks/exploration.ipynb

@@ -1,6 +1,7 @@
 """The verdict on a model in use, from all its signals."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ..config.monitoring import MonitoringPolicy
@@ -97,7 +98,10 @@ def _complete(signals: list[Signal], expected: list[Signal]) -> list[Signal]:
             allowed=", ".join(sorted(names)),
             remedy="Make signals by list_signals and give each its windows.",
         )
-    return [found.get(e.name, e) for e in sorted(expected, key=lambda each: each.name)]
+    return [
+        found.get(each.name, replace(each, windows=()))
+        for each in sorted(expected, key=lambda each: each.name)
+    ]
 
 
 def _find_hold(
@@ -115,8 +119,17 @@ def _find_hold(
 def _write(opening: str, *groups: Sequence[Figure]) -> str:
     """Return a reason of one line: what is wrong, and what a person does."""
     figures = [figure for group in groups for figure in group]
-    told = [f"{figure.signal} {figure.detail}" for figure in figures[:NAMED]]
-    if len(figures) > NAMED:
-        told.append(f"{len(figures) - NAMED} more")
+    alike: dict[str, list[str]] = {}
+    for figure in figures:
+        alike.setdefault(figure.detail, []).append(figure.signal)
+    told = [f"{_list(names)}: {detail}" for detail, names in list(alike.items())[:NAMED]]
+    if len(alike) > NAMED:
+        told.append(f"{len(alike) - NAMED} more")
     remedies = list(dict.fromkeys(figure.remedy for figure in figures))[:2]
     return f"{opening}: {'; '.join(told)}. To do: {'; '.join(remedies)}"
+
+
+def _list(names: Sequence[str]) -> str:
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} others"

@@ -80,7 +80,7 @@ def judge(
         windows=len(last),
         skipped=passed_over,
         state=state,
-        detail=f"{detail}; windows skipped: {passed_over}" if passed_over else detail,
+        detail=f"{detail} (skipped: {passed_over})" if passed_over else detail,
         remedy=find_remedy(signal.kind, is_missing=state == "missing"),
     )
 

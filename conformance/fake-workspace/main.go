@@ -23,6 +23,7 @@ func main() {
 	// The first handler of a path is the one that answers.
 	refuseDoubles(server)
 	server.Handle("POST", "/api/2.2/jobs/run-now", startRun)
+	server.Handle("GET", "/api/2.0/sql/warehouses", listWarehouses)
 	testserver.AddDefaultHandlers(server)
 	watch(server)
 

@@ -25,6 +25,10 @@ SERVICE_PRINCIPAL = Identity(
 )
 
 
+WAREHOUSES = {"Serverless Starter Warehouse": "8ec9edc1-db0c-40df-af8d-7580020fe61e"}
+"""What each workspace lists: ids of SQL warehouses, by name."""
+
+
 @contextmanager
 def serve_workspaces(binary: Path, log: Path) -> Iterator[str]:
     """Run the fake workspace's process and yields its URL.

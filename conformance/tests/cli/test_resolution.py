@@ -11,7 +11,7 @@ from laptop.bundle import resolve, resolve_ids
 from conformance.tests.commands import Databricks
 from conformance.tests.deployments import TARGETS, Open, Target, each
 from conformance.tests.projects import copy_sample
-from conformance.tests.workspaces import SERVICE_PRINCIPAL, USER, Identity, Workspace
+from conformance.tests.workspaces import SERVICE_PRINCIPAL, USER, WAREHOUSES, Identity, Workspace
 
 # What is not compared, and why.
 APART = {
@@ -53,6 +53,7 @@ def test_the_laptop_resolves_the_bundle_as_the_cli_does(open_target: Open, targe
         target=target.name,
         variables=target.variables,
         identity=describe(target.identity),
+        warehouses=WAREHOUSES,
     )
     assert list(find_differences(validated, bundle.config)) == []
 
@@ -65,7 +66,7 @@ def test_the_laptop_resolves_an_odd_bundle_as_the_cli_does(
     root = copy_sample(sample, tmp_path / "checkout").root / folder
     databricks = Databricks(cli, tmp_path, root, Workspace(url, "samples"), identity, {})
     result = databricks("bundle", "validate", "--output", "json", "--target", target)
-    bundle = resolve(root, target=target, identity=describe(identity))
+    bundle = resolve(root, target=target, identity=describe(identity), warehouses=WAREHOUSES)
     assert list(find_differences(result.succeed().json, bundle.config)) == []
 
 
@@ -80,6 +81,7 @@ def test_the_laptop_runs_the_jobs_that_the_cli_deploys(open_target: Open, target
         target=target.name,
         variables=target.variables,
         identity=describe(target.identity),
+        warehouses=WAREHOUSES,
     )
     jobs = resolve_ids(bundle, {}).jobs
     assert {job["name"] for job in jobs.values()} == set(deployed)

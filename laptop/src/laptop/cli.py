@@ -22,7 +22,7 @@ from . import connection, mlflow_ui, progress
 from .bundle import Bundle, BundleError, Identity, find_root, list_targets, resolve
 from .deployment import UNITY, catalogs_of, deploy_job, resolve_names
 from .errors import LaptopError, WorkspaceNotRunning
-from .identity import SCIM_FIELDS, SHORT_NAME, USER_NAME
+from .identity import SCIM_FIELDS, SHORT_NAME, USER_NAME, WAREHOUSE, WAREHOUSE_NAME
 from .jobs.task_environment import TaskEnvironment
 from .pages import list_links, pages_of_version
 from .sql_output import as_json, print_rows
@@ -327,8 +327,15 @@ def count_rows(there: connection.Connection, statement: str) -> str:
 def resolve_target(root: Path, target: str | None, variables: dict[str, str]) -> Bundle:
     """Resolve one target for the laptop's own user."""
     identity = Identity(USER_NAME, SHORT_NAME, SCIM_FIELDS)
-    # Tasks run on this machine, whatever cluster development uses.
-    return resolve(root, target=target, variables=variables, identity=identity, has_clusters=False)
+    return resolve(
+        root,
+        target=target,
+        variables=variables,
+        identity=identity,
+        warehouses={WAREHOUSE_NAME: WAREHOUSE},
+        # Tasks run on this machine, whatever cluster development uses.
+        has_clusters=False,
+    )
 
 
 def warn(text: str) -> None:

@@ -37,6 +37,11 @@ def now_ms() -> int:
     return int(now().timestamp() * 1000)
 
 
+def now_text() -> str:
+    """Return the workspace's time as an API writes it, in UTC."""
+    return now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _parse(given: str) -> datetime:
     try:
         instant = datetime.fromisoformat(given)

@@ -1,8 +1,12 @@
-"""The workspace's one user, whose short name becomes the prefix of dev resources."""
+"""The workspace's one user, whose short name becomes the prefix of dev resources; its warehouse."""
 
 USER_NAME = "laptop@localhost"
 SHORT_NAME = "laptop"
 WORKSPACE_ID = "1"
+
+WAREHOUSE = "laptop"
+# What a new workspace of Databricks has is called so.
+WAREHOUSE_NAME = "Serverless Starter Warehouse"
 
 SCIM_FIELDS = {
     "id": "1",

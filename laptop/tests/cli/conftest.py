@@ -13,6 +13,11 @@ from laptop.connection import Connection
 
 from ..conftest import Shown, Toy, write_toy
 
+DASHBOARD: dict[str, list[dict[str, Any]]] = {
+    "datasets": [{"name": "ones", "displayName": "Ones", "queryLines": ["SELECT 1 AS n"]}],
+    "pages": [{"name": "only", "displayName": "Only"}],
+}
+
 TOOLS = Path(__file__).parents[3] / ".tools" / "bin"
 
 BUNDLE = """
@@ -28,7 +33,28 @@ artifacts:
 variables:
   deployer:
     default: laptop@localhost
+  warehouse:
+    lookup: {warehouse: Serverless Starter Warehouse}
 resources:
+  alerts:
+    low:
+      display_name: low
+      warehouse_id: ${var.warehouse}
+      query_text: SELECT 1 AS n
+      evaluation:
+        source: {name: n, aggregation: MAX}
+        comparison_operator: LESS_THAN
+        threshold: {value: {double_value: 0}}
+        empty_result_state: TRIGGERED
+        notification: {notify_on_ok: true, subscriptions: [{user_email: ann@example.com}]}
+      schedule: {quartz_cron_schedule: "0 0 7 * * ?", timezone_id: UTC}
+  dashboards:
+    seen:
+      display_name: seen
+      file_path: seen.lvdash.json
+      warehouse_id: ${var.warehouse}
+      dataset_catalog: ${resources.schemas.lake.catalog_name}
+      dataset_schema: ${resources.schemas.lake.name}
   schemas:
     lake:
       catalog_name: dev
@@ -121,6 +147,7 @@ def databricks(binary: str, folder: Path, there: Connection) -> Databricks:
     """Return the CLI in a bundle that is not deployed yet."""
     toy = write_toy(folder / "deployed" / "toy")
     (toy.root / "databricks.yml").write_text(BUNDLE.replace("WORKSPACE", there.address))
+    (toy.root / "seen.lvdash.json").write_text(json.dumps(DASHBOARD))
     # Names that no job of the tests beside these has, in the one workspace.
     jobs = toy.root / "jobs" / "toy.yml"
     jobs.write_text(re.sub(r"^( {6}name:) ", r"\1 deployed ", jobs.read_text(), flags=re.M))

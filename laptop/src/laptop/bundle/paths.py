@@ -159,6 +159,22 @@ class Upload:
         return posixpath.normpath(posixpath.join(self.remote, self.relate(path)))
 
 
+def place_dashboard(dashboard: Block, upload: Upload) -> None:
+    """Write a dashboard's definition into its settings, read from its file.
+
+    Raises:
+        BundleError: the file is not there.
+    """
+    if "file_path" not in dashboard:
+        return
+    at = dashboard.at.get("file_path")
+    file = Path(_locate(dashboard["file_path"], upload.root))
+    if not file.is_file():
+        raise BundleError("a dashboard has no such file", got=file, at=at)
+    dashboard["file_path"] = file.relative_to(upload.base).as_posix()
+    dashboard["serialized_dashboard"] = file.read_text(encoding="utf-8")
+
+
 def place_pipeline(pipeline: Block, upload: Upload) -> None:
     """Rewrite the file paths of a pipeline, in place."""
     for library in pipeline.get("libraries", []):

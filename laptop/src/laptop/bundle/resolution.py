@@ -15,6 +15,7 @@ from .paths import (
     Upload,
     add_python_artifact,
     place_artifacts,
+    place_dashboard,
     place_pipeline,
     place_sync,
     place_tasks,
@@ -99,6 +100,16 @@ class Bundle:
         return self._resources("experiments")
 
     @property
+    def alerts(self) -> Mapping[str, Any]:
+        """The alerts' settings, by key."""
+        return self._resources("alerts")
+
+    @property
+    def dashboards(self) -> Mapping[str, Any]:
+        """The dashboards' settings, by key, each with its definition in `serialized_dashboard`."""
+        return self._resources("dashboards")
+
+    @property
     def artifacts(self) -> Mapping[str, Any]:
         """The artifacts' settings, by key."""
         artifacts: Mapping[str, Any] = self.config.get("artifacts", {})
@@ -115,6 +126,7 @@ def resolve(
     target: str | None = None,
     variables: Mapping[str, str] = _NOTHING,
     identity: Identity,
+    warehouses: Mapping[str, str] = _NOTHING,
     has_clusters: bool = True,
 ) -> Bundle:
     """Resolve a bundle for one target, as `databricks bundle validate -o json` does.
@@ -126,6 +138,7 @@ def resolve(
         target: the target's name; without it the default one.
         variables: values that beat every other.
         identity: who deploys.
+        warehouses: the ids of the workspace's SQL warehouses, by name.
         has_clusters: whether a `cluster_id` takes the place of the compute that tasks name.
 
     Raises:
@@ -144,7 +157,7 @@ def resolve(
     tree = apply_target(tree, name)
     _describe(tree, root, identity)
     written = _read_overrides(root, name)
-    unresolved = assign_values(tree.get("variables", Block()), variables, written)
+    unresolved = assign_values(tree.get("variables", Block()), variables, written, warehouses)
 
     tree = Interpolation(Lookup(tree)).resolve(tree)
     for key in _TYPED & tree.keys():
@@ -264,7 +277,11 @@ def _finish_resources(tree: Block, upload: Upload, warn: Warn) -> Block:
     user = tree["workspace"]["current_user"]["userName"]
     apply_permissions(resources, tree.get("permissions", []), user)
     finished: Block = conform(resources, RESOURCES, "resources", warn=warn, final=True)
-    apply_defaults(finished, posixpath.join(tree["workspace"]["state_path"], "metadata.json"))
+    workspace = tree["workspace"]
+    metadata = posixpath.join(workspace["state_path"], "metadata.json")
+    apply_defaults(finished, metadata, workspace["resource_path"])
+    for dashboard in finished.get("dashboards", {}).values():
+        place_dashboard(dashboard, upload)
     for pipeline in finished.get("pipelines", {}).values():
         place_pipeline(pipeline, upload)
     for job in finished.get("jobs", {}).values():

@@ -1,5 +1,6 @@
 """What the CLI writes into resources: presets, defaults, permissions, names it works out."""
 
+import posixpath
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -24,12 +25,14 @@ _LEVELS = {
     "jobs": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_VIEW", "CAN_RUN": "CAN_MANAGE_RUN"},
     "experiments": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_READ"},
     "pipelines": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_VIEW", "CAN_RUN": "CAN_RUN"},
+    "dashboards": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_READ"},
+    "alerts": {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_READ", "CAN_RUN": "CAN_RUN"},
 }
 _OWNED = ("jobs", "pipelines")
 _RANKS = {
     level: rank
     for rank, level in enumerate(
-        ("CAN_VIEW", "CAN_READ", "CAN_EDIT", "CAN_MANAGE_RUN", "CAN_MANAGE", "IS_OWNER")
+        ["CAN_VIEW", "CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE_RUN", "CAN_MANAGE", "IS_OWNER"]
     )
 }
 _PRINCIPALS = ("user_name", "service_principal_name", "group_name")
@@ -99,6 +102,10 @@ def apply_presets(resources: Block, presets: Block, *, prefix_schemas: bool) -> 
         for trigger in _TRIGGERS:
             if trigger in job and presets.get("trigger_pause_status"):
                 job[trigger].setdefault("pause_status", presets["trigger_pause_status"])
+    for alert in _list(resources, "alerts"):
+        schedule = alert.get("schedule", {})
+        if schedule.get("quartz_cron_schedule") and presets.get("trigger_pause_status"):
+            schedule.setdefault("pause_status", presets["trigger_pause_status"])
 
 
 def simplify_prefix(prefix: str) -> str:
@@ -112,8 +119,14 @@ def simplify_prefix(prefix: str) -> str:
     return words + ("_" if stripped.endswith("]") else "")
 
 
-def apply_defaults(resources: Block, metadata: str) -> None:
-    """Write what the CLI sets where nothing else did; `metadata` is the deployment's file."""
+def apply_defaults(resources: Block, metadata: str, folder: str) -> None:
+    """Write what the CLI sets where nothing else did.
+
+    Args:
+        resources: The resources.
+        metadata: Path of the deployment's file.
+        folder: Path of the folder that dashboards and alerts lie in.
+    """
     for job in _list(resources, "jobs"):
         job.setdefault("name", "Untitled")
         job.setdefault("max_concurrent_runs", 1)
@@ -130,6 +143,13 @@ def apply_defaults(resources: Block, metadata: str) -> None:
         pipeline["deployment"] = Block({"kind": "BUNDLE", "metadata_file_path": metadata})
     for volume in _list(resources, "volumes"):
         volume.setdefault("volume_type", "MANAGED")
+    for alert in _list(resources, "alerts"):
+        alert.setdefault("parent_path", folder)
+    for dashboard in _list(resources, "dashboards"):
+        dashboard.setdefault("embed_credentials", False)
+        path = dashboard.setdefault("parent_path", folder)
+        if not f"{path}/".startswith("/Workspace/"):
+            dashboard["parent_path"] = posixpath.join("/Workspace", path.lstrip("/"))
 
 
 def override_clusters(resources: Block, cluster: str | None) -> None:
@@ -144,16 +164,16 @@ def override_clusters(resources: Block, cluster: str | None) -> None:
 
 
 def apply_run_as(resources: Block, run_as: Block) -> None:
-    """Write the bundle's `run_as` into each job that has none of its own."""
+    """Write the bundle's `run_as` into each job and alert that has none of its own."""
     if len([name for name in run_as.values() if name]) != 1:
         at = next(iter(run_as.at.values()), None)
         raise BundleError("run_as must name exactly one identity", allowed=_PRINCIPALS, at=at)
-    for job in _list(resources, "jobs"):
-        job.setdefault("run_as", Block(run_as))
+    for settings in (*_list(resources, "jobs"), *_list(resources, "alerts")):
+        settings.setdefault("run_as", Block(run_as))
 
 
 def apply_permissions(resources: Block, permissions: list[Any], user: str) -> None:
-    """Add the bundle's permissions, and the deploying user's own, to jobs and experiments."""
+    """Add the bundle's permissions, and the deploying user's own, to what has a list of them."""
     for one in permissions:
         if one.get("level") not in _LEVELS["jobs"]:
             at = one.at.get("level")

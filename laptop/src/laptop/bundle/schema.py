@@ -144,8 +144,53 @@ _EXPERIMENT = _record(
     permissions=_PERMISSIONS,
     lifecycle=_LIFECYCLE,
 )
+_OPERAND = _record(
+    "name* display",
+    aggregation=choose("AVG COUNT COUNT_DISTINCT MAX MEDIAN MIN STDDEV SUM"),
+)
+_STATES = choose("ERROR OK TRIGGERED UNKNOWN")
+_ALERT = _extend(
+    _record(
+        "display_name* query_text* warehouse_id* custom_description custom_summary file_path "
+        "parent_path run_as_user_name",
+        opaque="parameters custom_template_format",
+    ),
+    evaluation=Record(
+        {
+            "source": _OPERAND,
+            "comparison_operator": choose(
+                "EQUAL GREATER_THAN GREATER_THAN_OR_EQUAL IS_NOT_NULL IS_NULL LESS_THAN "
+                "LESS_THAN_OR_EQUAL NOT_EQUAL"
+            ),
+            "empty_result_state": _STATES,
+            "threshold": _record(
+                column=_OPERAND,
+                value=_record("string_value", flags="bool_value", opaque="double_value"),
+            ),
+            "notification": _record(
+                numbers="retrigger_seconds",
+                flags="notify_on_ok",
+                subscriptions=ListOf(_record("user_email destination_id")),
+            ),
+        },
+        frozenset({"source", "comparison_operator"}),
+    ),
+    schedule=_record("quartz_cron_schedule* timezone_id*", pause_status=_PAUSE),
+    run_as=_record("user_name service_principal_name"),
+    permissions=_PERMISSIONS,
+    lifecycle=_LIFECYCLE,
+)
+_DASHBOARD = _extend(
+    _record(
+        "display_name* warehouse_id* parent_path file_path dataset_catalog dataset_schema",
+        flags="embed_credentials",
+        opaque="serialized_dashboard",
+    ),
+    permissions=_PERMISSIONS,
+    lifecycle=_LIFECYCLE,
+)
 _CARRIED = (
-    "alerts apps catalogs clusters dashboards database_catalogs database_instances "
+    "apps catalogs clusters database_catalogs database_instances "
     "external_locations genie_spaces instance_pools job_runs model_serving_endpoints models "
     "pipelines postgres_branches postgres_catalogs postgres_databases postgres_endpoints "
     "postgres_projects postgres_roles postgres_synced_tables quality_monitors secret_scopes "
@@ -154,6 +199,8 @@ _CARRIED = (
 RESOURCES = Record(
     {
         **dict.fromkeys(_CARRIED.split(), MapOf(ANYTHING)),
+        "alerts": MapOf(_ALERT),
+        "dashboards": MapOf(_DASHBOARD),
         "experiments": MapOf(_EXPERIMENT),
         "jobs": MapOf(_JOB),
         "registered_models": MapOf(_REGISTERED_MODEL),

@@ -9,11 +9,17 @@ from .errors import BundleError
 _ENVIRONMENT = "BUNDLE_VAR_"
 
 
-def assign_values(variables: Block, given: Mapping[str, str], written: Block) -> dict[str, str]:
+def assign_values(
+    variables: Block,
+    given: Mapping[str, str],
+    written: Block,
+    warehouses: Mapping[str, str],
+) -> dict[str, str]:
     """Write each variable's `value`, in place; return why references to the others stay.
 
     It is the given one, or `BUNDLE_VAR_name` of the environment, or the one `written` in the
-    target's variable-overrides.json, or the default.
+    target's variable-overrides.json, or the default. A `lookup` finds the id of one of the
+    `warehouses` by its name; other look-ups stay unresolved.
 
     Raises:
         BundleError: an unknown variable is given, or one has no value.
@@ -28,9 +34,12 @@ def assign_values(variables: Block, given: Mapping[str, str], written: Block) ->
         value = given.get(name, os.environ.get(_ENVIRONMENT + name))
         if value is not None and variable.get("type") == "complex":
             raise BundleError(f"complex variable {name} can be set in YAML only", got=value, at=at)
-        if value is None and variable.get("lookup") is not None:
+        lookup = variable.get("lookup")
+        if value is None and lookup is not None:
+            value = warehouses.get(lookup["warehouse"]) if [*lookup] == ["warehouse"] else None
+        if value is None and lookup is not None:
             unresolved[f"${{var.{name}}}"] = (
-                f"variable {name} has a `lookup`, which the laptop does not do. {advice}"
+                f"variable {name} has a `lookup` that finds nothing on the laptop. {advice}"
             )
             continue
         if value is None:

@@ -6,6 +6,8 @@ import mlflow
 from fastapi import APIRouter
 from mlflow.exceptions import MlflowException
 
+from .alerts import ALERT
+from .dashboards import DASHBOARD
 from .endpoints import ENDPOINT
 from .errors import ApiError, missing
 from .jobs import JOB
@@ -14,6 +16,11 @@ from .state import Document, State
 from .tree import FileTree
 
 ACCESS = "access-control"
+OBJECT_TYPES = {
+    "alertsv2": "alertv2",
+    "directories": "directory",
+    "experiments": "mlflowExperiment",
+}
 PRINCIPALS = ("user_name", "group_name", "service_principal_name")
 
 
@@ -30,6 +37,8 @@ def router(state: State, tree: FileTree) -> APIRouter:
             there = has_experiment(number)
         elif kind == "serving-endpoints":
             there = any(endpoint["id"] == number for endpoint in state.all(ENDPOINT))
+        elif kind in ("alertsv2", "dashboards"):
+            there = state.get(ALERT if kind == "alertsv2" else DASHBOARD, number) is not None
         else:
             text = f"Permissions of {kind} are not built on the laptop."
             raise ApiError(501, "NOT_IMPLEMENTED", text)
@@ -40,9 +49,7 @@ def router(state: State, tree: FileTree) -> APIRouter:
         known = state.get(ACCESS, f"/{kind}/{number}") or {"access_control_list": []}
         return {
             "object_id": f"/{kind}/{number}",
-            "object_type": {"directories": "directory", "experiments": "mlflowExperiment"}.get(
-                kind, kind.removesuffix("s")
-            ),
+            "object_type": OBJECT_TYPES.get(kind, kind.removesuffix("s")),
             "access_control_list": [granted(entry) for entry in known["access_control_list"]],
         }
 

@@ -22,7 +22,18 @@ from ..engine.gateway import Gateway
 from ..jobs.runner import Runner
 from ..jobs.task_environment import TaskEnvironment
 from ..state_dir import StateDir, file_lock
-from . import feature_store, files, identity, jobs, runs, sql, unity, warehouses
+from . import (
+    alerts,
+    dashboards,
+    feature_store,
+    files,
+    identity,
+    jobs,
+    runs,
+    sql,
+    unity,
+    warehouses,
+)
 from .app import Activity, Guard, create_app
 from .catalog_reader import CatalogReader
 from .state import State
@@ -149,6 +160,8 @@ def serve(
     app.include_router(grants.router(state))
     app.include_router(permissions.router(state, tree))
     app.include_router(warehouses.router())
+    app.include_router(dashboards.router(state, tree))
+    app.include_router(alerts.router(state, tree))
     app.include_router(serving.router(endpoints, payloads))
     app.include_router(data_quality_router(quality))
 

@@ -4,10 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from ..identity import WAREHOUSE, WAREHOUSE_NAME
 from .errors import missing
 from .state import Document
-
-WAREHOUSE = "laptop"
 
 
 def router() -> APIRouter:
@@ -15,7 +14,7 @@ def router() -> APIRouter:
     api = APIRouter(prefix="/api/2.0/sql/warehouses")
     laptop: Document = {
         "id": WAREHOUSE,
-        "name": WAREHOUSE,
+        "name": WAREHOUSE_NAME,
         "state": "RUNNING",
         "warehouse_type": "PRO",
         "enable_serverless_compute": True,
@@ -28,8 +27,17 @@ def router() -> APIRouter:
 
     @api.get("/{name}")
     def get(name: str) -> Any:
-        if name != WAREHOUSE:
-            raise missing("RESOURCE_DOES_NOT_EXIST", "Warehouse", name, [WAREHOUSE])
+        check_warehouse(name)
         return laptop
 
     return api
+
+
+def check_warehouse(number: str) -> None:
+    """Refuse the id of a warehouse that is not there.
+
+    Raises:
+        ApiError: 404.
+    """
+    if number != WAREHOUSE:
+        raise missing("RESOURCE_DOES_NOT_EXIST", "Warehouse", number, [WAREHOUSE])

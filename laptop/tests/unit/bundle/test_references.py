@@ -92,7 +92,7 @@ RESOURCES = """
 resources:
   schemas: {main: {catalog_name: c, name: s}}
   jobs: {go: {description: "PROBE"}}
-  alerts: {al: {display_name: x}}
+  apps: {al: {name: x}}
 """
 
 
@@ -102,7 +102,7 @@ resources:
         "${resources.schemas.main.id}",
         "${resources.schemas.main.full_name}",
         "${resources.jobs.go.id}",
-        "${resources.alerts.al.anything}",
+        "${resources.apps.al.anything}",
         "x ${resources.schemas.main.name} y",
     ],
 )

@@ -228,3 +228,51 @@ def test_grants_are_merged_by_principal(settle: Settle) -> None:
         {"principal": "a", "privileges": ["X", "Y"]},
         {"principal": "b", "privileges": ["X"]},
     ]
+
+
+ALERT = """
+resources:
+  alerts:
+    a: {display_name: low, schedule: {quartz_cron_schedule: "0 0 7 * * ?", timezone_id: UTC}}
+    b:
+      display_name: high
+      schedule: {quartz_cron_schedule: "0 0 7 * * ?", timezone_id: UTC, pause_status: UNPAUSED}
+  dashboards:
+    d: {display_name: seen, warehouse_id: w, file_path: pages/d.lvdash.json}
+    e: {display_name: other, warehouse_id: w, serialized_dashboard: "{}", parent_path: /Users/ann}
+targets: {dev: {mode: development, default: true}}
+"""
+
+
+def test_alerts_are_paused_in_development_unless_they_say_otherwise(
+    settle: Settle, tmp_path: Path
+) -> None:
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "d.lvdash.json").write_text('{"pages": []}\n')
+    bundle = settle(ALERT)
+    assert bundle.alerts["a"]["schedule"]["pause_status"] == "PAUSED"
+    assert bundle.alerts["b"]["schedule"]["pause_status"] == "UNPAUSED"
+    assert bundle.alerts["a"]["parent_path"] == bundle.config["workspace"]["resource_path"]
+
+
+def test_a_dashboard_takes_its_definition_from_its_file(settle: Settle, tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "d.lvdash.json").write_text('{"pages": []}\n')
+    bundle = settle(ALERT)
+    assert bundle.dashboards["d"]["serialized_dashboard"] == '{"pages": []}\n'
+    assert bundle.dashboards["d"]["file_path"] == "pages/d.lvdash.json"
+    assert bundle.dashboards["d"]["embed_credentials"] is False
+    assert bundle.dashboards["e"]["parent_path"] == "/Workspace/Users/ann"
+    (tmp_path / "pages" / "d.lvdash.json").unlink()
+    with pytest.raises(BundleError, match=r"no such file(?s:.*)d\.lvdash\.json"):
+        settle(ALERT)
+
+
+def test_a_lookup_finds_a_warehouse_by_its_name(write: Callable[..., Path]) -> None:
+    text = "variables: {house: {lookup: {warehouse: Shared}}}\nresources: {jobs: {j: {name: "
+    root = write({"databricks.yml": text + "'${var.house}'}}}"})
+    user = Identity("laptop@localhost", "laptop")
+    found = resolve(root, identity=user, warehouses={"Shared": "12"})
+    assert found.jobs["j"]["name"] == "12"
+    assert not found.unresolved
+    assert resolve(root, identity=user, warehouses={"Other": "12"}).unresolved

@@ -185,5 +185,5 @@ def test_empty_text_is_dropped_where_it_is_optional_and_kept_where_it_is_require
 
 
 def test_resources_the_laptop_does_not_read_are_carried(settle: Settle) -> None:
-    bundle = settle("resources: {alerts: {a: {display_name: x, any: {thing: [1]}}}}")
-    assert bundle.config["resources"]["alerts"]["a"] == {"display_name": "x", "any": {"thing": [1]}}
+    bundle = settle("resources: {apps: {a: {name: x, any: {thing: [1]}}}}")
+    assert bundle.config["resources"]["apps"]["a"] == {"name": "x", "any": {"thing": [1]}}

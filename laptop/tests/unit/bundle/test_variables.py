@@ -26,7 +26,7 @@ def test_a_lookup_stays_with_its_reason_unless_the_variable_has_a_value(settle: 
     text = "variables: {house: {lookup: {warehouse: Shared}}}"
     bundle = settle(text + "\nresources: {jobs: {j: {name: 'in ${var.house}'}}}")
     assert bundle.jobs["j"]["name"] == "in ${var.house}"
-    assert "variable house has a `lookup`" in bundle.unresolved["${var.house}"]
+    assert "variable house has a `lookup` that finds nothing" in bundle.unresolved["${var.house}"]
     assert "BUNDLE_VAR_house" in bundle.unresolved["${var.house}"]
     assert value(settle(text, variables={"house": "abc"}), "house") == "abc"
     assert value(settle(text + "\ntargets: {t: {variables: {house: def}}}"), "house") == "def"

@@ -253,6 +253,45 @@ def report(
 
 
 @app.command()
+def dashboard(
+    target: Annotated[str | None, typer.Option("-t", "--target", help="Bundle target.")] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Draw the bundle's dashboards over the workspace's tables; print a link to each page."""
+    with reporting():
+        there = running_or_started()
+        # Imports that take half a second, which no other command needs.
+        from .dashboards.command import draw_dashboards
+
+        bundle = resolve_target(Place.root(), target, {})
+        drawn = list(draw_dashboards(bundle, there, Place.state_dir().path / "dashboards"))
+        for each in drawn:
+            console.print(f"{escape(each.name)}: {each.page.resolve().as_uri()}", soft_wrap=True)
+            for widget, error in each.failed.items():
+                problems.print(f"[red]Error:[/] widget {widget}: {escape(error)}", soft_wrap=True)
+            if show:
+                typer.launch(each.page.resolve().as_uri())
+        if any(each.failed for each in drawn):
+            raise typer.Exit(1)
+
+
+@app.command()
+def alerts(
+    target: Annotated[str | None, typer.Option("-t", "--target", help="Bundle target.")] = None,
+) -> None:
+    """Evaluate the bundle's alerts once; exit status 1 where one is triggered or fails."""
+    with reporting():
+        there = running_or_started()
+        from .alerts import evaluate_alerts, print_evaluation
+
+        found = list(evaluate_alerts(resolve_target(Place.root(), target, {}), there))
+        for each in found:
+            print_evaluation(console, each)
+        if any(each.state != "OK" for each in found):
+            raise typer.Exit(1)
+
+
+@app.command()
 def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> None:
     """Show MLflow's own pages over the same runs and models."""
     with reporting():

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
+from .. import clock
+from ..engine.tokens import scan
 from .errors import ApiError
 from .requests import JsonBody, required
 from .state import Document
@@ -51,7 +53,7 @@ def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
         limit = min(int(body.get("row_limit") or ROW_LIMIT), ROW_LIMIT)
         try:
             place = str(body.get("catalog") or ""), str(body.get("schema") or "")
-            table = session(*place).sql(statement).limit(limit + 1).toArrow()
+            table = session(*place).sql(at_clock(statement)).limit(limit + 1).toArrow()
         except Exception as error:
             # Whatever the engine says of a statement is the statement's answer.
             problem = {"error_code": "BAD_REQUEST", "message": str(error)}
@@ -72,6 +74,25 @@ def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
         return answer({"state": "SUCCEEDED"}, manifest=manifest, result={"data_array": rows})
 
     return api
+
+
+def at_clock(statement: str) -> str:
+    """Return a statement that takes the time from the workspace's clock, where that is set."""
+    if not clock.read_setting():
+        return statement
+    now = clock.now()
+    literals = {
+        "CURRENT_TIMESTAMP": f"TIMESTAMP '{now.isoformat()}'",
+        "NOW": f"TIMESTAMP '{now.isoformat()}'",
+        "CURRENT_DATE": f"DATE '{now.date().isoformat()}'",
+    }
+    tokens = scan(statement)
+    replaced = statement
+    # From the end, so that the places before stay where they are.
+    for first, second, third in reversed(list(zip(tokens, tokens[1:], tokens[2:], strict=False))):
+        if first.upper in literals and (second.text, third.text) == ("(", ")"):
+            replaced = replaced[: first.start] + literals[first.upper] + replaced[third.end :]
+    return replaced
 
 
 def answer(status: Document, **parts: Any) -> Document:

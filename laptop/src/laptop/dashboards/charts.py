@@ -1,0 +1,202 @@
+"""Lines and bars, as SVG."""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Any
+
+import matplotlib as mpl
+
+from .queries import Answer, Cell
+
+# Before anything draws: there is no screen.
+mpl.use("agg")
+
+from matplotlib import dates as mdates
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+COLOURS = (
+    "#077a9d", "#ffab00", "#00a972", "#ff3621", "#8bcae7", "#ab4057", "#99ddb4", "#fca4a1",
+    "#919191", "#bf7080", "#5d3fa8", "#c0a41f",
+)  # fmt: skip
+# One colour for a word that says how things are, on every chart.
+MEANINGS = {
+    "Healthy": "#00a972",
+    "Watch": "#ffab00",
+    "Retrain": "#ff3621",
+    "Blind": "#5d6b7a",
+    "threshold": "#b0b7bf",
+}
+MOST_NAMED = 12
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line, or the bars of one colour: a value at each place of the x axis."""
+
+    name: str
+    points: Mapping[Any, float]
+
+
+def list_series(
+    answer: Answer, x: str, values: Sequence[tuple[str, str]], colour: str | None
+) -> list[Series]:
+    """Return the series of an answer, by name; what has no value is left out.
+
+    Args:
+        answer: The rows.
+        x: Field of the x axis.
+        values: Fields of the y axis, each with the name it is shown by.
+        colour: Field whose values have a series each.
+    """
+    found: dict[str, dict[Any, float]] = {}
+    for row in answer.rows:
+        for field, shown in values:
+            value = row[field]
+            if row[x] is None or value is None:
+                continue
+            name = str(row[colour]) if colour else shown
+            found.setdefault(name, {})[row[x]] = float(value)  # type: ignore[arg-type]
+    return [Series(name, found[name]) for name in sorted(found, key=natural)]
+
+
+def natural(name: str) -> tuple[int, float, str]:
+    """Return a key that sorts numbers by size, before words."""
+    return (0, float(name), "") if name.replace(".", "", 1).isdigit() else (1, 0.0, name)
+
+
+def draw(
+    kind: str,
+    series: Sequence[Series],
+    *,
+    size: tuple[float, float],
+    y_title: str = "",
+) -> str:
+    """Return a chart as SVG.
+
+    Args:
+        kind: `line` or `bar`; bars of one place are stacked.
+        series: What is drawn.
+        size: Width and height in inches.
+        y_title: Title of the y axis.
+    """
+    settings: Any = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
+    # So that a page made again of the same rows is the same page.
+    settings |= {"svg.hashsalt": "laptop"}
+    with mpl.rc_context(settings):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.add_subplot()
+        places = sorted({place for each in series for place in each.points})
+        temporal = bool(places) and isinstance(places[0], date | datetime)
+        if kind == "bar":
+            draw_bars(axes, series, places, temporal=temporal)
+        else:
+            for index, each in enumerate(series):
+                draw_line(axes, each, pick_colour(each.name, index))
+        dress(axes, temporal=temporal, y_title=y_title)
+        if len(series) > 1:
+            name_series(figure, axes, series)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def draw_line(axes: Any, series: Series, colour: str) -> None:
+    """Draw one line; a lone point is a dot."""
+    places = sorted(series.points)
+    style = "--" if series.name == "threshold" else "-"
+    axes.plot(
+        places,
+        [series.points[place] for place in places],
+        style,
+        color=colour,
+        linewidth=1.6,
+        marker="o" if len(places) <= 40 else None,
+        markersize=3,
+        label=series.name,
+    )
+
+
+def draw_bars(
+    axes: Any, series: Sequence[Series], places: Sequence[Any], *, temporal: bool
+) -> None:
+    """Draw bars, those of one place upon one another."""
+    at: Sequence[Any] = places if temporal else range(len(places))
+    floor = [0.0] * len(places)
+    width = 0.8 * closest(places) if temporal else 0.8
+    for index, each in enumerate(series):
+        heights = [each.points.get(place, 0.0) for place in places]
+        axes.bar(at, heights, width, floor, color=pick_colour(each.name, index), label=each.name)
+        floor = [low + height for low, height in zip(floor, heights, strict=True)]
+    if not temporal:
+        axes.set_xticks(list(at), [str(place) for place in places], rotation=45, ha="right")
+
+
+def closest(places: Sequence[Any]) -> float:
+    """Return the days between the two places that are nearest to one another, at least one."""
+    gaps = [(b - a).total_seconds() / 86400 for a, b in pairwise(places)]
+    return max(1.0, min(gaps, default=1.0))
+
+
+def dress(axes: Any, *, temporal: bool, y_title: str) -> None:
+    """Set axes, grid and frame."""
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color("#c9ced4")
+    axes.grid(axis="y", color="#e6e9ec", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, colors="#5d6b7a")
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.set_ylabel(y_title, color="#5d6b7a")
+    low, high = axes.get_ylim()
+    if low > 0 and low < 0.6 * high:
+        axes.set_ylim(bottom=0)
+    if temporal:
+        locator = mdates.AutoDateLocator(  # type: ignore[no-untyped-call]
+            minticks=3, maxticks=8
+        )
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+def name_series(figure: Any, axes: Any, series: Sequence[Series]) -> None:
+    """Write below the chart which colour is what; of many, the first."""
+    handles, labels = axes.get_legend_handles_labels()
+    if len(series) > MOST_NAMED:
+        handles, labels = handles[:MOST_NAMED], labels[: MOST_NAMED - 1]
+        labels.append(f"and {len(series) - MOST_NAMED + 1} more")
+    columns = min(len(labels), max(2, int(figure.get_figwidth() * 12 / (longest(labels) + 5))))
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=8,
+        labelcolor="#3b4754",
+        handlelength=1.2,
+        columnspacing=1.2,
+    )
+
+
+def longest(labels: Iterable[str]) -> int:
+    """Return the length of the longest label."""
+    return max(map(len, labels), default=1)
+
+
+def pick_colour(name: str, index: int) -> str:
+    """Return the colour of a series."""
+    return MEANINGS.get(name, COLOURS[index % len(COLOURS)])
+
+
+def show(value: Cell) -> str:
+    """Return a value for a person."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,76 @@
+"""`laptop dashboard`: the dashboards of a bundle, drawn over the tables of the workspace."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import clock
+from ..bundle import Bundle
+from ..connection import Connection
+from ..deployment import resolve_names
+from ..errors import LaptopError
+from ..status import run_sql
+from .definition import read_definition
+from .page import write_page
+
+
+@dataclass(frozen=True)
+class DrawnDashboard:
+    """A page that was written.
+
+    Attributes:
+        name: The dashboard's name in the workspace.
+        page: The file.
+        failed: Errors of its widgets, by their names.
+    """
+
+    name: str
+    page: Path
+    failed: Mapping[str, str]
+
+
+def draw_dashboards(bundle: Bundle, there: Connection, folder: Path) -> Iterator[DrawnDashboard]:
+    """Write a page for each dashboard of a bundle's target.
+
+    Args:
+        bundle: The resolved bundle.
+        there: The workspace.
+        folder: What takes the pages, a folder each.
+
+    Raises:
+        LaptopError: There is no dashboard, or one is not as it must be.
+    """
+    dashboards = resolve_names(bundle).dashboards
+    if not dashboards:
+        raise LaptopError(
+            f"Target {bundle.target} has no dashboard. Declare one under resources.dashboards."
+        )
+    for key, settings in dashboards.items():
+        name = str(settings.get("display_name", key))
+        text = str(settings.get("serialized_dashboard", ""))
+        place = {
+            "catalog": str(settings.get("dataset_catalog", "")),
+            "schema": str(settings.get("dataset_schema", "")),
+        }
+        try:
+            definition = read_definition(text)
+        except LaptopError as error:
+            file = settings.get("file_path", f"resources.dashboards.{key}")
+            raise LaptopError(f"{file}:\n{error}") from None
+
+        def ask(statement: str, place: Mapping[str, str] = place) -> Mapping[str, Any]:
+            answer: Mapping[str, Any] = run_sql(there, statement, **place)
+            return answer
+
+        html, failed = write_page(
+            definition,
+            ask,
+            title=name,
+            place=".".join(filter(None, place.values())),
+            drawn_at=clock.now(),
+        )
+        page = folder / key / "dashboard.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(html, encoding="utf-8")
+        yield DrawnDashboard(name, page, failed)

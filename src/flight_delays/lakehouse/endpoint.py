@@ -12,8 +12,14 @@ from datetime import timedelta
 from time import monotonic, sleep
 
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import NotFound, OperationFailed, ResourceConflict
+from databricks.sdk.errors import (
+    NotFound,
+    OperationFailed,
+    PermissionDenied,
+    ResourceConflict,
+)
 from databricks.sdk.service.serving import (
+    AiGatewayConfig,
     EndpointCoreConfigInput,
     EndpointStateConfigUpdate,
     EndpointStateReady,
@@ -26,6 +32,7 @@ from databricks.sdk.service.serving import (
 
 from ..promotion.model_version import ModelVersion
 from .errors import EndpointError
+from .payload_log import TRACING, ensure_logged, plan_log, refuse_log
 
 LONGEST_NAME = 63
 READY_WITHIN = timedelta(minutes=90)
@@ -63,7 +70,8 @@ class Part:
         """What two equal parts have in common."""
         entity = self.entity
         size = (entity.workload_size, bool(entity.scale_to_zero_enabled))
-        return (self.name, entity.entity_name, entity.entity_version, *size, self.share)
+        variables = tuple(sorted((entity.environment_vars or {}).items()))
+        return (self.name, entity.entity_name, entity.entity_version, *size, variables, self.share)
 
 
 Configuration = tuple[Part, ...]
@@ -104,6 +112,7 @@ def describe_entity(version: ModelVersion, size: Size) -> ServedEntityInput:
         entity_version=str(version.version),
         workload_size=size.workload,
         scale_to_zero_enabled=size.scale_to_zero,
+        environment_vars=dict(TRACING),
     )
 
 
@@ -164,6 +173,7 @@ def send_configuration(
     name: str,
     wanted: Configuration,
     wait: Callable[[float], None] = sleep,
+    log_to: str = "",
 ) -> None:
     """Have an endpoint serve exactly this, and wait until it does.
 
@@ -175,18 +185,20 @@ def send_configuration(
         name: The endpoint.
         wanted: What to serve.
         wait: Waits for some seconds.
+        log_to: Schema to a table of which requests are logged; blank leaves that as it is.
 
     Raises:
         BadRequest: The workspace refuses the configuration.
-        EndpointError: It did not come to serve this; what it served before goes on.
+        EndpointError: It did not come to serve this; what it served before goes on. Or it does,
+            and cannot log requests.
     """
     started = monotonic()
     while True:
         standing = read_settled(workspace, name)
         if serves(standing, wanted):
-            return
+            break
         try:
-            request_configuration(workspace, name, wanted, exists=standing is not None)
+            request_configuration(workspace, name, wanted, log_to, exists=standing is not None)
         except ResourceConflict:
             # Another update began in between.
             if monotonic() - started > READY_WITHIN.total_seconds():
@@ -207,10 +219,12 @@ def send_configuration(
             f"{write_configuration(read_configuration(standing))}, state {standing.state}. Run "
             "deploy again."
         )
+    if log_to:
+        ensure_logged(workspace, name, log_to)
 
 
 def request_configuration(
-    workspace: WorkspaceClient, name: str, wanted: Configuration, *, exists: bool
+    workspace: WorkspaceClient, name: str, wanted: Configuration, log_to: str, *, exists: bool
 ) -> None:
     """Create or update an endpoint, and wait until that has ended."""
     entities = [part.entity for part in wanted]
@@ -227,7 +241,15 @@ def request_configuration(
         config = EndpointCoreConfigInput(
             name=name, served_entities=entities, traffic_config=traffic
         )
-        workspace.serving_endpoints.create_and_wait(name, config=config, timeout=READY_WITHIN)
+        gateway = (
+            AiGatewayConfig(inference_table_config=plan_log(workspace, log_to)) if log_to else None
+        )
+        try:
+            workspace.serving_endpoints.create_and_wait(
+                name, config=config, ai_gateway=gateway, timeout=READY_WITHIN
+            )
+        except PermissionDenied as error:
+            raise (refuse_log(name, log_to, error) if log_to else error) from error
 
 
 def delete_endpoint(workspace: WorkspaceClient, name: str) -> None:

@@ -21,13 +21,16 @@ from .endpoint import (
     read_settled,
     send_configuration,
     serve_alone,
+    serves,
     trial_name,
     write_configuration,
 )
-from .errors import CleanUpError
+from .errors import CleanUpError, EndpointError
 
 # Asks a served entity of an endpoint, both by name, and raises where it must not have traffic.
 Check: TypeAlias = Callable[[str, str], None]
+# Asks a served entity of an endpoint for a row, so that the endpoint's log tells its version.
+Mark: TypeAlias = Callable[[str, ServedEntityInput], None]
 
 
 def roll_out(
@@ -37,12 +40,15 @@ def roll_out(
     size: Size,
     check: Check,
     commit: Callable[[], None],
+    mark: Mark,
 ) -> str:
     """Bring the model's endpoint to a version, unless a check fails; then all is as before.
 
     The version is added beside what serves, without traffic, and checked by its own name. Then it
     gets all traffic, `commit` is called, and what served before is removed. Until `commit` has
     returned, any failure puts back what served before. Killed anywhere, it can be called again.
+    The endpoint logs its requests to the model's schema; after each update what has traffic is
+    marked in that log.
 
     Args:
         workspace: The workspace.
@@ -51,6 +57,7 @@ def roll_out(
         size: How much is provided for the version.
         check: Asks the served version.
         commit: Makes the version the Champion.
+        mark: Marks a served entity in the endpoint's log.
 
     Returns:
         The endpoint's name.
@@ -66,12 +73,14 @@ def roll_out(
     standing = read_configuration(read_settled(workspace, name))
     former = find_former(standing, wanted, describe_entity(champion, size) if champion else None)
     try:
-        switch(workspace, name, wanted, former, check)
+        switch(workspace, name, wanted, former, check, mark)
         commit()
     except Exception as error:
         clean_up(partial(restore, workspace, name, former), error)
         raise
-    send_configuration(workspace, name, serve_alone(wanted))
+    if not serves(read_settled(workspace, name), serve_alone(wanted)):
+        send_configuration(workspace, name, serve_alone(wanted), log_to=schema_of(wanted))
+        mark(name, wanted)
     return name
 
 
@@ -111,6 +120,7 @@ def switch(
     wanted: ServedEntityInput,
     former: Configuration,
     check: Check,
+    mark: Mark,
 ) -> None:
     """Give a version all traffic once it has passed the check.
 
@@ -119,20 +129,38 @@ def switch(
     to protect.
     """
     alone = serve_alone(wanted)
+    send = partial(send_configuration, workspace, name, log_to=schema_of(wanted))
     if all(part.name == wanted.name for part in former):
-        send_configuration(workspace, name, alone)
+        send(alone)
         check(name, alone[0].name)
         return
     try:
-        send_configuration(workspace, name, (*former, Part(wanted, 0)))
+        send((*former, Part(wanted, 0)))
     except BadRequest as refusal:
         print(f"Endpoint {name} takes no entity without traffic ({refusal}): it is asked apart.")
         check_apart(workspace, name, wanted, check)
-        send_configuration(workspace, name, alone)
+        send(alone)
+        mark(name, wanted)
         return
+    for part in former:
+        mark_former(name, part, mark)
     check(name, alone[0].name)
     silenced = (replace(part, share=0) for part in former)
-    send_configuration(workspace, name, (*silenced, *alone))
+    send((*silenced, *alone))
+    mark(name, wanted)
+
+
+def mark_former(name: str, part: Part, mark: Mark) -> None:
+    """Mark what has had traffic until now; where it does not answer, that is no reason to stop."""
+    try:
+        mark(name, part.entity)
+    except EndpointError as error:
+        print(f"Requests that {part.name} still answers may stay unknown in the log: {error}")
+
+
+def schema_of(entity: ServedEntityInput) -> str:
+    """Return the schema of a served entity's model, with its catalog."""
+    return (entity.entity_name or "").rpartition(".")[0]
 
 
 def check_apart(

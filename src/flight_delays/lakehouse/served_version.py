@@ -18,6 +18,7 @@ from databricks.sdk.errors.base import DatabricksError
 
 from ..evaluation.model_types import ModelType
 from .errors import EndpointError
+from .payload_log import write_marker
 
 # A version that has stopped while no one asked takes minutes to start.
 WARM_WITHIN = timedelta(minutes=20)
@@ -36,6 +37,8 @@ class ServedVersion:
         endpoint: The endpoint's name.
         entity: The served entity's name.
         model_type: Its model type.
+        model: Name of its registered model.
+        number: Its version.
         wait: Waits for some seconds.
     """
 
@@ -43,6 +46,8 @@ class ServedVersion:
     endpoint: str
     entity: str
     model_type: ModelType
+    model: str
+    number: int
     wait: Callable[[float], None] = sleep
 
     def ask(self, rows: pd.DataFrame, what: str) -> list[float]:
@@ -87,6 +92,11 @@ class ServedVersion:
     def _request(self, records: list[dict[str, Any]], what: str) -> dict[str, Any]:
         # The SDK has no method that asks a served entity by its name.
         path = f"/serving-endpoints/{self.endpoint}/served-models/{self.entity}/invocations"
+        # Whoever reads the endpoint's log knows these requests, and the version, by their id.
+        body = {
+            "client_request_id": write_marker(self.model, self.number),
+            "dataframe_records": records,
+        }
         started = monotonic()
         while True:
             try:
@@ -94,7 +104,7 @@ class ServedVersion:
                     "POST",
                     path,
                     headers={"Accept": "application/json", "Content-Type": "application/json"},
-                    body={"dataframe_records": records},
+                    body=body,
                     response_headers=[SERVED_BY],
                 )
             except COLD as error:

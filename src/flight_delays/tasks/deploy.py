@@ -41,7 +41,7 @@ from .comparison import (
 )
 from .holdout import load_holdout, score_holdout, trace_judgement
 from .parameters import Parameters, SchemaName, Text, in_schema
-from .served_checks import check_batch, check_served
+from .served_checks import check_batch, check_served, mark_served
 
 PREVIOUS_TAG = "previous_champion"
 
@@ -255,6 +255,7 @@ def serve(
         Size(serving.workload_size, serving.scale_to_zero),
         partial(check_served, lakehouse, version, held_out, source, serving.latency_limit_ms),
         commit,
+        partial(mark_served, lakehouse, held_out),
     )
     print(f"Endpoint {endpoint} serves version {version.version}.")
     lakehouse.set_task_value("endpoint", endpoint)

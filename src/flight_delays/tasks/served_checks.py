@@ -7,6 +7,7 @@ from functools import partial
 from time import sleep
 
 import pandas as pd
+from databricks.sdk.service.serving import ServedEntityInput
 
 from ..evaluation.metrics import largest_difference
 from ..lakehouse.context import Lakehouse
@@ -92,12 +93,38 @@ def check_served(
         EndpointError: An answer is missing, late, impossible or another than batch's.
         NotPublishedError: A feature table is not recorded as published.
     """
-    served = ServedVersion(lakehouse.workspace, endpoint, entity, PROBLEM.model_type)
+    served = ServedVersion(
+        lakehouse.workspace,
+        endpoint,
+        entity,
+        PROBLEM.model_type,
+        version.model,
+        version.version,
+    )
     required = set(read_inputs(version.uri)) or set(PROBLEM.columns)
     keys = [column for column in PROBLEM.columns if column in required]
     scored = compare_with_batch(served, keys, version, held_out, source, lakehouse)
     check_latency(served, scored[keys].tail(1), latency_limit_ms)
     check_gaps(served, keys, scored)
+
+
+def mark_served(
+    lakehouse: Lakehouse, held_out: pd.DataFrame, endpoint: str, entity: ServedEntityInput
+) -> None:
+    """Ask a served entity for one row, so that the endpoint's log tells which version it is.
+
+    Raises:
+        EndpointError: It does not answer.
+    """
+    served = ServedVersion(
+        lakehouse.workspace,
+        endpoint,
+        entity.name or "",
+        PROBLEM.model_type,
+        entity.entity_name or "",
+        int(entity.entity_version or 0),
+    )
+    served.ask(held_out[list(PROBLEM.columns)].tail(1), "the row that marks it in the log")
 
 
 def compare_with_batch(

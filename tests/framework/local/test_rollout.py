@@ -98,7 +98,7 @@ def fail(*_: str) -> None:
     raise EndpointError("It does not answer.")
 
 
-def succeed(*_: str) -> None:
+def succeed(*_: object) -> None:
     pass
 
 
@@ -108,8 +108,9 @@ def roll(
     champion: ModelVersion | None,
     check: Callable[[str, str], None] = succeed,
     commit: Callable[[], None] = succeed,
+    mark: Callable[..., None] = succeed,
 ) -> None:
-    roll_out(workspace, version, champion, SIZE, check, commit)
+    roll_out(workspace, version, champion, SIZE, check, commit, mark)
 
 
 def test_a_version_is_asked_without_traffic_and_the_old_one_leaves_last(
@@ -234,12 +235,13 @@ Refused = Callable[[dict[str, Any]], bool]
 
 def has_zero(body: dict[str, Any]) -> bool:
     """Return whether an update has an entity without traffic."""
-    return any(route["traffic_percentage"] == 0 for route in body["traffic_config"]["routes"])
+    routes = (body.get("traffic_config") or {}).get("routes", [])
+    return any(route["traffic_percentage"] == 0 for route in routes)
 
 
 def has_old(body: dict[str, Any]) -> bool:
     """Return whether an update has the old version."""
-    return any(entity["entity_version"] == "1" for entity in body["served_entities"])
+    return any(entity["entity_version"] == "1" for entity in body.get("served_entities", []))
 
 
 @contextmanager

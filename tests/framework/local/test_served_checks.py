@@ -29,7 +29,12 @@ policy = load_policy("policy_small", PROBLEM.model_type)
 holdout = load_holdout(version.require_as_of(), policy, {SCHEMA!r}, lakehouse)
 held_out = holdout.rows.toPandas()
 served = ServedVersion(
-    lakehouse.workspace, {endpoint_name(MODEL)!r}, entity_name(version), PROBLEM.model_type
+    lakehouse.workspace,
+    {endpoint_name(MODEL)!r},
+    entity_name(version),
+    PROBLEM.model_type,
+    version.model,
+    version.version,
 )
 
 def record(step, as_of):

@@ -1,0 +1,112 @@
+"""Where an endpoint's requests and answers are logged: the inference table of its AI Gateway.
+
+The platform makes the table, never takes one that is there, and stops for good where it is dropped.
+So each endpoint that is made anew logs to a table with the next number.
+"""
+
+import re
+import uuid
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound
+from databricks.sdk.errors.base import DatabricksError
+from databricks.sdk.service.serving import AiGatewayConfig, AiGatewayInferenceTableConfig
+
+from .errors import EndpointError
+
+PREFIX = "endpoint"
+# Has the features that were looked up logged with the answers.
+TRACING = {"ENABLE_FEATURE_TRACING": "true"}
+_TABLE = re.compile(rf"{PREFIX}(?:_(\d+))?_payload")
+_MARKER = re.compile(r"deploy:([^:]+):(\d+):[^:]+")
+
+
+def find_payload_tables(workspace: WorkspaceClient, schema: str) -> list[str]:
+    """Return the full names of the tables that endpoints log or have logged to, oldest first.
+
+    Args:
+        workspace: The workspace.
+        schema: Their schema, with its catalog; without it there are none.
+    """
+    return [f"{schema}.{name}" for _, name in sorted(_number_tables(workspace, schema))]
+
+
+def plan_log(workspace: WorkspaceClient, schema: str) -> AiGatewayInferenceTableConfig:
+    """Return the inference table of an endpoint that has none yet."""
+    catalog, _, name = schema.partition(".")
+    last = max((number for number, _ in _number_tables(workspace, schema)), default=0)
+    prefix = f"{PREFIX}_{last + 1}" if last else PREFIX
+    return AiGatewayInferenceTableConfig(
+        catalog_name=catalog, schema_name=name, table_name_prefix=prefix, enabled=True
+    )
+
+
+def ensure_logged(workspace: WorkspaceClient, endpoint: str, schema: str) -> None:
+    """Have an endpoint log its requests to a table of a schema; the rest of its gateway stays.
+
+    Raises:
+        EndpointError: It cannot.
+    """
+    try:
+        gateway = workspace.serving_endpoints.get(endpoint).ai_gateway or AiGatewayConfig()
+        log = gateway.inference_table_config
+        if log and log.enabled:
+            table = f"{log.catalog_name}.{log.schema_name}.{log.table_name_prefix}_payload"
+            there = workspace.tables.exists(table).table_exists
+            if there and f"{log.catalog_name}.{log.schema_name}" == schema:
+                return
+            # The place can be changed only of a log that is off.
+            log.enabled = False
+            put_gateway(workspace, endpoint, gateway)
+        gateway.inference_table_config = plan_log(workspace, schema)
+        put_gateway(workspace, endpoint, gateway)
+    except DatabricksError as error:
+        raise refuse_log(endpoint, schema, error) from error
+    prefix = gateway.inference_table_config.table_name_prefix
+    print(f"Endpoint {endpoint} logs its requests to {schema}.{prefix}_payload.")
+
+
+def put_gateway(workspace: WorkspaceClient, endpoint: str, gateway: AiGatewayConfig) -> None:
+    """Replace all parts of an endpoint's AI Gateway."""
+    workspace.serving_endpoints.put_ai_gateway(
+        endpoint,
+        fallback_config=gateway.fallback_config,
+        guardrails=gateway.guardrails,
+        inference_table_config=gateway.inference_table_config,
+        rate_limits=gateway.rate_limits or None,
+        usage_tracking_config=gateway.usage_tracking_config,
+    )
+
+
+def refuse_log(endpoint: str, schema: str, error: Exception) -> EndpointError:
+    """Return the error of an endpoint that cannot log its requests, with what to grant."""
+    return EndpointError(
+        f"Endpoint {endpoint} cannot log its requests to {schema}: {error}. Grant whom deploy runs "
+        f"as USE CATALOG on {schema.partition('.')[0]}, and USE SCHEMA and CREATE TABLE on "
+        f"{schema}, then run deploy again."
+    )
+
+
+def write_marker(model: str, version: int) -> str:
+    """Return a request id that says which version deploy asks.
+
+    The log has no version, only an identifier of the served entity; these requests teach which is
+    which.
+    """
+    return f"deploy:{model}:{version}:{uuid.uuid4()}"
+
+
+def read_marker(client_request_id: str | None) -> tuple[str, int] | None:
+    """Return the model and version that deploy has asked; None for the requests of others."""
+    found = _MARKER.fullmatch(client_request_id or "")
+    return (found[1], int(found[2])) if found else None
+
+
+def _number_tables(workspace: WorkspaceClient, schema: str) -> list[tuple[int, str]]:
+    catalog, _, name = schema.partition(".")
+    try:
+        names = [table.name or "" for table in workspace.tables.list(catalog, name)]
+    except NotFound:
+        return []
+    found = [(_TABLE.fullmatch(name), name) for name in names]
+    return [(int(match[1] or 1), name) for match, name in found if match]

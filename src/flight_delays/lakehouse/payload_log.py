@@ -18,7 +18,8 @@ PREFIX = "endpoint"
 # Has the features that were looked up logged with the answers.
 TRACING = {"ENABLE_FEATURE_TRACING": "true"}
 _TABLE = re.compile(rf"{PREFIX}(?:_(\d+))?_payload")
-_MARKER = re.compile(r"deploy:([^:]+):(\d+):[^:]+")
+MARKER = "deploy:"
+_MARKED = re.compile(rf"{MARKER}([^:]+):(\d+):[^:]+")
 
 
 def find_payload_tables(workspace: WorkspaceClient, schema: str) -> list[str]:
@@ -93,12 +94,12 @@ def write_marker(model: str, version: int) -> str:
     The log has no version, only an identifier of the served entity; these requests teach which is
     which.
     """
-    return f"deploy:{model}:{version}:{uuid.uuid4()}"
+    return f"{MARKER}{model}:{version}:{uuid.uuid4()}"
 
 
 def read_marker(client_request_id: str | None) -> tuple[str, int] | None:
     """Return the model and version that deploy has asked; None for the requests of others."""
-    found = _MARKER.fullmatch(client_request_id or "")
+    found = _MARKED.fullmatch(client_request_id or "")
     return (found[1], int(found[2])) if found else None
 
 

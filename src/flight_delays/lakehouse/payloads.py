@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-# Deploy asks each served version under this id of its own; see `marker`.
-MARKER = "deploy:"
 MODEL_SPAN = "custom_model"
 
 
@@ -56,19 +54,6 @@ class AskedRow:
 
 class PayloadError(Exception):
     """A request cannot be taken apart; the message is the reason it is kept aside for."""
-
-
-def marker(model: str, version: int, unique: str) -> str:
-    """Return the id under which deploy asks a version, so that its row names the entity."""
-    return f"{MARKER}{model}:{version}:{unique}"
-
-
-def read_marker(client_request_id: str) -> tuple[str, str] | None:
-    """Return the model and version that a marker names; None for any other id."""
-    parts = client_request_id.removeprefix(MARKER).split(":")
-    if not client_request_id.startswith(MARKER) or len(parts) != 3 or not parts[1].isdecimal():
-        return None
-    return parts[0], parts[1]
 
 
 def unpack(payload: Payload) -> list[AskedRow]:

@@ -22,6 +22,7 @@ from ..lakehouse.measurements import (
     with_rows,
 )
 from ..lakehouse.model_health import HEALTH, write_health
+from ..lakehouse.payload_log import find_payload_tables
 from ..lakehouse.registry import read_aliases
 from ..lakehouse.watermarks import COMPUTED, read_watermarks
 from ..monitoring.assess import assess
@@ -51,7 +52,6 @@ class AssessParameters(Parameters):
         assessed_at: When the run began.
         training_job: Id of the job that trains.
         job_run: Run of the job.
-        payload: Full name of the endpoint's inference table; empty where nothing is served.
     """
 
     model: FullName
@@ -61,7 +61,6 @@ class AssessParameters(Parameters):
     assessed_at: Instant
     training_job: int
     job_run: Name
-    payload: str = ""
 
 
 def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
@@ -73,7 +72,7 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
         return
     spark, now = lakehouse.spark, parameters.assessed_at
     policy = load_monitoring("monitoring", PROBLEM.model_type)
-    requests = read_requests(spark, parameters.payload)
+    requests = read_requests(parameters.target, lakehouse)
     # Few requests say nothing of the endpoint; once there were enough, there ought to be.
     has_endpoint = has_traffic(requests, policy)
     expected = list_signals(
@@ -231,20 +230,18 @@ def read_log(
     return rows
 
 
-def read_requests(spark: "SparkSession", table: str) -> pd.DataFrame:
+def read_requests(schema: str, lakehouse: Lakehouse) -> pd.DataFrame:
     """Return status and time of the endpoint's requests; no row where none was logged yet."""
-    columns = ["scored_at", "status_code", "execution_duration_ms"]
-    if (
-        not table
-        or not spark.catalog.tableExists(table)
-        or "request_time" not in spark.table(table).columns
-    ):
-        return pd.DataFrame(columns=columns)
-    rows: pd.DataFrame = spark.sql(
-        "SELECT request_time AS scored_at, status_code, execution_duration_ms "
-        f"FROM {table} WHERE request_time IS NOT NULL"
-    ).toPandas()
-    return rows
+    rows = [pd.DataFrame(columns=["scored_at", "status_code", "execution_duration_ms"])]
+    for table in find_payload_tables(lakehouse.workspace, schema):
+        # Until the first request is logged, the table has one column.
+        if "request_time" in lakehouse.spark.table(table).columns:
+            found = lakehouse.spark.sql(
+                "SELECT request_time AS scored_at, status_code, execution_duration_ms "
+                f"FROM {table} WHERE request_time IS NOT NULL"
+            )
+            rows.append(found.toPandas())
+    return pd.concat([each for each in rows if len(each)] or rows, ignore_index=True)
 
 
 def has_traffic(requests: pd.DataFrame, policy: MonitoringPolicy) -> bool:

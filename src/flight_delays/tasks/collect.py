@@ -18,7 +18,8 @@ from ..lakehouse.inference_log import (
     make_frame,
     merge_labels,
 )
-from ..lakehouse.payloads import MARKER, AskedRow, Payload, PayloadError, read_marker, unpack
+from ..lakehouse.payload_log import MARKER, find_payload_tables, read_marker
+from ..lakehouse.payloads import AskedRow, Payload, PayloadError, unpack
 from ..lakehouse.tables import add_new_rows
 from ..problem import PROBLEM
 from ..spec.inference_log import (
@@ -57,7 +58,6 @@ class CollectParameters(Parameters):
         as_of: Exclusive instant up to which labels are known.
         policy: Policy file under conf/, whose costs say from which score on the class is 1.
         collected_at: When the run began.
-        payload: Full name of the endpoint's inference table; empty where nothing is served.
     """
 
     model: FullName
@@ -66,7 +66,6 @@ class CollectParameters(Parameters):
     as_of: Instant
     policy: Text
     collected_at: Instant
-    payload: str = ""
 
 
 def run(parameters: CollectParameters, lakehouse: Lakehouse) -> None:
@@ -78,17 +77,18 @@ def run(parameters: CollectParameters, lakehouse: Lakehouse) -> None:
     create_predictions(spark, predictions)
     batch = add_batch_rows(spark, PROBLEM, qualify(LOG), predictions, parameters.model, threshold)
     print(f"{qualify(LOG)}: {batch:,} rows of batch added")
-    if parameters.payload:
-        collect_payloads(parameters, threshold, lakehouse)
+    for table in find_payload_tables(lakehouse.workspace, parameters.target):
+        collect_payloads(table, parameters, threshold, lakehouse)
     merge_labels(spark, PROBLEM, qualify, partial(in_schema, parameters.source), parameters.as_of)
 
 
-def collect_payloads(parameters: CollectParameters, threshold: float, lakehouse: Lakehouse) -> None:
+def collect_payloads(
+    table: str, parameters: CollectParameters, threshold: float, lakehouse: Lakehouse
+) -> None:
     """Add the rows that the endpoint was asked for, and keep aside what cannot be taken apart."""
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
-    table = parameters.payload
-    # Until the first request is logged, the table is missing or has one column.
-    if not spark.catalog.tableExists(table) or not set(FIELDS) <= set(spark.table(table).columns):
+    # Until the first request is logged, the table has one column.
+    if not set(FIELDS) <= set(spark.table(table).columns):
         print(f"{table}: no request has been logged yet")
         return
     versions = read_entities(spark, table)
@@ -137,7 +137,7 @@ def read_entities(spark: "SparkSession", table: str) -> Mapping[str, tuple[str, 
     for row in found:
         version = read_marker(row.client_request_id)
         if version and row.served_entity_id:
-            told.setdefault(row.served_entity_id, set()).add(version)
+            told.setdefault(row.served_entity_id, set()).add((version[0], str(version[1])))
     return {entity: next(iter(each)) for entity, each in told.items() if len(each) == 1}
 
 

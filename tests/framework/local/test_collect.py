@@ -69,7 +69,7 @@ from flight_delays.tasks import collect
 
 collect.run(collect.CollectParameters(
     model="{MODEL}", source="{SCHEMA}", target="{TARGET}", as_of="{FIRST}", policy="policy_small",
-    collected_at="{FIRST}", payload="{PAYLOAD}",
+    collected_at="{FIRST}",
 ), Lakehouse())
 """
 

@@ -5,6 +5,7 @@ import importlib.util
 from typing import Any
 
 from .. import clock
+from ..identity import WAREHOUSE
 from ..profiling.configuration import (
     Configuration,
     NotBuilt,
@@ -15,7 +16,6 @@ from .errors import ApiError, missing
 from .requests import required
 from .state import Document, State
 from .unity import SCHEMA, TABLE
-from .warehouses import WAREHOUSE
 
 MONITOR = "monitor"
 PENDING, ACTIVE = "DATA_PROFILING_STATUS_PENDING", "DATA_PROFILING_STATUS_ACTIVE"

@@ -11,8 +11,6 @@ from flight_delays.lakehouse.payloads import (
     AskedRow,
     Payload,
     PayloadError,
-    marker,
-    read_marker,
     unpack,
 )
 
@@ -124,9 +122,3 @@ def test_what_cannot_be_taken_apart_is_kept_aside_with_its_reason(
 ) -> None:
     with pytest.raises(PayloadError, match=reason):
         unpack(payload)
-
-
-def test_a_marker_names_model_and_version() -> None:
-    assert read_marker(marker("dev.s.model", 12, "8f0c")) == ("dev.s.model", "12")
-    for other in ("mine", "deploy:dev.s.model", "deploy:dev.s.model:x:8f0c", ""):
-        assert read_marker(other) is None

@@ -29,7 +29,7 @@ MODEL = f"{SCHEMA}.dev_laptop_model"
 
 
 DEPLOYED = ("Makefile", "README.md", "databricks.yml", "pyproject.toml")
-FOLDERS = ("notebooks", "resources", "src")
+FOLDERS = ("dashboards", "notebooks", "resources", "src")
 # A distribution whose one entry point runs a program of a test.
 PROGRAM = """
 import os

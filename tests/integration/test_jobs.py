@@ -4,8 +4,10 @@ import pytest
 from databricks.sdk.service.jobs import Run
 
 from flight_delays.config.policy import load_policy
+from flight_delays.lakehouse.model_health import HEALTH
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.decide import CHALLENGER
+from flight_delays.spec.inference_log import LABELLED
 from flight_delays.spec.tables import FeatureTable, Source
 from flight_delays.spec.windows import reach_batch
 from flight_delays.tasks.batch_inference import PREDICTIONS
@@ -42,6 +44,25 @@ def test_a_model_is_trained_validated_and_deployed(
 
 def test_the_latest_rows_are_scored(runs: Runs, figures: dict[str, str]) -> None:
     run(runs, "batch_inference", figures)
+
+
+def test_the_model_in_use_is_assessed(
+    deployment: Deployment, runs: Runs, figures: dict[str, str]
+) -> None:
+    ended = run(runs, "monitoring", figures)
+    # What the endpoint was asked may be logged an hour later: the rows of batch are enough.
+    (found,) = deployment.sql(
+        f"SELECT verdict, reason, model_version FROM {deployment.schema}.{HEALTH} "
+        f"WHERE job_run = '{ended.run_id}'"
+    )
+    figures["verdict"] = f"{found['verdict']}: {found['reason']}"
+    assert found["verdict"] in {"Healthy", "Watch", "Retrain"}
+    (logged,) = deployment.sql(
+        f"SELECT count(*) AS rows, count(DISTINCT row_id) AS ids, count(label) AS labels "
+        f"FROM {deployment.schema}.{LABELLED} WHERE source = 'batch'"
+    )
+    assert int(logged["rows"]) == int(logged["ids"]) > 0
+    assert int(logged["labels"]) > 0
 
 
 def test_newest_version_is_the_challenger(deployment: Deployment, figures: dict[str, str]) -> None:

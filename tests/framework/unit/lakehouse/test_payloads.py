@@ -14,7 +14,7 @@ from flight_delays.lakehouse.payloads import (
     unpack,
 )
 
-ROWS = [{"carrier": "UA", "hour": 7}, {"carrier": "B6", "hour": None}]
+ROWS: list[dict[str, Any]] = [{"carrier": "UA", "hour": 7}, {"carrier": "B6", "hour": None}]
 GOOD = Payload(
     request_id="b6f1",
     client_request_id=None,
@@ -102,7 +102,7 @@ def test_a_trace_that_does_not_fit_is_left_to_a_look_up(span: dict[str, Any]) ->
         (replace(GOOD, faults=["MAX_REQUEST_SIZE_EXCEEDED"]), "MAX_REQUEST_SIZE_EXCEEDED"),
         (replace(GOOD, share=0.1), "share of 0.1"),
         (replace(GOOD, request=None), "no request"),
-        (replace(GOOD, response=GOOD.response[:-3]), "response is no JSON"),
+        (replace(GOOD, response='{"predictions": [0.2'), "response is no JSON"),
         (replace(GOOD, request="[1]"), "no JSON object"),
         (with_request(other=ROWS), "unknown form"),
         (with_request(dataframe_records=[]), "no rows"),

@@ -157,15 +157,29 @@ class Signals(Section):
     silence: Rule | None = None
 
 
+class Keep(Section):
+    """For how many days rows are kept; the job monitoring deletes older ones.
+
+    Attributes:
+        log: Of the inference log, labelled or not.
+        payload: Requests and answers as they were logged, and those kept aside.
+    """
+
+    log: Count
+    payload: Count
+
+
 class MonitoringPolicy(Section):
     """conf/monitoring.yml.
 
     Attributes:
+        keep_days: How long what was predicted is kept.
         windows: Which windows are judged.
         cool_down_days: How long after a training began, scheduled ones too, none is asked for.
         signals: What is watched.
     """
 
+    keep_days: Keep
     windows: Windows
     cool_down_days: int = Field(ge=0)
     signals: Signals

@@ -1,11 +1,12 @@
 """Task: bring all predictions into the inference log, and the labels that are known by now."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..config.monitoring import Keep, load_monitoring
 from ..config.policy import load_policy
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.inference_log import (
@@ -26,12 +27,14 @@ from ..spec.inference_log import (
     ENDPOINT,
     FROM_LOOKUP,
     FROM_TRACE,
+    LABELLED,
     LOG,
     REJECTED,
     log_columns,
     write_prediction,
 )
 from ..spec.problem import FEATURES_AT
+from ..spec.tables import Qualify
 from .batch_inference import PREDICTIONS, create_predictions
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
 
@@ -77,9 +80,31 @@ def run(parameters: CollectParameters, lakehouse: Lakehouse) -> None:
     create_predictions(spark, predictions)
     batch = add_batch_rows(spark, PROBLEM, qualify(LOG), predictions, parameters.model, threshold)
     print(f"{qualify(LOG)}: {batch:,} rows of batch added")
-    for table in find_payload_tables(lakehouse.workspace, parameters.target):
+    payloads = find_payload_tables(lakehouse.workspace, parameters.target)
+    for table in payloads:
         collect_payloads(table, parameters, threshold, lakehouse)
     merge_labels(spark, PROBLEM, qualify, partial(in_schema, parameters.source), parameters.as_of)
+    keep = load_monitoring("monitoring", PROBLEM.model_type).keep_days
+    delete_old_rows(spark, qualify, payloads, keep, parameters.collected_at)
+
+
+def delete_old_rows(
+    spark: "SparkSession", qualify: Qualify, payloads: Iterable[str], keep: Keep, now: datetime
+) -> None:
+    """Delete what is older than it may be kept, but not what deploy asked to name versions."""
+    log, payload = (now - timedelta(days=days) for days in (keep.log, keep.payload))
+    old = {qualify(name): f"scored_at < TIMESTAMP '{log.isoformat()}'" for name in (LOG, LABELLED)}
+    requested = f"request_time < TIMESTAMP '{payload.isoformat()}'"
+    old[qualify(REJECTED)] = requested
+    for table in payloads:
+        if "request_time" in spark.table(table).columns:
+            own = f"coalesce(client_request_id, '') LIKE '{MARKER}%'"
+            old[table] = f"{requested} AND NOT ({own})"
+    for table, condition in old.items():
+        # A statement that deletes nothing would still be a version of the table.
+        if not spark.sql(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1").isEmpty():
+            spark.sql(f"DELETE FROM {table} WHERE {condition}")
+            print(f"{table}: rows older than they may be kept are deleted")
 
 
 def collect_payloads(
@@ -141,7 +166,7 @@ def read_entities(spark: "SparkSession", table: str) -> Mapping[str, tuple[str, 
     return {entity: next(iter(each)) for entity, each in told.items() if len(each) == 1}
 
 
-def read_chunks(spark: "SparkSession", table: str, qualify: Any) -> Any:
+def read_chunks(spark: "SparkSession", table: str, qualify: Qualify) -> Iterator[list[Payload]]:
     """Yield the requests that are neither in the log nor kept aside, so many at a time.
 
     Deploy's own are left out. Of one that was delivered twice, one is taken.
@@ -157,9 +182,8 @@ def read_chunks(spark: "SparkSession", table: str, qualify: Any) -> Any:
         f"LEFT ANTI JOIN {qualify(LOG)} l ON l.row_id = concat(p.{FIELDS[0]}, '-0') "
         f"LEFT ANTI JOIN {qualify(REJECTED)} r ON r.request_id = p.{FIELDS[0]}"
     )
-    chunk: list[Payload] = []
     for batch in rows.toArrow().to_batches(CHUNK):
-        chunk = [
+        yield [
             Payload(
                 request_id=row["databricks_request_id"],
                 client_request_id=row["client_request_id"],
@@ -173,7 +197,6 @@ def read_chunks(spark: "SparkSession", table: str, qualify: Any) -> Any:
             )
             for row in batch.to_pylist()
         ]
-        yield chunk
 
 
 def describe_row(

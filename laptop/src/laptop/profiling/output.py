@@ -43,10 +43,17 @@ class Writer:
             self._flush()
         self._file.close()
 
-    def save(self, session: "SparkSession", table: str) -> None:
-        """Put the rows in place of those that a table has; create it if need be."""
+    def save(self, session: "SparkSession", table: str, *, added: bool = False) -> None:
+        """Write the rows to a table; create it if need be.
+
+        Args:
+            session: Session on the engine.
+            table: Metric table.
+            added: Whether rows that the table has stay.
+        """
+        mode, option = ("append", "mergeSchema") if added else ("overwrite", "overwriteSchema")
         frame = session.read.parquet(str(self.path))
-        frame.write.mode("overwrite").option("overwriteSchema", "true").saveAsTable(table)
+        frame.write.mode(mode).option(option, "true").saveAsTable(table)
 
     def _flush(self) -> None:
         self._file.write_table(to_table(self._rows, self._schema))

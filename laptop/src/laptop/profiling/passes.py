@@ -57,13 +57,14 @@ class Pass:
 
     def run(self, profile: Writer, drift: Writer) -> None:
         """Write the rows of all columns, then those of the table as a whole."""
+        # A wrong slice is refused by its name before it is a part of every query.
+        slices = self._rows.slice_values
         wholes: dict[int, Wholes] = {start: {} for start in self._rows.sizes}
         of_baseline: Wholes = {}
         metrics = custom.evaluate(self._rows, self._configuration)
         baseline_metrics: custom.Values = {}
         if self._baseline is not None:
-            if self._configuration.slices:
-                self._share_slices(self._baseline)
+            self._baseline.slice_values = slices
             baseline_metrics = custom.evaluate(self._baseline, self._configuration)
         for columns in self._column_batches():
             self._names = {column: [] for column in columns}
@@ -117,10 +118,6 @@ class Pass:
                 if last is not None and self._adjacent(last, start) and group in wholes[last]:
                     drift.add(here | self._against(last) | whole.compare(wholes[last][group]))
             last = start
-
-    def _share_slices(self, baseline: Source) -> None:
-        """Give the baseline the slices of the table."""
-        baseline.__dict__["slice_values"] = self._rows.slice_values
 
     def _column_batches(self) -> Iterator[list[str]]:
         longest = max(

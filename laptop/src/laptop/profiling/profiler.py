@@ -99,10 +99,12 @@ class Profiler:
         profile.close()
         drift.close()
         self._check()
-        profile.save(self._session, self._refresh.profile_table)
+        # The windows of earlier snapshots cannot be computed again.
+        added = self._configuration.kind == "snapshot"
+        profile.save(self._session, self._refresh.profile_table, added=added)
         # Databricks has no such table before there is something to compare.
         if drift.count:
-            drift.save(self._session, self._refresh.drift_table)
+            drift.save(self._session, self._refresh.drift_table, added=added)
         return f"{profile.count} rows of the profile and {drift.count} of the drift were written."
 
     def _check_columns(self) -> None:

@@ -1,7 +1,7 @@
 """Rows of a table, read from the engine as far as one step of a profile needs them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,6 @@ class Source:
         window: SQL of the start of a row's window; a number where all rows are of one.
         configuration: What is profiled.
         first: Windows that begin earlier are left out, in epoch microseconds.
-        top: Values of each slice; found where it is not given.
     """
 
     session: "SparkSession"
@@ -73,7 +72,6 @@ class Source:
     window: str
     configuration: Configuration
     first: int | None = None
-    top: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def rows(self) -> str:
@@ -92,7 +90,7 @@ class Source:
 
     @cached_property
     def slice_values(self) -> dict[str, list[str]]:
-        """The most frequent values of each slice, as text.
+        """The most frequent values of each slice, as text; those of another source if set.
 
         Raises:
             ProfilingError: The engine refuses an expression.

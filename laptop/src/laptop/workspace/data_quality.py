@@ -83,7 +83,7 @@ class DataQuality:
 
     def refreshes(self, monitor: Document) -> list[Document]:
         """Return the refreshes of a monitor, the latest first."""
-        found = self._state.all(REFRESH, f"{monitor['table']}/")
+        found = self._state.all(REFRESH, f"{monitor['id']}/")
         return sorted(found, key=lambda each: -each["refresh_id"])
 
     def create_refresh(self, kind: str, identifier: str) -> Document:
@@ -92,7 +92,7 @@ class DataQuality:
         monitor = self.monitors.find(kind, identifier)
         number = self._state.count("monitor refreshes")
         refresh: Document = {
-            "key": f"{monitor['table']}/{number}",
+            "key": f"{monitor['id']}/{number}",
             "refresh_id": number,
             "state": WAITING,
             "trigger": f"{_TRIGGER}MANUAL",
@@ -108,7 +108,7 @@ class DataQuality:
         Raises:
             ApiError: 404 where there is none.
         """
-        refresh = self._state.get(REFRESH, f"{monitor['table']}/{number}")
+        refresh = self._state.get(REFRESH, f"{monitor['id']}/{number}")
         if refresh is None:
             text = f"Cannot find Refresh with ID: {number} of table {monitor['table']}."
             raise ApiError(404, "NOT_FOUND", text)

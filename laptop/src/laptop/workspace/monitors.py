@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import uuid
 from typing import Any
 
 from .. import clock
@@ -79,6 +80,7 @@ class Monitors:
                 text = f"Table {name} has a monitor. Update or delete it."
                 raise ApiError(409, "ALREADY_EXISTS", text)
             monitor = {
+                "id": uuid.uuid4().hex,
                 "table": name,
                 "table_created_at": table["created_at"],
                 "settings": settings,
@@ -128,7 +130,7 @@ class Monitors:
         """Record what became of a monitor, if it is still there."""
         with self._state.transaction():
             known = self._state.get(MONITOR, monitor["table"])
-            if known is not None and known["created_ms"] == monitor["created_ms"]:
+            if known is not None and known["id"] == monitor["id"]:
                 self._state.put(MONITOR, monitor["table"], known | changes)
 
     def delete(self, monitor: Document) -> None:

@@ -15,6 +15,7 @@ from .queries import Answer, Cell
 mpl.use("agg")
 
 from matplotlib import dates as mdates
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -22,15 +23,17 @@ COLOURS = (
     "#077a9d", "#ffab00", "#00a972", "#ff3621", "#8bcae7", "#ab4057", "#99ddb4", "#fca4a1",
     "#919191", "#bf7080", "#5d3fa8", "#c0a41f",
 )  # fmt: skip
+THRESHOLD = "threshold"
 # One colour for a word that says how things are, on every chart.
 MEANINGS = {
     "Healthy": "#00a972",
     "Watch": "#ffab00",
     "Retrain": "#ff3621",
     "Blind": "#5d6b7a",
-    "threshold": "#b0b7bf",
+    THRESHOLD: "#8a97a5",
 }
 MOST_NAMED = 12
+MOST_APART = 90
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,15 @@ def list_series(
                 continue
             name = str(row[colour]) if colour else shown
             found.setdefault(name, {})[row[x]] = float(value)  # type: ignore[arg-type]
-    return [Series(name, found[name]) for name in sorted(found, key=natural)]
+    # What others are measured by comes last.
+    names = sorted(found, key=lambda name: (name == THRESHOLD, split_number(name)))
+    return [Series(name, found[name]) for name in names]
 
 
-def natural(name: str) -> tuple[int, float, str]:
-    """Return a key that sorts numbers by size, before words."""
-    return (0, float(name), "") if name.replace(".", "", 1).isdigit() else (1, 0.0, name)
+def split_number(name: str) -> tuple[str, int]:
+    """Return a key that sorts `version 9` before `version 10`."""
+    words = name.rstrip("0123456789")
+    return words, int(name[len(words) :] or 0)
 
 
 def draw(
@@ -96,7 +102,8 @@ def draw(
         else:
             for index, each in enumerate(series):
                 draw_line(axes, each, pick_colour(each.name, index))
-        dress(axes, temporal=temporal, y_title=y_title)
+        whole = all(value == int(value) for each in series for value in each.points.values())
+        dress(axes, temporal=temporal, whole=whole, y_title=y_title)
         if len(series) > 1:
             name_series(figure, axes, series)
         text = io.StringIO()
@@ -107,7 +114,7 @@ def draw(
 def draw_line(axes: Any, series: Series, colour: str) -> None:
     """Draw one line; a lone point is a dot."""
     places = sorted(series.points)
-    style = "--" if series.name == "threshold" else "-"
+    style = "--" if series.name == THRESHOLD else "-"
     axes.plot(
         places,
         [series.points[place] for place in places],
@@ -124,31 +131,58 @@ def draw_bars(
     axes: Any, series: Sequence[Series], places: Sequence[Any], *, temporal: bool
 ) -> None:
     """Draw bars, those of one place upon one another."""
-    at: Sequence[Any] = places if temporal else range(len(places))
+    number: Any = mdates.date2num
+    at = [float(number(place)) for place in places] if temporal else range(len(places))
+    # Of many days, bars that touch: gaps narrower than a pixel shimmer.
+    apart = len(places) <= MOST_APART
+    width = (0.8 if apart else 1.0) * (closest(at) if temporal else 1.0)
     floor = [0.0] * len(places)
-    width = 0.8 * closest(places) if temporal else 0.8
     for index, each in enumerate(series):
         heights = [each.points.get(place, 0.0) for place in places]
-        axes.bar(at, heights, width, floor, color=pick_colour(each.name, index), label=each.name)
+        # One collection a series: as patches of their own, a year of them takes seconds.
+        bars = [
+            rectangle(x, width, low, height)
+            for x, low, height in zip(at, floor, heights, strict=True)
+            if height
+        ]
+        colour = pick_colour(each.name, index)
+        axes.add_collection(
+            PolyCollection(
+                bars,
+                facecolor=colour,
+                edgecolor=colour,
+                linewidth=0 if apart else 0.4,
+                label=each.name,
+            )
+        )
         floor = [low + height for low, height in zip(floor, heights, strict=True)]
-    if not temporal:
+    axes.autoscale_view()
+    axes.set_ylim(bottom=min(0.0, *floor, 0.0))
+    if temporal:
+        axes.xaxis_date()
+    else:
         axes.set_xticks(list(at), [str(place) for place in places], rotation=45, ha="right")
 
 
-def closest(places: Sequence[Any]) -> float:
-    """Return the days between the two places that are nearest to one another, at least one."""
-    gaps = [(b - a).total_seconds() / 86400 for a, b in pairwise(places)]
-    return max(1.0, min(gaps, default=1.0))
+def rectangle(x: float, width: float, low: float, height: float) -> list[tuple[float, float]]:
+    """Return the corners of a bar."""
+    left, right = x - width / 2, x + width / 2
+    return [(left, low), (left, low + height), (right, low + height), (right, low)]
 
 
-def dress(axes: Any, *, temporal: bool, y_title: str) -> None:
-    """Set axes, grid and frame."""
+def closest(at: Sequence[float]) -> float:
+    """Return the distance in days of the two places nearest to one another, at least one."""
+    return max(1.0, min((second - first for first, second in pairwise(at)), default=1.0))
+
+
+def dress(axes: Any, *, temporal: bool, whole: bool, y_title: str) -> None:
+    """Set axes, grid and frame; of whole numbers, only such are marked."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color("#c9ced4")
     axes.grid(axis="y", color="#e6e9ec", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, colors="#5d6b7a")
-    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=whole))
     axes.set_ylabel(y_title, color="#5d6b7a")
     low, high = axes.get_ylim()
     if low > 0 and low < 0.6 * high:

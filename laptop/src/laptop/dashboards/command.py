@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .. import clock
 from ..bundle import Bundle
 from ..connection import Connection
 from ..deployment import resolve_names
@@ -13,6 +13,7 @@ from ..errors import LaptopError
 from ..status import run_sql
 from .definition import read_definition
 from .page import write_page
+from .queries import read_cell
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,18 @@ def draw_dashboards(bundle: Bundle, there: Connection, folder: Path) -> Iterator
             ask,
             title=name,
             place=".".join(filter(None, place.values())),
-            drawn_at=clock.now(),
+            drawn_at=read_clock(there),
         )
         page = folder / key / "dashboard.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(html, encoding="utf-8")
         yield DrawnDashboard(name, page, failed)
+
+
+def read_clock(there: Connection) -> datetime:
+    """Return the workspace's time."""
+    answer = run_sql(there, "SELECT current_timestamp() AS now")
+    (column,) = answer["manifest"]["schema"]["columns"]
+    now = read_cell(answer["result"]["data_array"][0][0], column["type_text"])
+    assert isinstance(now, datetime)
+    return now

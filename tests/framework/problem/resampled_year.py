@@ -117,7 +117,9 @@ def find_days(rows: pd.DataFrame) -> Days:
     decided = rows["decision_at"]
     if decided.dt.tz is None:
         decided = decided.dt.tz_localize("UTC")
-    return decided.dt.tz_convert(PROBLEM.time_zone).dt.dayofyear.to_numpy(dtype=np.intp) - 1
+    local = decided.dt.tz_convert(PROBLEM.time_zone)
+    days: Days = local.dt.dayofyear.to_numpy(dtype=np.intp) - 1
+    return days
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

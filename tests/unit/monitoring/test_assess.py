@@ -69,7 +69,12 @@ WELL = (DRIFT, QUALITY, SILENCE)
 def decide(*changed: Signal, **facts: Any) -> Verdict:
     """Return the verdict where these signals replace those that are within their limits."""
     signals = {signal.name: signal for signal in (*WELL, *changed)}
-    given = {"expected": WELL, "now": NOW, "active_trainings": 0, "last_training": None}
+    given: dict[str, Any] = {
+        "expected": WELL,
+        "now": NOW,
+        "active_trainings": 0,
+        "last_training": None,
+    }
     return assess(signals.values(), POLICY, **(given | facts))
 
 

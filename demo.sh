@@ -35,6 +35,10 @@ say "1 January 2014: score December with the Champion"
 laptop run --brief feature_refresh --params as_of=2014-01-01
 laptop run --brief batch_inference --params as_of=2014-01-01
 
+say "Compare what was predicted with what happened, and judge the model in use"
+laptop run --brief monitoring --params as_of=2014-01-01
+laptop dashboard
+
 say "Status"
 laptop status
 

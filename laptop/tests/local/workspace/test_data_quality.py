@@ -253,9 +253,9 @@ def test_profile_and_drift_of_all_types_agree_with_the_definitions(tables: Table
     assert {key[:3] for key in profile} == set(groups)
     for group, records in groups.items():
         for column in ("x", "constant", "nothing", "money"):
-            values = [None if r[column] is None else float(r[column]) for r in records]
+            numbers = [None if r[column] is None else float(r[column]) for r in records]
             found = profile[*group, column]
-            for cell, expected in by_definition.profile(values).items():
+            for cell, expected in by_definition.profile(numbers).items():
                 assert found[cell] == (expected if expected is None else close(expected)), (
                     group,
                     column,

@@ -172,7 +172,9 @@ def test_where_no_log_can_be_switched_on_the_rollout_says_what_to_grant(
     def is_log(body: dict[str, Any]) -> bool:
         return "inference_table_config" in body
 
-    grants = rf"{REFUSAL} Grant .* USE CATALOG on dev, and USE SCHEMA and CREATE TABLE on {SCHEMA}"
+    grants = (
+        rf"{REFUSAL}.* Grant .* USE CATALOG on dev, and USE SCHEMA and CREATE TABLE on {SCHEMA}"
+    )
     with (
         refusing(environment, is_log, 403, "PERMISSION_DENIED") as strict,
         pytest.raises(EndpointError, match=grants),

@@ -132,7 +132,7 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     root.mkdir()
     for name in (".gitignore", "databricks.yml", "Makefile", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, root)
-    for name in ("src", "resources", "notebooks", "delivery", "tests"):
+    for name in ("src", "dashboards", "resources", "notebooks", "delivery", "tests"):
         shutil.copytree(ROOT / name, root / name)
     bundle = root / "databricks.yml"
     pinned = re.sub(r"host: .*", f"host: {there.address}", bundle.read_text())

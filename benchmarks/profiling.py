@@ -38,7 +38,8 @@ from evidently.metrics import MissingValueCount, UniqueValueCount, ValueDrift
 numbers, words, current, baseline = json.loads(sys.argv[1])
 begin = time.perf_counter()
 shape = DataDefinition(numerical_columns=numbers, categorical_columns=words)
-sides = [Dataset.from_pandas(pd.read_parquet(p), data_definition=shape) for p in (current, baseline)]
+frames = [pd.read_parquet(path) for path in (current, baseline)]
+sides = [Dataset.from_pandas(frame, data_definition=shape) for frame in frames]
 metrics = []
 for column in numbers:
     metrics += [kind(column=column) for kind in (MeanValue, MinValue, MaxValue, StdValue)]

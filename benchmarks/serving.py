@@ -27,7 +27,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntityInput
 from laptop import connection
 from laptop.state_dir import StateDir
-from laptop.workspace.scoring import ServedModel
+from laptop.workspace.scoring import ServedModel, parse
 from mlflow.models import infer_signature
 from rich.console import Console
 from rich.table import Table
@@ -179,7 +179,7 @@ def measure(
 
 def answer_directly(model: ServedModel) -> Callable[[bytes], object]:
     """Return what has a model answer a body in this process."""
-    return lambda body: model.answer(body, JSON)
+    return lambda body: model.answer(parse(body, JSON))
 
 
 def timed(ask: Callable[[bytes], object], body: bytes) -> float:

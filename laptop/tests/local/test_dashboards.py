@@ -8,9 +8,10 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 from databricks.sdk import WorkspaceClient
+from laptop.connection import Connection
 from laptop.engine.session import connect
 
-from ..conftest import Connection, Toy
+from ..conftest import Toy
 
 BUNDLE = """
 variables:

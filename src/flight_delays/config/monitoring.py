@@ -168,6 +168,15 @@ class Keep(Section):
     log: Count
     payload: Count
 
+    @model_validator(mode="after")
+    def _log_outlasts_payload(self) -> Self:
+        if self.log < self.payload:
+            raise ValueError(
+                f"log ({self.log}) must be payload ({self.payload}) or more: of requests that are "
+                "still there, rows would come into the log again"
+            )
+        return self
+
 
 class MonitoringPolicy(Section):
     """conf/monitoring.yml.

@@ -22,7 +22,7 @@ class Payload:
         entity: Id of the served entity that answered.
         request: The body of the request.
         response: The body of the answer.
-        faults: Why request or answer were not logged whole.
+        faults: Why the log of it cannot be relied on.
         share: The share of the requests that are logged.
     """
 
@@ -63,7 +63,7 @@ def unpack(payload: Payload) -> list[AskedRow]:
         PayloadError: The answer is an error, a part is missing, or the parts do not fit together.
     """
     if payload.faults:
-        raise PayloadError(f"not logged whole: {', '.join(payload.faults)}")
+        raise PayloadError(f"logged with faults: {', '.join(payload.faults)}")
     if payload.status is None or payload.status != 200:
         raise PayloadError(f"status {payload.status}")
     if payload.share is not None and payload.share < 1:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 MARKED_WITHIN = timedelta(days=1)
 # Requests that are taken apart at once.
 CHUNK = 20_000
+TWICE = "delivered twice, with different content"
 FIELDS = (
     "databricks_request_id", "client_request_id", "request_time", "status_code",
     "served_entity_id", "request", "response", "logging_error_codes", "sampling_fraction",
@@ -169,11 +170,13 @@ def read_entities(spark: "SparkSession", table: str) -> Mapping[str, tuple[str, 
 def read_chunks(spark: "SparkSession", table: str, qualify: Qualify) -> Iterator[list[Payload]]:
     """Yield the requests that are neither in the log nor kept aside, so many at a time.
 
-    Deploy's own are left out. Of one that was delivered twice, one is taken.
+    Deploy's own are left out. Of one that was delivered twice, one is taken if both are alike.
     """
     since = find_start(spark, qualify(LOG), ENDPOINT)
     later = f"AND request_time >= TIMESTAMP '{since.isoformat()}'" if since else ""
     fields = ", ".join(f"first({name}) AS {name}" for name in FIELDS[1:])
+    content = "concat_ws('|', CAST(status_code AS STRING), served_entity_id, request, response)"
+    fields += f", max({content}) <> min({content}) AS differs"
     rows = spark.sql(
         f"SELECT p.* FROM (SELECT {FIELDS[0]}, {fields} FROM {table} "
         f"WHERE {FIELDS[0]} IS NOT NULL {later} "
@@ -192,7 +195,7 @@ def read_chunks(spark: "SparkSession", table: str, qualify: Qualify) -> Iterator
                 entity=row["served_entity_id"],
                 request=row["request"],
                 response=row["response"],
-                faults=row["logging_error_codes"] or (),
+                faults=[*(row["logging_error_codes"] or ()), *([TWICE] if row["differs"] else ())],
                 share=row["sampling_fraction"],
             )
             for row in batch.to_pylist()

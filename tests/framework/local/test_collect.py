@@ -56,6 +56,8 @@ payloads = [
     logged("keyless", "old", unknown),
     logged("late", "old", rows[:1], 6),
     logged("fails", "old", rows, status=500),
+    logged("twice", "old", rows),
+    logged("twice", "old", rows[::-1]),
     logged("short", "old", rows, answers=[0.5]),
     logged("cut", "old", rows)[:8] + (None, ["MAX_RESPONSE_SIZE_EXCEEDED"], "old", None),
     logged("foreign", "another", rows),
@@ -124,10 +126,11 @@ def test_what_cannot_be_used_is_kept_aside_with_its_reason_and_what_is_young_wai
         f"SELECT request_id, reason FROM {TARGET}.inference_rejected ORDER BY request_id"
     )
     assert {row["request_id"]: row["reason"] for row in rows} == {
-        "cut": "not logged whole: MAX_RESPONSE_SIZE_EXCEEDED",
+        "cut": "logged with faults: MAX_RESPONSE_SIZE_EXCEEDED",
         "fails": "status 500",
         "foreign": "no version is known for its served entity",
         "short": "1 predictions for 2 rows",
+        "twice": "logged with faults: delivered twice, with different content",
     }
 
 
@@ -169,3 +172,22 @@ def test_collected_again_nothing_is_doubled_and_a_marker_that_comes_late_counts(
         ("young-0", "2"),
         ("young-1", "2"),
     ]
+
+
+def test_rows_that_are_too_old_are_deleted_but_not_what_names_versions(collected: Laptop) -> None:
+    collected.sql(
+        f"UPDATE {PAYLOAD} SET request_time = TIMESTAMP '2011-01-01' "
+        "WHERE databricks_request_id IN ('good', 'deploy')"
+    )
+    for table in (LOG, f"{LOG}_labelled"):
+        collected.sql(
+            f"UPDATE {table} SET scored_at = TIMESTAMP '2011-01-01' WHERE row_id LIKE 'good-%'"
+        )
+    collected.execute(COLLECT)
+    left = collected.sql(f"SELECT databricks_request_id AS id FROM {PAYLOAD}")
+    ids = {row["id"] for row in left}
+    assert "good" not in ids
+    assert {"deploy", "late"} <= ids
+    for table in (LOG, f"{LOG}_labelled"):
+        assert collected.sql(f"SELECT row_id FROM {table} WHERE row_id LIKE 'good-%'") == []
+        assert collected.sql(f"SELECT row_id FROM {table} WHERE row_id = 'late-0'") != []

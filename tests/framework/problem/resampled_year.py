@@ -31,7 +31,6 @@ DAYS, WEEK, BASELINE, GRID = 365, 7, 21, 256
 LEARNED = 4
 BINS = np.linspace(0, 1, 1001)
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
-OPERATING = ("errors", "latency", "freshness", "silence", "volume")
 # Window by window: the statistic, and the rows it rests on.
 Series = Mapping[tuple[str, str, str], tuple[Floats, Floats]]
 
@@ -161,9 +160,13 @@ class Year:
             found[name] = pd.Index(self.rows[name].dropna().unique())
         return found
 
-    def count(self, name: str, of: "Year | None" = None) -> Floats:
-        """Return how often each day has each value, by the grid of another year where given."""
-        grid = (of or self).grids[name]
+    @cached_property
+    def counts(self) -> Mapping[str, Floats]:
+        """How often each day has each value, by feature."""
+        return {name: self.count(name, grid) for name, grid in self.grids.items()}
+
+    def count(self, name: str, grid: Any) -> Floats:
+        """Return how often each day has each value of a grid, and those between."""
         column = self.rows[name]
         if name in self.categorical:
             at, bins = grid.get_indexer(column), len(grid) + 1
@@ -199,9 +202,8 @@ def measure(year: Year, weeks: Days, true: Year, baseline: Days) -> Series:
     found: dict[tuple[str, str, str], tuple[Floats, Floats]] = {}
     rows = year.size[weeks].sum(axis=1)
     for name in (*year.numerical, *year.categorical):
-        same = year.rows[name] is true.rows[name]
-        ours = year.count(name, true)
-        theirs = ours if same else true.count(name)
+        theirs = true.counts[name]
+        ours = theirs if year.rows is true.rows else year.count(name, true.grids[name])
         window, base = ours[weeks].sum(axis=1), theirs[baseline].sum(axis=0)
         if name in year.numerical:
             found["numerical_drift", "ks_test", name] = (find_ks(window, base), rows)
@@ -260,30 +262,30 @@ def expect(year: Year, policy: MonitoringPolicy) -> tuple[Signal, ...]:
 
 
 def assess_weeks(
-    series: Series, expected: Sequence[Signal], policy: MonitoringPolicy, reach: int = 3
+    series: Series, expected: Sequence[Signal], policy: MonitoringPolicy, reach: int = 4
 ) -> list[Verdict]:
-    """Return the verdict a day after the end of each week, by it and those before."""
+    """Return the verdict a day after the end of each week, by it and those before.
+
+    What the series does not have, such as errors of an endpoint, is 0.
+    """
     count = next(iter(series.values()))[0].size
+    starts = [MONDAY + timedelta(days=WEEK * at) for at in range(count + 1)]
+    windows = {
+        key: [
+            Window(start=start, end=end, rows=int(size), value=float(value))
+            for start, end, size, value in zip(starts, starts[1:], rows, values, strict=False)
+        ]
+        for key, (values, rows) in series.items()
+    }
     found = []
-    for week in range(count):
-        now = MONDAY + timedelta(days=WEEK * (week + 1) + 1)
+    for week in range(1, count + 1):
+        now = starts[week] + timedelta(days=1)
+        sound = (Window(start=starts[week], end=now, rows=10_000, value=0.0),)
         signals = []
         for signal in expected:
-            if signal.kind in OPERATING and signal.kind != "volume":
-                window = Window(start=now - timedelta(days=1), end=now, rows=10_000, value=0.0)
-                signals.append(replace(signal, windows=(window,)))
-                continue
-            values, rows = series[signal.kind, signal.statistic, signal.subject]
-            windows = tuple(
-                Window(
-                    start=MONDAY + timedelta(days=WEEK * at),
-                    end=MONDAY + timedelta(days=WEEK * (at + 1)),
-                    rows=int(rows[at]),
-                    value=float(values[at]),
-                )
-                for at in range(max(0, week + 1 - reach), week + 1)
-            )
-            signals.append(replace(signal, windows=windows))
+            key = (signal.kind, signal.statistic, signal.subject)
+            seen = tuple(windows[key][max(0, week - reach) : week]) if key in windows else sound
+            signals.append(replace(signal, windows=seen))
         found.append(
             assess(
                 signals,

@@ -75,6 +75,26 @@ collect.run(collect.CollectParameters(
 ), Lakehouse())
 """
 
+# A session that dies, as by a power cut, once it has written to a table.
+CUT = """
+import os
+
+class Cut:
+    def __init__(self, session):
+        self.session = session
+    def __getattr__(self, name):
+        return getattr(self.session, name)
+    def sql(self, statement, **more):
+        done = self.session.sql(statement, **more)
+        if statement.startswith("MERGE INTO TABLE "):
+            os._exit(0)
+        return done
+
+def cut(lakehouse):
+    lakehouse.spark = Cut(lakehouse.spark)
+    return lakehouse
+"""
+
 
 @pytest.fixture(scope="module")
 def collected(trained: Laptop) -> Iterator[Laptop]:
@@ -172,6 +192,31 @@ def test_collected_again_nothing_is_doubled_and_a_marker_that_comes_late_counts(
         ("young-0", "2"),
         ("young-1", "2"),
     ]
+
+
+@pytest.mark.parametrize("table", ["inference_log", "inference_rejected", "inference_log_labelled"])
+def test_killed_once_it_has_written_to_a_table_it_loses_and_doubles_nothing(
+    collected: Laptop, table: str
+) -> None:
+    for name, answer in ((f"{table}-good", "[0.3, 0.7]"), (f"{table}-bad", "[0.3]")):
+        collected.sql(
+            f"INSERT INTO {PAYLOAD} SELECT '{name}', request_date, NULL, request_time, 200, 1.0, 7, "
+            f"request, '{{\"predictions\": {answer}}}', logging_error_codes, 'old', requester "
+            f"FROM {PAYLOAD} WHERE databricks_request_id = 'short'"
+        )
+    whole = collected.sql(f"SELECT count(*) AS n FROM {LOG}")[0]["n"]
+    killed = CUT.replace("TABLE", f"{TARGET}.{table}") + COLLECT.replace(
+        "Lakehouse())", "cut(Lakehouse()))"
+    )
+    assert "kept aside" not in collected.execute(killed)
+    collected.execute(COLLECT)
+    for name in (LOG, f"{LOG}_labelled"):
+        (found,) = collected.sql(f"SELECT count(*) AS n, count(DISTINCT row_id) AS ids FROM {name}")
+        assert found["n"] == found["ids"] == whole + 2
+    aside = collected.sql(
+        f"SELECT request_id FROM {TARGET}.inference_rejected WHERE request_id LIKE '{table}-%'"
+    )
+    assert [row["request_id"] for row in aside] == [f"{table}-bad"]
 
 
 def test_rows_that_are_too_old_are_deleted_but_not_what_names_versions(collected: Laptop) -> None:

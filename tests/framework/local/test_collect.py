@@ -200,8 +200,8 @@ def test_killed_once_it_has_written_to_a_table_it_loses_and_doubles_nothing(
 ) -> None:
     for name, answer in ((f"{table}-good", "[0.3, 0.7]"), (f"{table}-bad", "[0.3]")):
         collected.sql(
-            f"INSERT INTO {PAYLOAD} SELECT '{name}', request_date, NULL, request_time, 200, 1.0, 7, "
-            f"request, '{{\"predictions\": {answer}}}', logging_error_codes, 'old', requester "
+            f"INSERT INTO {PAYLOAD} SELECT '{name}', request_date, NULL, request_time, 200, 1.0, "
+            f"7, request, '{{\"predictions\": {answer}}}', logging_error_codes, 'old', requester "
             f"FROM {PAYLOAD} WHERE databricks_request_id = 'short'"
         )
     whole = collected.sql(f"SELECT count(*) AS n FROM {LOG}")[0]["n"]

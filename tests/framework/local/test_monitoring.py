@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -35,19 +36,6 @@ monitor.run(
     monitor.MonitorParameters(model="{MODEL}", target="{SCHEMA}", policy="POLICY"), lakehouse
 )
 print(",".join(sorted(set(asked))))
-"""
-ASSESS = f"""
-from databricks.sdk import WorkspaceClient
-from flight_delays.lakehouse.context import Lakehouse
-from flight_delays.tasks import assess
-
-(job,) = [each.job_id for each in WorkspaceClient().jobs.list() if "training" in each.settings.name]
-values, lakehouse = {{}}, Lakehouse()
-lakehouse.set_task_value = values.__setitem__
-assess.run(assess.AssessParameters(
-    model="{MODEL}", source="{SCHEMA}", target="{SCHEMA}", as_of="{FIRST}", assessed_at="",
-    training_job=job, job_run="JOB_RUN",
-), lakehouse)
 """
 
 
@@ -106,11 +94,23 @@ def test_a_monitor_is_changed_only_where_its_configuration_differs(monitored: La
     assert "update_monitor" in again.splitlines()[-1]
 
 
+def assess_again(laptop: Laptop) -> str:
+    """Assess as a run does that was killed and repeated, and return the verdict."""
+    done = laptop.run("monitoring", FIRST, "--only", "assess")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return str(laptop.sql(HEALTH)[-1]["verdict"])
+
+
 def test_a_model_that_fails_is_retrained_once_and_its_successor_says_why(
-    monitored: Laptop,
+    monitored: Laptop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if a feature had changed its meaning: the model is confident, and wrong.
     monitored.sql(f"UPDATE {LABELLED} SET score = 1 - score")
+    assert assess_again(monitored) == "Watch"
+    assert "less than the cool-down" in monitored.sql(HEALTH)[-1]["reason"]
+    assert runs_of(monitored, "model_training") == 1
+    later = datetime.now(UTC) + timedelta(days=5)
+    monkeypatch.setenv("LAPTOP_NOW", later.isoformat())
     monitored.succeed("monitoring", FIRST)
     newest = monitored.sql(HEALTH)[-1]
     assert newest["verdict"] == "Retrain"
@@ -120,17 +120,15 @@ def test_a_model_that_fails_is_retrained_once_and_its_successor_says_why(
     reasons = {each["version"]: each["tags"]["reason"] for each in model["versions"]}
     assert reasons[1] == "scheduled"
     assert newest["reason"].startswith(reasons[2][:100])
-    # Assessed again at once, as by a run that was killed and repeated, it waits.
-    assert monitored.execute(ASSESS.replace("JOB_RUN", "again")).startswith("Watch")
+    assert assess_again(monitored) != "Retrain"
     assert runs_of(monitored, "model_training") == 2
 
 
 def test_what_cannot_be_measured_is_blind_and_starts_nothing(monitored: Laptop) -> None:
     monitored.sql(f"DROP TABLE {LABELLED}_drift_metrics")
-    printed = monitored.execute(ASSESS.replace("JOB_RUN", "blind"))
-    assert printed.startswith("Blind: ")
-    assert "drift of" in printed
-    assert monitored.sql(HEALTH)[-1]["verdict"] == "Blind"
-    monitored.execute(ASSESS.replace("JOB_RUN", "blind"))
-    repeated = [row for row in monitored.sql(HEALTH) if row["job_run"] == "blind"]
-    assert len(repeated) == 1
+    assert assess_again(monitored) == "Blind"
+    newest = monitored.sql(HEALTH)[-1]
+    assert "drift of" in newest["reason"]
+    # A run has one verdict, however often its task is tried.
+    runs = [row["job_run"] for row in monitored.sql(HEALTH)]
+    assert len(runs) == len(set(runs))

@@ -23,6 +23,7 @@ POLICY = MonitoringPolicy.model_validate(
             "mature_share": 0.8,
             "newest_within_hours": 216,
         },
+        "keep_days": {"log": 30, "payload": 30},
         "cool_down_days": 3,
         "signals": {
             "numerical_drift": {"statistic": "ks_test", "above": 0.3, "then": "watch"},

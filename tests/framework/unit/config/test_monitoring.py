@@ -19,6 +19,7 @@ POLICY: dict[str, Any] = {
         "mature_share": 0.5,
         "newest_within_hours": 48,
     },
+    "keep_days": {"log": 30, "payload": 30},
     "cool_down_days": 0,
     "signals": {
         "categorical_drift": {"statistic": "js_distance", **SOUND, "own": {"shop": None}},

@@ -25,6 +25,7 @@ POLICY = MonitoringPolicy.model_validate(
             "mature_share": 0.5,
             "newest_within_hours": 48,
         },
+        "keep_days": {"log": 30, "payload": 30},
         "cool_down_days": 3,
         "signals": {
             "numerical_drift": {

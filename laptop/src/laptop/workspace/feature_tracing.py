@@ -69,7 +69,9 @@ class FeatureTrace:
             times: Nanoseconds when the look-ups began, when the model began, and when it ended.
         """
         start, began, end = times
-        asked = {"df": str(frame), "params": params, "output_metrics": None}
+        # There the text is a table of pandas', which takes longer to make than the prediction.
+        rows = str(frame.to_dict(orient="records"))
+        asked = {"df": rows, "params": params, "output_metrics": None}
         whole = {
             "mlflow.spanFunctionName": "_predict",
             "mlflow.spanInputs": asked,

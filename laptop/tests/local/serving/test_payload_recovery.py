@@ -5,6 +5,7 @@ import shutil
 import signal
 
 import pytest
+from databricks.sdk import WorkspaceClient
 from laptop import connection
 
 from ...conftest import Toy, alive, until
@@ -20,8 +21,9 @@ def logged(lonely: Toy, monkeypatch: pytest.MonkeyPatch) -> Logged:
 
 
 def ask(logged: Logged, endpoint: str, *identifiers: str) -> None:
+    client: WorkspaceClient = logged.client
     for identifier in identifiers:
-        logged.client.serving_endpoints.query(
+        client.serving_endpoints.query(
             endpoint, dataframe_records=[ROW], client_request_id=identifier
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, InvalidParameterValue, NotFound
 from databricks.sdk.errors import NotImplemented as NotBuilt
 from databricks.sdk.service.serving import (
@@ -11,6 +12,7 @@ from databricks.sdk.service.serving import (
     AiGatewayRateLimit,
     AiGatewayRateLimitRenewalPeriod,
     AiGatewayUsageTrackingConfig,
+    ServingEndpointsAPI,
 )
 from laptop import connection
 from laptop.workspace.payload_rows import (
@@ -39,7 +41,7 @@ def logged(folder: Path) -> Iterator[Logged]:
 
 def test_a_request_and_its_answer_are_rows_of_the_payload_table(logged: Logged) -> None:
     name = logged.create("rows")
-    client = logged.client
+    client: WorkspaceClient = logged.client
     placeholder = client.tables.get(name)
     assert [column.name for column in placeholder.columns or []] == ["databricks_request_id"]
 
@@ -114,7 +116,7 @@ def test_what_is_over_1_mib_is_null_with_the_reason(logged: Logged) -> None:
 def test_look_ups_are_traced_where_the_entity_asks_for_it(logged: Logged) -> None:
     variables = {"ENABLE_FEATURE_TRACING": "true"}
     name = logged.create("traced", environment_vars=variables)
-    endpoints = logged.client.serving_endpoints
+    endpoints: ServingEndpointsAPI = logged.client.serving_endpoints
     unseen = ROW | {"origin": "LGA"}
 
     answer = endpoints.query("traced", dataframe_records=[ROW, unseen])
@@ -165,7 +167,7 @@ def test_without_the_variable_an_answer_has_no_trace(logged: Logged) -> None:
 
 def test_each_version_of_an_entity_has_an_identifier_that_lasts(logged: Logged) -> None:
     name = logged.create("known")
-    endpoints = logged.client.serving_endpoints
+    endpoints: ServingEndpointsAPI = logged.client.serving_endpoints
 
     for number in (1, 2, 1):
         entities = [entity(number, name="only")]
@@ -178,7 +180,7 @@ def test_each_version_of_an_entity_has_an_identifier_that_lasts(logged: Logged) 
 
 
 def test_an_inference_table_is_switched_on_and_off(logged: Logged) -> None:
-    endpoints = logged.client.serving_endpoints
+    endpoints: ServingEndpointsAPI = logged.client.serving_endpoints
     endpoints.create_and_wait("switched", config=config(entity(1)))
     endpoints.query("switched", dataframe_records=[ROW], client_request_id="before")
     usage = AiGatewayUsageTrackingConfig(enabled=True)
@@ -218,7 +220,7 @@ def test_an_inference_table_is_switched_on_and_off(logged: Logged) -> None:
 
 
 def test_a_gateway_that_cannot_be_is_refused(logged: Logged) -> None:
-    endpoints = logged.client.serving_endpoints
+    endpoints: ServingEndpointsAPI = logged.client.serving_endpoints
     endpoints.create_and_wait("refused", config=config(entity(1)))
     limit = AiGatewayRateLimit(AiGatewayRateLimitRenewalPeriod.MINUTE, calls=1)
     for wanted, error, message in (

@@ -43,8 +43,8 @@ $(TOOLS)/bin/uv:
 demo: setup ## Two months of the whole lifecycle on the full data.
 	@sh demo.sh "$(UV)"
 
-year: setup ## A year of scoring, monitoring and retraining; FAULT=SQL breaks a table in August.
-	@sh year.sh "$(UV)" "$(FAULT)"
+year: setup ## A year of scoring, monitoring and retraining, in which the world changes.
+	@sh year.sh "$(UV)"
 
 notebook: setup ## Explore the tables in JupyterLab, on the laptop's workspace.
 	@$(RUN) --with jupyterlab laptop exec -- jupyter lab notebooks/exploration.ipynb

@@ -127,8 +127,9 @@ def test_a_model_that_fails_is_retrained_once_and_its_successor_says_why(
 def test_what_cannot_be_measured_is_blind_and_starts_nothing(monitored: Laptop) -> None:
     monitored.sql(f"DROP TABLE {LABELLED}_drift_metrics")
     assert assess_again(monitored) == "Blind"
-    newest = monitored.sql(HEALTH)[-1]
-    assert "drift of" in newest["reason"]
+    figures = json.loads(monitored.sql(HEALTH)[-1]["figures"])
+    missing = {each["signal"] for each in figures if each["state"] == "missing"}
+    assert "drift of the score" in missing
     # A run has one verdict, however often its task is tried.
     runs = [row["job_run"] for row in monitored.sql(HEALTH)]
     assert len(runs) == len(set(runs))

@@ -120,8 +120,9 @@ def measure_quality(
     """
     found: dict[str, list[Window]] = {name: [] for name in metrics}
     for start, end, part in cut(rows, granularity):
-        decided = part["decision_at"].fillna(part["scored_at"])
-        known = part[part["label"].notna()]
+        is_mature = part["decision_at"].fillna(part["scored_at"]) < known_until
+        # Of younger rows those with a label are not like the others: they were quickest to end.
+        known = part[is_mature & part["label"].notna()]
         labels = known["label"].astype(float)
         for name, windows in found.items():
             value = None
@@ -137,7 +138,7 @@ def measure_quality(
                     end=end,
                     rows=len(known),
                     value=value,
-                    mature=float((decided < known_until).mean()),
+                    mature=float(is_mature.mean()),
                 )
             )
     return {name: tuple(windows) for name, windows in found.items()}

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # Longest text that a task value, a tag and a job parameter take with room to spare.
 LONGEST_REASON = 900
+# Metric tables call all versions together so.
+ALL_VERSIONS = "*"
 
 
 class AssessParameters(Parameters):
@@ -134,13 +136,10 @@ def measure(
     rules, granularity = policy.signals, policy.windows.granularity
     labelled = qualify(LABELLED)
     found: dict[tuple[Kind, str, str], Windows] = {}
-    nulls, rows = read_profile(
-        spark,
-        f"{labelled}_profile_metrics",
-        version,
-        granularity,
-        PROBLEM.feature_columns,
-    )
+    profile, drift = f"{labelled}_profile_metrics", f"{labelled}_drift_metrics"
+    # What becomes of features does not depend on the version: by version, each training would leave
+    # a part of a week, which has other weekdays. Scores do depend on it.
+    nulls, rows = read_profile(spark, profile, ALL_VERSIONS, granularity, PROBLEM.feature_columns)
     found |= {("nulls", "share", name): with_rows(each, rows) for name, each in nulls.items()}
     statistics: dict[str, tuple[Kind, str]] = {}
     if rules.numerical_drift:
@@ -149,19 +148,15 @@ def measure(
     if rules.categorical_drift:
         by = ("categorical_drift", rules.categorical_drift.statistic)
         statistics |= dict.fromkeys(PROBLEM.categorical_columns, by)
-    if rules.score_drift:
-        statistics["score"] = ("score_drift", rules.score_drift.statistic)
-    drift = read_drift(
-        spark,
-        f"{labelled}_drift_metrics",
-        version,
-        granularity,
-        {name: statistic for name, (_, statistic) in statistics.items()},
-    )
-    for name, windows in drift.items():
+    wanted = {name: statistic for name, (_, statistic) in statistics.items()}
+    for name, windows in read_drift(spark, drift, ALL_VERSIONS, granularity, wanted).items():
         if name in statistics:
-            subject = "" if name == "score" else name
-            found[(*statistics[name], subject)] = with_rows(windows, rows)
+            found[(*statistics[name], name)] = with_rows(windows, rows)
+    if rules.score_drift:
+        score = rules.score_drift.statistic
+        _, rows = read_profile(spark, profile, version, granularity, ())
+        windows = read_drift(spark, drift, version, granularity, {"score": score}).get("score", ())
+        found["score_drift", score, ""] = with_rows(windows, rows)
     logged = read_log(spark, labelled, policy, parameters.assessed_at)
     quality = measure_quality(
         logged[logged["model_version"] == version],
@@ -247,7 +242,9 @@ def read_requests(schema: str, lakehouse: Lakehouse) -> pd.DataFrame:
 def has_traffic(requests: pd.DataFrame, policy: MonitoringPolicy) -> bool:
     """Tell whether the endpoint ever had as many requests in a window as are judged."""
     errors, _ = measure_requests(requests, policy.windows.granularity)
-    return any(window.rows >= policy.windows.min_rows for window in errors)
+    rule = policy.signals.errors
+    least = rule.min_rows if rule and rule.min_rows is not None else policy.windows.min_rows
+    return any(window.rows >= least for window in errors)
 
 
 def read_trainings(workspace: WorkspaceClient, job: int) -> tuple[int, datetime | None]:

@@ -92,6 +92,15 @@ def test_p_value_is_that_of_rows_that_databricks_wrote(
     assert drift.ks_pvalue(statistic, n, m) == close(pvalue)
 
 
+@pytest.mark.parametrize("square", [2.2, 2.5, 3.0, 4.0, 8.0])
+def test_p_value_of_many_values_is_that_of_scipy(square: float) -> None:
+    statistic = math.sqrt(square / 50_500)
+
+    assert drift.ks_pvalue(statistic, 101_000, 101_000) == pytest.approx(
+        stats.kstwo.sf(statistic, 50_500), rel=0, abs=1e-9
+    )
+
+
 @settings(max_examples=60, deadline=None)
 @given(WORDS, WORDS)
 def test_distances_of_categories_agree_with_their_definitions(

@@ -127,8 +127,8 @@ def by_laptop(current: Path, baseline: Path) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as place:
         home = StateDir(Path(place) / "home")
         there = connection.open_workspace(home, ["dev"])
+        spark = connect(there.spark)
         try:
-            spark = connect(there.spark)
             spark.sql("CREATE SCHEMA dev.bench")
             for path, name in ((current, "now"), (baseline, "then")):
                 spark.read.parquet(str(path)).write.saveAsTable(f"dev.bench.{name}")
@@ -143,6 +143,8 @@ def by_laptop(current: Path, baseline: Path) -> tuple[float, float]:
             own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             return seconds, (own + int(engine.split()[1])) / 1024
         finally:
+            # At exit it would ask the engine, which is gone by then, again and again.
+            spark.stop()
             connection.stop(home)
 
 

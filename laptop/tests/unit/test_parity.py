@@ -17,6 +17,7 @@ NAMES = {
     "databricks-feature-engineering": {"Source"},
     "mlflow": {"mlflow"},
     "Spark Connect": {"SparkSession"},
+    "laptop": {"Toy"},
 }
 
 each_witness = pytest.mark.parametrize(

@@ -116,10 +116,19 @@ def read_definition(text: str) -> Definition:
             f"The file is not as a dashboard's is: {type(error).__name__}: {error}."
         ) from None
     definition = Definition(datasets, pages, names)
-    problems = list(find_problems(definition))
+    problems = [*_find_absent(raw), *find_problems(definition)]
     if problems:
         raise DashboardRefused("\n".join(problems))
     return definition
+
+
+def _find_absent(raw: Mapping[str, Any]) -> Iterator[str]:
+    for each in raw.get("datasets", []):
+        if each.get("parameters"):
+            yield f"Parameters, as dataset {each['name']} has, are not built on the laptop."
+    for each in raw.get("pages", []):
+        if each.get("pageType", "PAGE_TYPE_CANVAS") != "PAGE_TYPE_CANVAS":
+            yield f"Page {each['name']}: pages of {each['pageType']} are not built on the laptop."
 
 
 def _read_page(raw: Mapping[str, Any]) -> Page:

@@ -148,9 +148,19 @@ def select_by_itself(document: Document) -> None:
     spec |= {"selection": {"defaultSelection": {}}, "encodings": {"fields": [encode("day")]}}
 
 
+def add_parameters(document: Document) -> None:
+    document["datasets"][0]["parameters"] = [{"keyword": "day"}]
+
+
+def filter_all_pages(document: Document) -> None:
+    document["pages"][0]["pageType"] = "PAGE_TYPE_GLOBAL_FILTERS"
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
+        (add_parameters, "Parameters, as dataset ones has, are not built"),
+        (filter_all_pages, "pages of PAGE_TYPE_GLOBAL_FILTERS are not built"),
         (drop_layout, 'layoutVersion must be "GRID_V1"'),
         (shorten_row, "nothing lies at column 7, row 1"),
         (widen_row, "count lies over line"),

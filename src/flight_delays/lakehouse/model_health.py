@@ -18,6 +18,11 @@ COLUMNS = (
 )
 
 
+def create_health(spark: "SparkSession", table: str) -> None:
+    """Make the table where it is missing, so that alert and dashboard can read it."""
+    create_table(spark, table, COLUMNS)
+
+
 def write_health(
     spark: "SparkSession",
     table: str,
@@ -33,7 +38,7 @@ def write_health(
 
     Args:
         spark: The session.
-        table: Full name of the table, which is made where it is missing.
+        table: Full name of the table.
         verdict: The verdict.
         model: Full name of the model.
         version: Its Champion.
@@ -41,7 +46,7 @@ def write_health(
         window: The newest window of the log.
         job_run: Run of the job; letters, digits, dots, hyphens and underscores.
     """
-    create_table(spark, table, COLUMNS)
+    create_health(spark, table)
     figures = json.dumps([asdict(figure) for figure in verdict.figures])
     start, end = window or (None, None)
     named = (assessed_at, model, str(version), verdict.label, verdict.reason, figures)

@@ -19,8 +19,10 @@ from ..lakehouse.inference_log import (
     make_frame,
     merge_labels,
 )
+from ..lakehouse.model_health import HEALTH, create_health
 from ..lakehouse.payload_log import MARKER, find_payload_tables, read_marker
 from ..lakehouse.payloads import AskedRow, Payload, PayloadError, unpack
+from ..lakehouse.quarantine import create_quarantine
 from ..lakehouse.tables import add_new_rows
 from ..problem import PROBLEM
 from ..spec.inference_log import (
@@ -34,7 +36,7 @@ from ..spec.inference_log import (
     write_prediction,
 )
 from ..spec.problem import FEATURES_AT
-from ..spec.tables import Qualify
+from ..spec.tables import QUARANTINE, Qualify
 from .batch_inference import PREDICTIONS, create_predictions
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
 
@@ -77,6 +79,9 @@ def run(parameters: CollectParameters, lakehouse: Lakehouse) -> None:
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     threshold = load_policy(parameters.policy, PROBLEM.model_type).validation.threshold
     create_log(spark, PROBLEM, qualify)
+    # The dashboard and the alert read these, too, before there is anything in them.
+    create_health(spark, qualify(HEALTH))
+    create_quarantine(spark, qualify(QUARANTINE))
     predictions = qualify(PREDICTIONS)
     create_predictions(spark, predictions)
     batch = add_batch_rows(spark, PROBLEM, qualify(LOG), predictions, parameters.model, threshold)

@@ -6,17 +6,32 @@ So each endpoint that is made anew logs to a table with the next number.
 
 import re
 import uuid
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.serving import AiGatewayConfig, AiGatewayInferenceTableConfig
 
+from ..spec.inference_log import ENDPOINT
 from .errors import EndpointError
+from .inference_log import find_start
+from .payloads import Payload
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 PREFIX = "endpoint"
 # Has the features that were looked up logged with the answers.
 TRACING = {"ENABLE_FEATURE_TRACING": "true"}
+# Requests that are taken apart at once.
+CHUNK = 20_000
+TWICE = "delivered twice, with different content"
+FIELDS = (
+    "databricks_request_id", "client_request_id", "request_time", "status_code",
+    "served_entity_id", "request", "response", "logging_error_codes", "sampling_fraction",
+)  # fmt: skip
 _TABLE = re.compile(rf"{PREFIX}(?:_(\d+))?_payload")
 MARKER = "deploy:"
 _MARKED = re.compile(rf"{MARKER}([^:]+):(\d+):[^:]+")
@@ -101,6 +116,65 @@ def read_marker(client_request_id: str | None) -> tuple[str, int] | None:
     """Return the model and version that deploy has asked; None for the requests of others."""
     found = _MARKED.fullmatch(client_request_id or "")
     return (found[1], int(found[2])) if found else None
+
+
+def has_requests(spark: "SparkSession", table: str) -> bool:
+    """Tell whether a request was logged yet: until then, the table has one column."""
+    return set(FIELDS) <= set(spark.table(table).columns)
+
+
+def read_entities(spark: "SparkSession", table: str) -> Mapping[str, tuple[str, str]]:
+    """Return the model and version behind each served entity, as deploy's own requests tell.
+
+    One of which two versions are told is left out.
+    """
+    found = spark.sql(
+        f"SELECT DISTINCT served_entity_id, client_request_id FROM {table} "
+        f"WHERE client_request_id LIKE '{MARKER}%' AND status_code = 200"
+    ).collect()
+    told: dict[str, set[tuple[str, str]]] = {}
+    for row in found:
+        version = read_marker(row.client_request_id)
+        if version and row.served_entity_id:
+            told.setdefault(row.served_entity_id, set()).add((version[0], str(version[1])))
+    return {entity: next(iter(each)) for entity, each in told.items() if len(each) == 1}
+
+
+def read_payloads(
+    spark: "SparkSession", table: str, *, log: str, rejected: str
+) -> Iterator[list[Payload]]:
+    """Yield the requests that are neither in the log nor kept aside, so many at a time.
+
+    Deploy's own are left out. Of one that was delivered twice, one is taken if both are alike.
+    """
+    since = find_start(spark, log, ENDPOINT)
+    later = f"AND request_time >= TIMESTAMP '{since.isoformat()}'" if since else ""
+    fields = ", ".join(f"first({name}) AS {name}" for name in FIELDS[1:])
+    content = "concat_ws('|', CAST(status_code AS STRING), served_entity_id, request, response)"
+    fields += f", max({content}) <> min({content}) AS differs"
+    rows = spark.sql(
+        f"SELECT p.* FROM (SELECT {FIELDS[0]}, {fields} FROM {table} "
+        f"WHERE {FIELDS[0]} IS NOT NULL {later} "
+        f"AND (client_request_id IS NULL OR client_request_id NOT LIKE '{MARKER}%') "
+        f"GROUP BY {FIELDS[0]}) p "
+        f"LEFT ANTI JOIN {log} l ON l.row_id = concat(p.{FIELDS[0]}, '-0') "
+        f"LEFT ANTI JOIN {rejected} r ON r.request_id = p.{FIELDS[0]}"
+    )
+    for batch in rows.toArrow().to_batches(CHUNK):
+        yield [
+            Payload(
+                request_id=row["databricks_request_id"],
+                client_request_id=row["client_request_id"],
+                request_time=row["request_time"],
+                status=row["status_code"],
+                entity=row["served_entity_id"],
+                request=row["request"],
+                response=row["response"],
+                faults=[*(row["logging_error_codes"] or ()), *([TWICE] if row["differs"] else ())],
+                share=row["sampling_fraction"],
+            )
+            for row in batch.to_pylist()
+        ]
 
 
 def _number_tables(workspace: WorkspaceClient, schema: str) -> list[tuple[int, str]]:

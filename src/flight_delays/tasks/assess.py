@@ -22,7 +22,7 @@ from ..lakehouse.measurements import (
     with_rows,
 )
 from ..lakehouse.model_health import HEALTH, write_health
-from ..lakehouse.payload_log import find_payload_tables
+from ..lakehouse.payload_log import find_payload_tables, has_requests
 from ..lakehouse.registry import read_aliases
 from ..lakehouse.watermarks import COMPUTED, read_watermarks
 from ..monitoring.assess import assess
@@ -229,8 +229,7 @@ def read_requests(schema: str, lakehouse: Lakehouse) -> pd.DataFrame:
     """Return status and time of the endpoint's requests; no row where none was logged yet."""
     rows = [pd.DataFrame(columns=["scored_at", "status_code", "execution_duration_ms"])]
     for table in find_payload_tables(lakehouse.workspace, schema):
-        # Until the first request is logged, the table has one column.
-        if "request_time" in lakehouse.spark.table(table).columns:
+        if has_requests(lakehouse.spark, table):
             found = lakehouse.spark.sql(
                 "SELECT request_time AS scored_at, status_code, execution_duration_ms "
                 f"FROM {table} WHERE request_time IS NOT NULL"

@@ -1,7 +1,7 @@
 """Task: bring all predictions into the inference log, and the labels that are known by now."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,17 @@ from ..lakehouse.inference_log import (
     add_rows,
     cast_features,
     create_log,
-    find_start,
     make_frame,
     merge_labels,
 )
 from ..lakehouse.model_health import HEALTH, create_health
-from ..lakehouse.payload_log import MARKER, find_payload_tables, read_marker
+from ..lakehouse.payload_log import (
+    MARKER,
+    find_payload_tables,
+    has_requests,
+    read_entities,
+    read_payloads,
+)
 from ..lakehouse.payloads import AskedRow, Payload, PayloadError, unpack
 from ..lakehouse.quarantine import create_quarantine
 from ..lakehouse.tables import add_new_rows
@@ -45,13 +50,6 @@ if TYPE_CHECKING:
 
 # Of a version that is new, the row that says which entity it is may come an hour late.
 MARKED_WITHIN = timedelta(days=1)
-# Requests that are taken apart at once.
-CHUNK = 20_000
-TWICE = "delivered twice, with different content"
-FIELDS = (
-    "databricks_request_id", "client_request_id", "request_time", "status_code",
-    "served_entity_id", "request", "response", "logging_error_codes", "sampling_fraction",
-)  # fmt: skip
 
 
 class CollectParameters(Parameters):
@@ -103,7 +101,7 @@ def delete_old_rows(
     requested = f"request_time < TIMESTAMP '{payload.isoformat()}'"
     old[qualify(REJECTED)] = requested
     for table in payloads:
-        if "request_time" in spark.table(table).columns:
+        if has_requests(spark, table):
             own = f"coalesce(client_request_id, '') LIKE '{MARKER}%'"
             old[table] = f"{requested} AND NOT ({own})"
     for table, condition in old.items():
@@ -118,13 +116,12 @@ def collect_payloads(
 ) -> None:
     """Add the rows that the endpoint was asked for, and keep aside what cannot be taken apart."""
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
-    # Until the first request is logged, the table has one column.
-    if not set(FIELDS) <= set(spark.table(table).columns):
+    if not has_requests(spark, table):
         print(f"{table}: no request has been logged yet")
         return
     versions = read_entities(spark, table)
     added, kept_aside = 0, Counter[str]()
-    for payloads in read_chunks(spark, table, qualify):
+    for payloads in read_payloads(spark, table, log=qualify(LOG), rejected=qualify(REJECTED)):
         rows, rejected = [], []
         for payload in payloads:
             version = versions.get(payload.entity or "")
@@ -153,58 +150,6 @@ def collect_payloads(
     for reason, count in kept_aside.most_common():
         print(f"{qualify(REJECTED)}: {count:,} requests kept aside: {reason}")
     lakehouse.set_task_value("requests_rejected", sum(kept_aside.values()))
-
-
-def read_entities(spark: "SparkSession", table: str) -> Mapping[str, tuple[str, str]]:
-    """Return the model and version behind each served entity, as deploy's own requests tell.
-
-    One of which two versions are told is left out.
-    """
-    found = spark.sql(
-        f"SELECT DISTINCT served_entity_id, client_request_id FROM {table} "
-        f"WHERE client_request_id LIKE '{MARKER}%' AND status_code = 200"
-    ).collect()
-    told: dict[str, set[tuple[str, str]]] = {}
-    for row in found:
-        version = read_marker(row.client_request_id)
-        if version and row.served_entity_id:
-            told.setdefault(row.served_entity_id, set()).add((version[0], str(version[1])))
-    return {entity: next(iter(each)) for entity, each in told.items() if len(each) == 1}
-
-
-def read_chunks(spark: "SparkSession", table: str, qualify: Qualify) -> Iterator[list[Payload]]:
-    """Yield the requests that are neither in the log nor kept aside, so many at a time.
-
-    Deploy's own are left out. Of one that was delivered twice, one is taken if both are alike.
-    """
-    since = find_start(spark, qualify(LOG), ENDPOINT)
-    later = f"AND request_time >= TIMESTAMP '{since.isoformat()}'" if since else ""
-    fields = ", ".join(f"first({name}) AS {name}" for name in FIELDS[1:])
-    content = "concat_ws('|', CAST(status_code AS STRING), served_entity_id, request, response)"
-    fields += f", max({content}) <> min({content}) AS differs"
-    rows = spark.sql(
-        f"SELECT p.* FROM (SELECT {FIELDS[0]}, {fields} FROM {table} "
-        f"WHERE {FIELDS[0]} IS NOT NULL {later} "
-        f"AND (client_request_id IS NULL OR client_request_id NOT LIKE '{MARKER}%') "
-        f"GROUP BY {FIELDS[0]}) p "
-        f"LEFT ANTI JOIN {qualify(LOG)} l ON l.row_id = concat(p.{FIELDS[0]}, '-0') "
-        f"LEFT ANTI JOIN {qualify(REJECTED)} r ON r.request_id = p.{FIELDS[0]}"
-    )
-    for batch in rows.toArrow().to_batches(CHUNK):
-        yield [
-            Payload(
-                request_id=row["databricks_request_id"],
-                client_request_id=row["client_request_id"],
-                request_time=row["request_time"],
-                status=row["status_code"],
-                entity=row["served_entity_id"],
-                request=row["request"],
-                response=row["response"],
-                faults=[*(row["logging_error_codes"] or ()), *([TWICE] if row["differs"] else ())],
-                share=row["sampling_fraction"],
-            )
-            for row in batch.to_pylist()
-        ]
 
 
 def describe_row(

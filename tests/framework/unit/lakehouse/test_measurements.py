@@ -68,14 +68,14 @@ def test_quality_without_a_label_or_of_an_impossible_score_has_no_value() -> Non
 
 
 def test_rows_of_requests_without_a_decision_count_from_when_they_came() -> None:
-    rows = log((MONDAY, 0.8, 1.0)).assign(decision_at=pd.NaT)
-    rows["decision_at"] = pd.to_datetime(rows["decision_at"], utc=True)
+    rows = log((MONDAY, 0.8, 1.0))
+    rows["decision_at"] = pd.to_datetime(pd.Series([None]), utc=True)
     (window,) = quality(rows, known_until=MONDAY + timedelta(seconds=1))
     assert (window.rows, window.mature) == (1, 1.0)
 
 
 def test_volume_is_compared_with_the_median_of_the_windows_before() -> None:
-    sizes = (4, 2, 6, 2)
+    sizes = (4, 2, 12, 2)
     rows = log(
         *(
             (MONDAY + timedelta(weeks=week), 0.5, None)
@@ -83,7 +83,7 @@ def test_volume_is_compared_with_the_median_of_the_windows_before() -> None:
             for _ in range(size)
         )
     )
-    assert [window.value for window in measure_volume(rows, "week")] == [1, 0.5, 2, 0.5]
+    assert [window.value for window in measure_volume(rows, "week")] == [1, 0.5, 4, 0.5]
 
 
 def test_requests_have_a_share_of_errors_and_a_slow_end() -> None:

@@ -33,6 +33,17 @@ def create(session: "Session", at: Cursor, frame_of: "FrameOf") -> str:
     return names.expand(session, at.text)
 
 
+def replace_table(session: "Session", at: Cursor, frame_of: "FrameOf") -> str:
+    """Replace a table that is there; `at` is behind REPLACE TABLE."""
+    full = session.full(Cursor(at.rest).name())
+    if session.api.find(full) is None:
+        raise StatementRefused(
+            f"[TABLE_OR_VIEW_NOT_FOUND] Table {full} cannot be replaced because it does not exist. "
+            "Use CREATE OR REPLACE TABLE to create it."
+        )
+    return _create_table(session, at, frame_of, instead=True)
+
+
 def _create_view(session: "Session", at: Cursor, frame_of: "FrameOf", *, instead: bool) -> str:
     there = at.accept("IF", "NOT", "EXISTS")
     full = session.full(at.name())

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from .plans import Session
 
 _QUERY = ("SELECT", "WITH", "FROM", "VALUES", "TABLE")
+# What the engine would not even parse, with what does it instead.
+_ABSENT = {
+    ("GRANT",): "Grant by the API: databricks grants update.",
+    ("REVOKE",): "Revoke by the API: databricks grants update.",
+    ("CREATE", "VOLUME"): "Write files into the workspace: databricks workspace import.",
+    ("CREATE", "FUNCTION"): "Write the expression where it is used, or register a UDF in Python.",
+    ("CREATE", "OR", "REPLACE", "FUNCTION"): "Write the expression where it is used, or register a "
+    "UDF in Python.",
+    ("CREATE", "MATERIALIZED", "VIEW"): "Create a view, or a table AS the query.",
+    ("COPY", "INTO"): "Read the files with spark.read and append the rows.",
+}
 _MAINTENANCE = ("OPTIMIZE", "VACUUM", "ANALYZE", "REFRESH")
 
 
@@ -38,6 +49,11 @@ def rewrite(session: "Session", at: Cursor, frame_of: "FrameOf") -> str:
         StatementRefused: It cannot be run; the message says what to write instead.
     """
     text = at.text
+    for words, instead in _ABSENT.items():
+        if at.accept(*words):
+            raise StatementRefused(f"{' '.join(words)} is not on the laptop. {instead}")
+    if at.accept("REPLACE", "TABLE"):
+        return creations.replace_table(session, at, frame_of)
     if at.accept("CREATE"):
         return creations.create(session, at, frame_of)
     if at.accept("DROP"):

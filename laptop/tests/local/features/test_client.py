@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from databricks.feature_engineering import FeatureEngineeringClient
+from databricks.feature_engineering import FeatureEngineeringClient, FeatureLookup
 from laptop.features.errors import FeatureError
 from laptop.jobs.task_environment import RUNTIME
 from pyspark.errors import PySparkException
@@ -179,6 +179,23 @@ class TestWriting:
             fe.write_table(name=name, df=spark.createDataFrame(change))
 
         assert rows(fe.read_table(name=name)) == rows(spark.createDataFrame(WEATHER))
+
+    def test_features_are_looked_up_by_a_name_in_any_case(
+        self, fe: FeatureEngineeringClient, spark: SparkSession, name: str
+    ) -> None:
+        create_weather(fe, name, spark.createDataFrame(WEATHER))
+        lookup = FeatureLookup(
+            table_name=name.upper(),
+            feature_names=["temp"],
+            lookup_key="origin",
+            timestamp_lookup_key="known_at",
+        )
+        found = fe.create_training_set(
+            df=spark.createDataFrame(WEATHER).select("origin", "known_at"),
+            feature_lookups=[lookup],
+            label=None,
+        ).load_df()
+        assert found.where("temp IS NULL").count() == 0
 
     def test_only_merge_is_a_mode(
         self, fe: FeatureEngineeringClient, spark: SparkSession, name: str

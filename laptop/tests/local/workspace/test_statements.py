@@ -115,6 +115,29 @@ def test_a_table_that_cannot_be_written_leaves_none(spark: SparkSession) -> None
     assert not spark.catalog.tableExists("dev.words.never")
 
 
+def test_replace_table_needs_one_that_is_there(spark: SparkSession) -> None:
+    with pytest.raises(AnalysisException, match="TABLE_OR_VIEW_NOT_FOUND"):
+        spark.sql("REPLACE TABLE dev.words.r1 AS SELECT 1 AS id")
+    spark.sql("CREATE TABLE dev.words.r1 AS SELECT 1 AS id")
+    spark.sql("REPLACE TABLE dev.words.r1 AS SELECT 'b' AS x, id + 1 AS n FROM dev.words.r1")
+    assert told(spark, "SELECT x, n FROM dev.words.r1") == [["b", 2]]
+
+
+@pytest.mark.parametrize(
+    ("statement", "instead"),
+    [
+        ("GRANT SELECT ON TABLE dev.words.t TO `users`", "databricks grants update"),
+        ("CREATE VOLUME IF NOT EXISTS dev.words.v", "databricks workspace import"),
+        ("CREATE OR REPLACE FUNCTION dev.words.f(x INT) RETURNS INT RETURN x", "UDF in Python"),
+    ],
+)
+def test_what_is_absent_says_what_to_use_instead(
+    spark: SparkSession, statement: str, instead: str
+) -> None:
+    with pytest.raises(AnalysisException, match=instead):
+        spark.sql(statement)
+
+
 @pytest.mark.parametrize("value", [7, 2**40, True, "v2", 0.5])
 def test_a_column_that_merge_schema_adds_is_null_before(spark: SparkSession, value: Any) -> None:
     name = f"dev.words.evolved_{str(value).replace('.', '_')}"

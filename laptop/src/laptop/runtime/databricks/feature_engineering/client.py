@@ -181,10 +181,14 @@ class FeatureEngineeringClient:
         if feature_lookups is None:
             raise FeatureError("create_training_set needs feature_lookups, got none.")
         labels = [label] if isinstance(label, str) else list(label or [])
-        known = {
+        named = {
             name: self.get_table(name=name)
             for name in {lookup.table_name for lookup in feature_lookups}
         }
+        # Names are found in any case, and known in lower case.
+        for lookup in feature_lookups:
+            lookup.table_name = named[lookup.table_name].name
+        known = {table.name: table for table in named.values()}
         types = dict(df.dtypes)
         spec = training.build_spec(types, feature_lookups, known, labels, exclude_columns or [])
         return TrainingSet(spec, {name: types[name] for name in labels}, df, known)

@@ -1,12 +1,12 @@
 #!/bin/sh
 # A year of monitoring: each month is scored, compared with what happened, and judged; where the model
-# fails, a training runs. In September the world changes: a fifth of the flights that would have been
+# fails, a training runs. In September the world changes: an eighth of the flights that would have been
 # in time are late. Other SQL as an argument changes something else, "" changes nothing.
 set -eu
 
 uv="${1:-uv}"
 schema=dev.dev_laptop_flight_delays
-change="${2-UPDATE $schema.outcomes SET late = 1 WHERE late = 0 AND known_at >= '2013-09-01' AND crc32(flight_id) % 5 = 0}"
+change="${2-UPDATE $schema.outcomes SET late = 1 WHERE late = 0 AND known_at >= '2013-09-01' AND crc32(flight_id) % 8 = 0}"
 export LAPTOP_HOME=.laptop/year
 laptop() { "$uv" run --locked --no-sync laptop "$@"; }
 say() { printf '\n\033[1m%s\033[0m\n' "$1"; }

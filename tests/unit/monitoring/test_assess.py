@@ -9,7 +9,13 @@ import pytest
 from flight_delays.config.monitoring import MonitoringPolicy, load_monitoring
 from flight_delays.monitoring.assess import assess
 from flight_delays.monitoring.signals import Signal, Window, list_signals
-from flight_delays.monitoring.verdicts import Blind, Healthy, Retrain, Verdict, Watch
+from flight_delays.monitoring.verdicts import (
+    Blind,
+    Healthy,
+    Retrain,
+    Verdict,
+    Watch,
+)
 from flight_delays.problem import PROBLEM
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)

@@ -102,8 +102,8 @@ def delete_old_rows(
     old[qualify(REJECTED)] = requested
     for table in payloads:
         if has_requests(spark, table):
-            own = f"coalesce(client_request_id, '') LIKE '{MARKER}%'"
-            old[table] = f"{requested} AND NOT ({own})"
+            others = f"client_request_id IS NULL OR client_request_id NOT LIKE '{MARKER}%'"
+            old[table] = f"{requested} AND ({others})"
     for table, condition in old.items():
         # A statement that deletes nothing would still be a version of the table.
         if not spark.sql(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1").isEmpty():

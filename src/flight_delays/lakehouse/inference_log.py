@@ -231,9 +231,12 @@ def write_validated(
     )
     arrow = pa.Table.from_pandas(frame, preserve_index=False)
     spark.createDataFrame(arrow).selectExpr(*listed).createOrReplaceTempView("validated_rows")
+    # Columns that were added lie behind the others; one that is no longer a feature has no values.
+    there = spark.table(table).columns
+    listed_there = ", ".join(name if name in columns else f"NULL AS {name}" for name in there)
     spark.sql(
         f"INSERT INTO {table} REPLACE WHERE model_version = '{version}' "
-        "SELECT * FROM validated_rows"
+        f"SELECT {listed_there} FROM validated_rows"
     )
 
 

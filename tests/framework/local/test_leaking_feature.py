@@ -49,13 +49,13 @@ lakehouse.set_task_value = values.__setitem__
 common = dict(source={schema!r}, policy="policy_small")
 features.run(
     features.FeatureParameters(
-        target={schema!r}, model={MODEL!r}, as_of={as_of!r}, schedule="0 0/15 * * * ?"
+        target={schema!r}, model={model!r}, as_of={as_of!r}, schedule="0 0/15 * * * ?"
     ),
     lakehouse,
 )
 train.run(
     train.TrainParameters(
-        model="{MODEL}_leaking", experiment="/Shared/leaking", as_of={as_of!r}, tune="false",
+        model="{model}_leaking", experiment="/Shared/leaking", as_of={as_of!r}, tune="false",
         git_commit="", job_run="leaking", reason="test", **common,
     ),
     lakehouse,

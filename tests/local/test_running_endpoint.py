@@ -25,7 +25,7 @@ columns = [column for column in PROBLEM.columns if column != FEATURES_AT]
 rows = spark.sql(
     f"SELECT {{', '.join(columns)}}, {{spine.decision_at}} AS {{FEATURES_AT}} "
     f"FROM {schema}.{{spine.source}} "
-    f"ORDER BY {{spine.decision_at}} DESC LIMIT 20"
+    f"ORDER BY {{spine.decision_at}} DESC, {{', '.join(PROBLEM.keys)}} LIMIT 20"
 )
 records = as_records(rows.toPandas())
 answer = WorkspaceClient().serving_endpoints.query({endpoint!r}, dataframe_records=records)

@@ -39,6 +39,7 @@ JOBS = (
     "test_features_are_refreshed",
     "test_a_model_is_trained_validated_and_deployed",
     "test_the_latest_rows_are_scored",
+    "test_the_model_in_use_is_assessed",
 )
 
 

@@ -116,7 +116,7 @@ def create_predictions(spark: "SparkSession", table: str) -> None:
         SchemaChangedError: It was made for another version of the project.
     """
     create_table(spark, table, ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items()))
-    add_columns(spark, table, COLUMNS)
+    add_columns(spark, table, feature_types(PROBLEM))
     require_columns(spark, table, COLUMNS, REMEDY)
 
 

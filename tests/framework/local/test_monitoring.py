@@ -124,7 +124,12 @@ def test_a_model_that_fails_is_retrained_once_and_its_successor_says_why(
     assert runs_of(monitored, "model_training") == 2
 
 
-def test_what_cannot_be_measured_is_blind_and_starts_nothing(monitored: Laptop) -> None:
+def test_what_cannot_be_measured_is_blind_and_starts_nothing(
+    monitored: Laptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of a model that is younger than a window, nothing need be there yet.
+    later = datetime.now(UTC) + timedelta(days=15)
+    monkeypatch.setenv("LAPTOP_NOW", later.isoformat())
     monitored.sql(f"DROP TABLE {LABELLED}_drift_metrics")
     assert assess_again(monitored) == "Blind"
     figures = json.loads(monitored.sql(HEALTH)[-1]["figures"])

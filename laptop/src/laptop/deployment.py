@@ -52,7 +52,8 @@ def catalogs_of(bundles: Iterable[Bundle]) -> list[str]:
     found: dict[str, None] = {}
     for bundle in map(resolve_names, bundles):
         for name, value in name_texts(bundle.config, ""):
-            full = FULL_NAME.fullmatch(value)
+            # A file's name may have two dots, too.
+            full = None if name.endswith(("path", "file")) else FULL_NAME.fullmatch(value)
             named = full[1] if full else value if "catalog" in name.lower() else ""
             if CATALOG.fullmatch(named):
                 found[named] = None

@@ -175,7 +175,7 @@ from flight_delays.tasks.compare import CompareParameters, run
 
 GIVEN = {{
     "model": {model!r}, "model_uri": "", "champion_of": {champion_of!r}, "source": {source!r},
-    "experiment": "refused", "policy": "policy_small", "job_run": "7", "reason": "test",
+    "experiment": "refused", "policy": "policy_small", "job_run": "7",
 }}
 client = mlflow.MlflowClient()
 
@@ -209,7 +209,8 @@ for change in json.loads({changes!r}):
 try:
     given = {{k: GIVEN[k] for k in ("model", "experiment", "policy", "job_run")}}
     given |= {{"source": "{catalog}.at_all", "as_of": "2000-01-01", "tune": "false"}}
-    parameters = [f"--{{k}}={{v}}" for k, v in {{**given, "git_commit": ""}}.items()]
+    given |= {{"git_commit": "", "reason": "test"}}
+    parameters = [f"--{{k}}={{v}}" for k, v in given.items()]
     train.run(train.TrainParameters.parse(parameters), Lakehouse(), None)
 except Exception as error:
     said.append(f"{{type(error).__name__}}: {{error}}")

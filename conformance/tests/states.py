@@ -1,7 +1,11 @@
 """The content of a workspace, without the numbers and times that differ from run to run."""
 
+import re
 from typing import Any
 
+# Alerts and dashboards, of which a bundle has one each, and a job that another names.
+NUMBERED = re.compile(r"^(/(?:alertsv2|dashboards))/.*$")
+JOB = re.compile(r"^(--training_job=)\d+$")
 _VOLATILE = {
     "artifact_location",
     "created_at",
@@ -33,7 +37,7 @@ def summarize(state: dict[str, Any]) -> dict[str, Any]:
     return {
         **{kind: sorted(map(_strip, state[kind].values()), key=str) for kind in kinds},
         "permissions": {
-            names.get(number, number): one["access_control_list"]
+            names.get(number, NUMBERED.sub(r"\1", number)): one["access_control_list"]
             for number, one in state["permissions"].items()
         },
         "grants": state["grants"],
@@ -47,4 +51,6 @@ def summarize(state: dict[str, Any]) -> dict[str, Any]:
 def _strip(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _strip(item) for key, item in value.items() if key not in _VOLATILE}
+    if isinstance(value, str):
+        return JOB.sub(r"\1", value)
     return [_strip(item) for item in value] if isinstance(value, list) else value

@@ -83,7 +83,9 @@ def test_the_laptop_runs_the_jobs_that_the_cli_deploys(open_target: Open, target
         identity=describe(target.identity),
         warehouses=WAREHOUSES,
     )
-    jobs = resolve_ids(bundle, {}).jobs
+    ids = {job["settings"]["name"]: number for number, job in state["jobs"].items()}
+    numbers = {key: {"id": str(ids[job["name"]])} for key, job in bundle.jobs.items()}
+    jobs = resolve_ids(bundle, {"jobs": numbers}).jobs
     assert {job["name"] for job in jobs.values()} == set(deployed)
     for job in jobs.values():
         uploaded = replace_wheels(strip_additions(deployed[job["name"]]), wheel="./dist/*.whl")

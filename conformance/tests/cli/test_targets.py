@@ -16,7 +16,7 @@ from conformance.tests.deployments import (
 
 RESOURCES = {
     "experiments": ["training"],
-    "jobs": ["batch_inference", "feature_refresh", "model_training"],
+    "jobs": ["batch_inference", "feature_refresh", "model_training", "monitoring"],
     "registered_models": ["model"],
     "schemas": ["flight_delays"],
 }

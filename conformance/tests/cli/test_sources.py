@@ -7,6 +7,7 @@ from laptop.bundle import resolve
 
 from conformance.tests.cli.test_resolution import describe, find_differences
 from conformance.tests.deployments import DEV, Deployment, Open
+from conformance.tests.workspaces import WAREHOUSES
 
 SOURCE = {"source_catalog": "prod", "source_schema": "flight_delays", "as_of": ""}
 FLAG = ",".join(f"{name}={value}" for name, value in SOURCE.items())
@@ -24,7 +25,7 @@ def read_parameters(job: dict[str, Any]) -> dict[str, str]:
     return dict(
         parameter.removeprefix("--").split("=", 1)
         for task in job["tasks"]
-        for parameter in task["python_wheel_task"]["parameters"]
+        for parameter in task.get("python_wheel_task", {}).get("parameters", [])
     )
 
 
@@ -37,11 +38,12 @@ def test_the_cli_takes_the_source_and_resolves_it_as_the_laptop_does(
         target=DEV.name,
         variables=SOURCE,
         identity=describe(DEV.identity),
+        warehouses=WAREHOUSES,
     )
     assert list(find_differences(validated, bundle.config)) == []
     told = {key: read_parameters(job) for key, job in validated["resources"]["jobs"].items()}
     readers = {key for key, names in told.items() if "source" in names}
-    assert readers == {"batch_inference", "model_comparison", "model_training"}
+    assert readers == {"batch_inference", "model_comparison", "model_training", "monitoring"}
     assert {told[key]["source"] for key in readers} == {"prod.flight_delays"}
     for names in told.values():
         assert names.get("target", OWN) == OWN

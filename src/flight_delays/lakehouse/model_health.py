@@ -52,5 +52,5 @@ def write_health(
     named = (assessed_at, model, str(version), verdict.label, verdict.reason, figures)
     row = (*named, start, end, job_run)
     spark.createDataFrame([row], COLUMNS).createOrReplaceTempView("assessed")
-    # One statement, so that whoever reads sees one verdict of a run.
+    # One statement, so that readers see one verdict of a run.
     spark.sql(f"INSERT INTO {table} REPLACE WHERE job_run = '{job_run}' SELECT * FROM assessed")

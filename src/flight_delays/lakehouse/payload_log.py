@@ -124,20 +124,20 @@ def has_requests(spark: "SparkSession", table: str) -> bool:
 
 
 def read_entities(spark: "SparkSession", table: str) -> Mapping[str, tuple[str, str]]:
-    """Return the model and version behind each served entity, as deploy's own requests tell.
+    """Return the model and version behind each served entity, as named by deploy's own requests.
 
-    One of which two versions are told is left out.
+    An entity for which two versions are named is left out.
     """
     found = spark.sql(
         f"SELECT DISTINCT served_entity_id, client_request_id FROM {table} "
         f"WHERE client_request_id LIKE '{MARKER}%' AND status_code = 200"
     ).collect()
-    told: dict[str, set[tuple[str, str]]] = {}
+    named: dict[str, set[tuple[str, str]]] = {}
     for row in found:
         version = read_marker(row.client_request_id)
         if version and row.served_entity_id:
-            told.setdefault(row.served_entity_id, set()).add((version[0], str(version[1])))
-    return {entity: next(iter(each)) for entity, each in told.items() if len(each) == 1}
+            named.setdefault(row.served_entity_id, set()).add((version[0], str(version[1])))
+    return {entity: next(iter(each)) for entity, each in named.items() if len(each) == 1}
 
 
 def read_payloads(
@@ -164,7 +164,6 @@ def read_payloads(
         yield [
             Payload(
                 request_id=row["databricks_request_id"],
-                client_request_id=row["client_request_id"],
                 request_time=row["request_time"],
                 status=row["status_code"],
                 entity=row["served_entity_id"],

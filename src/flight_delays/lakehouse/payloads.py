@@ -16,7 +16,6 @@ class Payload:
 
     Attributes:
         request_id: The platform's id of the request.
-        client_request_id: The caller's, if it gave one.
         request_time: When the request came, UTC.
         status: HTTP status of the answer.
         entity: Id of the served entity that answered.
@@ -27,7 +26,6 @@ class Payload:
     """
 
     request_id: str
-    client_request_id: str | None
     request_time: datetime
     status: int | None
     entity: str | None

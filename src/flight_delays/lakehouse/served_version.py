@@ -92,7 +92,7 @@ class ServedVersion:
     def _request(self, records: list[dict[str, Any]], what: str) -> dict[str, Any]:
         # The SDK has no method that asks a served entity by its name.
         path = f"/serving-endpoints/{self.endpoint}/served-models/{self.entity}/invocations"
-        # Whoever reads the endpoint's log knows these requests, and the version, by their id.
+        # This id marks the requests in the endpoint's log, and names the version.
         body = {
             "client_request_id": write_marker(self.model, self.number),
             "dataframe_records": records,

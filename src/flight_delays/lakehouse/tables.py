@@ -77,7 +77,7 @@ def add_new_rows(spark: "SparkSession", table: str, rows: "DataFrame", keys: Seq
         spark: The session.
         table: Full name of a table that exists.
         rows: All its columns; keys are unique and never null.
-        keys: The columns that tell rows apart.
+        keys: The columns that identify a row.
 
     Returns:
         How many rows the table has gained. Two writers at once may count each other's.

@@ -24,7 +24,7 @@ class Figure:
         then: What is done where it is over.
         windows_over: How many of the last windows are over.
         windows: How many were judged.
-        skipped: Windows that were not judged, and why, in words; blank where there are none.
+        skipped: Windows that were not judged, and why, in words; empty if there are none.
         state: What it comes to.
         detail: What was found, for a person.
         remedy: What a person does about it.

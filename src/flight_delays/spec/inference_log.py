@@ -1,4 +1,4 @@
-"""The inference log: what is kept of each prediction, and the class that a score stands for."""
+"""The inference log: its columns, and SQL for the class of a score."""
 
 from collections.abc import Mapping
 
@@ -59,7 +59,7 @@ def class_type(problem: Problem) -> str:
 
 
 def write_prediction(problem: Problem, score: str, threshold: float) -> str:
-    """Return SQL for the prediction that a score stands for: of two classes, by the threshold."""
+    """Return SQL for the prediction of a score: one of two classes, by the threshold."""
     if problem.model_type.labels is None:
         return score
     return (

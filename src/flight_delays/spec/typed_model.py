@@ -1,4 +1,4 @@
-"""What stands around the model of any problem, so that a plain scikit-learn one is enough.
+"""A wrapper for the model of any problem, so that a plain scikit-learn one is enough.
 
 A logged model must load where this project is not installed. So this module is pickled by value
 (`cloudpickle.register_pickle_by_value`), and nothing here may import the project.

@@ -172,7 +172,7 @@ def apply_mask(found: Document, wanted: Document, mask: str) -> Document:
 
 
 def merge_path(old: Any, new: Any, rest: list[str]) -> Any:
-    """Return a field with what stands at the end of a path replaced."""
+    """Return a field in which the value at the end of a path is replaced."""
     if not rest:
         return new
     merged = dict(old or {})

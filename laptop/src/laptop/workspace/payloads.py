@@ -98,7 +98,7 @@ class Payloads:
         Args:
             endpoint_id: The endpoint.
             payload: The request and its answer.
-            log: Of the served entity; is told what keeps its payloads from being logged.
+            log: Of the served entity; takes a line for each reason why payloads are not logged.
         """
         target = self._targets.get(endpoint_id)
         if target is None or not payload.is_logged:

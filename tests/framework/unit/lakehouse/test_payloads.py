@@ -17,7 +17,6 @@ from flight_delays.lakehouse.payloads import (
 ROWS: list[dict[str, Any]] = [{"carrier": "UA", "hour": 7}, {"carrier": "B6", "hour": None}]
 GOOD = Payload(
     request_id="b6f1",
-    client_request_id=None,
     request_time=datetime(2026, 3, 1, tzinfo=UTC),
     status=200,
     entity="e1",

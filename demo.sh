@@ -54,5 +54,7 @@ cat <<NEXT
   uv run laptop report     pages of the newest version
   uv run laptop ui         runs, metrics and models, in MLflow's own pages
   uv run laptop sql "SELECT * FROM dev.dev_laptop_flight_delays.predictions LIMIT 5"
+  uv run laptop dashboard  traffic, quality, drift and verdicts, drawn again
+  docs/monitoring.md       what the verdict on the model in use means
   docs/first-steps.md      what to change first
 NEXT

@@ -279,6 +279,12 @@ def test_teardown_and_destroy_leave_nothing(integrated: Deployer) -> None:
     # Killed half-way it would be run again, on what is left.
     integrated.succeed("bundle", "run", "teardown", "-t", "test")
     workspace = integrated.workspace
+    (job,) = workspace.jobs.list(name="pr_17_teardown")
+    *_, first = workspace.jobs.list_runs(job_id=job.job_id, expand_tasks=True)
+    (task,) = first.tasks or []
+    said = workspace.jobs.get_run_output(task.run_id or 0).logs or ""
+    # It would go with its table, too; on Databricks nobody says so.
+    assert "monitor of inference_log_labelled is gone" in said
     catalog, schema = SCHEMA.split(".")
     assert list(workspace.serving_endpoints.list()) == []
     assert list(workspace.tables.list(catalog, schema)) == []

@@ -68,6 +68,10 @@ class EndpointError(LakehouseError):
     """An endpoint that does not serve what it should."""
 
 
+class ImpossibleAnswerError(EndpointError):
+    """A served version answered, with what is no possible prediction a row."""
+
+
 class OnlineStoreMissingError(LakehouseError):
     """Serving looks features up in an online store that is not there or not named."""
 

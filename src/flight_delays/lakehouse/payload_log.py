@@ -6,8 +6,9 @@ So each endpoint that is made anew logs to a table with the next number.
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
@@ -32,8 +33,10 @@ FIELDS = (
     "databricks_request_id", "client_request_id", "request_time", "status_code",
     "served_entity_id", "request", "response", "logging_error_codes", "sampling_fraction",
 )  # fmt: skip
+DURATION = "execution_duration_ms"
 _TABLE = re.compile(rf"{PREFIX}(?:_(\d+))?_payload")
 MARKER = "deploy:"
+_FOREIGN = f"(client_request_id IS NULL OR client_request_id NOT LIKE '{MARKER}%')"
 _MARKED = re.compile(rf"{MARKER}([^:]+):(\d+):[^:]+")
 
 
@@ -155,25 +158,43 @@ def read_payloads(
     rows = spark.sql(
         f"SELECT p.* FROM (SELECT {FIELDS[0]}, {fields} FROM {table} "
         f"WHERE {FIELDS[0]} IS NOT NULL {later} "
-        f"AND (client_request_id IS NULL OR client_request_id NOT LIKE '{MARKER}%') "
+        f"AND {_FOREIGN} "
         f"GROUP BY {FIELDS[0]}) p "
         f"LEFT ANTI JOIN {log} l ON l.row_id = concat(p.{FIELDS[0]}, '-0') "
         f"LEFT ANTI JOIN {rejected} r ON r.request_id = p.{FIELDS[0]}"
     )
     for batch in rows.toArrow().to_batches(CHUNK):
-        yield [
-            Payload(
-                request_id=row["databricks_request_id"],
-                request_time=row["request_time"],
-                status=row["status_code"],
-                entity=row["served_entity_id"],
-                request=row["request"],
-                response=row["response"],
-                faults=[*(row["logging_error_codes"] or ()), *([TWICE] if row["differs"] else ())],
-                share=row["sampling_fraction"],
-            )
-            for row in batch.to_pylist()
-        ]
+        yield [_as_payload(row, [TWICE] if row["differs"] else ()) for row in batch.to_pylist()]
+
+
+def read_since(
+    spark: "SparkSession", table: str, since: datetime
+) -> Iterator[tuple[Payload, float | None]]:
+    """Yield the requests from an instant on, each once, with the milliseconds they took.
+
+    Deploy's own are left out.
+    """
+    fields = ", ".join(f"first({name}) AS {name}" for name in (*FIELDS[1:], DURATION))
+    rows = spark.sql(
+        f"SELECT {FIELDS[0]}, {fields} FROM {table} WHERE {FIELDS[0]} IS NOT NULL "
+        f"AND request_time >= TIMESTAMP '{since.isoformat()}' AND {_FOREIGN} GROUP BY {FIELDS[0]}"
+    )
+    for batch in rows.toArrow().to_batches(CHUNK):
+        for row in batch.to_pylist():
+            yield _as_payload(row), row[DURATION]
+
+
+def _as_payload(row: Mapping[str, Any], faults: Sequence[str] = ()) -> Payload:
+    return Payload(
+        request_id=row["databricks_request_id"],
+        request_time=row["request_time"],
+        status=row["status_code"],
+        entity=row["served_entity_id"],
+        request=row["request"],
+        response=row["response"],
+        faults=[*(row["logging_error_codes"] or ()), *faults],
+        share=row["sampling_fraction"],
+    )
 
 
 def _number_tables(workspace: WorkspaceClient, schema: str) -> list[tuple[int, str]]:

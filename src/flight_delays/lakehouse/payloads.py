@@ -113,21 +113,38 @@ def _read_rows(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return rows
 
 
+def read_answers(payload: Payload) -> list[float | None]:
+    """Return the answer to each row of a request, None where it is no number.
+
+    Raises:
+        PayloadError: The response has no list of predictions, or cannot be relied on.
+    """
+    if payload.faults:
+        raise PayloadError(f"logged with faults: {', '.join(payload.faults)}")
+    given = _parse("response", payload.response).get("predictions")
+    if not isinstance(given, list):
+        raise PayloadError("response has no list of predictions")
+    return [_read_score(each) for each in given]
+
+
 def _read_scores(response: Mapping[str, Any], rows: int) -> list[float]:
     given = response.get("predictions")
     if not isinstance(given, list):
         raise PayloadError("response has no list of predictions")
     if len(given) != rows:
         raise PayloadError(f"{len(given)} predictions for {rows} rows")
-    return [_read_score(each) for each in given]
+    scores = [_read_score(each) for each in given]
+    if any(score is None for score in scores):
+        raise PayloadError("a prediction is no number")
+    return [score for score in scores if score is not None]
 
 
-def _read_score(given: Any) -> float:
+def _read_score(given: Any) -> float | None:
     inner = list(given.values()) if isinstance(given, dict) else given
     if isinstance(inner, list):
         given = inner[0] if len(inner) == 1 else None
     if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        raise PayloadError("a prediction is no number")
+        return None
     return float(given)
 
 

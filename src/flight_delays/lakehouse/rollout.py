@@ -134,20 +134,39 @@ def switch(
         send(alone)
         check(name, alone[0].name)
         return
-    try:
-        send((*former, Part(wanted, 0)))
-    except BadRequest as refusal:
-        print(f"Endpoint {name} takes no entity without traffic ({refusal}): it is asked apart.")
-        check_apart(workspace, name, wanted, check)
+    if not admit(workspace, name, wanted, former, check, mark):
         send(alone)
         mark(name, wanted)
         return
-    for part in former:
-        mark_former(name, part, mark)
-    check(name, alone[0].name)
     silenced = (replace(part, share=0) for part in former)
     send((*silenced, *alone))
     mark(name, wanted)
+
+
+def admit(
+    workspace: WorkspaceClient,
+    name: str,
+    wanted: ServedEntityInput,
+    former: Configuration,
+    check: Check,
+    mark: Mark,
+) -> bool:
+    """Check a version without traffic, beside what serves.
+
+    Returns:
+        Whether the endpoint serves it now; where the workspace takes no entity without traffic, it
+        was checked on an endpoint of its own, which is gone.
+    """
+    try:
+        send_configuration(workspace, name, (*former, Part(wanted, 0)), log_to=schema_of(wanted))
+    except BadRequest as refusal:
+        print(f"Endpoint {name} takes no entity without traffic ({refusal}): it is asked apart.")
+        check_apart(workspace, name, wanted, check)
+        return False
+    for part in former:
+        mark_former(name, part, mark)
+    check(name, wanted.name or "")
+    return True
 
 
 def mark_former(name: str, part: Part, mark: Mark) -> None:

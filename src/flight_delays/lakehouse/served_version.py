@@ -1,6 +1,6 @@
 """Questions to a served version, by its own name, whatever traffic it has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from statistics import median
@@ -17,7 +17,7 @@ from databricks.sdk.errors import (
 from databricks.sdk.errors.base import DatabricksError
 
 from ..evaluation.model_types import ModelType
-from .errors import EndpointError
+from .errors import EndpointError, ImpossibleAnswerError
 from .payload_log import write_marker
 
 # A version that has stopped while no one asked takes minutes to start.
@@ -73,6 +73,7 @@ class ServedVersion:
                 what,
                 f"it answered {shorten(predictions)} for {len(rows)} rows, where a number from "
                 f"{self.model_type.lowest:g} to {self.model_type.highest:g} for each was expected",
+                ImpossibleAnswerError,
             )
         return [float(prediction) for prediction in predictions]
 
@@ -83,6 +84,23 @@ class ServedVersion:
             EndpointError: It does not answer, or not with a possible prediction.
         """
         return median(self._time(row) for _ in range(times))
+
+    def probe(self, rows: pd.DataFrame) -> Iterator[tuple[float, float | None, str]]:
+        """Ask for each row alone, whatever comes of it.
+
+        Yields:
+            The milliseconds it took, the answer, None where it is no possible prediction, and the
+            error, blank where there was an answer.
+        """
+        for at in range(len(rows)):
+            started, answer, fault = perf_counter(), None, ""
+            try:
+                answer = self.ask(rows.iloc[[at]], "one row")[0]
+            except ImpossibleAnswerError:
+                pass
+            except EndpointError as error:
+                fault = str(error)
+            yield 1000 * (perf_counter() - started), answer, fault
 
     def _time(self, row: pd.DataFrame) -> float:
         started = perf_counter()
@@ -117,8 +135,10 @@ class ServedVersion:
             else:
                 return answer if isinstance(answer, dict) else {"predictions": answer}
 
-    def _refuse(self, what: str, why: str) -> EndpointError:
-        return EndpointError(
+    def _refuse(
+        self, what: str, why: str, kind: type[EndpointError] = EndpointError
+    ) -> EndpointError:
+        return kind(
             f"{self.entity} of endpoint {self.endpoint} was asked for {what}: {why}. Its logs may "
             "tell more: `databricks serving-endpoints logs`."
         )

@@ -12,6 +12,10 @@ AS_OF_TAG = "as_of"
 MODEL_TYPE_TAG = "model_type"
 LEARNED_UNTIL_TAG = "learned_until"
 TRAINING_DIGEST_TAG = "training_digest"
+# Why a version was taken back; set by a roll-out that failed, or by a person.
+REJECTED_TAG = "rejected"
+# Until when a Champion that a person has gone back to is not replaced.
+HELD_UNTIL_TAG = "held_until"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,15 @@ class ModelVersion:
         return self._read_instant(LEARNED_UNTIL_TAG)
 
     @property
+    def held_until(self) -> datetime | None:
+        """The instant until which it stays Champion, with a zone; None where it is not held.
+
+        Raises:
+            UnusableInputError: The recorded instant has no zone, or is none.
+        """
+        return self._read_instant(HELD_UNTIL_TAG)
+
+    @property
     def training_digest(self) -> str | None:
         """The digest of what it was made by; None where it is not recorded."""
         return self.tags.get(TRAINING_DIGEST_TAG)
@@ -98,6 +111,6 @@ class ModelVersion:
                 f"{tag} of version {self.version} of {self.model}",
                 got=repr(value),
                 allowed="an instant with a zone, such as 2013-11-01T00:00:00+00:00",
-                remedy="Train again: train writes the tag.",
+                remedy="Train again, or correct the tag.",
             )
         return instant

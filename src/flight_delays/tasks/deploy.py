@@ -28,6 +28,7 @@ from ..promotion.decide import (
 )
 from ..promotion.model_version import ModelVersion
 from ..promotion.provenance import find_mismatch, find_overlap
+from ..promotion.rollback import PREVIOUS_TAG, find_hold
 from ..promotion.slices import refuse_slices
 from ..spec.windows import split_windows
 from .comparison import (
@@ -40,10 +41,8 @@ from .comparison import (
     measure_losses,
 )
 from .holdout import load_holdout, score_holdout, trace_judgement
-from .parameters import Parameters, SchemaName, Text, in_schema
+from .parameters import Instant, Parameters, SchemaName, Text, in_schema
 from .served_checks import check_batch, check_served, mark_served
-
-PREVIOUS_TAG = "previous_champion"
 
 
 class PromotionRefusedError(Exception):
@@ -58,12 +57,14 @@ class DeployParameters(Parameters):
         source: Schema of the feature tables, with its catalog.
         policy: Policy file under conf/.
         online_store: Store in which the endpoint looks features up, where there is an endpoint.
+        started_at: When the job started.
     """
 
     model_uri: str
     source: SchemaName
     policy: Text
     online_store: str = ""
+    started_at: Instant
 
 
 def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
@@ -87,7 +88,9 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
         else read_version(lakehouse.registry, model, champion_number)
     )
     held_out = pd.DataFrame()
-    decision: Decision | None = precheck(challenger, champion)
+    decision: Decision | None = precheck(challenger, champion) or find_hold(
+        champion, parameters.started_at
+    )
     if decision is None:
         decision = find_other_judgement(challenger, policy, parameters, lakehouse)
     if not isinstance(decision, Reject):

@@ -1,0 +1,156 @@
+"""Task: go back to a former Champion, because a person says so."""
+
+from functools import partial
+
+import pandas as pd
+from pydantic import Field
+
+from ..config.serving import load_serving
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.endpoint import Size
+from ..lakehouse.errors import LakehouseError
+from ..lakehouse.registry import read_version, require_aliases, tag_version
+from ..lakehouse.rollout import roll_out
+from ..lakehouse.scoring import score
+from ..lakehouse.served_version import ServedVersion
+from ..problem import PROBLEM
+from ..promotion.decide import CHAMPION
+from ..promotion.model_version import HELD_UNTIL_TAG, REJECTED_TAG, ModelVersion
+from ..promotion.rollback import choose_version, find_hold, plan_hold, require_passed
+from ..spec.problem import FEATURES_AT
+from .deploy import make_champion
+from .parameters import FullName, Instant, Parameters, SchemaName, in_schema
+from .served_checks import mark_served
+
+ROWS = 20
+
+
+class RollbackParameters(Parameters):
+    """Parameters of the rollback task.
+
+    Attributes:
+        model: Full name of the registered model.
+        source: Schema of the feature tables, with its catalog.
+        to_version: The version to go back to; blank means the Champion before this one.
+        hold_days: How many days no training replaces it.
+        reason: Why, for whoever reads the version's tags.
+        started_at: When the job started.
+    """
+
+    model: FullName
+    source: SchemaName
+    to_version: str = ""
+    hold_days: int = Field(default=7, ge=0, le=365)
+    reason: str = ""
+    started_at: Instant
+
+
+def run(parameters: RollbackParameters, lakehouse: Lakehouse) -> None:
+    """Bring the endpoint, where there is one, and the alias back to a version that has passed.
+
+    Nothing is compared and no digest checked: the version was Champion, and time presses. It has
+    to load and to predict. Killed at any point, the task can run again.
+
+    Raises:
+        UnusableInputError: There is no version to go back to, or it has never passed.
+        LakehouseError: It does not predict, or Champion was moved by another meanwhile.
+    """
+    aliases = require_aliases(
+        lakehouse.registry, parameters.model, "Deploy the bundle and run model_training first"
+    )
+    number = aliases.get(CHAMPION)
+    champion = read_version(lakehouse.registry, parameters.model, number) if number else None
+    held = find_hold(champion, parameters.started_at)
+    if champion and held and not parameters.to_version:
+        # A killed call may have left the endpoint behind.
+        print(f"{held.reason}. Give to_version to go further back.")
+        return bring(champion, champion, parameters, lakehouse)
+    version = read_version(
+        lakehouse.registry, parameters.model, choose_version(champion, parameters.to_version)
+    )
+    require_passed(version)
+    why = parameters.reason or "no reason given"
+    until = plan_hold(parameters.started_at, parameters.hold_days)
+    tag_version(lakehouse.registry, version, **{HELD_UNTIL_TAG: until})
+    if champion and champion.version != version.version:
+        tag_version(
+            lakehouse.registry,
+            champion,
+            **{REJECTED_TAG: f"gone back to version {version.version} by hand: {why}"},
+        )
+    bring(version, champion, parameters, lakehouse)
+    print(f"Version {version.version} of {version.model} is {CHAMPION}, held until {until}.")
+    lakehouse.set_task_value("champion", version.version)
+    return None
+
+
+def bring(
+    version: ModelVersion,
+    champion: ModelVersion | None,
+    parameters: RollbackParameters,
+    lakehouse: Lakehouse,
+) -> None:
+    """Have a version predict, then bring endpoint and alias to it."""
+    rows = read_rows(parameters.source, lakehouse)
+    check_answers(version, rows, lakehouse)
+    commit = partial(make_champion, version, champion.version if champion else None, lakehouse)
+    serving = load_serving()
+    if not serving.endpoint:
+        commit()
+        return
+    endpoint = roll_out(
+        lakehouse.workspace,
+        version,
+        champion,
+        Size(serving.workload_size, serving.scale_to_zero),
+        partial(ask_served, version, rows, lakehouse),
+        commit,
+        partial(mark_served, lakehouse, rows),
+    )
+    print(f"Endpoint {endpoint} serves version {version.version}.")
+
+
+def read_rows(source: str, lakehouse: Lakehouse) -> pd.DataFrame:
+    """Return the newest rows that can be predicted."""
+    at = PROBLEM.spine.decision_at
+    listed = ", ".join(column for column in PROBLEM.columns if column != FEATURES_AT)
+    rows: pd.DataFrame = lakehouse.spark.sql(
+        f"SELECT {listed}, {at} AS {FEATURES_AT} FROM {in_schema(source, PROBLEM.spine.source)} "
+        f"ORDER BY {at} DESC, {', '.join(PROBLEM.keys)} LIMIT {ROWS}"
+    ).toPandas()
+    return rows
+
+
+def check_answers(version: ModelVersion, rows: pd.DataFrame, lakehouse: Lakehouse) -> None:
+    """Refuse a version that does not predict a possible value for each row.
+
+    Raises:
+        LakehouseError: It does not.
+    """
+    spark_rows = lakehouse.spark.createDataFrame(rows)
+    answers = score(lakehouse.feature_store, version.uri, spark_rows)["prediction"].tolist()
+    wrong = [answer for answer in answers if not PROBLEM.model_type.allows(answer)]
+    if len(answers) != len(rows) or not answers or wrong:
+        raise LakehouseError(
+            f"Version {version.version} answered {len(answers)} of {len(rows)} rows, {len(wrong)} "
+            "of them with no possible prediction. Go back to another by to_version."
+        )
+    print(f"Version {version.version} predicts {len(rows)} rows.")
+
+
+def ask_served(
+    version: ModelVersion, rows: pd.DataFrame, lakehouse: Lakehouse, endpoint: str, entity: str
+) -> None:
+    """Have a served version predict rows.
+
+    Raises:
+        EndpointError: It does not.
+    """
+    kind, model, number = PROBLEM.model_type, version.model, version.version
+    served = ServedVersion(lakehouse.workspace, endpoint, entity, kind, model, number)
+    served.ask(rows, f"{len(rows)} rows")
+
+
+def main() -> None:
+    """Run the task from its command line."""
+    run(RollbackParameters.parse(), Lakehouse())

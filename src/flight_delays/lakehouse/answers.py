@@ -1,8 +1,8 @@
 """What the versions of an endpoint have answered since an instant: from its log, and to probes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 from databricks.sdk import WorkspaceClient
 from numpy.typing import NDArray
 
+from .measurements import read_micros
 from .payload_log import find_payload_tables, has_requests, read_entities, read_since
 from .payloads import PayloadError, read_answers
 from .served_version import ServedVersion
@@ -26,15 +27,26 @@ class Answer:
 
     Attributes:
         version: The version.
+        at: When it was sent.
         failed: Whether the server failed; what the caller got wrong is not counted.
         took_ms: How long it took, in milliseconds; None where that is not known.
-        scores: The answer to each of its rows, None where that is no possible prediction.
+        score: The answer to its first row; None where one of its answers is no possible prediction.
     """
 
     version: int
+    at: datetime
     failed: bool
     took_ms: float | None
-    scores: Sequence[float | None]
+    score: float | None
+
+
+@dataclass(frozen=True)
+class RequestLoss:
+    """The mean loss of a request's rows whose label is known."""
+
+    version: int
+    at: datetime
+    loss: float
 
 
 def read_logged(
@@ -68,51 +80,47 @@ def read_logged(
                 scores = [] if failed else read_answers(payload)
             except PayloadError:
                 continue  # collect keeps it aside, with its reason
-            possible = [score if score is None or allows(score) else None for score in scores]
-            yield Answer(int(version), failed, took_ms, possible)
+            sound = bool(scores) and all(score is not None and allows(score) for score in scores)
+            at = payload.request_time.replace(tzinfo=UTC)
+            yield Answer(int(version), at, failed, took_ms, scores[0] if sound else None)
 
 
-def probe(served: ServedVersion, rows: pd.DataFrame) -> Iterator[Answer]:
+def probe(served: ServedVersion, rows: pd.DataFrame, at: datetime) -> Iterator[Answer]:
     """Yield the answers of a served version to some rows, each asked alone."""
     for took_ms, score, fault in served.probe(rows):
         if fault:
             print(f"A probe failed: {fault}")
-        yield Answer(served.number, bool(fault), took_ms, () if fault else (score,))
+        yield Answer(served.number, at, bool(fault), took_ms, score)
 
 
 def read_losses(
     spark: "SparkSession",
     labelled: str,
     model: str,
-    versions: Sequence[int],
     since: datetime,
     losses: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
-) -> Mapping[int, NDArray[np.float64]]:
-    """Return each version's losses on what the endpoint was asked and whose label is known.
+) -> Iterator[RequestLoss]:
+    """Yield the loss of each request to the endpoint of which a label is known.
 
     Args:
         spark: The session.
         labelled: The inference log with labels; without it there are none.
         model: Full name of the registered model.
-        versions: The versions.
         since: Only requests from then on.
         losses: The loss of each row, from labels and scores.
     """
-    empty = np.zeros(0)
     if not spark.catalog.tableExists(labelled):
-        return dict.fromkeys(versions, empty)
+        return
     rows = spark.sql(
-        f"SELECT model_version, CAST(label AS DOUBLE) AS label, score FROM {labelled} "
-        "WHERE source = 'endpoint' AND model_name = :model AND label IS NOT NULL "
-        f"AND scored_at >= TIMESTAMP '{since.isoformat()}'",
+        "SELECT row_id, model_version, unix_micros(scored_at) AS at, CAST(label AS DOUBLE) AS label,"
+        f" score FROM {labelled} WHERE source = 'endpoint' AND model_name = :model "
+        f"AND label IS NOT NULL AND scored_at >= TIMESTAMP '{since.isoformat()}'",
         args={"model": model},
     ).toPandas()
-    found = {}
-    for version in versions:
-        own = rows[rows["model_version"] == str(version)]
-        found[version] = (
-            losses(own["label"].to_numpy(float), own["score"].to_numpy(float))
-            if len(own)
-            else empty
-        )
-    return found
+    if rows.empty:
+        return
+    rows["loss"] = losses(rows["label"].to_numpy(float), rows["score"].to_numpy(float))
+    rows["request"] = rows["row_id"].str.rpartition("-")[0]
+    for (version, _), own in rows.groupby(["model_version", "request"]):
+        at = read_micros(int(own["at"].iloc[0]))
+        yield RequestLoss(int(version), at, float(own["loss"].mean()))

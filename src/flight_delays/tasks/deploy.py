@@ -7,6 +7,7 @@ from functools import partial
 import pandas as pd
 
 from ..config.policy import Policy, load_policy
+from ..config.rollout import load_rollout
 from ..config.serving import load_serving
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.endpoint import Size
@@ -57,6 +58,8 @@ class DeployParameters(Parameters):
         source: Schema of the feature tables, with its catalog.
         policy: Policy file under conf/.
         online_store: Store in which the endpoint looks features up, where there is an endpoint.
+        rollout: File under conf/ that says how a version gets its traffic.
+        rollout_job: Job that gives it by degrees.
         started_at: When the job started.
     """
 
@@ -64,6 +67,8 @@ class DeployParameters(Parameters):
     source: SchemaName
     policy: Text
     online_store: str = ""
+    rollout: Text = "rollout"
+    rollout_job: int = 0
     started_at: Instant
 
 
@@ -120,6 +125,9 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
         )
     match decision:
         case Promote():
+            if champion is not None and starts_by_degrees(parameters):
+                start_rollout(challenger, champion, held_out, parameters, lakehouse)
+                return
             promote(challenger, champion, held_out, parameters.source, lakehouse)
         case Keep():
             # A killed promotion may have left the endpoint ahead of the alias.
@@ -206,6 +214,41 @@ def promote(
         raise
     lakehouse.set_task_value("champion", challenger.version)
     print(f"Version {challenger.version} of {challenger.model} is {CHAMPION}.")
+
+
+def starts_by_degrees(parameters: DeployParameters) -> bool:
+    """Tell whether a version gets its traffic by degrees, or all at once."""
+    if not load_serving().endpoint:
+        return False
+    return load_rollout(PROBLEM.model_type, parameters.rollout).mode != "immediate"
+
+
+def start_rollout(
+    challenger: ModelVersion,
+    champion: ModelVersion,
+    held_out: pd.DataFrame,
+    parameters: DeployParameters,
+    lakehouse: Lakehouse,
+) -> None:
+    """Start the job that gives the challenger its traffic by degrees, and then the alias.
+
+    Started twice, the second run finds nothing left to do.
+    """
+    check_batch(challenger, held_out, lakehouse)
+    tag_version(lakehouse.registry, challenger, **{PREVIOUS_TAG: str(champion.version)})
+    started = lakehouse.workspace.jobs.run_now(
+        job_id=parameters.rollout_job,
+        job_parameters={
+            "model_version": str(challenger.version),
+            "policy": parameters.policy,
+            "rollout": parameters.rollout,
+        },
+    )
+    print(
+        f"The job rollout, run {started.run_id}, gives version {challenger.version} traffic beside "
+        f"{CHAMPION} version {champion.version}, which stays {CHAMPION} until that has ended well."
+    )
+    lakehouse.set_task_value("rollout_run", started.run_id)
 
 
 def make_champion(challenger: ModelVersion, previous: int | None, lakehouse: Lakehouse) -> None:

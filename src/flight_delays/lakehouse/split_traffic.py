@@ -1,0 +1,125 @@
+"""Two versions on one endpoint: how the traffic is split between them, and who is left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.serving import ServedEntityInput
+
+from .endpoint import (
+    Configuration,
+    Part,
+    endpoint_name,
+    read_configuration,
+    read_settled,
+    send_configuration,
+    serve_alone,
+    write_configuration,
+)
+from .errors import EndpointError
+from .rollout import Check, Mark, admit, restore, schema_of
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A version beside the Champion.
+
+    Attributes:
+        workspace: The workspace.
+        endpoint: The endpoint's name.
+        champion: The Champion with all traffic.
+        challenger: The version without traffic.
+    """
+
+    workspace: WorkspaceClient
+    endpoint: str
+    champion: ServedEntityInput
+    challenger: ServedEntityInput
+
+    def at(self, percent: int) -> Configuration:
+        """Return the configuration in which the version has a share of the traffic."""
+        return (Part(self.champion, 100 - percent), Part(self.challenger, percent))
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The names of both entities, the Champion's first."""
+        return self.champion.name or "", self.challenger.name or ""
+
+
+def find_rolled(workspace: WorkspaceClient, model: str, champion: int | None) -> int | None:
+    """Return the version that an endpoint serves beside the Champion; None where there is none."""
+    parts = read_configuration(read_settled(workspace, endpoint_name(model)))
+    others = [
+        int(part.entity.entity_version or 0)
+        for part in parts
+        if part.entity.entity_version != str(champion)
+    ]
+    return max(others, default=None)
+
+
+def admit_beside(pair: Pair, check: Check, mark: Mark) -> None:
+    """Serve a version without traffic beside the Champion, and check it.
+
+    Raises:
+        EndpointError: The endpoint serves something else, or the version fails the check; then
+            the endpoint serves the Champion alone.
+    """
+    require_standing(pair, (0,))
+    former = serve_alone(pair.champion)
+    try:
+        admit(pair.workspace, pair.endpoint, pair.challenger, former, check, mark)
+    except Exception:
+        restore(pair.workspace, pair.endpoint, former)
+        raise
+
+
+def split(pair: Pair, percent: int, steps: Sequence[int], mark: Mark) -> None:
+    """Give a version a share of the traffic; where it has it already, nothing is done.
+
+    Raises:
+        EndpointError: The endpoint serves what no step of the roll-out has sent.
+    """
+    if require_standing(pair, (0, *steps)) == pair.at(percent):
+        return
+    wanted = pair.at(percent)
+    log_to = schema_of(pair.challenger)
+    send_configuration(pair.workspace, pair.endpoint, wanted, log_to=log_to)
+    for part in wanted:
+        mark(pair.endpoint, part.entity)
+    print(f"Endpoint {pair.endpoint} serves {write_configuration(wanted)}.")
+
+
+def require_standing(pair: Pair, percents: Sequence[int]) -> Configuration:
+    """Return what the endpoint serves, if it is the Champion alone or a step of the roll-out.
+
+    Raises:
+        EndpointError: It is something else.
+    """
+    standing = read_configuration(read_settled(pair.workspace, pair.endpoint))
+    shares = {part.name: part.share for part in standing}
+    allowed = [{pair.champion.name: 100}]
+    allowed += [{part.name: part.share for part in pair.at(percent)} for percent in percents]
+    if shares not in allowed:
+        raise EndpointError(
+            f"Endpoint {pair.endpoint} serves {write_configuration(standing)}; this roll-out "
+            f"expects {write_configuration(serve_alone(pair.champion))}, or with it "
+            f"{pair.challenger.name} at one of {', '.join(map(str, percents))} %. Somebody else "
+            "has changed it. Run model_training: its deploy brings the endpoint to the Champion "
+            "and starts again."
+        )
+    return standing
+
+
+def hand_over(pair: Pair, mark: Mark) -> None:
+    """Give a version all traffic; the Champion stays, without traffic, until the alias has moved."""
+    send_configuration(
+        pair.workspace, pair.endpoint, pair.at(100), log_to=schema_of(pair.challenger)
+    )
+    mark(pair.endpoint, pair.challenger)
+
+
+def leave_alone(pair: Pair, entity: ServedEntityInput) -> None:
+    """Have one of both served, and the other no more."""
+    alone = serve_alone(entity)
+    send_configuration(pair.workspace, pair.endpoint, alone)
+    print(f"Endpoint {pair.endpoint} serves {write_configuration(alone)}.")

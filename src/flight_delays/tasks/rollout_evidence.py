@@ -1,0 +1,152 @@
+"""What both versions of a roll-out have answered, counted by step."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from ..config.rollout import RolloutPolicy
+from ..lakehouse.answers import Answer, RequestLoss, probe, read_logged, read_losses
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.served_version import ServedVersion
+from ..problem import PROBLEM
+from ..promotion.arms import Arm, Step
+from ..promotion.decide import CHALLENGER, CHAMPION
+from ..promotion.model_version import ModelVersion
+from ..spec.inference_log import LABELLED
+from .parameters import in_schema
+
+BINS = 20
+
+
+@dataclass(frozen=True)
+class Split:
+    """A share of the traffic, from an instant on.
+
+    Attributes:
+        percent: The share of the version that is rolled out.
+        since: From when on.
+    """
+
+    percent: int
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Counts what both versions answer.
+
+    Attributes:
+        lakehouse: The platform's clients.
+        schema: Schema that the endpoint logs to.
+        champion: The Champion.
+        challenger: The version that is rolled out.
+        edges: Inner edges of the bins in which scores are counted, fixed before the roll-out.
+        probed: What was answered to probes of this run.
+    """
+
+    lakehouse: Lakehouse
+    schema: str
+    champion: ModelVersion
+    challenger: ModelVersion
+    edges: Sequence[float]
+    probed: list[Answer] = field(default_factory=list)
+
+    def ask(self, endpoint: str, names: Sequence[str], rows: pd.DataFrame, now: datetime) -> None:
+        """Ask both versions for the same rows, by the names of their entities."""
+        for version, name in zip((self.champion, self.challenger), names, strict=True):
+            served = ServedVersion(
+                self.lakehouse.workspace,
+                endpoint,
+                name,
+                PROBLEM.model_type,
+                version.model,
+                version.version,
+            )
+            self.probed.extend(probe(served, rows, now))
+
+    def count(
+        self, splits: Sequence[Split], policy: RolloutPolicy, now: datetime
+    ) -> tuple[Step, ...]:
+        """Return what was answered at each step, the present one last."""
+        model, start = self.challenger.model, splits[0].since
+        spark, workspace = self.lakehouse.spark, self.lakehouse.workspace
+        allows = PROBLEM.model_type.allows
+        logged = read_logged(spark, workspace, self.schema, model, start, allows)
+        losses: Iterable[RequestLoss] = ()
+        if policy.quality:
+            of = PROBLEM.model_type.require_loss(policy.quality.loss).of
+            losses = read_losses(spark, in_schema(self.schema, LABELLED), model, start, of)
+        limit = policy.guardrails.latency.limit_ms if policy.guardrails.latency else None
+        sides = {self.champion.version: CHAMPION, self.challenger.version: CHALLENGER}
+        tallies = [{side: Tally(limit, self.edges) for side in sides.values()} for _ in splits]
+        starts = [split.since for split in splits]
+        for each in (*logged, *self.probed, *losses):
+            at = bisect_right(starts, each.at) - 1
+            if at >= 0 and each.version in sides:
+                tallies[at][sides[each.version]].add(each)
+        ends = [*starts[1:], now]
+        return tuple(
+            Step(
+                percent=split.percent,
+                minutes=max((end - split.since).total_seconds() / 60, 0.0),
+                arms={side: tally.close() for side, tally in found.items()},
+            )
+            for split, end, found in zip(splits, ends, tallies, strict=True)
+        )
+
+
+@dataclass
+class Tally:
+    """Counts what one version has answered at one step."""
+
+    limit_ms: float | None
+    edges: Sequence[float]
+    requests: int = 0
+    errors: int = 0
+    timed: int = 0
+    slow: int = 0
+    invalid: int = 0
+    scores: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+    def add(self, each: Answer | RequestLoss) -> None:
+        """Count an answer, or what became of it."""
+        if isinstance(each, RequestLoss):
+            self.losses.append(each.loss)
+            return
+        self.requests += 1
+        self.errors += each.failed
+        if each.took_ms is not None:
+            self.timed += 1
+            self.slow += self.limit_ms is not None and each.took_ms > self.limit_ms
+        if not each.failed:
+            self.invalid += each.score is None
+            self.scores += [] if each.score is None else [each.score]
+
+    def close(self) -> Arm:
+        """Return the counts."""
+        bins = np.bincount(np.searchsorted(self.edges, self.scores), minlength=len(self.edges) + 1)
+        return Arm(
+            requests=self.requests,
+            errors=self.errors,
+            timed=self.timed,
+            slow=self.slow,
+            invalid=self.invalid,
+            scores=tuple(bins.tolist()),
+            labels=len(self.losses),
+            loss=float(np.sum(self.losses)),
+            squared_loss=float(np.square(self.losses).sum()),
+        )
+
+
+def find_edges(predictions: pd.Series) -> tuple[float, ...]:
+    """Return inner edges of bins that hold as many predictions each, as far as they differ."""
+    shares = np.arange(1, BINS) / BINS
+    edges = np.unique(np.quantile(predictions.dropna().to_numpy(float), shares))
+    return tuple(edges.tolist())
+
+

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from ..config.policy import ComparisonPolicy
 from ..errors import UnusableInputError
@@ -109,8 +109,8 @@ Decision: TypeAlias = Promote | Keep | Reject | NeedsApproval
 Verdict: TypeAlias = Passed | Failed
 
 
-CHALLENGER = "Challenger"
-CHAMPION = "Champion"
+CHALLENGER: Final = "Challenger"
+CHAMPION: Final = "Champion"
 
 
 def precheck(challenger: ModelVersion, champion: ModelVersion | None) -> Keep | Reject | None:

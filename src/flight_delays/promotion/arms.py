@@ -1,0 +1,340 @@
+"""What is counted of both arms of a roll-out, and what it shows."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from ..config.rollout import GuardrailName, Quality, RolloutPolicy
+from ..errors import UnusableInputError
+from ..evaluation.model_types import format_figure
+from .decide import CHALLENGER, CHAMPION
+from .sequential import Sums, bound_increase, find_reach, subtract_means
+
+QUALITY = "quality"
+SIDES = (CHAMPION, CHALLENGER)
+WORDS: Mapping[GuardrailName, str] = {
+    "errors": "failed requests",
+    "latency": "slow requests",
+    "invalid_scores": "answers with a missing or impossible score",
+    "score_distance": "distance of the scores (KS)",
+}
+# harm: worse than is allowed. within: enough requests without harm. waiting: too few requests or
+# labels. superior: better. non-inferior: not worse by the margin. open: neither, nor harm. missing:
+# cannot be judged.
+State: TypeAlias = Literal[
+    "harm", "within", "waiting", "superior", "non-inferior", "open", "missing"
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """What is counted of one arm at one step, whoever sent the requests.
+
+    Counts are of requests, since the rows of one request are not independent: a request of several
+    rows counts once, by its first row's score and by the mean loss of its rows.
+
+    Attributes:
+        requests: How many were sent to it.
+        errors: Those not answered with a status of 200 to 299.
+        timed: Those of which it is known how long they took; None where that is not measured.
+        slow: Those of them that took longer than the limit.
+        invalid: Answers with a score that is missing or impossible.
+        scores: How many of the other answers have a score in each bin; the bins are the same for
+            both arms and were fixed before the roll-out.
+        labels: Requests whose label is known, and whose score is valid.
+        loss: The sum of their losses.
+        squared_loss: The sum of the squares of these losses.
+    """
+
+    requests: int
+    errors: int
+    timed: int | None = None
+    slow: int | None = None
+    invalid: int | None = None
+    scores: tuple[int, ...] | None = None
+    labels: int = 0
+    loss: float = 0.0
+    squared_loss: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What is known of a time during which the split did not change.
+
+    Attributes:
+        percent: The Challenger's share of the traffic.
+        minutes: How long it has lasted.
+        arms: Both arms, as `Champion` and `Challenger`.
+    """
+
+    percent: int
+    minutes: float
+    arms: Mapping[str, Arm]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """What was found of a guardrail, or of the quality.
+
+    Attributes:
+        name: As in the policy.
+        champion: Its share or mean loss; None where there is none.
+        challenger: The same of the Challenger.
+        difference: How much larger the Challenger's is; for scores, their distance.
+        low: Lower bound of the difference.
+        high: Upper bound, of the quality alone.
+        limit: Which difference is allowed.
+        requests: How many the smaller arm has.
+        state: What it comes to.
+        detail: What was found, for a person.
+    """
+
+    name: str
+    champion: float | None = None
+    challenger: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    limit: float
+    requests: int = 0
+    state: State
+    detail: str
+
+
+def measure(steps: Sequence[Step], policy: RolloutPolicy) -> tuple[Figure, ...]:
+    """Return what the guardrails show at the last step, and the quality over all steps.
+
+    Half of the policy's alpha is for harm that there is not, the other for a quality that is not
+    there. The first half is divided by the guardrails and the quality, and of each guardrail by
+    the steps, each of which is judged by its own requests.
+    """
+    names = policy.guardrails.names
+    share = policy.alpha / 2 / (len(names) + (policy.quality is not None))
+    alpha = share / max(len(policy.judged_steps), 1)
+    figures = [_judge(name, steps[-1].arms, policy, alpha) for name in names]
+    if policy.quality is not None:
+        figures.append(_judge_quality(steps, policy.quality, share, policy.alpha / 2))
+    return tuple(figures)
+
+
+def count_requests(step: Step, policy: RolloutPolicy) -> int:
+    """Return how many requests the guardrail with the fewest has of the smaller arm; 0 if unknown.
+
+    Args:
+        step: The step.
+        policy: The guardrails.
+    """
+    try:
+        return min(
+            _count(step.arms, side, name)[1]
+            for name in policy.guardrails.names
+            for side in (CHAMPION, CHALLENGER)
+        )
+    except UnusableInputError:
+        return 0
+
+
+def _judge(
+    name: GuardrailName, arms: Mapping[str, Arm], policy: RolloutPolicy, alpha: float
+) -> Figure:
+    """Return what a guardrail shows."""
+    limit = policy.guardrails.limit_of(name)
+    try:
+        (first, of_first), (second, of_second) = (
+            _count(arms, side, name) for side in (CHAMPION, CHALLENGER)
+        )
+        distance = _measure_distance(arms, alpha) if name == "score_distance" else None
+    except UnusableInputError as error:
+        return Figure(name=name, limit=limit, state="missing", detail=f"{error}")
+    rows = min(of_first, of_second)
+    champion: float | None = None
+    challenger: float | None = None
+    if distance is None:
+        champion, challenger = first / max(of_first, 1), second / max(of_second, 1)
+        difference = challenger - champion
+        low = float(bound_increase(first, of_first, second, of_second, alpha))
+        told = f"{_percent(challenger)} of {of_second:,}, Champion {_percent(champion)} of "
+        told += f"{of_first:,}; at least {_points(low)} more (limit {_points(limit)})"
+    else:
+        difference, low = distance
+        told = f"{format_figure(difference)} of {of_second:,} and {of_first:,}; at least "
+        told += f"{format_figure(max(low, 0.0))} (limit {format_figure(limit)})"
+    state: State = "within" if rows >= policy.min_requests else "waiting"
+    return Figure(
+        name=name,
+        champion=champion,
+        challenger=challenger,
+        difference=difference,
+        low=low,
+        limit=limit,
+        requests=rows,
+        state="harm" if low > limit else state,
+        detail=f"{WORDS[name]} {told}",
+    )
+
+
+def _measure_distance(arms: Mapping[str, Arm], alpha: float) -> tuple[float, float]:
+    """Return the distance of the arms' scores (KS at the bins' edges), and its lower bound.
+
+    At each edge the share of scores below it is compared, in both directions.
+    """
+    champion, challenger = (arms[side].scores or () for side in (CHAMPION, CHALLENGER))
+    if len(champion) != len(challenger) or len(champion) < 2:
+        raise UnusableInputError(
+            "scores",
+            got=f"{len(champion)} and {len(challenger)} bins",
+            allowed="the same for both arms, 2 or more",
+            remedy="Count the scores of both arms in the same bins.",
+        )
+    below = [np.cumsum(each)[:-1].astype(float) for each in (champion, challenger)]
+    sizes = [float(sum(each)) for each in (champion, challenger)]
+    gaps = below[1] / max(sizes[1], 1.0) - below[0] / max(sizes[0], 1.0)
+    each = alpha / (2 * gaps.size)
+    both, totals = np.stack(below), np.asarray(sizes)[:, None]
+    low = bound_increase(both, totals, both[::-1], totals[::-1], each)
+    return float(np.abs(gaps).max()), float(low.max())
+
+
+def _judge_quality(
+    steps: Sequence[Step], quality: Quality, alpha_harm: float, alpha_better: float
+) -> Figure:
+    """Return what the labels show of all steps, each compared in itself."""
+    margin = quality.margin
+    try:
+        pairs = [[_read_losses(step.arms, side) for side in SIDES] for step in steps]
+    except UnusableInputError as error:
+        return Figure(name=QUALITY, limit=margin, state="missing", detail=f"{error}")
+    both = [pair for pair in pairs if all(count for count, _, _ in pair)]
+    losses = np.asarray(both, dtype=float).reshape(-1, len(SIDES), 3).transpose(1, 2, 0)
+    counts, totals = losses[:, 0].sum(axis=1), losses[:, 1].sum(axis=1)
+    fewest = int(counts.min())
+    if fewest < quality.min_labels:
+        return Figure(
+            name=QUALITY,
+            limit=margin,
+            requests=fewest,
+            state="waiting",
+            detail=f"Quality is not judged: labels of {fewest:,} requests of an arm, "
+            f"{quality.min_labels:,} needed",
+        )
+    gap, variance = subtract_means(*(Sums(*arm) for arm in losses))
+    difference = float(gap)
+    low = difference - float(find_reach(variance, margin, alpha_harm))
+    high = difference + float(find_reach(variance, margin, alpha_better))
+    if not math.isfinite(low) or not math.isfinite(high):
+        return Figure(
+            name=QUALITY,
+            limit=margin,
+            requests=fewest,
+            state="missing",
+            detail=f"{quality.loss}: the losses of an arm are all the same, or of no common step; "
+            "look at its scores",
+        )
+    champion, challenger = (float(mean) for mean in totals / counts)
+    state: State = "open"
+    if low > margin:
+        state = "harm"
+    elif high < 0:
+        state = "superior"
+    elif high < margin:
+        state = "non-inferior"
+    return Figure(
+        name=QUALITY,
+        champion=champion,
+        challenger=challenger,
+        difference=difference,
+        low=low,
+        high=high,
+        limit=margin,
+        requests=fewest,
+        state=state,
+        detail=f"{quality.loss} {format_figure(challenger)} against {format_figure(champion)}, "
+        f"difference {format_figure(difference)} ({format_figure(low)} to {format_figure(high)}), "
+        f"margin {format_figure(margin)}, labels of {fewest:,} requests of the smaller arm",
+    )
+
+
+def _count(arms: Mapping[str, Arm], side: str, name: GuardrailName) -> tuple[int, int]:
+    """Return how many events a guardrail counts of an arm, and of how many requests.
+
+    Raises:
+        UnusableInputError: The arm or a count is missing, or no count.
+    """
+    arm = _require_arm(arms, side)
+    requests, errors = _whole(side, "requests", arm.requests), _whole(side, "errors", arm.errors)
+    if name == "errors":
+        return _part(side, "errors", errors, requests), requests
+    if name == "latency":
+        timed = _part(side, "timed", _whole(side, "timed", arm.timed), requests)
+        return _part(side, "slow", _whole(side, "slow", arm.slow), timed), timed
+    answers = requests - _part(side, "errors", errors, requests)
+    invalid = _part(side, "invalid", _whole(side, "invalid", arm.invalid), answers)
+    if name == "invalid_scores":
+        return invalid, answers
+    scores = [_whole(side, "scores", each) for each in arm.scores or ()]
+    return 0, _part(side, "scores", sum(scores), answers - invalid, whole=True)
+
+
+def _read_losses(arms: Mapping[str, Arm], side: str) -> tuple[float, float, float]:
+    arm = _require_arm(arms, side)
+    count = _part(side, "labels", _whole(side, "labels", arm.labels), arm.requests)
+    sums = (arm.loss, arm.squared_loss)
+    # No numbers have a square of the sum above their number times the sum of their squares.
+    if not all(map(math.isfinite, sums)) or arm.loss**2 > count * arm.squared_loss * (1 + 1e-9):
+        raise UnusableInputError(
+            f"loss of the {side}",
+            got=f"a sum of {arm.loss} and of squares {arm.squared_loss}, of {count}",
+            allowed="sums of as many finite numbers",
+            remedy="Look at the scores and labels of the log.",
+        )
+    return float(count), *sums
+
+
+def _require_arm(arms: Mapping[str, Arm], side: str) -> Arm:
+    if side not in arms:
+        raise UnusableInputError(
+            "arms",
+            got=f"none called {side}",
+            allowed=" and ".join(SIDES),
+            remedy="Look which entities the endpoint serves.",
+        )
+    return arms[side]
+
+
+def _whole(side: str, name: str, value: float | None) -> int:
+    """Return a count as such."""
+    if value is None or isinstance(value, bool) or not math.isfinite(value):
+        got = str(value)
+    elif value < 0 or value != int(value):
+        got = f"{value}"
+    else:
+        return int(value)
+    raise UnusableInputError(
+        f"{name} of the {side}",
+        got=got,
+        allowed="a whole number from 0",
+        remedy="Look at how the requests are counted.",
+    )
+
+
+def _part(side: str, name: str, value: int, of: int, *, whole: bool = False) -> int:
+    """Return a count if it is possible, as a part of another."""
+    if value > of or (whole and value != of):
+        raise UnusableInputError(
+            f"{name} of the {side}",
+            got=f"{value:,}",
+            allowed=f"{of:,}" if whole else f"{of:,} at most",
+            remedy="Count all of the same requests.",
+        )
+    return value
+
+
+def _percent(share: float) -> str:
+    return format_figure(100 * share, "%")
+
+
+def _points(share: float) -> str:
+    return format_figure(100 * max(share, 0.0), "points")

@@ -1,0 +1,163 @@
+"""Bounds of the difference of two arms that hold at every look, however often one looks.
+
+Means, as of losses, have the normal mixture of Howard et al. (2021) in the asymptotic form of
+Waudby-Smith et al. (2021): it needs some hundred observations first. Shares of rare events, as of
+failed requests, have an exact test, from the first observation on: what is seen under a mixture of
+all pairs of shares (Beta(1/2, 1/2) each) against what it is under the pair within the limit that
+explains it best. By Ville's inequality that ratio reaches 1 / alpha in a share alpha of all streams
+at most.
+
+All functions take numbers or arrays. A bound at alpha is one-sided; two at alpha / 2 each make an
+interval.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+Floats: TypeAlias = NDArray[np.float64]
+PRIOR = 0.5
+# Halvings of an interval of shares, for the best fit and for a bound that is read by people.
+FIT, BOUND = 40, 24
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What is kept of observations; the last axis of arrays is of strata, such as steps.
+
+    Attributes:
+        count: How many there are.
+        total: Their sum.
+        squares: The sum of their squares.
+    """
+
+    count: ArrayLike
+    total: ArrayLike
+    squares: ArrayLike
+
+
+def subtract_means(first: Sums, second: Sums) -> tuple[Floats, Floats]:
+    """Return the mean of the second less that of the first, and the variance of that estimate.
+
+    Strata are compared each in itself and weighed by their counts, so that neither a share of the
+    traffic nor a time of day that changes between them moves the difference.
+
+    Returns:
+        The difference, and its variance. Where an arm has no stratum in common with the other, or
+        does not vary, the variance is infinite: nothing is known.
+    """
+    one, two = _read(first), _read(second)
+    both = (one[0] > 0) & (two[0] > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights = np.where(both, one[0] * two[0] / (one[0] + two[0]), 0.0)
+        weights = weights / weights.sum(axis=-1, keepdims=True)
+        gap = np.where(both, two[1] / two[0] - one[1] / one[0], 0.0)
+        variance = np.zeros(gap.shape[:-1])
+        for count, total, squares in (one, two):
+            inside = np.where(both, squares - total**2 / count, 0.0).sum(axis=-1)
+            freedom = np.where(both, count, 0.0).sum(axis=-1) - both.sum(axis=-1)
+            spread = np.where(freedom > 0, inside / freedom, np.nan)
+            share = np.where(both, weights**2 / count, 0.0).sum(axis=-1)
+            variance = variance + np.where(spread > 0, spread, np.inf) * share
+        value = (weights * gap).sum(axis=-1)
+    return value, np.where(np.isfinite(variance) & np.isfinite(value), variance, np.inf)
+
+
+def _read(sums: Sums) -> tuple[Floats, Floats, Floats]:
+    count, total, squares = (
+        np.atleast_1d(np.asarray(each, dtype=np.float64))
+        for each in (sums.count, sums.total, sums.squares)
+    )
+    return count, total, squares
+
+
+def find_reach(variance: ArrayLike, scale: float, alpha: float) -> Floats:
+    """Return how far a one-sided bound of a mean, or of a difference, lies from its estimate.
+
+    Args:
+        variance: Of the estimate; where it is 0 or not finite, the reach is infinite.
+        scale: The difference that is to be found soonest; any is valid.
+        alpha: In which share of streams the true value may ever lie beyond the bound.
+    """
+    known = np.asarray(variance, dtype=np.float64)
+    usable = np.isfinite(known) & (known > 0)
+    known = np.where(usable, known, 1.0)
+    grown = known + scale**2
+    odds = np.log1p(np.sqrt(grown / known) / (2 * alpha))
+    reach: Floats = np.where(usable, np.sqrt(2 * known * grown / scale**2 * odds), np.inf)
+    return reach
+
+
+def weigh_increase(
+    first: ArrayLike, of_first: ArrayLike, second: ArrayLike, of_second: ArrayLike, limit: ArrayLike
+) -> Floats:
+    """Return the log of the evidence that the second share exceeds the first by more than a limit.
+
+    An increase above the limit is shown at alpha where it reaches log(1 / alpha).
+
+    Args:
+        first: How many events the first arm has had.
+        of_first: Of how many requests.
+        second: The same of the second.
+        of_second: The same of the second.
+        limit: The increase that is allowed, between -1 and 1.
+    """
+    hits, misses, allowed = _split(first, of_first, second, of_second, limit)
+    mixed = special.betaln(hits + PRIOR, misses + PRIOR) - special.betaln(PRIOR, PRIOR)
+    shares = hits / np.maximum(hits + misses, 1.0)
+    nearest = _fit(hits, misses, allowed)
+    # The shares that are within the limit and explain the events best.
+    fitted = np.where(
+        shares[1] - shares[0] <= allowed, shares, np.stack((nearest, nearest + allowed))
+    )
+    fitted = np.clip(fitted, 0.0, 1.0)
+    likelihood = special.xlogy(hits, fitted) + special.xlog1py(misses, -fitted)
+    evidence: Floats = (mixed - likelihood).sum(axis=0)
+    return evidence
+
+
+def bound_increase(
+    first: ArrayLike, of_first: ArrayLike, second: ArrayLike, of_second: ArrayLike, alpha: float
+) -> Floats:
+    """Return the lower bound at alpha of the second share less the first: the least not refuted.
+
+    Args:
+        first: How many events the first arm has had.
+        of_first: Of how many requests.
+        second: The same of the second.
+        of_second: The same of the second.
+        alpha: In which share of streams the true increase may ever lie below the bound.
+    """
+    low, high = np.broadcast_arrays(-1.0, 1.0, first, of_first, second, of_second)[:2]
+    for _ in range(BOUND):
+        middle = (low + high) / 2
+        shown = weigh_increase(first, of_first, second, of_second, middle) >= -np.log(alpha)
+        low, high = np.where(shown, middle, low), np.where(shown, high, middle)
+    return low
+
+
+def _split(
+    first: ArrayLike, of_first: ArrayLike, second: ArrayLike, of_second: ArrayLike, limit: ArrayLike
+) -> tuple[Floats, Floats, Floats]:
+    """Return events and other requests, the arms along the first axis, and the limit."""
+    each = [np.asarray(one, np.float64) for one in (first, second, of_first, of_second, limit)]
+    events, others, totals, more, allowed = np.broadcast_arrays(*each)
+    hits = np.stack((events, others))
+    return hits, np.stack((totals, more)) - hits, allowed
+
+
+def _fit(hits: Floats, misses: Floats, allowed: Floats) -> Floats:
+    """Return the first share that fits best where the second is larger by just the limit."""
+    low, high = np.maximum(0.0, -allowed), np.minimum(1.0, 1.0 - allowed)
+    for _ in range(FIT):
+        middle = (low + high) / 2
+        at = np.stack((middle, middle + allowed))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = np.nan_to_num(hits / at).sum(axis=0) - np.nan_to_num(misses / (1 - at)).sum(
+                axis=0
+            )
+        low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
+    return (low + high) / 2

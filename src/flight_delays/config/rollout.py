@@ -121,6 +121,8 @@ class RolloutPolicy(Section):
         min_requests: Fewest requests of each arm at a step.
         min_minutes: How long a step lasts at least.
         horizon_minutes: When a gradual roll-out ends, whatever was found.
+        look_seconds: How long to wait between two looks.
+        probes: Requests to each arm, by the task itself, at each look.
         on_no_traffic: What becomes of it then, where there were fewer requests than `min_requests`.
         alpha: In which share of roll-outs a sound Challenger may be rolled back, or one that is
             worse by the margin be found not worse, both together.
@@ -132,8 +134,10 @@ class RolloutPolicy(Section):
     mode: Mode
     steps: list[Percent] = Field(min_length=2)
     min_requests: Count
-    min_minutes: Count
+    min_minutes: int = Field(ge=0)
     horizon_minutes: Count
+    look_seconds: Count
+    probes: int = Field(ge=0)
     on_no_traffic: Literal["finish", "hold"]
     alpha: float = Field(gt=0, le=0.2)
     guardrails: Guardrails

@@ -112,8 +112,8 @@ def read_losses(
     if not spark.catalog.tableExists(labelled):
         return
     rows = spark.sql(
-        "SELECT row_id, model_version, unix_micros(scored_at) AS at, CAST(label AS DOUBLE) AS label,"
-        f" score FROM {labelled} WHERE source = 'endpoint' AND model_name = :model "
+        "SELECT row_id, model_version, unix_micros(scored_at) AS at, score, "
+        f"CAST(label AS DOUBLE) AS label FROM {labelled} WHERE source = 'endpoint' AND model_name = :model "
         f"AND label IS NOT NULL AND scored_at >= TIMESTAMP '{since.isoformat()}'",
         args={"model": model},
     ).toPandas()
@@ -121,6 +121,7 @@ def read_losses(
         return
     rows["loss"] = losses(rows["label"].to_numpy(float), rows["score"].to_numpy(float))
     rows["request"] = rows["row_id"].str.rpartition("-")[0]
-    for (version, _), own in rows.groupby(["model_version", "request"]):
-        at = read_micros(int(own["at"].iloc[0]))
-        yield RequestLoss(int(version), at, float(own["loss"].mean()))
+    for _, own in rows.groupby(["model_version", "request"]):
+        first = own.iloc[0]
+        at = read_micros(int(first["at"]))
+        yield RequestLoss(int(first["model_version"]), at, float(own["loss"].mean()))

@@ -1,7 +1,7 @@
 """The table of what was decided in each roll-out, one row a look that decided something."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ def write_step(
     decided_at: datetime,
     decision: str,
     reason: str,
-    figures: Mapping[str, object],
+    figures: Sequence[Mapping[str, object]],
     former: str,
     job_run: str,
 ) -> None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.serving import ServedEntityInput
+from mlflow import MlflowClient
 
+from ..promotion.model_version import ModelVersion
 from .endpoint import (
     Configuration,
     Part,
@@ -17,6 +19,7 @@ from .endpoint import (
     write_configuration,
 )
 from .errors import EndpointError
+from .registry import read_version
 from .rollout import Check, Mark, admit, restore, schema_of
 
 
@@ -46,15 +49,17 @@ class Pair:
         return self.champion.name or "", self.challenger.name or ""
 
 
-def find_rolled(workspace: WorkspaceClient, model: str, champion: int | None) -> int | None:
-    """Return the version that an endpoint serves beside the Champion; None where there is none."""
+def find_rolled(
+    workspace: WorkspaceClient, registry: MlflowClient, model: str
+) -> ModelVersion | None:
+    """Return the version that an endpoint serves and whose roll-out has not ended, if any."""
     parts = read_configuration(read_settled(workspace, endpoint_name(model)))
-    others = [
-        int(part.entity.entity_version or 0)
-        for part in parts
-        if part.entity.entity_version != str(champion)
-    ]
-    return max(others, default=None)
+    for part in parts:
+        if part.entity.entity_name == model and part.entity.entity_version:
+            version = read_version(registry, model, int(part.entity.entity_version))
+            if version.is_rolling_out:
+                return version
+    return None
 
 
 def admit_beside(pair: Pair, check: Check, mark: Mark) -> None:
@@ -79,9 +84,10 @@ def split(pair: Pair, percent: int, steps: Sequence[int], mark: Mark) -> None:
     Raises:
         EndpointError: The endpoint serves what no step of the roll-out has sent.
     """
-    if require_standing(pair, (0, *steps)) == pair.at(percent):
-        return
     wanted = pair.at(percent)
+    standing = require_standing(pair, (0, *steps, 100))
+    if [part.facts for part in standing] == [part.facts for part in wanted]:
+        return
     log_to = schema_of(pair.challenger)
     send_configuration(pair.workspace, pair.endpoint, wanted, log_to=log_to)
     for part in wanted:
@@ -104,14 +110,13 @@ def require_standing(pair: Pair, percents: Sequence[int]) -> Configuration:
             f"Endpoint {pair.endpoint} serves {write_configuration(standing)}; this roll-out "
             f"expects {write_configuration(serve_alone(pair.champion))}, or with it "
             f"{pair.challenger.name} at one of {', '.join(map(str, percents))} %. Somebody else "
-            "has changed it. Run model_training: its deploy brings the endpoint to the Champion "
-            "and starts again."
+            "has changed it. To go on with the Champion alone: databricks bundle run rollback"
         )
     return standing
 
 
 def hand_over(pair: Pair, mark: Mark) -> None:
-    """Give a version all traffic; the Champion stays, without traffic, until the alias has moved."""
+    """Give a version all traffic; the Champion stays without, until the alias has moved."""
     send_configuration(
         pair.workspace, pair.endpoint, pair.at(100), log_to=schema_of(pair.challenger)
     )

@@ -14,6 +14,8 @@ LEARNED_UNTIL_TAG = "learned_until"
 TRAINING_DIGEST_TAG = "training_digest"
 # Why a version was taken back; set by a roll-out that failed, or by a person.
 REJECTED_TAG = "rejected"
+# When each step of its roll-out began, and how that ended.
+PROGRESS_TAG, ENDED_TAG = "rollout", "rollout_ended"
 # Until when a Champion that a person has gone back to is not replaced.
 HELD_UNTIL_TAG = "held_until"
 
@@ -65,6 +67,11 @@ class ModelVersion:
             UnusableInputError: The recorded instant has no zone, or is none.
         """
         return self._read_instant(LEARNED_UNTIL_TAG)
+
+    @property
+    def is_rolling_out(self) -> bool:
+        """Whether its roll-out has begun and not ended."""
+        return PROGRESS_TAG in self.tags and not {ENDED_TAG, REJECTED_TAG} & set(self.tags)
 
     @property
     def held_until(self) -> datetime | None:

@@ -16,6 +16,7 @@ from ..lakehouse.model_logging import read_predictions
 from ..lakehouse.online_store import require_online, require_online_store
 from ..lakehouse.registry import parse_model_uri, read_aliases, read_version, set_alias, tag_version
 from ..lakehouse.rollout import roll_out
+from ..lakehouse.split_traffic import find_rolled
 from ..problem import PROBLEM
 from ..promotion.decide import (
     CHAMPION,
@@ -132,6 +133,10 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
         case Keep():
             # A killed promotion may have left the endpoint ahead of the alias.
             current = champion or challenger
+            rolled = find_rolled(lakehouse.workspace, lakehouse.registry, model)
+            if rolled:
+                print(f"Version {rolled.version} is being rolled out: the endpoint is left alone.")
+                return
             serve(current, current, held_out, parameters.source, lakehouse, lambda: None)
             lakehouse.set_task_value("champion", current.version)
         case Reject() | NeedsApproval():

@@ -9,12 +9,13 @@ from ..config.serving import load_serving
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.endpoint import Size
 from ..lakehouse.errors import LakehouseError
-from ..lakehouse.registry import read_version, require_aliases, tag_version
+from ..lakehouse.registry import read_version, remove_alias, require_aliases, tag_version
 from ..lakehouse.rollout import roll_out
 from ..lakehouse.scoring import score
 from ..lakehouse.served_version import ServedVersion
+from ..lakehouse.split_traffic import find_rolled
 from ..problem import PROBLEM
-from ..promotion.decide import CHAMPION
+from ..promotion.decide import CHALLENGER, CHAMPION
 from ..promotion.model_version import HELD_UNTIL_TAG, REJECTED_TAG, ModelVersion
 from ..promotion.rollback import choose_version, find_hold, plan_hold, require_passed
 from ..spec.problem import FEATURES_AT
@@ -58,40 +59,41 @@ def run(parameters: RollbackParameters, lakehouse: Lakehouse) -> None:
     aliases = require_aliases(
         lakehouse.registry, parameters.model, "Deploy the bundle and run model_training first"
     )
+    registry, model = lakehouse.registry, parameters.model
     number = aliases.get(CHAMPION)
-    champion = read_version(lakehouse.registry, parameters.model, number) if number else None
+    champion = read_version(registry, model, number) if number else None
+    left = find_rolled(lakehouse.workspace, registry, model) or champion
     held = find_hold(champion, parameters.started_at)
-    if champion and held and not parameters.to_version:
+    if champion and held and left == champion and not parameters.to_version:
         # A killed call may have left the endpoint behind.
         print(f"{held.reason}. Give to_version to go further back.")
-        return bring(champion, champion, parameters, lakehouse)
-    version = read_version(
-        lakehouse.registry, parameters.model, choose_version(champion, parameters.to_version)
-    )
+        bring(champion, champion, parameters.source, lakehouse)
+        return
+    # A roll-out that is going on is what is gone back from, to the Champion beside it.
+    asked = parameters.to_version or (str(number) if left != champion else "")
+    version = read_version(registry, model, choose_version(champion, asked))
     require_passed(version)
-    why = parameters.reason or "no reason given"
     until = plan_hold(parameters.started_at, parameters.hold_days)
-    tag_version(lakehouse.registry, version, **{HELD_UNTIL_TAG: until})
-    if champion and champion.version != version.version:
-        tag_version(
-            lakehouse.registry,
-            champion,
-            **{REJECTED_TAG: f"gone back to version {version.version} by hand: {why}"},
-        )
-    bring(version, champion, parameters, lakehouse)
-    print(f"Version {version.version} of {version.model} is {CHAMPION}, held until {until}.")
+    tag_version(registry, version, **{HELD_UNTIL_TAG: until})
+    for each in (left, champion):
+        if each and each.version != version.version:
+            why = parameters.reason or "no reason given"
+            reason = f"gone back to version {version.version} by hand: {why}"
+            tag_version(registry, each, **{REJECTED_TAG: reason})
+            remove_alias(registry, each, CHALLENGER)
+    bring(version, champion, parameters.source, lakehouse)
+    print(f"Version {version.version} of {model} is {CHAMPION}, held until {until}.")
     lakehouse.set_task_value("champion", version.version)
-    return None
 
 
 def bring(
     version: ModelVersion,
     champion: ModelVersion | None,
-    parameters: RollbackParameters,
+    source: str,
     lakehouse: Lakehouse,
 ) -> None:
     """Have a version predict, then bring endpoint and alias to it."""
-    rows = read_rows(parameters.source, lakehouse)
+    rows = read_rows(source, lakehouse)
     check_answers(version, rows, lakehouse)
     commit = partial(make_champion, version, champion.version if champion else None, lakehouse)
     serving = load_serving()

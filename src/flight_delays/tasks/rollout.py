@@ -1,17 +1,25 @@
 """Task: give a version traffic by degrees, beside the Champion, while nothing speaks against it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from time import monotonic, sleep
+from typing import NoReturn
 
 from ..config.policy import load_policy
 from ..config.rollout import RolloutPolicy, load_rollout
 from ..config.serving import load_serving
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.endpoint import Part, Size, describe_entity, endpoint_name
+from ..lakehouse.endpoint import (
+    Size,
+    describe_entity,
+    endpoint_name,
+    serve_alone,
+    write_configuration,
+)
 from ..lakehouse.errors import LakehouseError
 from ..lakehouse.registry import (
     read_aliases,
@@ -20,22 +28,18 @@ from ..lakehouse.registry import (
     require_aliases,
     tag_version,
 )
-from ..lakehouse.rollout import roll_out
 from ..lakehouse.rollout_steps import STEPS, write_step
-from ..lakehouse.split_traffic import Pair, admit_beside, find_rolled, hand_over, put_back, split
+from ..lakehouse.split_traffic import Pair, admit_beside, find_rolled, hand_over, leave_alone, split
 from ..problem import PROBLEM
-from ..promotion.decide import CHALLENGER, CHAMPION, Passed, Promote, Reject
-from ..promotion.model_version import REJECTED_TAG, ModelVersion
+from ..promotion.decide import CHALLENGER, CHAMPION, Keep, Passed, Promote, Reject
+from ..promotion.model_version import ENDED_TAG, PROGRESS_TAG, REJECTED_TAG, ModelVersion
 from ..promotion.rollback import PREVIOUS_TAG
 from ..promotion.rollout import Advance, Evidence, Finish, Hold, RollBack, Verdict, decide_rollout
 from .deploy import make_champion, predict_held_out
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
+from .rollback import bring
 from .rollout_evidence import Observer, Split, find_edges
 from .served_checks import check_served, mark_served
-
-# When each step began; written before the endpoint is told of it.
-PROGRESS_TAG = "rollout"
-ENDED_TAG = "rollout_ended"
 
 
 class RolledBackError(Exception):
@@ -111,15 +115,15 @@ def run(
         Pair(
             lakehouse.workspace,
             endpoint_name(parameters.model),
-            Part(describe_entity(champion, size), 100),
-            Part(describe_entity(challenger, size), 0),
+            describe_entity(champion, size),
+            describe_entity(challenger, size),
         ),
         lambda: begun + timedelta(seconds=monotonic() - clock),
     )
     if reason := challenger.tags.get(REJECTED_TAG):
-        take_back(rollout, challenger, champion, reason)
+        take_back(rollout, challenger, reason)
     if challenger.version == champion.version:
-        finish(rollout, challenger, champion)
+        finish(rollout, challenger)
         return
     require_promoted(challenger, champion)
     follow(rollout, challenger, champion, wait)
@@ -131,16 +135,15 @@ def find_versions(
     """Return the version to roll out and the Champion; None for each where there is none."""
     registry, model = lakehouse.registry, parameters.model
     aliases = require_aliases(registry, model, "Run model_training first: it registers the model")
-    champion = aliases.get(CHAMPION)
-    asked = parameters.model_version.strip()
-    number = int(asked) if asked else find_rolled(lakehouse.workspace, model, champion)
-    number = number or aliases.get(CHALLENGER)
-    if number is None or champion is None:
-        return None, None
-    challenger = read_version(registry, model, number)
-    if not asked and (number == champion or ENDED_TAG in challenger.tags):
-        return None, None
-    return challenger, read_version(registry, model, champion)
+    number = aliases.get(CHAMPION)
+    champion = read_version(registry, model, number) if number else None
+    if asked := parameters.model_version.strip():
+        return read_version(registry, model, int(asked)), champion
+    rolled = find_rolled(lakehouse.workspace, registry, model)
+    if rolled is None and CHALLENGER in aliases:
+        newest = read_version(registry, model, aliases[CHALLENGER])
+        rolled = None if newest.version == number or ENDED_TAG in newest.tags else newest
+    return rolled, champion
 
 
 def require_promoted(challenger: ModelVersion, champion: ModelVersion) -> None:
@@ -183,40 +186,146 @@ def follow(
         splits = begin(rollout, challenger, (), policy.judged_steps[0])
     edges = find_edges(held_out["prediction"])
     observer = Observer(lakehouse, parameters.target, champion, challenger, edges)
-    looks = 0
-    while True:
-        require_champion(rollout, champion)
-        split(rollout.pair, splits[-1].percent, policy.steps, mark)
-        names = (rollout.pair.champion.name, rollout.pair.challenger.name)
-        rows = held_out[list(PROBLEM.columns)]
+    for look in count():
+        current = read_version(lakehouse.registry, challenger.model, challenger.version)
+        if reason := current.tags.get(REJECTED_TAG):
+            take_back(rollout, challenger, reason)
+        require_champion(rollout, challenger, champion)
+        split(rollout.pair, splits[-1].percent, policy.judged_steps, mark)
         if policy.probes:
-            asked = rows.sample(min(policy.probes, len(rows)), random_state=looks)
-            observer.ask(rollout.pair.endpoint, names, asked, rollout.now())
+            rows = held_out[list(PROBLEM.columns)]
+            asked = rows.sample(min(policy.probes, len(rows)), random_state=look)
+            observer.ask(rollout.pair.endpoint, rollout.pair.names, asked, rollout.now())
         now = rollout.now()
-        status = read_version(lakehouse.registry, challenger.model, challenger.version).status
         evidence = Evidence(
             steps=observer.count(splits, policy, now),
             minutes=(now - splits[0].since).total_seconds() / 60,
-            offline_gate_passed=status == Passed.status,
+            offline_gate_passed=current.status == Passed.status,
         )
         decision = decide_rollout(evidence, policy)
-        tell(rollout, decision, splits[-1].percent, repeated=looks > 0)
+        print(f"{now:%H:%M:%S} {splits[-1].percent} %: {decision.label}: {decision.reason}")
         if not isinstance(decision, Hold):
             record(rollout, decision, splits[-1].percent, challenger, champion)
         match decision:
             case Hold():
                 wait(policy.look_seconds)
-                looks += 1
             case Advance():
                 splits = begin(rollout, challenger, splits, decision.next_percent)
-                looks = 0
             case RollBack():
-                take_back(rollout, challenger, champion, decision.reason)
-            case Finish(winner=winner):
-                if winner == CHAMPION:
-                    keep(rollout, challenger, champion, decision)
-                else:
-                    hand_over(rollout.pair, mark)
-                    make_champion(challenger, champion.version, lakehouse)
-                    finish(rollout, challenger, champion)
+                take_back(rollout, challenger, decision.reason)
+            case Finish(winner=winner) if winner == CHAMPION:
+                keep(rollout, challenger, decision)
                 return
+            case Finish():
+                if splits[-1].percent != 100:
+                    begin(rollout, challenger, splits, 100)
+                hand_over(rollout.pair, mark)
+                make_champion(challenger, champion.version, lakehouse)
+                finish(rollout, challenger)
+                return
+
+
+def begin(
+    rollout: Rollout, challenger: ModelVersion, splits: Sequence[Split], percent: int
+) -> tuple[Split, ...]:
+    """Record that a step begins, before the endpoint is told: a killed run goes on with it."""
+    begun = (*splits, Split(percent, rollout.now()))
+    written = json.dumps([[split.percent, split.since.isoformat()] for split in begun])
+    tag_version(rollout.lakehouse.registry, challenger, **{PROGRESS_TAG: written})
+    return begun
+
+
+def read_progress(challenger: ModelVersion) -> tuple[Split, ...]:
+    """Return the steps that were begun; none where the roll-out has not."""
+    written = json.loads(challenger.tags.get(PROGRESS_TAG, "[]"))
+    return tuple(Split(percent, datetime.fromisoformat(since)) for percent, since in written)
+
+
+def require_champion(rollout: Rollout, challenger: ModelVersion, champion: ModelVersion) -> None:
+    """Refuse to go on where another version has become Champion meanwhile.
+
+    Raises:
+        LakehouseError: One has; the endpoint is brought to it.
+    """
+    lakehouse = rollout.lakehouse
+    number = read_aliases(lakehouse.registry, champion.model).get(CHAMPION)
+    if number == champion.version:
+        return
+    reason = (
+        f"{CHAMPION} was version {champion.version} and is {number or 'none'} now: version "
+        f"{challenger.version} was never compared with it. Run model_training"
+    )
+    end(rollout, challenger, f"given up: {reason}")
+    if number is not None:
+        current = read_version(lakehouse.registry, champion.model, number)
+        bring(current, current, rollout.parameters.source, lakehouse)
+    raise LakehouseError(reason)
+
+
+def take_back(rollout: Rollout, challenger: ModelVersion, reason: str) -> NoReturn:
+    """Give all traffic back to the Champion, and take the alias from the version.
+
+    Raises:
+        RolledBackError: Always, so that the run fails and people are told.
+    """
+    registry = rollout.lakehouse.registry
+    rejected = Reject(reason)
+    tags = {REJECTED_TAG: rejected.reason, "decision": rejected.label}
+    tag_version(registry, challenger, **tags, decision_reason=rejected.reason)
+    leave_alone(rollout.pair, rollout.pair.champion)
+    remove_alias(registry, challenger, CHALLENGER)
+    end(rollout, challenger, f"rolled back: {rejected.reason}")
+    raise RolledBackError(
+        f"Version {challenger.version} of {challenger.model} was rolled back: {rejected.reason}"
+    )
+
+
+def keep(rollout: Rollout, challenger: ModelVersion, decision: Finish) -> None:
+    """End an A/B test that the Champion has won, or that has shown nothing."""
+    kept = Keep(decision.reason)
+    tags = {"decision": kept.label, "decision_reason": kept.reason}
+    tag_version(rollout.lakehouse.registry, challenger, **tags)
+    leave_alone(rollout.pair, rollout.pair.champion)
+    end(rollout, challenger, f"kept: {kept.reason}")
+
+
+def finish(rollout: Rollout, challenger: ModelVersion) -> None:
+    """Have the new Champion served alone, once the alias has moved."""
+    leave_alone(rollout.pair, rollout.pair.challenger)
+    end(rollout, challenger, "finished")
+    print(f"Version {challenger.version} of {challenger.model} is {CHAMPION}.")
+    rollout.lakehouse.set_task_value("champion", challenger.version)
+
+
+def end(rollout: Rollout, challenger: ModelVersion, how: str) -> None:
+    """Record that the roll-out is over."""
+    tag_version(rollout.lakehouse.registry, challenger, **{ENDED_TAG: Reject(how).reason})
+
+
+def record(
+    rollout: Rollout,
+    decision: Verdict,
+    percent: int,
+    challenger: ModelVersion,
+    champion: ModelVersion,
+) -> None:
+    """Write what was decided to the table of steps."""
+    write_step(
+        rollout.lakehouse.spark,
+        in_schema(rollout.parameters.target, STEPS),
+        model=challenger.model,
+        version=challenger.version,
+        champion=champion.version,
+        share=percent,
+        decided_at=rollout.now(),
+        decision=decision.label,
+        reason=decision.reason,
+        figures=[asdict(figure) for figure in decision.figures],
+        former=write_configuration(serve_alone(rollout.pair.champion)),
+        job_run=rollout.parameters.job_run,
+    )
+
+
+def main() -> None:
+    """Run the task from its command line."""
+    run(RolloutParameters.parse(), Lakehouse())

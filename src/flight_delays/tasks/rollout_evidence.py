@@ -84,7 +84,8 @@ class Observer:
         sides = {self.champion.version: CHAMPION, self.challenger.version: CHALLENGER}
         tallies = [{side: Tally(limit, self.edges) for side in sides.values()} for _ in splits]
         starts = [split.since for split in splits]
-        for each in (*logged, *self.probed, *losses):
+        every: Iterable[Answer | RequestLoss] = (*logged, *self.probed, *losses)
+        for each in every:
             at = bisect_right(starts, each.at) - 1
             if at >= 0 and each.version in sides:
                 tallies[at][sides[each.version]].add(each)
@@ -148,5 +149,3 @@ def find_edges(predictions: pd.Series) -> tuple[float, ...]:
     shares = np.arange(1, BINS) / BINS
     edges = np.unique(np.quantile(predictions.dropna().to_numpy(float), shares))
     return tuple(edges.tolist())
-
-

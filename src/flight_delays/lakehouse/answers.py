@@ -113,7 +113,8 @@ def read_losses(
         return
     rows = spark.sql(
         "SELECT row_id, model_version, unix_micros(scored_at) AS at, score, "
-        f"CAST(label AS DOUBLE) AS label FROM {labelled} WHERE source = 'endpoint' AND model_name = :model "
+        f"CAST(label AS DOUBLE) AS label FROM {labelled} "
+        "WHERE source = 'endpoint' AND model_name = :model "
         f"AND label IS NOT NULL AND scored_at >= TIMESTAMP '{since.isoformat()}'",
         args={"model": model},
     ).toPandas()

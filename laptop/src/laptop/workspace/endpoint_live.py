@@ -35,6 +35,7 @@ class Served:
     Attributes:
         name: Its name.
         model: The model version.
+        version: Its number.
         traffic: Its requests of the last minute.
         log: What it has said.
         concurrency: The least that its configuration asks for.
@@ -45,6 +46,7 @@ class Served:
 
     name: str
     model: "ServedModel"
+    version: str
     traffic: Traffic
     log: Log
     concurrency: int

@@ -277,6 +277,7 @@ class Endpoints:
         return Served(
             entity["name"],
             model,
+            version,
             Traffic(),
             log,
             concurrency(entity),

@@ -36,6 +36,8 @@ from . import (
 )
 from .app import Activity, Guard, create_app
 from .catalog_reader import CatalogReader
+from .serving_faults import FILE, Faults
+from .serving_faults import VARIABLE as FAULTS
 from .state import State
 from .tree import FileTree
 
@@ -56,6 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS)
     parser.add_argument("--serving-delay", type=seconds, default=os.environ.get(DELAY, "0"))
     parser.add_argument("--payload-delay", type=seconds, default=os.environ.get(PAYLOAD_DELAY, "0"))
+    parser.add_argument("--serving-faults", type=existing_file, default=os.environ.get(FAULTS))
     given = parser.parse_args(arguments)
     state_dir = StateDir(given.state_dir.resolve())
     state_dir.create()
@@ -70,6 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
             given.idle_seconds,
             given.serving_delay,
             given.payload_delay,
+            given.serving_faults,
         )
     # Libraries that tidy up at exit would ask the engine, which is gone, again and again.
     os._exit(0)
@@ -80,6 +84,14 @@ def seconds(text: str) -> float:
     if not text.replace(".", "", 1).isdecimal():
         raise argparse.ArgumentTypeError(f"Seconds are a number such as 2.5, got: {text}.")
     return float(text)
+
+
+def existing_file(text: str) -> Path:
+    """Return the whole path of a file that is there."""
+    file = Path(text).resolve()
+    if not file.is_file():
+        raise argparse.ArgumentTypeError(f"{FAULTS} names a file that is not there: {file}.")
+    return file
 
 
 class Server(uvicorn.Server):
@@ -101,6 +113,7 @@ def serve(
     idle_seconds: float,
     serving_delay: float = 0,
     payload_delay: float = 0,
+    serving_faults: Path | None = None,
 ) -> None:
     """Answer on a free loopback port; say where in `workspace.json` once ready.
 
@@ -110,6 +123,7 @@ def serve(
         idle_seconds: Leave after so long without a request or a running job.
         serving_delay: Seconds that an update of an endpoint takes besides the loading.
         payload_delay: Seconds that requests of endpoints are held back from payload tables.
+        serving_faults: File with faults of served entities; None is the state folder's.
     """
     # Named as TCP, or asyncio leaves Nagle's algorithm on and every answer takes 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -144,6 +158,7 @@ def serve(
 
     payloads = Payloads(state, partial(open_session, remote), payload_delay)
     endpoints = Endpoints(state, payloads, serving_delay)
+    faults = Faults(serving_faults or state_dir.path / FILE, is_named=serving_faults is not None)
     synced = SyncedTables(state, partial(open_session, remote))
     quality = DataQuality(state, partial(open_session, remote))
     quality.resume()
@@ -162,7 +177,7 @@ def serve(
     app.include_router(warehouses.router())
     app.include_router(dashboards.router(state, tree))
     app.include_router(alerts.router(state, tree))
-    app.include_router(serving.router(endpoints, payloads))
+    app.include_router(serving.router(endpoints, payloads, faults))
     app.include_router(data_quality_router(quality))
 
     activity = Activity()

@@ -3,11 +3,13 @@
 import json
 import time
 import uuid
+from functools import partial
 from typing import Any
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from starlette.concurrency import run_in_threadpool
 
 from .. import clock
 from .endpoint_live import stamped
@@ -18,16 +20,20 @@ from .feature_tracing import FeatureTrace
 from .payload_rows import Payload
 from .payloads import Payloads
 from .requests import JsonBody
+from .serving_faults import Faults
 
+MOST_AT_ONCE = 200
 MOST_BYTES = 16 * 1024 * 1024
 # Databricks documents neither; applications read the one, gateways the other.
 REQUEST_ID_HEADERS = ("databricks-request-id", "x-databricks-request-id")
 
 
-def router(endpoints: Endpoints, payloads: Payloads) -> APIRouter:
+def router(endpoints: Endpoints, payloads: Payloads, faults: Faults) -> APIRouter:
     """Return the routes of serving endpoints."""
     api = APIRouter()
     root = "/api/2.0/serving-endpoints"
+    # Of their own: requests of a slow entity must not hold up the rest of the API.
+    threads = CapacityLimiter(MOST_AT_ONCE)
 
     @api.get(root)
     def list_endpoints() -> Any:
@@ -74,9 +80,8 @@ def router(endpoints: Endpoints, payloads: Payloads) -> APIRouter:
     async def score(name: str, entity: str | None, request: Request) -> Response:
         body = await body_of(request)
         content_type = request.headers.get("content-type", "")
-        return await run_in_threadpool(
-            answer, endpoints, payloads, name, entity, body, content_type
-        )
+        ask = partial(answer, endpoints, payloads, faults, name, entity, body, content_type)
+        return await run_sync(ask, limiter=threads)
 
     @api.post("/serving-endpoints/{name}/invocations")
     async def invoke(name: str, request: Request) -> Response:
@@ -107,6 +112,7 @@ async def body_of(request: Request) -> bytes:
 def answer(
     endpoints: Endpoints,
     payloads: Payloads,
+    faults: Faults,
     name: str,
     entity: str | None,
     body: bytes,
@@ -117,6 +123,7 @@ def answer(
     Args:
         endpoints: Where it is.
         payloads: Where payloads are logged.
+        faults: What is wrong with served entities.
         name: Its name.
         entity: Served entity that is asked; None leaves it to the traffic's shares.
         body: Of the request.
@@ -134,13 +141,17 @@ def answer(
     status, text = 500, ""
     trace = FeatureTrace(request_id, name, at) if served.is_traced else None
     try:
-        text, status = served.model.answer(asked, trace), 200
+        predict = partial(served.model.answer, asked, trace)
+        text = faults.answer(served.endpoint_id, served.name, served.version, predict)
+        status = 200
     except MlflowException as error:
         status, text = error.get_http_status_code(), error.serialize_as_json()  # type: ignore[no-untyped-call]
         served.log.service.append(stamped(f"{status} {text}"))
     except ApiError as error:
         status = error.status
         text = json.dumps({"error_code": error.code, "message": error.message})
+        if status >= 500:
+            served.log.service.append(stamped(f"{status} {text}"))
     finally:
         taken_ms = 1000 * (time.perf_counter() - started)
         served.traffic.record(status, taken_ms)

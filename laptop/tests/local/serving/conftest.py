@@ -40,6 +40,7 @@ from laptop.workspace import identity, serving
 from laptop.workspace.app import create_app
 from laptop.workspace.endpoints import Endpoints
 from laptop.workspace.payloads import Payloads
+from laptop.workspace.serving_faults import FILE, Faults
 from laptop.workspace.state import State
 from mlflow.types import ColSpec, Schema
 from sklearn.impute import SimpleImputer
@@ -132,7 +133,8 @@ class Workspace:
         listener, self.url = listen()
         app = create_app()
         app.include_router(identity.router(self.url))
-        app.include_router(serving.router(endpoints, payloads))
+        faults = Faults(self.state_dir / FILE)
+        app.include_router(serving.router(endpoints, payloads, faults))
         try:
             with served(app, listener):
                 yield WorkspaceClient(host=self.url, token="token").serving_endpoints

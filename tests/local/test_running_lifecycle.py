@@ -223,7 +223,7 @@ def test_predictions_of_an_older_version_of_the_project_are_refused_and_kept(
         (
             "model_training",
             "as_off=2026-01-01",
-            "There are: as_of, policy, reason, tune",
+            "There are: as_of, policy, reason",
         ),
         ("feature_refresh", "as_of=yesterday", "must be an ISO date or timestamp in UTC"),
         ("model_training", "policy=lenient", "policy_small"),

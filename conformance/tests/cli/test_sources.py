@@ -43,7 +43,14 @@ def test_the_cli_takes_the_source_and_resolves_it_as_the_laptop_does(
     assert list(find_differences(validated, bundle.config)) == []
     told = {key: read_parameters(job) for key, job in validated["resources"]["jobs"].items()}
     readers = {key for key, names in told.items() if "source" in names}
-    assert readers == {"batch_inference", "model_comparison", "model_training", "monitoring"}
+    assert readers == {
+        "batch_inference",
+        "model_comparison",
+        "model_training",
+        "monitoring",
+        "rollback",
+        "rollout",
+    }
     assert {told[key]["source"] for key in readers} == {"prod.flight_delays"}
     for names in told.values():
         assert names.get("target", OWN) == OWN

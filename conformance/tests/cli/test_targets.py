@@ -16,7 +16,14 @@ from conformance.tests.deployments import (
 
 RESOURCES = {
     "experiments": ["training"],
-    "jobs": ["batch_inference", "feature_refresh", "model_training", "monitoring"],
+    "jobs": [
+        "batch_inference",
+        "feature_refresh",
+        "model_training",
+        "monitoring",
+        "rollback",
+        "rollout",
+    ],
     "registered_models": ["model"],
     "schemas": ["flight_delays"],
 }

@@ -1,6 +1,6 @@
 """What the versions of an endpoint have answered since an instant: from its log, and to probes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,7 +10,6 @@ import pandas as pd
 from databricks.sdk import WorkspaceClient
 from numpy.typing import NDArray
 
-from .measurements import read_micros
 from .payload_log import find_payload_tables, has_requests, read_entities, read_since
 from .payloads import PayloadError, read_answers
 from .served_version import ServedVersion
@@ -99,8 +98,9 @@ def read_losses(
     model: str,
     since: datetime,
     losses: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
-) -> Iterator[RequestLoss]:
-    """Yield the loss of each request to the endpoint of which a label is known.
+    columns: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return the rows that the endpoint was asked for and whose label is known, with their loss.
 
     Args:
         spark: The session.
@@ -108,21 +108,30 @@ def read_losses(
         model: Full name of the registered model.
         since: Only requests from then on.
         losses: The loss of each row, from labels and scores.
+        columns: Further columns of the log.
+
+    Returns:
+        `version`, `request`, `at`, `loss` and the columns.
     """
+    names = ["version", "request", "at", "loss", *columns]
     if not spark.catalog.tableExists(labelled):
-        return
-    rows = spark.sql(
-        "SELECT row_id, model_version, unix_micros(scored_at) AS at, score, "
-        f"CAST(label AS DOUBLE) AS label FROM {labelled} "
-        "WHERE source = 'endpoint' AND model_name = :model "
-        f"AND label IS NOT NULL AND scored_at >= TIMESTAMP '{since.isoformat()}'",
+        return pd.DataFrame(columns=names)
+    listed = "".join(f", {column}" for column in columns)
+    rows: pd.DataFrame = spark.sql(
+        "SELECT row_id, CAST(model_version AS INT) AS version, unix_micros(scored_at) AS at, "
+        f"CAST(label AS DOUBLE) AS label, score{listed} FROM {labelled} "
+        "WHERE source = 'endpoint' AND model_name = :model AND label IS NOT NULL "
+        f"AND scored_at >= TIMESTAMP '{since.isoformat()}'",
         args={"model": model},
     ).toPandas()
-    if rows.empty:
-        return
     rows["loss"] = losses(rows["label"].to_numpy(float), rows["score"].to_numpy(float))
-    rows["request"] = rows["row_id"].str.rpartition("-")[0]
-    for _, own in rows.groupby(["model_version", "request"]):
+    rows["request"] = rows["row_id"].str.rpartition("-")[0] if len(rows) else ""
+    rows["at"] = pd.to_datetime(rows["at"], unit="us", utc=True)
+    return rows[names]
+
+
+def average(rows: pd.DataFrame) -> Iterator[RequestLoss]:
+    """Yield the loss of each request."""
+    for _, own in rows.groupby(["version", "request"]):
         first = own.iloc[0]
-        at = read_micros(int(first["at"]))
-        yield RequestLoss(int(first["model_version"]), at, float(own["loss"].mean()))
+        yield RequestLoss(int(first["version"]), first["at"], float(own["loss"].mean()))

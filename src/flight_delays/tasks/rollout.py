@@ -39,6 +39,7 @@ from .deploy import make_champion, predict_held_out
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
 from .rollback import bring
 from .rollout_evidence import Observer, Split, find_edges
+from .rollout_page import show
 from .served_checks import check_served, mark_served
 
 
@@ -170,13 +171,8 @@ def follow(
 ) -> None:
     """Look at what both versions answer, and do what is decided, until there is an end."""
     parameters, lakehouse, policy = rollout.parameters, rollout.lakehouse, rollout.policy
-    held_out = predict_held_out(
-        challenger,
-        champion,
-        load_policy(parameters.policy, PROBLEM.model_type),
-        parameters.source,
-        lakehouse,
-    )
+    gate = load_policy(parameters.policy, PROBLEM.model_type)
+    held_out = predict_held_out(challenger, champion, gate, parameters.source, lakehouse)
     mark = partial(mark_served, lakehouse, held_out)
     splits = read_progress(challenger)
     if not splits:
@@ -186,6 +182,7 @@ def follow(
         splits = begin(rollout, challenger, (), policy.judged_steps[0])
     edges = find_edges(held_out["prediction"])
     observer = Observer(lakehouse, parameters.target, champion, challenger, edges)
+    columns = gate.validation.slices.columns if gate.validation.slices else []
     for look in count():
         current = read_version(lakehouse.registry, challenger.model, challenger.version)
         if reason := current.tags.get(REJECTED_TAG):
@@ -206,6 +203,7 @@ def follow(
         print(f"{now:%H:%M:%S} {splits[-1].percent} %: {decision.label}: {decision.reason}")
         if not isinstance(decision, Hold):
             record(rollout, decision, splits[-1].percent, challenger, champion)
+            show(observer, decision, evidence, policy, splits[0].since, now, columns)
         match decision:
             case Hold():
                 wait(policy.look_seconds)

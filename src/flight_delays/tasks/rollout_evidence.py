@@ -8,8 +8,8 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from ..config.rollout import RolloutPolicy
-from ..lakehouse.answers import Answer, RequestLoss, probe, read_logged, read_losses
+from ..config.rollout import Quality, RolloutPolicy
+from ..lakehouse.answers import Answer, RequestLoss, average, probe, read_logged, read_losses
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.served_version import ServedVersion
 from ..problem import PROBLEM
@@ -68,6 +68,14 @@ class Observer:
             )
             self.probed.extend(probe(served, rows, now))
 
+    def read_losses(
+        self, quality: Quality, since: datetime, columns: Sequence[str] = ()
+    ) -> pd.DataFrame:
+        """Return labelled rows with their loss."""
+        of = PROBLEM.model_type.require_loss(quality.loss).of
+        table = in_schema(self.schema, LABELLED)
+        return read_losses(self.lakehouse.spark, table, self.challenger.model, since, of, columns)
+
     def count(
         self, splits: Sequence[Split], policy: RolloutPolicy, now: datetime
     ) -> tuple[Step, ...]:
@@ -76,10 +84,7 @@ class Observer:
         spark, workspace = self.lakehouse.spark, self.lakehouse.workspace
         allows = PROBLEM.model_type.allows
         logged = read_logged(spark, workspace, self.schema, model, start, allows)
-        losses: Iterable[RequestLoss] = ()
-        if policy.quality:
-            of = PROBLEM.model_type.require_loss(policy.quality.loss).of
-            losses = read_losses(spark, in_schema(self.schema, LABELLED), model, start, of)
+        losses = average(self.read_losses(policy.quality, start)) if policy.quality else ()
         limit = policy.guardrails.latency.limit_ms if policy.guardrails.latency else None
         sides = {self.champion.version: CHAMPION, self.challenger.version: CHALLENGER}
         tallies = [{side: Tally(limit, self.edges) for side in sides.values()} for _ in splits]

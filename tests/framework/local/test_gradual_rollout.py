@@ -1,6 +1,11 @@
-"""A version that gets its traffic by degrees beside the Champion, and a rollback by hand."""
+"""A version that gets its traffic by degrees beside the Champion, and a rollback by hand.
 
+The tests follow one another on one workspace: each leaves the first version Champion, but the last.
+"""
+
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -16,27 +21,77 @@ import mlflow
 client = mlflow.MlflowClient()
 first = client.get_model_version({MODEL!r}, "1")
 made = mlflow.register_model(first.source, {MODEL!r})
-tags = {{**first.tags, "decision": "promote", "previous_champion": "1"}}
-for key, value in tags.items():
-    client.set_model_version_tag({MODEL!r}, made.version, key, value)
+for key, value in first.tags.items():
+    if not key.startswith(("rollout", "held", "rejected")):
+        client.set_model_version_tag({MODEL!r}, made.version, key, value)
+client.set_model_version_tag({MODEL!r}, made.version, "decision", "promote")
+client.set_model_version_tag({MODEL!r}, made.version, "previous_champion", "1")
 client.set_registered_model_alias({MODEL!r}, "Challenger", made.version)
+print(made.version)
 """
 
-ROLL_OUT = f"""
+ROLL_OUT = """
+import sys, time
+from pathlib import Path
+import mlflow
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.tasks import rollout
-rollout.run(rollout.RolloutParameters.parse([
-    "--model={MODEL}", "--source={SCHEMA}", "--target={SCHEMA}", "--policy=policy_small",
+
+class PowerCut(BaseException):
+    pass
+
+def wait(seconds):
+    {waiting}
+
+PARAMETERS = rollout.RolloutParameters.parse([
+    "--model={model}", "--source={schema}", "--target={schema}", "--policy=policy_small",
     "--rollout=rollout_small", "--started_at=", "--job_run=1",
-]), Lakehouse())
+])
+try:
+    rollout.run(PARAMETERS, Lakehouse(), wait)
+except (Exception, PowerCut) as error:
+    print(type(error).__name__, error)
 """
+
+ROLL_BACK = f"""
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.tasks import rollback
+try:
+    rollback.run(rollback.RollbackParameters.parse([
+        "--model={MODEL}", "--source={SCHEMA}", "--started_at=", *ARGUMENTS,
+    ]), Lakehouse())
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.fixture(scope="module")
+def laptop(trained_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    with open_copy(trained_state, tmp_path_factory.mktemp("rolled")) as laptop:
+        yield laptop
 
 
 @pytest.fixture
-def laptop(trained_state, tmp_path) -> Iterator[Laptop]:
-    with open_copy(trained_state, tmp_path) as laptop:
-        laptop.execute(REGISTER)
-        yield laptop
+def version(laptop: Laptop) -> Iterator[str]:
+    """Register a version that deploy has decided to promote over the first."""
+    yield laptop.execute(REGISTER).splitlines()[-1]
+    faults(laptop).unlink(missing_ok=True)
+
+
+def faults(laptop: Laptop) -> Path:
+    return laptop.home.path / "serving-faults.yml"
+
+
+def roll_out(laptop: Laptop, waiting: str = "pass") -> str:
+    printed = laptop.execute(ROLL_OUT.format(model=MODEL, schema=SCHEMA, waiting=waiting))
+    print(printed)
+    return printed
+
+
+def roll_back(laptop: Laptop, *arguments: str) -> str:
+    printed = laptop.execute(f"ARGUMENTS = {list(arguments)}\n{ROLL_BACK}")
+    print(printed)
+    return printed
 
 
 def shares(laptop: Laptop) -> dict[str, int]:
@@ -48,7 +103,223 @@ def shares(laptop: Laptop) -> dict[str, int]:
     return {part.entity.entity_version or "": part.share for part in read_configuration(standing)}
 
 
-def test_good_version_gets_all_traffic_by_degrees(laptop: Laptop) -> None:
-    printed = laptop.execute(ROLL_OUT)
-    print(printed)
+def describe(laptop: Laptop, version: str) -> tuple[dict[str, str], dict[str, int]]:
+    """Return the tags of a version and the aliases of its model."""
+    read = f"""
+import json, mlflow
+client = mlflow.MlflowClient()
+found = client.get_registered_model({MODEL!r}).aliases
+tags = client.get_model_version({MODEL!r}, {version!r}).tags
+print(json.dumps([tags, {{alias: int(number) for alias, number in found.items()}}]))
+"""
+    tags, aliases = json.loads(laptop.execute(read).splitlines()[-1])
+    return tags, aliases
+
+
+BAD = {
+    "failed requests": "{error_share: 0.5}",
+    "slow requests": "{delay_ms: 1100}",
+    "missing or impossible": "{null_share: 0.5}",
+    "distance of the scores": "{shift: 0.35}",
+}
+
+
+@pytest.mark.parametrize("reason", BAD)
+def test_version_that_turns_bad_is_taken_back_for_its_own_reason(
+    laptop: Laptop, version: str, reason: str
+) -> None:
+    spoil = f"Path({str(faults(laptop))!r}).write_text('{version}: {BAD[reason]}')"
+    printed = roll_out(laptop, spoil)
+    assert "RolledBackError" in printed
+    tags, aliases = describe(laptop, version)
+    assert reason in tags["rejected"]
+    assert tags["decision"] == "reject"
+    assert aliases == {"Champion": 1}
+    assert shares(laptop) == {"1": 100}
+
+
+def test_killed_rollout_goes_on_at_its_step(laptop: Laptop, version: str) -> None:
+    printed = roll_out(laptop, "raise PowerCut")
+    assert "PowerCut" in printed
+    assert shares(laptop) == {"1": 95, version: 5}
+    again = roll_out(laptop, "raise PowerCut")
+    assert "answers 100 rows by key" not in again
+    assert shares(laptop) == {"1": 95, version: 5}
+    # A person stops it: the Champion stays.
+    assert "Version 1 of" in roll_back(laptop, "--hold_days=0", "--reason=trial")
+    tags, aliases = describe(laptop, version)
+    assert tags["rejected"] == "gone back to version 1 by hand: trial"
+    assert aliases == {"Champion": 1}
+    assert shares(laptop) == {"1": 100}
+    assert "Nothing to roll out" in roll_out(laptop)
+
+
+# Each effect is cut off after it has happened, as a kill would; then the task runs again.
+CUT = """
+import json
+from databricks.sdk import WorkspaceClient
+from flight_delays.config.rollout import load_rollout
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.lakehouse.endpoint import read_configuration
+from flight_delays.problem import PROBLEM
+from flight_delays.tasks import deploy, rollout
+
+class PowerCut(BaseException):
+    pass
+
+EFFECTS = ("admit_beside", "tag_version", "split", "write_step", "hand_over", "make_champion",
+           "leave_alone", "remove_alias")
+real = {{name: getattr(rollout, name) for name in EFFECTS}}
+left = 0
+
+def cut(name):
+    def run(*arguments, **named):
+        global left
+        answer = real[name](*arguments, **named)
+        left -= 1
+        if left == 0:
+            raise PowerCut(name)
+        return answer
+    return run
+
+for name in EFFECTS:
+    setattr(rollout, name, cut(name))
+quick = load_rollout(PROBLEM.model_type, "rollout_small").model_copy(
+    update={{"steps": [50, 100], "min_requests": 3, "probes": 3}}
+)
+rollout.load_rollout = lambda *_: quick
+lakehouse = Lakehouse()
+registry = lakehouse.registry
+
+def start():
+    {register}
+    return made.version
+
+def go(version):
+    try:
+        rollout.run(rollout.RolloutParameters.parse([
+            "--model={model}", "--source={schema}", "--target={schema}", "--policy=policy_small",
+            "--rollout=rollout_small", "--started_at=", "--job_run=1", "--model_version=" + version,
+        ]), lakehouse, lambda _: None)
+    except (Exception, PowerCut) as error:
+        return type(error).__name__, str(error)
+    return "ended", ""
+
+def stand(version):
+    aliases = registry.get_registered_model({model!r}).aliases
+    parts = read_configuration(lakehouse.workspace.serving_endpoints.get({endpoint!r}))
+    steps = lakehouse.spark.sql(
+        "SELECT count(*) AS steps FROM {schema}.rollout_steps WHERE model_version = " + version
+    ).first().steps
+    return {{"aliases": dict(aliases), "steps": steps,
+             "shares": {{part.entity.entity_version: part.share for part in parts}}}}
+
+{bad}
+effect = 0
+while True:
+    version = start()
+    if BAD:
+        write_faults(version)
+    left = effect = effect + 1
+    first = go(version)
+    left = 0
+    second = go(version)
+    print("CUT", json.dumps([version, first, second, stand(version)]))
+    # Back to the first, for the next.
+    registry.set_registered_model_alias({model!r}, "Champion", "1")
+    rollout.bring(*[rollout.read_version(registry, {model!r}, 1)] * 2, "{schema}", lakehouse)
+    if first[0] != "PowerCut":
+        break
+"""
+
+
+@pytest.mark.parametrize("is_bad", [False, True], ids=["good", "bad"])
+def test_rollout_that_is_cut_off_after_any_effect_ends_as_if_it_had_not_been(
+    laptop: Laptop, is_bad: bool
+) -> None:
+    register = REGISTER.replace("print(made.version)", "").strip().replace("\n", "\n    ")
+    bad = f"""
+BAD = {is_bad}
+from pathlib import Path
+FILE = Path({str(faults(laptop))!r})
+def write_faults(version):
+    FILE.unlink(missing_ok=True)
+    def spoil(*arguments, **named):
+        answer = admit(*arguments, **named)
+        FILE.write_text(version + ": {{null_share: 1.0}}")
+        return answer
+    rollout.admit_beside = spoil
+admit = rollout.admit_beside
+""".replace("{{", "{").replace("}}", "}")
+    code = CUT.format(model=MODEL, schema=SCHEMA, endpoint=ENDPOINT, register=register, bad=bad)
+    printed = laptop.execute(code)
+    ends = [json.loads(line[4:]) for line in printed.splitlines() if line.startswith("CUT ")]
+    print(ends)
+    assert len(ends) > 6
+    for version, first, second, left in ends[:-1]:
+        assert first[0] == "PowerCut"
+        assert second[0] == ("RolledBackError" if is_bad else "ended"), second
+        assert left["shares"] == {"1" if is_bad else version: 100}
+        assert left["steps"] == 1
+        champion = {"Champion": "1"}
+        assert left["aliases"] == (
+            champion if is_bad else {"Champion": version, "Challenger": version}
+        )
+    assert ends[-1][1][0] == ("RolledBackError" if is_bad else "ended")
+    faults(laptop).unlink(missing_ok=True)
+
+
+def test_rollout_gives_up_where_the_champion_was_changed(laptop: Laptop, version: str) -> None:
+    move = f"mlflow.MlflowClient().set_registered_model_alias({MODEL!r}, 'Champion', '2')"
+    printed = roll_out(laptop, move)
+    assert "Champion was version 1 and is 2 now" in printed
     assert shares(laptop) == {"2": 100}
+    assert "given up" in describe(laptop, version)[0]["rollout_ended"]
+    # By hand, back to the first: the second was never promoted by deploy, but has passed.
+    roll_back(laptop, "--to_version=1", "--hold_days=0")
+    assert shares(laptop) == {"1": 100}
+
+
+def test_rollout_refuses_an_endpoint_that_somebody_has_changed(
+    laptop: Laptop, version: str
+) -> None:
+    change = f"""
+    from flight_delays.lakehouse.endpoint import *
+    client = Lakehouse().workspace
+    one, other = read_configuration(client.serving_endpoints.get({ENDPOINT!r}))
+    send_configuration(client, {ENDPOINT!r}, (Part(one.entity, 60), Part(other.entity, 40)))"""
+    printed = roll_out(laptop, change)
+    assert "Somebody else has changed it" in printed
+    assert shares(laptop) == {"1": 60, version: 40}
+    assert "Version 1 of" in roll_back(laptop, "--hold_days=0")
+    assert shares(laptop) == {"1": 100}
+
+
+def test_rollback_refuses_a_version_that_never_passed(laptop: Laptop, version: str) -> None:
+    fail = f"mlflow.MlflowClient().set_model_version_tag({MODEL!r}, {version!r}, "
+    laptop.execute(f"import mlflow\n{fail}'model_validation_status', 'FAILED')")
+    printed = roll_back(laptop, f"--to_version={version}")
+    assert "allowed: a version that has PASSED" in printed
+    assert shares(laptop) == {"1": 100}
+
+
+def test_good_version_gets_all_traffic_and_can_be_gone_back_from(
+    laptop: Laptop, version: str
+) -> None:
+    printed = roll_out(laptop)
+    assert [line.split()[1] for line in printed.splitlines() if ": advance:" in line] == ["5", "25"]
+    assert shares(laptop) == {version: 100}
+    assert describe(laptop, version)[1] == {"Champion": int(version), "Challenger": int(version)}
+    steps = laptop.execute(
+        "from databricks.sdk.runtime import spark\n"
+        f"print(spark.sql('SELECT share, decision, former FROM {SCHEMA}.rollout_steps "
+        f"WHERE model_version = {version} ORDER BY share').collect())"
+    )
+    assert "share=50, decision='finish', former='dev_laptop_model-1 at 100 %'" in steps
+
+    assert "held until" in roll_back(laptop, "--reason=wrong for small airports")
+    assert shares(laptop) == {"1": 100}
+    assert describe(laptop, "1")[1] == {"Champion": 1}
+    # Run again, it does not go one further back.
+    assert "Give to_version to go further back" in roll_back(laptop)
+    assert shares(laptop) == {"1": 100}

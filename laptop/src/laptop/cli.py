@@ -41,6 +41,7 @@ WIDTH = None if sys.stdout.isatty() else 140
 console = Console(highlight=False, width=WIDTH)
 problems = Console(stderr=True, highlight=False, width=WIDTH)
 AWAKE_SECONDS = 60
+LEAST_OF_RATE = 0.8
 
 
 class Output(StrEnum):
@@ -288,6 +289,40 @@ def alerts(
         for each in found:
             print_evaluation(console, each)
         if any(each.state != "OK" for each in found):
+            raise typer.Exit(1)
+
+
+@app.command()
+def traffic(
+    endpoint: Annotated[str, typer.Option(help="Name of the serving endpoint.")],
+    rate: Annotated[float, typer.Option(min=0.01, help="Requests a second.")] = 20,
+    seconds: Annotated[float, typer.Option(min=0.01, help="For how long.")] = 10,
+    rows: Annotated[Path | None, typer.Option(help="JSON file with a list of rows.")] = None,
+    table: Annotated[str | None, typer.Option(help="Table with the rows.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Requests at once.")] = 8,
+    allow_errors: Annotated[
+        bool, typer.Option("--allow-errors", help="Exit status 0 whatever is answered.")
+    ] = False,
+    output: Format = Output.text,
+) -> None:
+    """Send requests to an endpoint at a rate: rows of a file, a table, or the model's example."""
+    with reporting():
+        there = running_or_started()
+        from .traffic import explain, print_traffic, read_bodies, send
+
+        if rows and table:
+            raise LaptopError("--rows and --table exclude each other: give one.")
+        bodies = read_bodies(there, Place.state_dir(), endpoint, rows, table)
+        sent = send(there, endpoint, bodies, max(1, round(rate * seconds)), rate, workers)
+        if output is Output.json:
+            print(json.dumps(sent.summary(), indent=2))
+        else:
+            print_traffic(console, sent)
+        if sent.rate < LEAST_OF_RATE * rate:
+            warn(f"{sent.rate:.1f} requests a second were sent, not {rate:g}: --workers {workers}.")
+        if sent.bad:
+            problems.print(escape(explain(sent.bad)), soft_wrap=True)
+        if sent.bad and not allow_errors:
             raise typer.Exit(1)
 
 

@@ -26,13 +26,17 @@ Result = tuple[str, str]
 
 @dataclass
 class Active:
-    """A run under way, or one that has ended."""
+    """A run under way, or one that has ended.
+
+    `kept` has the results of the tasks that a repair leaves as they are.
+    """
 
     job: Job
     record: RunRecord
     facts: RunFacts
     parameters: Mapping[str, str]
     paths: Mapping[str, list[str]]
+    kept: Mapping[str, str] = field(default_factory=dict)
     scope: Scope = field(default_factory=Scope)
     attempts: dict[int, Scope] = field(default_factory=dict)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -59,9 +63,9 @@ class Execution:
     def walk(self, scope: Scope) -> dict[str, str]:
         """Start each task when all it waits for have ended; return every task's result."""
         records = self._run.record.tasks
-        results: dict[str, str] = {}
-        outcomes: dict[str, str] = {}
-        waiting = list(self._run.job.tasks)
+        results = dict(self._run.kept)
+        outcomes = {key: outcome_of(records[key]) for key in results}
+        waiting = [task for task in self._run.job.tasks if task.key not in results]
         under_way: dict[Future[str], str] = {}
         with ThreadPoolExecutor(max_workers=len(waiting)) as pool:
             while waiting or under_way:
@@ -82,8 +86,7 @@ class Execution:
                 for future in done:
                     key = under_way.pop(future)
                     results[key] = future.result()
-                    condition = records[key].document.get("condition_task") or {}
-                    outcomes[key] = condition.get("outcome", "")
+                    outcomes[key] = outcome_of(records[key])
         return results
 
     def run_task(
@@ -97,7 +100,7 @@ class Execution:
                 if not again or own.stopped or not own.remaining:
                     break
                 attempt = record.document["attempt_number"]
-                if attempt == task.retries:
+                if attempt - record.first == task.retries:
                     break
                 record.finish(result, message)
                 pause = max(0.0, task.retry_wait - (monotonic() - began))
@@ -125,6 +128,7 @@ class Execution:
             of_task=lambda key: self._run.record.tasks[key].document,
             attempt=record.document,
             item=item,
+            first=record.first,
         )
         try:
             with own.narrow(task.timeout) as scope:
@@ -233,6 +237,11 @@ def evaluate(task: Task, condition: Condition, record: AttemptRecord, context: C
     outcome = str(compare(task.key, left, condition.op, right)).lower()
     record.set(condition_task=record.document["condition_task"] | {"outcome": outcome})
     return SUCCESS, ""
+
+
+def outcome_of(record: AttemptRecord) -> str:
+    """Return what a condition came to; empty for any other task."""
+    return str((record.document.get("condition_task") or {}).get("outcome", ""))
 
 
 def read_values(file: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A run is one document, each attempt of a task another, so that what changes is a
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,21 @@ ATTEMPTS = 1_000_000
 
 
 class AttemptRecord:
-    """The attempts of a task, or of one item of a loop; the last one is at hand."""
+    """The attempts of a task, or of one item of a loop; the last one is at hand.
+
+    Attributes:
+        document: The last attempt.
+        first: Number of the first attempt since the run, or its last repair, was started.
+    """
 
     def __init__(self, run: "RunRecord", stem: str, document: Document) -> None:
         self._run = run
         self._stem = stem
         self.document = document
-        self._add(document)
+        self.first = int(document["attempt_number"])
+        # One that a repair leaves as it is has a number already.
+        if "run_id" not in document:
+            self._add(document)
 
     @property
     def log(self) -> Path:
@@ -58,22 +66,18 @@ class AttemptRecord:
 
     def again(self, message: str) -> None:
         """Add the attempt that follows."""
-        gone = ("start_time", "end_time", "resolved_values", "child_run_id")
-        kept = {k: v for k, v in self.document.items() if k not in gone}
-        self.document = kept | {
-            "attempt_number": self.document["attempt_number"] + 1,
-            "state": state_of("WAITING_FOR_RETRY", message=message),
-            "values": {},
-        }
+        self.document = following(self.document, state_of("WAITING_FOR_RETRY", message=message))
         self._add(self.document)
 
     def iterate(self, task: Task, items: Sequence[Any]) -> list["AttemptRecord"]:
         """Add an attempt of `task` for each item of the loop that this is."""
         entry = self.document["for_each_task"]["task"]
+        again = self.document["attempt_number"]
+        stem = f"{task.key}.again{again}" if again else task.key
         return [
             AttemptRecord(
                 self._run,
-                f"{task.key}.{number}",
+                f"{stem}.{number}",
                 pending(entry)
                 | {"for_each_run_id": self.document["run_id"], "iteration": number, "input": item},
             )
@@ -90,8 +94,18 @@ class AttemptRecord:
 class RunRecord:
     """One run's documents; every change is written before the next thing happens."""
 
-    def __init__(
-        self,
+    def __init__(self, state: State, state_dir: Path, document: Document, attempts: int) -> None:
+        self._state = state
+        self._lock = threading.Lock()
+        self._attempts = attempts
+        self.run_id = int(document["run_id"])
+        self.folder = folder_of(state_dir, self.run_id)
+        self.document = document
+        self.tasks: dict[str, AttemptRecord] = {}
+
+    @classmethod
+    def create(
+        cls,
         state: State,
         facts: RunFacts,
         job: Job,
@@ -100,16 +114,10 @@ class RunRecord:
         *,
         queued: bool,
         **more: Any,
-    ) -> None:
+    ) -> "RunRecord":
         """Write a new run of a job, as its settings are now, in which nothing has started."""
-        self._state = state
-        self._lock = threading.Lock()
-        self._attempts = 0
-        self.run_id = facts.run_id
-        self.folder = folder_of(state_dir, self.run_id)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.document = {
-            "run_id": self.run_id,
+        document = {
+            "run_id": facts.run_id,
             "job_id": facts.job_id,
             "run_name": facts.job_name,
             "run_type": "JOB_RUN",
@@ -118,23 +126,37 @@ class RunRecord:
             "start_time": int(facts.started.timestamp() * 1000),
             **more,
         }
+        record = cls(state, state_dir, document, attempts=0)
+        record.folder.mkdir(parents=True, exist_ok=True)
         # The run comes first: of one cut off here, what is written is closed at the next start.
-        self._state.put(RUN, f"{self.run_id:09d}", self.document)
-        entries = {entry["task_key"]: entry for entry in settings["tasks"]}
-        self.tasks = {
-            task.key: AttemptRecord(
-                self,
-                task.key,
-                pending(entries[task.key])
-                | {
-                    "depends_on": [
-                        {"task_key": d.key} | ({"outcome": d.outcome} if d.outcome else {})
-                        for d in task.depends_on
-                    ]
-                },
-            )
-            for task in job.tasks
-        }
+        record.set()
+        for task in job.tasks:
+            record.tasks[task.key] = AttemptRecord(record, task.key, waiting(task, settings))
+        return record
+
+    @classmethod
+    def reopen(
+        cls,
+        state: State,
+        state_dir: Path,
+        document: Document,
+        job: Job,
+        settings: Mapping[str, Any],
+        again: Collection[str],
+    ) -> "RunRecord":
+        """Open a run that has ended, with a new attempt of each task of `again`."""
+        attempts = stored_attempts(state, document["run_id"])
+        last = last_attempts(attempts)
+        numbers = [int(each["run_id"]) % ATTEMPTS for each in attempts]
+        record = cls(state, state_dir, document, attempts=max(numbers))
+        record.set()
+        for task in job.tasks:
+            attempt = last[task.key]
+            if task.key in again:
+                number = attempt["attempt_number"] + ("start_time" in attempt)
+                attempt = waiting(task, settings) | {"attempt_number": number}
+            record.tasks[task.key] = AttemptRecord(record, task.key, attempt)
+        return record
 
     def number(self) -> int:
         """Return the number of the run's next attempt."""
@@ -165,9 +187,37 @@ def pending(entry: Document) -> Document:
     return {**entry, "attempt_number": 0, "state": state_of("PENDING"), "values": {}}
 
 
+def waiting(task: Task, settings: Mapping[str, Any]) -> Document:
+    """Return a task, as a job's settings have it, as an attempt that waits for others."""
+    (entry,) = (each for each in settings["tasks"] if each["task_key"] == task.key)
+    depends_on = [
+        {"task_key": each.key} | ({"outcome": each.outcome} if each.outcome else {})
+        for each in task.depends_on
+    ]
+    return pending(entry) | {"depends_on": depends_on}
+
+
+def following(attempt: Document, state: Document) -> Document:
+    """Return the attempt that follows another."""
+    gone = ("start_time", "end_time", "resolved_values", "child_run_id", "run_id")
+    kept = {k: v for k, v in attempt.items() if k not in gone}
+    number = attempt["attempt_number"] + 1
+    return kept | {"attempt_number": number, "state": state, "values": {}}
+
+
+def last_attempts(attempts: Sequence[Document]) -> dict[str, Document]:
+    """Return each task's last attempt, those of a loop's items left out."""
+    return {each["task_key"]: each for each in attempts if "for_each_run_id" not in each}
+
+
 def attempt_name(number: int) -> str:
     """Return the name of an attempt's document."""
     return f"{number // ATTEMPTS:09d}.{number % ATTEMPTS:06d}"
+
+
+def has_ended(run: Document) -> bool:
+    """Tell whether a run or a task is over."""
+    return run["state"]["life_cycle_state"] in ENDED
 
 
 def state_of(life_cycle: str, result: str | None = None, message: str = "") -> Document:

@@ -27,6 +27,7 @@ class RunFacts:
     started: datetime
     trigger: str
     address: str = ""
+    repairs: int = 0
 
     def find(self, parts: Sequence[str]) -> object:
         """Return what a reference to the job, the run or the workspace stands for."""
@@ -48,7 +49,7 @@ class RunFacts:
             case ["start_time", time] | ["trigger", "time", time]:
                 return TIMES[time](self.started)
             case ["repair_count"]:
-                return 0
+                return self.repairs
         return {"id": self.job_id, "name": self.job_name, "run_id": self.run_id}[parts[0]]
 
     def resolve(self, text: str) -> str:
@@ -67,6 +68,7 @@ class Context:
         of_task: Gives a finished task's last attempt.
         attempt: The attempt's own record.
         item: The item of a loop, alone in a tuple; empty outside of one.
+        first: Number of the first attempt since the run, or its last repair, was started.
     """
 
     task: str
@@ -75,6 +77,7 @@ class Context:
     of_task: Callable[[str], Mapping[str, Any]]
     attempt: Mapping[str, Any]
     item: tuple[Any, ...] = ()
+    first: int = 0
 
     def resolve(self, text: str, *, scalars: bool = False) -> str:
         """Return a text with every reference replaced.
@@ -110,7 +113,7 @@ class Context:
             case ("task", "run_id"):
                 return self.attempt["run_id"]
             case ("task", "retry_count"):
-                return self.attempt["attempt_number"]
+                return self.attempt["attempt_number"] - self.first
             case ("task", "execution_count"):
                 return self.attempt["attempt_number"] + 1
             case ("tasks", key, "values", value):

@@ -2,19 +2,29 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..clock import now
-from ..workspace.state import State
+from ..workspace.state import Document, State
 from . import wheels
 from .errors import JobError
 from .execution import Active, Execution
 from .graph import Job, RunJob
 from .outcomes import FAILED, TOO_MANY, conclude
 from .processes import Launcher
-from .records import RunRecord, close_interrupted, state_of
+from .records import (
+    RUN,
+    RunRecord,
+    close_interrupted,
+    has_ended,
+    last_attempts,
+    state_of,
+    stored_attempts,
+)
 from .references import check_references
+from .repairs import HISTORY, Repair, begin, results_of
 from .resolution import RunFacts
 from .settings import read_job, select
 from .task_environment import TaskEnvironment
@@ -23,6 +33,7 @@ TOKEN = "run_token"
 ON_DEMAND, BY_TASK = "ONE_TIME", "RUN_JOB_TASK"
 MOST_NESTED = 3
 CLOSE_SECONDS = 5.0
+WAIT = "Wait for the end of what runs, cancel it, or give the job a queue."
 
 FindSettings = Callable[[int], Mapping[str, Any] | None]
 
@@ -101,6 +112,57 @@ class Runner:
                 self._state.put(TOKEN, f"{job_id}.{token}", known)
             return int(known["run_id"])
 
+    def repair(self, run_id: int, settings: Mapping[str, Any], asked: Repair) -> int:
+        """Run tasks of a run that has ended again, and return the repair's number.
+
+        Args:
+            run_id: The run.
+            settings: Of its job, as they are now.
+            asked: What is to be repaired.
+
+        Raises:
+            JobError: It cannot be repaired so, or is under way.
+        """
+        document = self._read_run(run_id)
+        asked.check(document)
+        keys = last_attempts(stored_attempts(self._state, run_id))
+        chosen = select(settings, keys)
+        job = read_job(chosen)
+        paths = self._check(job, (document["job_id"],))
+        before = {each["name"]: each["value"] for each in document["job_parameters"]}
+        kept = {name: value for name, value in before.items() if name in job.parameters}
+        values = job.with_parameters({**kept, **asked.parameters})
+        self.preload(sorted({folder for folders in paths.values() for folder in folders}))
+        with self._lock:
+            # A run is recorded as ended a moment before it makes room.
+            self._lock.wait_for(lambda: run_id not in self._active, CLOSE_SECONDS)
+            document = self._read_run(run_id)
+            asked.check(document)
+            attempts = stored_attempts(self._state, run_id)
+            again = asked.choose(job, attempts)
+            room = len(self._runs_of(document["job_id"])) < job.most_runs
+            if not room and not job.queue:
+                raise JobError(f"{job.most_runs} of '{job.name}' may run at once. {WAIT}")
+            number = self._state.count("repair")
+            started = begin(document, attempts, number, state_of("PENDING" if room else "QUEUED"))
+            facts = RunFacts(
+                document["job_id"],
+                job.name,
+                run_id,
+                datetime.fromtimestamp(document["start_time"] / 1000, UTC),
+                document["trigger"],
+                self._address,
+                repairs=len(started[HISTORY]) - 1,
+            )
+            for name in values.keys() - kept.keys() - asked.parameters.keys():
+                values[name] = facts.resolve(values[name])
+            started["job_parameters"] = [{"name": k, "value": v} for k, v in values.items()]
+            record = RunRecord.reopen(self._state, self._state_dir, started, job, chosen, again)
+            results = {k: v for k, v in results_of(attempts).items() if k not in again}
+            run = self._active[run_id] = Active(job, record, facts, values, paths, results)
+        threading.Thread(target=self._run, args=(run,), daemon=True).start()
+        return number
+
     def cancel(self, run_id: int) -> None:
         """End a run's tasks; one that has ended already is left as it is."""
         run = self._active.get(run_id)
@@ -123,6 +185,12 @@ class Runner:
             self._lock.wait_for(lambda: not self._active, CLOSE_SECONDS)
         self._launcher.close()
 
+    def _read_run(self, run_id: int) -> Document:
+        run = self._state.get(RUN, f"{run_id:09d}")
+        if run is None or run_id in self._active or not has_ended(run):
+            raise JobError(f"Run {run_id} is in progress, or gone. Wait for its end.")
+        return run
+
     def _start(
         self,
         job_id: int,
@@ -144,7 +212,7 @@ class Runner:
             values[name] = facts.resolve(values[name])
         with self._lock:
             room = len(self._runs_of(job_id)) < job.most_runs
-            record = RunRecord(
+            record = RunRecord.create(
                 self._state,
                 facts,
                 job,
@@ -246,9 +314,6 @@ def skip(run: Active) -> None:
     """End a run that there is no room for."""
     for record in run.record.tasks.values():
         record.skip(TOO_MANY)
-    text = (
-        f"{run.job.most_runs} of '{run.job.name}' may run at once and it has no queue. Wait for "
-        "the end of what runs, cancel it, or give the job a queue."
-    )
+    text = f"{run.job.most_runs} of '{run.job.name}' may run at once and it has no queue. {WAIT}"
     run.record.finish("SKIPPED", TOO_MANY, text)
     run.ended.set()

@@ -9,7 +9,16 @@ from fastapi import APIRouter
 from ..errors import LaptopError
 from ..identity import USER_NAME
 from ..jobs.outcomes import SUCCESS, TERMINATION
-from ..jobs.records import ATTEMPT, ATTEMPTS, ENDED, RUN, attempt_name, read_attempts
+from ..jobs.records import (
+    ATTEMPT,
+    ATTEMPTS,
+    ENDED,
+    RUN,
+    attempt_name,
+    has_ended,
+    read_attempts,
+)
+from ..jobs.repairs import HISTORY, Repair, history
 from ..jobs.runner import Runner
 from ..jobs.settings import as_text, asks_queue
 from .errors import ApiError, missing
@@ -18,6 +27,16 @@ from .requests import JsonBody, identifier, page
 from .state import Document, State
 
 FIELDS = frozenset({"job_id", "job_parameters", "only", "queue", "idempotency_token"})
+REPAIR_FIELDS = frozenset(
+    {
+        "run_id",
+        "latest_repair_id",
+        "rerun_tasks",
+        "rerun_all_failed_tasks",
+        "rerun_dependent_tasks",
+        "job_parameters",
+    }
+)
 LONGEST_TOKEN = 64
 TRACEBACK = "Traceback (most recent call last):"
 LONGEST_LOG = 5_000_000
@@ -54,10 +73,13 @@ def router(state: State, runner: Runner, address: str) -> APIRouter:
         return {"run_id": run_id, "number_in_job": run_id}
 
     @api.get("/runs/get")
-    def get(run_id: int) -> Any:
+    def get(run_id: int, include_history: bool = False) -> Any:
         attempt = state.get(ATTEMPT, attempt_name(run_id))
         if attempt is None:
-            return show(run_of(run_id), read_attempts(state, run_id), address)
+            run, attempts = run_of(run_id), read_attempts(state, run_id)
+            items = history(run, attempts) if include_history else []
+            shown = [item | {"status": status(item["state"])} for item in items]
+            return show(run, attempts, address) | ({HISTORY: shown} if shown else {})
         run = run_of(run_id // ATTEMPTS)
         return show_attempt(run, attempt, read_attempts(state, run["run_id"]), address)
 
@@ -119,16 +141,28 @@ def router(state: State, runner: Runner, address: str) -> APIRouter:
         return {}
 
     @api.post("/runs/repair")
-    def repair() -> Any:
-        text = "Repairing a run is not built on the laptop: run the job again, or tasks by `only`."
-        raise ApiError(501, "NOT_IMPLEMENTED", text)
+    def repair(body: JsonBody) -> Any:
+        run = run_of(identifier(body, "run_id"))
+        settings = job_of(state, run["job_id"])["settings"]
+        for field in sorted(set(body) - REPAIR_FIELDS):
+            raise ApiError(501, "NOT_IMPLEMENTED", f"repair's '{field}' is not built here.")
+        if not has_ended(run):
+            text = f"Run {run['run_id']} is in progress: wait for its end, or cancel it."
+            raise ApiError(400, "INVALID_STATE", text)
+        parameters = {k: as_text(v) for k, v in (body.get("job_parameters") or {}).items()}
+        asked = Repair(
+            tasks=body.get("rerun_tasks") or (),
+            all_failed=bool(body.get("rerun_all_failed_tasks")),
+            dependents=bool(body.get("rerun_dependent_tasks")),
+            latest=identifier(body, "latest_repair_id") if "latest_repair_id" in body else None,
+            parameters=parameters,
+        )
+        try:
+            return {"repair_id": runner.repair(run["run_id"], settings, asked)}
+        except LaptopError as error:
+            raise ApiError(400, "INVALID_PARAMETER_VALUE", str(error)) from error
 
     return api
-
-
-def has_ended(run: Document) -> bool:
-    """Tell whether a run or a task is over."""
-    return run["state"]["life_cycle_state"] in ENDED
 
 
 def show(run: Document, attempts: Sequence[Document], address: str) -> Document:
@@ -149,7 +183,8 @@ def show(run: Document, attempts: Sequence[Document], address: str) -> Document:
             task["for_each_task"] = each["for_each_task"] | {"stats": count(iterations)}
             task["iterations"] = iterations
         tasks.append(task)
-    return run | {
+    kept = {k: v for k, v in run.items() if k != HISTORY}
+    return kept | {
         "creator_user_name": USER_NAME,
         "job_run_id": run["run_id"],
         "number_in_job": run["run_id"],

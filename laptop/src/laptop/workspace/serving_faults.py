@@ -115,11 +115,14 @@ class Faults:
             raise self._refuse(f"it is no YAML: {' '.join(str(error).split())}") from error
         if not isinstance(found, dict) or not all(isinstance(v, dict) for v in found.values()):
             raise self._refuse(f"it must have names of served entities, each with {allowed}")
-        try:
-            return {str(name): Fault.model_validate(given) for name, given in found.items()}
-        except ValidationError as error:
-            said = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())
-            raise self._refuse(f"{said}. Allowed are {allowed}") from error
+        faults = {}
+        for name, given in found.items():
+            try:
+                faults[str(name)] = Fault.model_validate(given)
+            except ValidationError as error:
+                wrong = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())
+                raise self._refuse(f"{name}: {wrong}. Allowed are {allowed}") from error
+        return faults
 
     def _spoil(self, text: str, fault: Fault, own: random.Random) -> str:
         answer = json.loads(text)

@@ -110,8 +110,11 @@ def test_a_slow_entity_does_not_hold_up_the_other_or_the_api(
     ("text", "said"),
     [
         ("delay-1: {delay: 5}", "Allowed are delay_ms, error_share, null_share, shift, seed"),
-        ("delay-1: {error_share: 1.5}", "delay-1: Input should be less than or equal to 1"),
-        ("delay-1: {delay_ms: soon}", "delay-1: Input should be a valid number"),
+        (
+            "delay-1: {error_share: 1.5}",
+            "delay-1: error_share: Input should be less than or equal to 1",
+        ),
+        ("delay-1: {delay_ms: soon}", "delay-1: delay_ms: Input should be a valid number"),
         ("delay-1: 0.5", "names of served entities, each with delay_ms"),
         ("delay-1: [", "it is no YAML"),
     ],

@@ -1,0 +1,279 @@
+"""Requests that are sent to a serving endpoint at a rate, and how they are answered."""
+
+import http.client
+import json
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+from rich.console import Console
+from rich.markup import escape
+
+from .connection import Connection
+from .errors import LaptopError
+from .sql_output import as_json
+from .state_dir import StateDir
+from .status import UNITY, grid, run_sql
+from .status import quote as quoted
+
+Document = dict[str, Any]
+MOST_ROWS = 1000
+ANSWER_SECONDS = 120.0
+NOBODY = "(none)"
+ADVICE = "Give rows by --rows FILE.json or --table CATALOG.SCHEMA.TABLE."
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One request.
+
+    Attributes:
+        entity: The served entity that answered; empty where none did.
+        status: HTTP status; 0 where there was no answer.
+        milliseconds: From the request to the end of its answer.
+        text: What was said of a request that was not answered 2xx.
+    """
+
+    entity: str
+    status: int
+    milliseconds: float
+    text: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it was answered 2xx."""
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """All requests, in the order in which they ended.
+
+    Attributes:
+        answered: The requests.
+        seconds: How long they took together.
+    """
+
+    answered: Sequence[Answered]
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return len(self.answered) / self.seconds
+
+    @property
+    def bad(self) -> list[Answered]:
+        """The requests that were not answered 2xx."""
+        return [each for each in self.answered if not each.is_good]
+
+    def summary(self) -> Document:
+        """Return figures by served entity, as `laptop traffic -o json` prints them."""
+        names = sorted({each.entity for each in self.answered})
+        by_entity = {
+            name: figures([each for each in self.answered if each.entity == name])
+            | {"share": sum(e.entity == name for e in self.answered) / len(self.answered)}
+            for name in names
+        }
+        whole = figures(self.answered) | {"seconds": self.seconds, "rate": self.rate}
+        return whole | {"served_entities": by_entity}
+
+
+def figures(answered: Sequence[Answered]) -> Document:
+    """Return how many requests there were, how many were not answered 2xx, and their times."""
+    times = sorted(each.milliseconds for each in answered)
+    return {
+        "requests": len(answered),
+        "non_2xx": sum(not each.is_good for each in answered),
+        "p50_ms": times[math.ceil(0.5 * len(times)) - 1],
+        "p95_ms": times[math.ceil(0.95 * len(times)) - 1],
+    }
+
+
+def send(
+    there: Connection,
+    endpoint: str,
+    bodies: Sequence[bytes],
+    requests: int,
+    rate: float,
+    workers: int,
+) -> Traffic:
+    """Send requests to an endpoint, by its own route, and wait for their answers.
+
+    Args:
+        there: The workspace.
+        endpoint: The endpoint's name.
+        bodies: Of the requests, taken in turn.
+        requests: How many to send.
+        rate: How many to send a second.
+        workers: How many may wait for their answers at once.
+    """
+    path = f"/serving-endpoints/{quote(endpoint, safe='')}/invocations"
+    headers = {"Authorization": f"Bearer {there.token}", "Content-Type": "application/json"}
+    lock, numbers = threading.Lock(), count()
+    answered: list[Answered] = []
+    began = time.monotonic()
+
+    def ask(body: bytes) -> Answered:
+        sent = time.monotonic()
+        # One each: the workspace may close a connection that is left idle at the same moment.
+        connection = http.client.HTTPConnection("127.0.0.1", there.port, timeout=ANSWER_SECONDS)
+        try:
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            text = answer.read().decode(errors="replace")
+            entity, status = answer.getheader("served-model-name") or NOBODY, answer.status
+        except (OSError, http.client.HTTPException) as error:
+            entity, status, text = NOBODY, 0, f"no answer: {error}"
+        finally:
+            connection.close()
+        taken = 1000 * (time.monotonic() - sent)
+        return Answered(entity, status, taken, "" if 200 <= status < 300 else text)
+
+    def work() -> None:
+        while True:
+            with lock:
+                number = next(numbers)
+            if number >= requests:
+                return
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+            answer = ask(bodies[number % len(bodies)])
+            with lock:
+                answered.append(answer)
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for future in [pool.submit(work) for _ in range(workers)]:
+            future.result()
+    return Traffic(answered, time.monotonic() - began)
+
+
+def read_bodies(
+    there: Connection, state_dir: StateDir, endpoint: str, rows: Path | None, table: str | None
+) -> list[bytes]:
+    """Return bodies of requests, one row each: of a file, of a table, or the model's own example.
+
+    Raises:
+        LaptopError: There are no rows.
+    """
+    shown = there.ask("GET", f"/api/2.0/serving-endpoints/{quote(endpoint, safe='')}")
+    entities = (shown.get("config") or {}).get("served_entities")
+    if not entities:
+        raise LaptopError(f"Endpoint '{endpoint}' serves nothing yet. Wait for its update.")
+    if rows:
+        found = read_file(rows)
+    else:
+        folder = find_artifacts(there, state_dir, entities[0])
+        if table is None:
+            return [read_example(folder)]
+        found = read_table(there, table, folder)
+    if not found:
+        raise LaptopError(f"There are no rows in {rows or table}.")
+    return [json.dumps({"dataframe_records": [row]}).encode() for row in found]
+
+
+def read_file(file: Path) -> list[Document]:
+    """Return the rows of a JSON file: a list of them, or the body of a request with records."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LaptopError(f"{file} cannot be read as JSON: {error}.") from None
+    records = found.get("dataframe_records") if isinstance(found, dict) else found
+    if not isinstance(records, list) or not all(isinstance(row, dict) for row in records):
+        raise LaptopError(
+            f"{file} must have a list of rows, each an object, or an object with such a list as "
+            "dataframe_records."
+        )
+    return records
+
+
+def read_table(there: Connection, table: str, folder: Path) -> list[Document]:
+    """Return rows of a table with the columns that a model takes.
+
+    A column that it needs and the table lacks has the value of the model's own example.
+    """
+    declared = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+    inputs = json.loads(declared["signature"]["inputs"])
+    example = json.loads(read_example(folder)).get("inputs", {}) if has_example(folder) else {}
+    answer = run_sql(there, f"SELECT * FROM {quoted(table)} LIMIT {MOST_ROWS}")
+    columns = {c["name"]: c["type_text"] for c in answer["manifest"]["schema"]["columns"]}
+    lacking = [
+        column["name"]
+        for column in inputs
+        if column.get("required") and column.get("name", "") not in {*columns, *example}
+    ]
+    if lacking:
+        raise LaptopError(
+            f"Table {table} lacks {', '.join(lacking)}, which the model needs, and its example has "
+            "no value for it. Give rows by --rows FILE.json."
+        )
+    needed = {c["name"] for c in inputs if c.get("required")}
+    names = {column["name"] for column in inputs}
+    given = {name: value for name, value in example.items() if name in needed - columns.keys()}
+    # Times of a request have no zone: they are UTC.
+    return [
+        given
+        | {
+            name: value.removesuffix("Z") if columns[name].startswith("timestamp") else value
+            for name, value in row.items()
+            if name in names and value is not None
+        }
+        for row in as_json(answer)
+    ]
+
+
+def find_artifacts(there: Connection, state_dir: StateDir, entity: Document) -> Path:
+    """Return the folder of a served entity's model."""
+    name, version = entity["entity_name"], entity["entity_version"]
+    source = there.ask("GET", f"{UNITY}/models/{quote(name)}/versions/{version}")["source"]
+    identifier = str(source).removeprefix("models:/")
+    for file in state_dir.artifacts.glob(f"*/models/{identifier}/artifacts/MLmodel"):
+        return file.parent
+    raise LaptopError(f"The files of version {version} of {name} are not found. {ADVICE}")
+
+
+def has_example(folder: Path) -> bool:
+    """Tell whether a model has an example of what it is asked."""
+    return (folder / "serving_input_example.json").is_file()
+
+
+def read_example(folder: Path) -> bytes:
+    """Return the body of a request that a model has as its example."""
+    if not has_example(folder):
+        raise LaptopError(f"The served model has no example of its input. {ADVICE}")
+    return (folder / "serving_input_example.json").read_bytes()
+
+
+def print_traffic(console: Console, traffic: Traffic) -> None:
+    """Print figures by served entity."""
+    summary = traffic.summary()
+    table = grid("served entity", "requests", "share", "non-2xx", "p50", "p95")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    lines = {**summary["served_entities"], "all": summary | {"share": 1.0}}
+    for name, found in lines.items():
+        table.add_row(
+            escape(name),
+            f"{found['requests']:,}",
+            f"{found['share']:.1%}",
+            f"{found['non_2xx']:,}",
+            f"{found['p50_ms']:.0f} ms",
+            f"{found['p95_ms']:.0f} ms",
+        )
+    console.print(table)
+    console.print(f"{traffic.rate:.1f} requests a second for {traffic.seconds:.1f} s.")
+
+
+def explain(bad: Sequence[Answered]) -> str:
+    """Return which requests were not answered 2xx, and what was said of the first."""
+    kinds = Counter(each.status for each in bad)
+    counted = ", ".join(f"{n} of {status or 'no answer'}" for status, n in sorted(kinds.items()))
+    return f"{len(bad)} requests were not answered 2xx ({counted}). The first: {bad[0].text[:300]}"

@@ -20,6 +20,7 @@ from .bundle.paths import BUILD_SETUP
 from .connection import Connection, RequestRefused
 from .errors import LaptopError
 from .jobs.requirements import read_requirements
+from .jobs.settings import is_built
 from .state_dir import StateDir
 
 UNITY = "/api/2.1/unity-catalog"
@@ -156,7 +157,8 @@ def refuse_unresolved(
             raise LaptopError(f"Job '{job}' needs {reference}: {why}.")
         needing = {k for k, task in tasks.items() if reference in json.dumps(task)}
         if needing if not only else needing & set(only):
-            others = ",".join(key for key in tasks if key not in needing)
+            free = (key for key, task in tasks.items() if key not in needing and is_built(task))
+            others = ",".join(free)
             advice = f" Run the others alone: --only {others}" if others else ""
             named = ", ".join(f"'{key}'" for key in sorted(needing))
             raise LaptopError(f"Job '{job}', task {named} needs {reference}: {why}.{advice}")

@@ -64,6 +64,12 @@ def test_a_task_that_needs_what_is_not_resolved_is_refused_by_name() -> None:
         refuse_unresolved("j", JOB, why, ["a", "b"])
 
 
+def test_a_task_of_a_kind_that_is_not_built_is_not_among_those_to_run_alone() -> None:
+    job = {"tasks": [*JOB["tasks"], {"task_key": "c", "notebook_task": {"notebook_path": "/c"}}]}
+    with pytest.raises(LaptopError, match=r"Run the others alone: --only b$"):
+        refuse_unresolved("j", job, {"${x}": "the laptop makes no pipelines"}, ())
+
+
 def test_other_tasks_and_what_no_task_needs_are_not_refused() -> None:
     refuse_unresolved("j", JOB, {"${x}": "no pipelines"}, ["b"])
     refuse_unresolved("j", JOB, {"${y}": "not known"}, ())

@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Any
 
+from .samples import DATASETS
 from .tokens import END, StatementRefused, Token, answer, quote, scan
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ def definition(session: "Session", levels: tuple[str, ...]) -> str | None:
     if INFORMATION_SCHEMA in (levels[-2].lower() if len(levels) > 1 else "",):
         catalog = levels[0].lower() if len(levels) > 2 else session.current()[0]
         return _information(session, catalog, levels[-1].lower())
+    full = ".".join(levels).lower()
+    if full in DATASETS and session.api.find(full) is None:
+        return DATASETS[full]
     if not session.api.has_views():
         return None
     view = session.api.find(session.full(levels))

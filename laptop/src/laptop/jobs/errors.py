@@ -12,8 +12,11 @@ class JobError(LaptopError):
 class NotBuilt(JobError):
     """A part of Databricks' jobs that the laptop does not have."""
 
-    def __init__(self, task: str, what: str) -> None:
-        super().__init__(f"Task '{task}': {what} is not built on the laptop.")
+    def __init__(self, task: str, what: str, others: Iterable[str] = ()) -> None:
+        self.task, self.what = task, what
+        text = f"Task '{task}': {what} is not built on the laptop."
+        alone = ",".join(others)
+        super().__init__(f"{text} Run the others alone: --only {alone}" if alone else text)
 
 
 class UnknownName(JobError):

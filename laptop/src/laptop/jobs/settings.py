@@ -43,7 +43,7 @@ def read_job(settings: Settings) -> Job:
         p["name"]: as_text(p.get("default", "")) for p in settings.get("parameters") or []
     }
     entries = [push_down(entry, parameters) for entry in settings.get("tasks") or []]
-    tasks = [read_task(entry, environments) for entry in entries]
+    tasks = read_tasks(entries, environments)
     if not tasks:
         raise JobError(f"Job '{name}' has no tasks.")
     job = Job(
@@ -59,6 +59,33 @@ def read_job(settings: Settings) -> Job:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise JobError(f"Job '{name}' has two tasks of one task_key, '{twice}'.")
     return replace(job, tasks=sort_tasks(name, tasks))
+
+
+def read_tasks(entries: Iterable[Settings], environments: Environments) -> list[Task]:
+    """Read the tasks of a job.
+
+    Raises:
+        NotBuilt: The laptop cannot run some; the message names those that it can.
+    """
+    tasks, refused = [], []
+    for entry in entries:
+        try:
+            tasks.append(read_task(entry, environments))
+        except NotBuilt as error:
+            refused.append(error)
+    if refused:
+        raise NotBuilt(refused[0].task, refused[0].what, [task.key for task in tasks])
+    return tasks
+
+
+def is_built(entry: Settings) -> bool:
+    """Tell whether the laptop runs tasks of this kind."""
+    return all(kind in KINDS for kind in name_kinds(entry))
+
+
+def name_kinds(entry: Settings) -> list[str]:
+    """Return the kinds of work that a task's settings name."""
+    return [kind for kind in entry if kind.endswith("_task") and entry[kind] is not None]
 
 
 def select(settings: Settings, only: Iterable[str]) -> Settings:
@@ -125,7 +152,7 @@ def read_task(entry: Settings, environments: Environments, *, inner: bool = Fals
 
 def read_work(key: str, entry: Settings, environments: Environments, *, inner: bool) -> Work:
     """Read what a task does."""
-    kinds = [kind for kind in entry if kind.endswith("_task") and entry[kind] is not None]
+    kinds = name_kinds(entry)
     for kind in kinds:
         if kind not in KINDS:
             raise NotBuilt(key, kind)

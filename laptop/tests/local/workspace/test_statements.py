@@ -243,6 +243,29 @@ def test_views_are_read_by_every_client(spark: SparkSession, client: WorkspaceCl
     assert not client.tables.exists("dev.words.fewer").table_exists
 
 
+def test_the_sample_of_trips_is_read_and_one_of_ones_own_comes_first(spark: SparkSession) -> None:
+    trips = spark.read.table("samples.nyctaxi.trips")
+    assert dict(trips.dtypes) == {
+        "tpep_pickup_datetime": "timestamp",
+        "tpep_dropoff_datetime": "timestamp",
+        "trip_distance": "double",
+        "fare_amount": "double",
+        "pickup_zip": "int",
+        "dropoff_zip": "int",
+    }
+    tidy = "trip_distance > 0 AND fare_amount > 0 AND tpep_dropoff_datetime > tpep_pickup_datetime"
+    assert trips.where(tidy).count() == trips.count() == 2000
+    summed = "SELECT count(t.pickup_zip) FROM Samples.NYCTaxi.Trips t WHERE t.fare_amount > 0"
+    assert told(spark, summed) == [[2000]]
+    with pytest.raises(PySparkException):
+        spark.sql("INSERT INTO samples.nyctaxi.trips SELECT * FROM samples.nyctaxi.trips")
+    spark.sql("CREATE CATALOG samples")
+    spark.sql("CREATE SCHEMA samples.nyctaxi")
+    spark.sql("CREATE TABLE samples.nyctaxi.trips AS SELECT 1 AS own")
+    assert told(spark, "SELECT * FROM samples.nyctaxi.trips") == [[1]]
+    spark.sql("DROP CATALOG samples CASCADE")
+
+
 def test_describe_in_its_forms(spark: SparkSession) -> None:
     spark.sql("CREATE TABLE dev.words.seen (id INT NOT NULL, p DATE) PARTITIONED BY (p)")
     spark.sql("INSERT INTO dev.words.seen VALUES (1, DATE'2024-01-01')")

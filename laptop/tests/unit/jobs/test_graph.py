@@ -153,6 +153,14 @@ def test_a_task_that_is_not_selected_may_be_one_that_is_not_built() -> None:
     assert keys(read_job(select(whole, ["b"]))) == ["b"]
 
 
+def test_a_job_with_a_task_that_is_not_built_is_refused_with_the_tasks_that_can_run() -> None:
+    whole = settings(task("a", notebook_task={}), task("b", "a"), task("c"), task("d", disabled=1))
+    with pytest.raises(NotBuilt, match=r"'a': notebook_task .* laptop\. .*: --only b,c$"):
+        read_job(whole)
+    with pytest.raises(NotBuilt, match=r"'a': notebook_task is not built on the laptop\.$"):
+        read_job(select(whole, ["a", "d"]))
+
+
 def test_selecting_nothing_selects_all_and_an_unknown_task_is_refused() -> None:
     whole = settings(task("a"), task("b"))
     assert select(whole, []) == whole

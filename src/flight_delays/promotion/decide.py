@@ -74,7 +74,7 @@ class Reject(Reasoned):
 
 @dataclass(frozen=True)
 class NeedsApproval(Reasoned):
-    """The challenger is better by so much that a person has to look for a leak first."""
+    """A person has to approve first: the policy asks, or the gain may come from a leak."""
 
     label: ClassVar[str] = "needs_approval"
 
@@ -140,6 +140,7 @@ def decide(
     *,
     losses: MeanLosses | None,
     holdout_start: datetime,
+    approved: bool = False,
 ) -> Decision:
     """Decide whether the challenger becomes champion.
 
@@ -151,6 +152,7 @@ def decide(
         policy: What the gain must be.
         losses: Mean losses of the challenger and of the heuristic baseline on the same rows.
         holdout_start: The first instant of these rows.
+        approved: Whether a person has looked at this comparison and approved it.
     """
     screened = precheck(challenger, champion)
     if screened is not None:
@@ -182,7 +184,7 @@ def decide(
             lack = "a retrained Champion and may be worse by the margin"
         return Keep(f"{kept} is {lack}: {figures}")
     excess = find_excess(comparison, champion, losses)
-    if not excess <= policy.max_gain:
+    if not excess <= policy.max_gain and not approved:
         found, limit = (format_figure(f, comparison.unit) for f in (excess, policy.max_gain))
         return NeedsApproval(
             f"{version} is better than {incumbent} by {found} at least, more than the limit "

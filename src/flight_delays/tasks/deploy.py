@@ -33,6 +33,7 @@ from ..promotion.provenance import find_mismatch, find_overlap
 from ..promotion.rollback import PREVIOUS_TAG, find_hold
 from ..promotion.slices import refuse_slices
 from ..spec.windows import split_windows
+from .approval import find_approval, hold, require
 from .comparison import (
     HEURISTIC,
     INCUMBENT_VERSION,
@@ -62,6 +63,7 @@ class DeployParameters(Parameters):
         rollout: File under conf/ that says how a version gets its traffic.
         rollout_job: Job that gives it by degrees.
         started_at: When the job started.
+        environment: The bundle's target; where it is not given, no exemption from approval holds.
     """
 
     model_uri: str
@@ -70,6 +72,7 @@ class DeployParameters(Parameters):
     online_store: str = ""
     rollout: Text = "rollout"
     rollout_job: int = 0
+    environment: str = ""
     started_at: Instant
 
 
@@ -93,6 +96,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
         if champion_number is None
         else read_version(lakehouse.registry, model, champion_number)
     )
+    approval = find_approval(challenger, champion_number)
     held_out = pd.DataFrame()
     decision: Decision | None = precheck(challenger, champion) or find_hold(
         champion, parameters.started_at
@@ -112,8 +116,10 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
                 policy.comparison,
                 losses=measure_losses(held_out, policy),
                 holdout_start=find_holdout_start(challenger, policy),
+                approved=approval.stands,
             )
         )
+    decision = hold(decision, approval, parameters.environment)
     print(f"{decision.label}: {decision.reason}")
     lakehouse.set_task_value("decision", decision.label)
     lakehouse.set_task_value("reason", decision.reason)
@@ -139,7 +145,10 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
                 return
             serve(current, current, held_out, parameters.source, lakehouse, lambda: None)
             lakehouse.set_task_value("champion", current.version)
-        case Reject() | NeedsApproval():
+        case NeedsApproval():
+            asked = require(challenger, approval, lakehouse)
+            raise PromotionRefusedError(f"{decision.reason}\n{asked}")
+        case Reject():
             raise PromotionRefusedError(decision.reason)
 
 

@@ -9,6 +9,7 @@ from ..lakehouse.online_store import unpublish
 from ..lakehouse.tables import delete_tables
 from ..problem import PROBLEM
 from ..spec.inference_log import LABELLED
+from .approval import unlink_job
 from .parameters import FullName, Parameters, SchemaName, in_schema
 
 
@@ -27,8 +28,9 @@ class TeardownParameters(Parameters):
 
 
 def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
-    """Delete endpoint, online tables, monitor and tables, in this order: none asks for the next."""
+    """Delete link, endpoint, online tables, monitor and tables: none asks for the next."""
     workspace = lakehouse.workspace
+    unlink_job(parameters.model, lakehouse)
     endpoint = endpoint_name(parameters.model)
     delete_endpoint(workspace, trial_name(endpoint))
     delete_endpoint(workspace, endpoint)

@@ -23,6 +23,7 @@ from ..promotion.model_version import (
     TRAINING_DIGEST_TAG,
 )
 from ..spec.windows import split_windows
+from .approval import link_job
 from .backtest import make_time_split, try_candidates
 from .datasets import (
     Rows,
@@ -50,6 +51,8 @@ class TrainParameters(Parameters):
         git_commit: Commit the bundle was deployed from; empty outside a repository.
         job_run: Run of the job.
         reason: Why the job runs.
+        deployment_job: Id of the job deployment, which asks for approvals; empty without one.
+        environment: The bundle's target.
     """
 
     model: FullName
@@ -61,6 +64,8 @@ class TrainParameters(Parameters):
     git_commit: str
     job_run: Text
     reason: Text
+    deployment_job: str = ""
+    environment: str = ""
 
 
 def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy | None) -> None:
@@ -134,6 +139,7 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
             PROBLEM.modules_by_value,
             PROBLEM.requirements,
         )
+    link_job(parameters.model, parameters.deployment_job, parameters.environment, lakehouse)
     version = read_version(
         lakehouse.registry,
         parameters.model,

@@ -31,6 +31,7 @@ from ..promotion.skill import check_skill
 from ..promotion.slices import find_worse_slices, refuse_slices
 from ..reports import Incumbent, Report, write_report
 from ..spec.inference_log import VALIDATED
+from .approval import withdraw
 from .comparison import (
     INCUMBENT,
     KEPT,
@@ -103,6 +104,8 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
         raise ValidationFailedError(
             f"Version {version.version} of {version.model} failed validation. {verdict.reason}"
         )
+    # What was approved before was another comparison, whoever has set the tag.
+    withdraw(read_version(lakehouse.registry, version.model, version.version), lakehouse)
     set_alias(lakehouse.registry, version, CHALLENGER)
     tag_version(
         lakehouse.registry,

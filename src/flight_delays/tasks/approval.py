@@ -1,0 +1,224 @@
+"""Approval of a version by a person: asked for, checked, and withdrawn where it no longer holds.
+
+Also the two tasks of the job deployment that come before deploy: evaluation and Approval_Check.
+"""
+
+import json
+from collections.abc import Callable
+from time import monotonic, sleep
+
+from mlflow.exceptions import MlflowException
+from pydantic import PositiveInt
+
+from ..config.promotion import load_promotion
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.errors import LakehouseError
+from ..lakehouse.model_logging import DIGEST_TAG
+from ..lakehouse.registry import HIDDEN, read_aliases, read_version, tag_version
+from ..promotion.approval import (
+    APPROVAL_TAG,
+    APPROVED,
+    ASKED_TAG,
+    Approval,
+    apply_approval,
+    find_answered,
+    read_approval,
+)
+from ..promotion.decide import CHAMPION, Decision, Failed, Passed
+from ..promotion.model_version import ModelVersion
+from .parameters import FullName, Parameters
+
+# Validate may take an hour, after a train that takes two.
+VERDICT_WITHIN, PAUSE = 7200.0, 15.0
+
+
+class ApprovalError(LakehouseError):
+    """A version is not approved, or cannot be asked about."""
+
+
+class VersionParameters(Parameters):
+    """Parameters of the tasks evaluation and Approval_Check, as Databricks gives them to the job.
+
+    Attributes:
+        model_name: Full name of the registered model.
+        model_version: The version.
+    """
+
+    model_name: FullName
+    model_version: PositiveInt
+
+
+def evaluate(
+    parameters: VersionParameters, lakehouse: Lakehouse, wait: Callable[[float], None] = sleep
+) -> None:
+    """Wait for the verdict that validate records, and ask for an approval of what has passed.
+
+    Raises:
+        ApprovalError: The version failed, or there is no verdict in time.
+    """
+    version = await_verdict(parameters, lakehouse, wait)
+    name = f"Version {version.version} of {version.model}"
+    if version.status != Passed.status:
+        reason = version.tags.get("validation_reason", "no reason is recorded")
+        raise ApprovalError(
+            f"{name} failed validation, so there is nothing to approve: {reason} Train again."
+        )
+    print(f"{name} passed validation.")
+    champion = read_aliases(lakehouse.registry, version.model).get(CHAMPION)
+    if champion != version.version:
+        ask(version, champion, lakehouse)
+
+
+def await_verdict(
+    parameters: VersionParameters, lakehouse: Lakehouse, wait: Callable[[float], None]
+) -> ModelVersion:
+    """Return a version once validate has judged it.
+
+    Raises:
+        ApprovalError: It has not within the time.
+    """
+    until = monotonic() + VERDICT_WITHIN
+    while True:
+        version = read_version(lakehouse.registry, parameters.model_name, parameters.model_version)
+        if version.status in (Passed.status, Failed.status):
+            return version
+        if monotonic() > until:
+            raise ApprovalError(
+                f"Version {version.version} of {version.model} has the status {version.status!r} "
+                f"after {VERDICT_WITHIN / 3600:.0f} hours; {Passed.status} or {Failed.status} was "
+                "expected of validate. Look at its run of model_training, then run the job "
+                "deployment again."
+            )
+        wait(PAUSE)
+
+
+def check(parameters: VersionParameters, lakehouse: Lakehouse) -> None:
+    """Let pass only a version that was approved against the Champion of now.
+
+    Raises:
+        ApprovalError: It was not; it is asked for, and what no longer holds is withdrawn.
+    """
+    version = read_version(lakehouse.registry, parameters.model_name, parameters.model_version)
+    champion = read_aliases(lakehouse.registry, version.model).get(CHAMPION)
+    if champion == version.version:
+        print(f"Version {version.version} of {version.model} is the {CHAMPION} already.")
+        return
+    approval = find_approval(version, champion)
+    if approval.stands:
+        print(f"Version {approval.version} of {version.model} is approved: {approval.request}")
+        return
+    decided = version.tags.get("decision_reason")
+    before = f"Deploy has decided before: {decided}\n" if decided else ""
+    raise ApprovalError(f"{before}{require(version, approval, lakehouse)}")
+
+
+def find_approval(version: ModelVersion, champion: int | None) -> Approval:
+    """Return what has to be approved of a version against the Champion, and whether it was."""
+    return read_approval(version, champion, version.tags.get(DIGEST_TAG))
+
+
+def hold(decision: Decision, approval: Approval, target: str) -> Decision:
+    """Return a decision that promotes only what was approved, where conf/promotion.yml asks."""
+    required = load_promotion().requires_approval(target)
+    return apply_approval(decision, approval, required=required)
+
+
+def require(version: ModelVersion, approval: Approval, lakehouse: Lakehouse) -> str:
+    """Ask for an approval, and return why it is needed and how to give it."""
+    ask(version, approval.champion, lakehouse)
+    return f"{approval.lack} {explain(version, approval, lakehouse)}"
+
+
+def ask(version: ModelVersion, champion: int | None, lakehouse: Lakehouse) -> None:
+    """Record what is to be approved; an answer to anything else is removed before.
+
+    Raises:
+        ApprovalError: An answer that no longer holds cannot be removed.
+    """
+    version = read_version(lakehouse.registry, version.model, version.version)
+    approval = find_approval(version, champion)
+    if approval.is_asked:
+        return
+    withdraw(version, lakehouse)
+    tag_version(lakehouse.registry, version, **{ASKED_TAG: approval.request})
+    print(f"Asked for an approval: {approval.request}")
+
+
+def withdraw(version: ModelVersion, lakehouse: Lakehouse) -> None:
+    """Remove answer and request from a version.
+
+    Raises:
+        ApprovalError: One cannot be removed.
+    """
+    for tag in find_answered(version.tags):
+        try:
+            lakehouse.registry.delete_model_version_tag(version.model, str(version.version), tag)
+        except MlflowException as error:
+            raise ApprovalError(
+                f"Tag {tag} of version {version.version} of {version.model} no longer holds and "
+                f"could not be removed: {error.message} Have somebody remove it who may assign "
+                "it, then run the task again."
+            ) from error
+        print(f"Removed the tag {tag}, {version.tags[tag]!r}: it no longer holds.")
+
+
+def explain(version: ModelVersion, approval: Approval, lakehouse: Lakehouse) -> str:
+    """Return what is to be approved, where its figures are, and both ways to approve it."""
+    host = lakehouse.workspace.config.host
+    model, number = version.model, version.version
+    tag = {"name": model, "version": str(number), "key": APPROVAL_TAG, "value": APPROVED}
+    run = f"model_name={model},model_version={number}"
+    return (
+        f"To approve: version {number} of {model} against {approval.incumbent}."
+        f"\nIts page: {version.tags.get('validation_report', 'none')}"
+        f"\nThe version: {host}/explore/data/models/{model.replace('.', '/')}/version/{number}"
+        "\nTo approve it there, press Approve in its run of the job deployment. Or, from a "
+        "pipeline whose environment has reviewers:"
+        "\n  databricks api post /api/2.0/mlflow/unity-catalog/model-versions/set-tag "
+        f"--json '{json.dumps(tag)}'"
+        f"\n  databricks bundle run deployment --params {run}"
+        "\nThe registry does not record who approves: docs/approval.md says how to have a second "
+        "person do it."
+    )
+
+
+def link_job(model: str, job: str, target: str, lakehouse: Lakehouse) -> None:
+    """Have Databricks start the job deployment for each new version, where approval is required.
+
+    Elsewhere the link is removed, unless it is to a job of somebody else.
+
+    Args:
+        model: Full name of the registered model.
+        job: Id of the job deployment; blank where there is none.
+        target: The bundle's target.
+        lakehouse: The platform's clients.
+    """
+    linked = lakehouse.registry.get_registered_model(model).deployment_job_id or ""
+    wanted = job if load_promotion().requires_approval(target) else ""
+    if linked == wanted or (not wanted and linked != job):
+        return
+    lakehouse.registry.update_registered_model(model, deployment_job_id=wanted)
+    print(f"{model} is linked with the job {wanted}." if wanted else f"{model} is not linked.")
+
+
+def unlink_job(model: str, lakehouse: Lakehouse) -> None:
+    """Remove the link of a model with its deployment job, where there are both."""
+    try:
+        linked = lakehouse.registry.get_registered_model(model).deployment_job_id
+    except MlflowException as error:
+        if error.error_code not in HIDDEN:
+            raise
+        return
+    if linked:
+        lakehouse.registry.update_registered_model(model, deployment_job_id="")
+        print(f"link of {model} with job {linked} is gone")
+
+
+def run_evaluation() -> None:
+    """Run the task evaluation from its command line."""
+    evaluate(VersionParameters.parse(), Lakehouse())
+
+
+def run_approval_check() -> None:
+    """Run the task Approval_Check from its command line."""
+    check(VersionParameters.parse(), Lakehouse())

@@ -1,0 +1,119 @@
+"""A policy that asks for an approval: no job promotes a version without it, nor by a stale one."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flight_delays.promotion.approval import APPROVAL_TAG, APPROVED, ASKED_TAG
+
+from tests.conftest import MODEL, Laptop, open_copy
+from tests.problem.instants import FIRST
+
+PARAMETERS = f"model_name={MODEL},model_version=1"
+
+
+def require_approval(project: Path) -> None:
+    """Have a copy of the project ask for approvals, in dev too, on the small policy."""
+    conf = project / "src" / "flight_delays" / "conf" / "promotion.yml"
+    conf.write_text("approval: required\nexempt_targets: []\n")
+    bundle = project / "databricks.yml"
+    text = bundle.read_text()
+    assert text.count("    default: policy\n") == 1
+    bundle.write_text(text.replace("    default: policy\n", "    default: policy_small\n"))
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory, refreshed_state: Path) -> Iterator[Laptop]:
+    """Yield a workspace in which a first version was trained, and an approval is required."""
+    with open_copy(refreshed_state, tmp_path_factory.mktemp("asking")) as laptop:
+        require_approval(laptop.project)
+        yield laptop
+
+
+@pytest.fixture(scope="module")
+def trained_once(asking: Laptop) -> str:
+    """Return what model_training printed, which has made version 1 Challenger."""
+    done = asking.run("model_training", FIRST)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def deploy(laptop: Laptop, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run the job deployment for version 1."""
+    return laptop.call("run", "deployment", "--params", PARAMETERS, *more)
+
+
+def refuse(laptop: Laptop, *more: str) -> str:
+    """Return what the job deployment prints, which must refuse and leave no Champion."""
+    done = deploy(laptop, *more)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Champion" not in read(laptop)["aliases"]
+    assert laptop.status()["endpoints"] == []
+    return done.stdout + done.stderr
+
+
+def read(laptop: Laptop) -> dict[str, object]:
+    (model,) = (model for model in laptop.status()["models"] if model["name"] == MODEL)
+    version: dict[str, object]
+    (version,) = (each for each in model["versions"] if each["version"] == 1)
+    return version
+
+
+def tags(laptop: Laptop) -> dict[str, str]:
+    found = read(laptop)["tags"]
+    assert isinstance(found, dict)
+    return found
+
+
+def registry(laptop: Laptop, call: str) -> None:
+    """Have a registry's client do something."""
+    laptop.execute(f"import mlflow\nmlflow.MlflowClient().{call}")
+
+
+def answer(laptop: Laptop, value: str) -> None:
+    """Set the tag that approves."""
+    registry(laptop, f"set_model_version_tag({MODEL!r}, '1', {APPROVAL_TAG!r}, {value!r})")
+
+
+@pytest.mark.usefixtures("trained_once")
+class TestApproval:
+    def test_training_ends_with_a_request(self, asking: Laptop, trained_once: str) -> None:
+        assert "may replace no Champion once a person approves it" in trained_once
+        assert "held-out rows" in trained_once
+        assert "validation.html" in trained_once
+        assert f"databricks bundle run deployment --params {PARAMETERS}" in trained_once
+        assert read(asking)["aliases"] == ["Challenger"]
+        assert tags(asking)["decision"] == "needs_approval"
+        assert asking.status()["endpoints"] == []
+
+    @pytest.mark.parametrize("value", ["", "approved", "Rejected"])
+    def test_another_answer_approves_nothing(self, asking: Laptop, value: str) -> None:
+        if value:
+            answer(asking, value)
+        printed = refuse(asking)
+        assert "Approval_Check" in printed
+        assert ("Nobody has approved it yet" if not value else f"is '{value}'") in printed
+
+    def test_task_deployment_alone_promotes_nothing(self, asking: Laptop) -> None:
+        assert "once a person approves it" in refuse(asking, "--only", "deployment")
+
+    @pytest.mark.parametrize("only", ["Approval_Check", "evaluation,Approval_Check", "deployment"])
+    def test_stale_approval_is_removed_and_asked_anew(self, asking: Laptop, only: str) -> None:
+        # A person made version 1 Champion by hand, and took the alias away after the approval.
+        asked = tags(asking)[ASKED_TAG].replace('"champion": null', '"champion": 7')
+        registry(asking, f"set_model_version_tag({MODEL!r}, '1', {ASKED_TAG!r}, {asked!r})")
+        answer(asking, APPROVED)
+        refuse(asking, "--only", only)
+        assert APPROVAL_TAG not in tags(asking)
+        assert '"champion": null' in tags(asking)[ASKED_TAG]
+
+    def test_approved_version_is_promoted_and_again_changes_nothing(self, asking: Laptop) -> None:
+        refuse(asking)
+        answer(asking, APPROVED)
+        for _ in range(2):
+            done = deploy(asking)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert read(asking)["aliases"] == ["Challenger", "Champion"]
+            assert tags(asking)["decision_reason"].startswith("Approved. ")

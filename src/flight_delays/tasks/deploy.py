@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 
 import pandas as pd
+from pydantic import Field
 
 from ..config.policy import Policy, load_policy
 from ..config.rollout import load_rollout
@@ -62,7 +63,7 @@ class DeployParameters(Parameters):
         online_store: Store in which the endpoint looks features up, where there is an endpoint.
         rollout: File under conf/ that says how a version gets its traffic.
         rollout_job: Job that gives it by degrees.
-        started_at: When the job started.
+        started_at: When the job started; now, where that is not given.
         environment: The bundle's target; where it is not given, no exemption from approval holds.
     """
 
@@ -73,7 +74,7 @@ class DeployParameters(Parameters):
     rollout: Text = "rollout"
     rollout_job: int = 0
     environment: str = ""
-    started_at: Instant
+    started_at: Instant = Field(default="", validate_default=True)
 
 
 def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:

@@ -293,6 +293,21 @@ def alerts(
 
 
 @app.command()
+def approve(
+    model: Annotated[str, typer.Argument(help="Registered model; its last level will do.")],
+    version: Annotated[int, typer.Argument(help="The version's number.")],
+    task: Annotated[str, typer.Option(help="Key of the task to approve.")] = "Approval_Check",
+) -> None:
+    """Approve a model version: tag it, and repair the run of its deployment job."""
+    with reporting():
+        there = running_or_started()
+        from .approval import approve_version
+
+        for line in approve_version(there, Place.state_dir(), model, version, task):
+            console.print(escape(line), soft_wrap=True)
+
+
+@app.command()
 def traffic(
     endpoint: Annotated[str, typer.Option(help="Name of the serving endpoint.")],
     rate: Annotated[float, typer.Option(min=0.01, help="Requests a second.")] = 20,

@@ -32,6 +32,7 @@ from mlflow.store.model_registry import (
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryBase
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingBase
 
+from .deployment_jobs import DeploymentJobs
 from .identity import USER_NAME
 from .state_dir import ARTIFACTS_URI, StateDir, require_state_dir
 
@@ -101,6 +102,7 @@ class RegistryStore(RegistryBase):
     def __init__(self, store_uri: str) -> None:
         super().__init__(f"sqlite:///{state_dir_of(store_uri).mlflow_db}")
         self._catalog = state_dir_of(store_uri).catalog_db
+        self._deployment_jobs = DeploymentJobs(state_dir_of(store_uri))
 
     def _check_schema(self, name: str) -> None:
         schema = name.rpartition(".")[0]
@@ -126,7 +128,9 @@ class RegistryStore(RegistryBase):
         if filter_string == _NO_PROMPTS:
             filter_string = None
         _require_unspecified(filter_string=filter_string, order_by=order_by)
-        return super().search_registered_models(None, max_results, None, page_token)
+        found = super().search_registered_models(None, max_results, None, page_token)
+        self._deployment_jobs.describe_models(found)
+        return found
 
     def search_model_versions(
         self,
@@ -138,10 +142,30 @@ class RegistryStore(RegistryBase):
         """Return versions; Unity Catalog orders them by itself."""
         _require_unspecified(order_by=order_by)
         named = _NAMED.sub(lambda found: found[0].lower(), filter_string or "")
-        return super().search_model_versions(named, max_results, None, page_token)
+        found = super().search_model_versions(named, max_results, None, page_token)
+        self._deployment_jobs.describe_versions(found)
+        return found
+
+    def get_registered_model(self, name: str) -> Any:
+        """Return a model with its deployment job."""
+        model = super().get_registered_model(name)
+        self._deployment_jobs.describe_models([model])
+        return model
+
+    def get_model_version(self, name: str, version: Any) -> Any:
+        """Return a version with the state of its deployment job."""
+        found = super().get_model_version(name, version)
+        self._deployment_jobs.describe_versions([found])
+        return found
+
+    def get_model_version_by_alias(self, name: str, alias: str) -> Any:
+        """Return a version with the state of its deployment job."""
+        found = super().get_model_version_by_alias(name, alias)
+        self._deployment_jobs.describe_versions([found])
+        return found
 
     def create_registered_model(
-        self, name: str, tags: Any = None, *args: Any, **kwargs: Any
+        self, name: str, tags: Any = None, description: Any = None, deployment_job_id: Any = None
     ) -> Any:
         """Register a name of three levels."""
         if name.count(".") != 2 or not all(name.split(".")):
@@ -151,7 +175,36 @@ class RegistryStore(RegistryBase):
             )
         self._check_schema(name)
         check_tags(tags)
-        return super().create_registered_model(name, tags, *args, **kwargs)
+        self._deployment_jobs.check(name, deployment_job_id or "")
+        super().create_registered_model(name, tags, description)
+        if deployment_job_id:
+            self._deployment_jobs.link(name, deployment_job_id)
+        return self.get_registered_model(name)
+
+    def update_registered_model(
+        self, name: str, description: Any = None, deployment_job_id: Any = None
+    ) -> Any:
+        """Change a model's description, its deployment job or both; what is None stays."""
+        standing = self.get_registered_model(name)
+        if deployment_job_id is not None:
+            self._deployment_jobs.check(name, deployment_job_id)
+            self._deployment_jobs.link(name, deployment_job_id)
+        kept = standing.description if description is None else description
+        super().update_registered_model(name, kept)
+        return self.get_registered_model(name)
+
+    def delete_registered_model(self, name: str) -> None:
+        """Delete a model and its link to a deployment job."""
+        super().delete_registered_model(name)
+        self._deployment_jobs.link(name, "")
+
+    def rename_registered_model(self, name: str, new_name: str) -> Any:
+        """Rename a model, which keeps its deployment job."""
+        job_id, new_name = self.get_registered_model(name).deployment_job_id, new_name.lower()
+        super().rename_registered_model(name, new_name)
+        self._deployment_jobs.link(name, "")
+        self._deployment_jobs.link(new_name, job_id)
+        return self.get_registered_model(new_name)
 
     def create_model_version(
         self,
@@ -165,7 +218,9 @@ class RegistryStore(RegistryBase):
         """Register a version of a model that has a signature with inputs and outputs."""
         check_signature(source)
         check_tags(tags)
-        return super().create_model_version(name, source, run_id, tags, *args, **kwargs)
+        made = super().create_model_version(name, source, run_id, tags, *args, **kwargs)
+        self._deployment_jobs.start(name, made.version)
+        return made
 
     def set_model_version_tag(self, name: str, version: str, tag: Any) -> None:
         """Set a tag within Unity Catalog's limits."""

@@ -13,7 +13,7 @@ from ..workspace.state import Document, State
 from .graph import Job, Task
 from .resolution import RunFacts
 
-RUN, ATTEMPT = "run", "attempt"
+JOB, RUN, ATTEMPT = "job", "run", "attempt"
 ENDED = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
 # An attempt's number begins with its run's.
 ATTEMPTS = 1_000_000

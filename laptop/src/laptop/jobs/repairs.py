@@ -92,8 +92,8 @@ def results_of(attempts: Sequence[Document]) -> dict[str, str]:
 
 def latest_of(run: Document) -> int | None:
     """Return the number of a run's latest repair."""
-    items = run.get(HISTORY) or [{}]
-    return items[-1].get("id")
+    items = run.get(HISTORY)
+    return int(items[-1]["id"]) if items else None
 
 
 def history(run: Document, attempts: Sequence[Document]) -> list[Document]:

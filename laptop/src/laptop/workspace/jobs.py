@@ -6,11 +6,11 @@ from typing import Any
 from fastapi import APIRouter
 
 from ..identity import USER_NAME
+from ..jobs.records import JOB
 from .errors import missing
 from .requests import JsonBody, identifier, page
 from .state import Document, State
 
-JOB = "job"
 DETAILS = frozenset({"tasks", "job_clusters", "environments", "parameters"})
 
 

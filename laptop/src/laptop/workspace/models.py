@@ -26,11 +26,13 @@ def router(state: State) -> APIRouter:
         full_name = f"{catalog}.{schema}.{name}"
         try:
             model = mlflow.MlflowClient().create_registered_model(
-                full_name, description=body.get("comment")
+                full_name,
+                description=body.get("comment"),
+                deployment_job_id=body.get("deployment_job_id"),
             )
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+                raise refused(error) from error
             text = f"Model '{full_name}' exists. {MADE_BY_RUN}"
             raise ApiError(409, "RESOURCE_ALREADY_EXISTS", text) from error
         return describe(model)
@@ -55,9 +57,11 @@ def router(state: State) -> APIRouter:
     @api.patch("/{full_name}")
     def update(full_name: str, body: JsonBody) -> Any:
         model_of(full_name)
-        comment = body.get("comment")
-        if comment is not None:
-            mlflow.MlflowClient().update_registered_model(full_name, comment)
+        comment, job_id = body.get("comment"), body.get("deployment_job_id")
+        try:
+            mlflow.MlflowClient().update_registered_model(full_name, comment, job_id)
+        except MlflowException as error:
+            raise refused(error) from error
         return describe(model_of(full_name))
 
     @api.delete("/{full_name}")
@@ -108,6 +112,11 @@ def router(state: State) -> APIRouter:
     return api
 
 
+def refused(error: MlflowException) -> ApiError:
+    """Return what the registry has refused, as this API says it."""
+    return ApiError(error.get_http_status_code(), error.error_code, error.message)  # type: ignore[no-untyped-call]
+
+
 def model_of(full_name: str) -> RegisteredModel:
     """Return a model."""
     try:
@@ -132,7 +141,12 @@ def version_of(full_name: str, version: str) -> ModelVersion:
 def describe(model: RegisteredModel) -> Document:
     """Return a model as Unity Catalog shows it."""
     catalog, schema, name = model.name.split(".")
+    job = {
+        "deployment_job_id": model.deployment_job_id,
+        "deployment_job_state": model.deployment_job_state,
+    }
     return {
+        **(job if model.deployment_job_id else {}),
         "full_name": model.name,
         "catalog_name": catalog,
         "schema_name": schema,

@@ -6,11 +6,11 @@ import mlflow
 from fastapi import APIRouter
 from mlflow.exceptions import MlflowException
 
+from ..jobs.records import JOB
 from .alerts import ALERT
 from .dashboards import DASHBOARD
 from .endpoints import ENDPOINT
 from .errors import ApiError, missing
-from .jobs import JOB
 from .requests import JsonBody
 from .state import Document, State
 from .tree import FileTree

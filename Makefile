@@ -26,7 +26,7 @@ export UV_COMPILE_BYTECODE := 1
 export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo year notebook test test-slow lint format wheel integration plan release retrain adopt compare clean
+.PHONY: help setup demo year rollout-demo rollback-demo notebook test test-slow lint format wheel integration plan release retrain adopt compare clean
 
 help: ## Show what there is to make.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,14 @@ demo: setup ## Two months of the whole lifecycle on the full data.
 year: setup ## A year of scoring, monitoring and retraining, in which the world changes.
 	@sh year.sh "$(UV)"
 
+# [option: serving]
+rollout-demo: setup ## A version that gets its traffic by degrees, on the full data.
+	@sh rollout.sh "$(UV)"
+
+rollback-demo: setup ## The same of a version that turns bad and is taken back.
+	@sh rollout.sh "$(UV)" "null_share: 0.3"
+
+# [end]
 notebook: setup ## Explore the tables in JupyterLab, on the laptop's workspace.
 	@$(RUN) --with jupyterlab laptop exec -- jupyter lab notebooks/exploration.ipynb
 

@@ -37,14 +37,15 @@ class Runs:
     started: dict[str, int] = field(default_factory=dict)
     going_on: str = ""
 
-    def finish(self, job: str) -> Run | None:
-        """Return a job's run once it has ended; start it if no session did.
+    def finish(self, job: str, **parameters: str) -> Run | None:
+        """Return a job's run once it has ended; start it, by its parameters, if no session did.
 
         Returns:
             None if the time was over before the run was; the run goes on.
         """
         if job not in self.started:
-            self.started[job] = self.workspace.jobs.run_now(self.jobs[job]).run_id
+            begun = self.workspace.jobs.run_now(self.jobs[job], job_parameters=parameters or None)
+            self.started[job] = begun.run_id
             write_runs(self.file, self.target, self.started)
         number = self.started[job]
         shown = ""

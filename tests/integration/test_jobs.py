@@ -17,9 +17,9 @@ from .conftest import Deployment
 from .runs import Runs
 
 
-def run(runs: Runs, job: str, figures: dict[str, str]) -> Run:
+def run(runs: Runs, job: str, figures: dict[str, str], **parameters: str) -> Run:
     """Return a job's successful run; skip what remains if it goes on after the session's time."""
-    ended = runs.finish(job)
+    ended = runs.finish(job, **parameters)
     if ended is None:
         pytest.skip(runs.going_on)
     figures[f"{job}, seconds"] = f"{((ended.end_time or 0) - (ended.start_time or 0)) / 1000:.0f}"
@@ -63,6 +63,14 @@ def test_the_model_in_use_is_assessed(
     )
     assert int(logged["rows"]) == int(logged["ids"]) > 0
     assert int(logged["labels"]) > 0
+
+
+def test_a_person_can_go_back_to_a_version(
+    deployment: Deployment, runs: Runs, figures: dict[str, str]
+) -> None:
+    champion = deployment.champion()
+    run(runs, "rollback", figures, to_version=str(champion), hold_days="0")
+    assert deployment.champion() == champion
 
 
 def test_newest_version_is_the_challenger(deployment: Deployment, figures: dict[str, str]) -> None:

@@ -40,6 +40,7 @@ JOBS = (
     "test_a_model_is_trained_validated_and_deployed",
     "test_the_latest_rows_are_scored",
     "test_the_model_in_use_is_assessed",
+    "test_a_person_can_go_back_to_a_version",
 )
 
 

@@ -122,11 +122,12 @@ class DeploymentJobs:
                 job_id = linked(state, version.name)
                 if state is not None and job_id:
                     found = find_run(state, job_id, version.name, str(version.version))
+                    condition = connection_of(state, job_id)
+                    stand, task = stand_of(state, found)
+                    if found is None and condition != "CONNECTED":
+                        stand = "NO_VALID_DEPLOYMENT_JOB_FOUND"
                     version._deployment_job_state = ModelVersionDeploymentJobState(
-                        job_id,
-                        str(found["run_id"]) if found else "",
-                        connection_of(state, job_id),
-                        *stand_of(state, found),
+                        job_id, str(found["run_id"]) if found else "", condition, stand, task
                     )
 
 

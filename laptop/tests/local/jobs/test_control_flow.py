@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest
-from databricks.sdk.errors import NotImplemented as NotBuilt
 from databricks.sdk.service.jobs import (
     BaseRun,
     JobEnvironment,
@@ -442,12 +441,6 @@ def test_a_token_starts_one_run_however_often_it_is_sent(flow: Flow) -> None:
     assert len(list(flow.client.jobs.list_runs(job_id=job_id))) == 2
     with pytest.raises(BadRequest, match="up to 64 signs; got 65"):
         flow.start(job_id, idempotency_token="x" * 65)
-
-
-def test_a_repair_is_refused_by_name(flow: Flow) -> None:
-    run = flow.run(execute("bad", "raise RuntimeError"))
-    with pytest.raises(NotBuilt, match="Repairing a run is not built"):
-        flow.client.jobs.repair_run(run.run_id or 0, rerun_all_failed_tasks=True)
 
 
 def test_a_failed_attempt_is_tried_again_as_often_as_the_task_says(flow: Flow) -> None:

@@ -329,12 +329,13 @@ def traffic(
             raise LaptopError("--rows and --table exclude each other: give one.")
         bodies = read_bodies(there, Place.state_dir(), endpoint, rows, table)
         sent = send(there, endpoint, bodies, max(1, round(rate * seconds)), rate, workers)
+        found = sent.figures()
         if output is Output.json:
-            print(json.dumps(sent.summary(), indent=2))
+            print(json.dumps(found, indent=2))
         else:
-            print_traffic(console, sent)
-        if sent.rate < LEAST_OF_RATE * rate:
-            warn(f"{sent.rate:.1f} requests a second were sent, not {rate:g}: --workers {workers}.")
+            print_traffic(console, found)
+        if found["rate"] < LEAST_OF_RATE * rate:
+            warn(f"{found['rate']:.1f} requests a second were sent, not {rate:g}. Add --workers.")
         if sent.bad:
             problems.print(escape(explain(sent.bad)), soft_wrap=True)
         if sent.bad and not allow_errors:

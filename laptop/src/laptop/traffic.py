@@ -3,13 +3,11 @@
 import http.client
 import json
 import math
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,19 +32,12 @@ ADVICE = "Give rows by --rows FILE.json or --table CATALOG.SCHEMA.TABLE."
 
 @dataclass(frozen=True)
 class Answered:
-    """One request.
-
-    Attributes:
-        entity: The served entity that answered; empty where none did.
-        status: HTTP status; 0 where there was no answer.
-        milliseconds: From the request to the end of its answer.
-        text: What was said of a request that was not answered 2xx.
-    """
+    """One request: who answered with which status (0 where nobody did), when, and what."""
 
     entity: str
     status: int
     milliseconds: float
-    text: str = ""
+    text: str
 
     @property
     def is_good(self) -> bool:
@@ -56,47 +47,37 @@ class Answered:
 
 @dataclass(frozen=True)
 class Traffic:
-    """All requests, in the order in which they ended.
-
-    Attributes:
-        answered: The requests.
-        seconds: How long they took together.
-    """
+    """All requests in their order, and how many seconds they took together."""
 
     answered: Sequence[Answered]
     seconds: float
-
-    @property
-    def rate(self) -> float:
-        """Requests a second."""
-        return len(self.answered) / self.seconds
 
     @property
     def bad(self) -> list[Answered]:
         """The requests that were not answered 2xx."""
         return [each for each in self.answered if not each.is_good]
 
-    def summary(self) -> Document:
+    def figures(self) -> Document:
         """Return figures by served entity, as `laptop traffic -o json` prints them."""
-        names = sorted({each.entity for each in self.answered})
-        by_entity = {
-            name: figures([each for each in self.answered if each.entity == name])
-            | {"share": sum(e.entity == name for e in self.answered) / len(self.answered)}
-            for name in names
+        groups: dict[str, list[Answered]] = {}
+        for each in sorted(self.answered, key=lambda each: each.entity):
+            groups.setdefault(each.entity, []).append(each)
+        return {
+            **self._measure(self.answered),
+            "seconds": self.seconds,
+            "rate": len(self.answered) / self.seconds,
+            "served_entities": {name: self._measure(own) for name, own in groups.items()},
         }
-        whole = figures(self.answered) | {"seconds": self.seconds, "rate": self.rate}
-        return whole | {"served_entities": by_entity}
 
-
-def figures(answered: Sequence[Answered]) -> Document:
-    """Return how many requests there were, how many were not answered 2xx, and their times."""
-    times = sorted(each.milliseconds for each in answered)
-    return {
-        "requests": len(answered),
-        "non_2xx": sum(not each.is_good for each in answered),
-        "p50_ms": times[math.ceil(0.5 * len(times)) - 1],
-        "p95_ms": times[math.ceil(0.95 * len(times)) - 1],
-    }
+    def _measure(self, answered: Sequence[Answered]) -> Document:
+        times = sorted(each.milliseconds for each in answered)
+        return {
+            "requests": len(answered),
+            "share": len(answered) / len(self.answered),
+            "non_2xx": sum(not each.is_good for each in answered),
+            "p50_ms": times[math.ceil(0.5 * len(times)) - 1],
+            "p95_ms": times[math.ceil(0.95 * len(times)) - 1],
+        }
 
 
 def send(
@@ -119,40 +100,26 @@ def send(
     """
     path = f"/serving-endpoints/{quote(endpoint, safe='')}/invocations"
     headers = {"Authorization": f"Bearer {there.token}", "Content-Type": "application/json"}
-    lock, numbers = threading.Lock(), count()
-    answered: list[Answered] = []
     began = time.monotonic()
 
-    def ask(body: bytes) -> Answered:
+    def ask(number: int) -> Answered:
+        time.sleep(max(0.0, began + number / rate - time.monotonic()))
         sent = time.monotonic()
         # One each: the workspace may close a connection that is left idle at the same moment.
         connection = http.client.HTTPConnection("127.0.0.1", there.port, timeout=ANSWER_SECONDS)
         try:
-            connection.request("POST", path, body, headers)
+            connection.request("POST", path, bodies[number % len(bodies)], headers)
             answer = connection.getresponse()
             text = answer.read().decode(errors="replace")
             entity, status = answer.getheader("served-model-name") or NOBODY, answer.status
         except (OSError, http.client.HTTPException) as error:
-            entity, status, text = NOBODY, 0, f"no answer: {error}"
+            entity, status, text = NOBODY, 0, str(error)
         finally:
             connection.close()
-        taken = 1000 * (time.monotonic() - sent)
-        return Answered(entity, status, taken, "" if 200 <= status < 300 else text)
-
-    def work() -> None:
-        while True:
-            with lock:
-                number = next(numbers)
-            if number >= requests:
-                return
-            time.sleep(max(0.0, began + number / rate - time.monotonic()))
-            answer = ask(bodies[number % len(bodies)])
-            with lock:
-                answered.append(answer)
+        return Answered(entity, status, 1000 * (time.monotonic() - sent), text)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        for future in [pool.submit(work) for _ in range(workers)]:
-            future.result()
+        answered = list(pool.map(ask, range(requests)))
     return Traffic(answered, time.monotonic() - began)
 
 
@@ -201,33 +168,27 @@ def read_table(there: Connection, table: str, folder: Path) -> list[Document]:
     A column that it needs and the table lacks has the value of the model's own example.
     """
     declared = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
-    inputs = json.loads(declared["signature"]["inputs"])
-    example = json.loads(read_example(folder)).get("inputs", {}) if has_example(folder) else {}
+    inputs = {c.get("name"): c["required"] for c in json.loads(declared["signature"]["inputs"])}
+    example = json.loads(read_example(folder)).get("inputs") if has_example(folder) else None
+    example = example if isinstance(example, dict) else {}
     answer = run_sql(there, f"SELECT * FROM {quoted(table)} LIMIT {MOST_ROWS}")
     columns = {c["name"]: c["type_text"] for c in answer["manifest"]["schema"]["columns"]}
-    lacking = [
-        column["name"]
-        for column in inputs
-        if column.get("required") and column.get("name", "") not in {*columns, *example}
-    ]
+    missing = [name for name, required in inputs.items() if required and name not in columns]
+    lacking = [str(name) for name in missing if name not in example]
     if lacking:
         raise LaptopError(
-            f"Table {table} lacks {', '.join(lacking)}, which the model needs, and its example has "
-            "no value for it. Give rows by --rows FILE.json."
+            f"Table {table} lacks {', '.join(lacking)}, which the model needs and its example has "
+            "no value for. Give rows by --rows FILE.json."
         )
-    needed = {c["name"] for c in inputs if c.get("required")}
-    names = {column["name"] for column in inputs}
-    given = {name: value for name, value in example.items() if name in needed - columns.keys()}
-    # Times of a request have no zone: they are UTC.
-    return [
-        given
-        | {
-            name: value.removesuffix("Z") if columns[name].startswith("timestamp") else value
-            for name, value in row.items()
-            if name in names and value is not None
-        }
-        for row in as_json(answer)
-    ]
+    rows = []
+    for row in as_json(answer):
+        given = {name: value for name, value in row.items() if name in inputs and value is not None}
+        for name in given:
+            # Times of a request have no zone: they are UTC.
+            if columns[name].startswith("timestamp"):
+                given[name] = given[name].removesuffix("Z")
+        rows.append({name: example[name] for name in missing} | given)
+    return rows
 
 
 def find_artifacts(there: Connection, state_dir: StateDir, entity: Document) -> Path:
@@ -252,24 +213,17 @@ def read_example(folder: Path) -> bytes:
     return (folder / "serving_input_example.json").read_bytes()
 
 
-def print_traffic(console: Console, traffic: Traffic) -> None:
+def print_traffic(console: Console, found: Document) -> None:
     """Print figures by served entity."""
-    summary = traffic.summary()
     table = grid("served entity", "requests", "share", "non-2xx", "p50", "p95")
     for column in table.columns[1:]:
         column.justify = "right"
-    lines = {**summary["served_entities"], "all": summary | {"share": 1.0}}
-    for name, found in lines.items():
-        table.add_row(
-            escape(name),
-            f"{found['requests']:,}",
-            f"{found['share']:.1%}",
-            f"{found['non_2xx']:,}",
-            f"{found['p50_ms']:.0f} ms",
-            f"{found['p95_ms']:.0f} ms",
-        )
+    for name, each in {**found["served_entities"], "all": found}.items():
+        times = [f"{each[key]:.0f} ms" for key in ("p50_ms", "p95_ms")]
+        counts = f"{each['requests']:,}", f"{each['share']:.1%}", f"{each['non_2xx']:,}"
+        table.add_row(escape(name), *counts, *times)
     console.print(table)
-    console.print(f"{traffic.rate:.1f} requests a second for {traffic.seconds:.1f} s.")
+    console.print(f"{found['rate']:.1f} requests a second for {found['seconds']:.1f} s.")
 
 
 def explain(bad: Sequence[Answered]) -> str:

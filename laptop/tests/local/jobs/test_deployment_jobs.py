@@ -55,7 +55,7 @@ def register(registry: mlflow.MlflowClient, state_dir: StateDir, name: str) -> s
     folder.mkdir(parents=True, exist_ok=True)
     signature = ModelSignature(Schema([ColSpec("double", "x")]), Schema([ColSpec("double")]))
     Model(signature=signature, flavors={"python_function": {}}).save(str(folder / "MLmodel"))
-    return str(registry.create_model_version(name, folder.as_uri()).version)
+    return str(registry.create_model_version(name, str(folder)).version)
 
 
 def make(jobs: Jobs, **more: Any) -> int:

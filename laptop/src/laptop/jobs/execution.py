@@ -12,7 +12,16 @@ from typing import Any
 
 from .errors import JobError
 from .graph import Condition, ForEach, Job, RunJob, Task, Wheel
-from .outcomes import CANCELED, FAILED, SUCCESS, TIMED_OUT, WITH_FAILURES, compare, judge
+from .outcomes import (
+    CANCELED,
+    FAILED,
+    SUCCESS,
+    TIMED_OUT,
+    TOO_MANY,
+    WITH_FAILURES,
+    compare,
+    judge,
+)
 from .processes import Launcher
 from .records import AttemptRecord, RunRecord
 from .resolution import Context, RunFacts, shown_arguments
@@ -20,6 +29,7 @@ from .scope import Scope
 from .task import TaskSpec
 from .task_environment import TASK_VALUES
 
+WAIT = "Wait for the end of what runs, cancel it, or give the job a queue."
 Result = tuple[str, str]
 """A result and what to say of it."""
 
@@ -40,6 +50,15 @@ class Active:
     scope: Scope = field(default_factory=Scope)
     attempts: dict[int, Scope] = field(default_factory=dict)
     ended: threading.Event = field(default_factory=threading.Event)
+
+    def skip(self) -> None:
+        """End a run that there is no room for."""
+        for record in self.record.tasks.values():
+            record.skip(TOO_MANY)
+        most, name = self.job.most_runs, self.job.name
+        text = f"{most} of '{name}' may run at once and it has no queue. {WAIT}"
+        self.record.finish("SKIPPED", TOO_MANY, text)
+        self.ended.set()
 
 
 StartJob = Callable[[str, RunJob, int], Active]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from ..clock import now_ms
 from ..workspace.state import Document
@@ -9,6 +10,7 @@ from .errors import JobError, UnknownName
 from .graph import Job
 from .outcomes import GOOD, SUCCESS
 from .records import last_attempts
+from .resolution import RunFacts
 
 HISTORY = "repair_history"
 
@@ -111,3 +113,10 @@ def begin(run: Document, attempts: Sequence[Document], repair_id: int, state: Do
     item = {"type": "REPAIR", "id": repair_id, "start_time": now_ms()}
     kept = {k: v for k, v in run.items() if k != "end_time"}
     return kept | {HISTORY: [*history(run, attempts), item], "state": state}
+
+
+def facts_of(run: Document, address: str) -> RunFacts:
+    """Return what references may ask of a run that is repaired."""
+    started = datetime.fromtimestamp(run["start_time"] / 1000, UTC)
+    facts = run["job_id"], run["run_name"], run["run_id"], started, run["trigger"], address
+    return RunFacts(*facts, repairs=len(run[HISTORY]) - 1)

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,9 @@ from ..clock import now
 from ..workspace.state import Document, State
 from . import wheels
 from .errors import JobError
-from .execution import Active, Execution
+from .execution import WAIT, Active, Execution
 from .graph import Job, RunJob
-from .outcomes import FAILED, TOO_MANY, conclude
+from .outcomes import FAILED, conclude
 from .processes import Launcher
 from .records import (
     RUN,
@@ -24,7 +23,7 @@ from .records import (
     stored_attempts,
 )
 from .references import check_references
-from .repairs import HISTORY, Repair, begin, results_of
+from .repairs import Repair, begin, facts_of, results_of
 from .resolution import RunFacts
 from .settings import read_job, select
 from .task_environment import TaskEnvironment
@@ -33,7 +32,6 @@ TOKEN = "run_token"
 ON_DEMAND, BY_TASK = "ONE_TIME", "RUN_JOB_TASK"
 MOST_NESTED = 3
 CLOSE_SECONDS = 5.0
-WAIT = "Wait for the end of what runs, cancel it, or give the job a queue."
 
 FindSettings = Callable[[int], Mapping[str, Any] | None]
 
@@ -129,9 +127,9 @@ class Runner:
         chosen = select(settings, keys)
         job = read_job(chosen)
         paths = self._check(job, (document["job_id"],))
-        before = {each["name"]: each["value"] for each in document["job_parameters"]}
-        kept = {name: value for name, value in before.items() if name in job.parameters}
-        values = job.with_parameters({**kept, **asked.parameters})
+        given = {each["name"]: each["value"] for each in document["job_parameters"]}
+        given = {k: v for k, v in given.items() if k in job.parameters} | dict(asked.parameters)
+        values = job.with_parameters(given)
         self.preload(sorted({folder for folders in paths.values() for folder in folders}))
         with self._lock:
             # A run is recorded as ended a moment before it makes room.
@@ -145,16 +143,8 @@ class Runner:
                 raise JobError(f"{job.most_runs} of '{job.name}' may run at once. {WAIT}")
             number = self._state.count("repair")
             started = begin(document, attempts, number, state_of("PENDING" if room else "QUEUED"))
-            facts = RunFacts(
-                document["job_id"],
-                job.name,
-                run_id,
-                datetime.fromtimestamp(document["start_time"] / 1000, UTC),
-                document["trigger"],
-                self._address,
-                repairs=len(started[HISTORY]) - 1,
-            )
-            for name in values.keys() - kept.keys() - asked.parameters.keys():
+            facts = facts_of(started, self._address)
+            for name in values.keys() - given.keys():
                 values[name] = facts.resolve(values[name])
             started["job_parameters"] = [{"name": k, "value": v} for k, v in values.items()]
             record = RunRecord.reopen(self._state, self._state_dir, started, job, chosen, again)
@@ -187,7 +177,7 @@ class Runner:
 
     def _read_run(self, run_id: int) -> Document:
         run = self._state.get(RUN, f"{run_id:09d}")
-        if run is None or run_id in self._active or not has_ended(run):
+        if run is None or not has_ended(run):
             raise JobError(f"Run {run_id} is in progress, or gone. Wait for its end.")
         return run
 
@@ -228,7 +218,7 @@ class Runner:
         if room or job.queue:
             threading.Thread(target=self._run, args=(run,), daemon=True).start()
         else:
-            skip(run)
+            run.skip()
         return run
 
     def _check(self, job: Job, above: tuple[int, ...]) -> dict[str, list[str]]:
@@ -308,12 +298,3 @@ class Runner:
                 del self._active[run.facts.run_id]
                 self._lock.notify_all()
             run.ended.set()
-
-
-def skip(run: Active) -> None:
-    """End a run that there is no room for."""
-    for record in run.record.tasks.values():
-        record.skip(TOO_MANY)
-    text = f"{run.job.most_runs} of '{run.job.name}' may run at once and it has no queue. {WAIT}"
-    run.record.finish("SKIPPED", TOO_MANY, text)
-    run.ended.set()

@@ -45,6 +45,7 @@ def test_the_cli_takes_the_source_and_resolves_it_as_the_laptop_does(
     readers = {key for key, names in told.items() if "source" in names}
     assert readers == {
         "batch_inference",
+        "deployment",
         "model_comparison",
         "model_training",
         "monitoring",

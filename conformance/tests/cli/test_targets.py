@@ -18,6 +18,7 @@ RESOURCES = {
     "experiments": ["training"],
     "jobs": [
         "batch_inference",
+        "deployment",
         "feature_refresh",
         "model_training",
         "monitoring",

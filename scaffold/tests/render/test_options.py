@@ -48,6 +48,7 @@ SERVING = {
     "docs/monitoring.md",
     "docs/with_job_clusters.yml",
     "pyproject.toml",
+    "resources/deployment.job.yml",
     "resources/feature_refresh.job.yml",
     "resources/model_training.job.yml",
     "src/zoo/conf/serving.yml",

@@ -47,7 +47,7 @@ class Approval:
     @property
     def incumbent(self) -> str:
         """The version that would be replaced, in words."""
-        return f"{CHAMPION} version {self.champion}" if self.champion else f"no {CHAMPION}"
+        return f"{CHAMPION} version {self.champion}" if self.champion else "the heuristic baseline"
 
     @property
     def lack(self) -> str:
@@ -101,7 +101,7 @@ def apply_approval(decision: Decision, approval: Approval, *, required: bool) ->
         return Promote(f"Approved. {decision.reason}")
     if required:
         return NeedsApproval(
-            f"Version {approval.version} may replace {approval.incumbent} once a person approves "
-            f"it: {decision.reason}"
+            f"Version {approval.version} may become {CHAMPION} once a person approves it against "
+            f"{approval.incumbent}: {decision.reason}"
         )
     return decision

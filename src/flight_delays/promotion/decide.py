@@ -189,8 +189,8 @@ def decide(
         return NeedsApproval(
             f"{version} is better than {incumbent} by {found} at least, more than the limit "
             f"comparison.max_gain, {limit}. Look in training.html for an input that is known "
-            "too late. If the gain is real, raise comparison.max_gain in the policy, have it "
-            f"reviewed and run the job again: {figures}"
+            "too late. If the gain is real, approve the version, or raise comparison.max_gain in "
+            f"the policy, have it reviewed and run the job again: {figures}"
         )
     if asked.rule == "non-inferiority":
         return Promote(

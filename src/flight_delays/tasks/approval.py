@@ -167,18 +167,17 @@ def explain(version: ModelVersion, approval: Approval, lakehouse: Lakehouse) -> 
     host = lakehouse.workspace.config.host
     model, number = version.model, version.version
     tag = {"name": model, "version": str(number), "key": APPROVAL_TAG, "value": APPROVED}
-    run = f"model_name={model},model_version={number}"
     return (
         f"To approve: version {number} of {model} against {approval.incumbent}."
         f"\nIts page: {version.tags.get('validation_report', 'none')}"
         f"\nThe version: {host}/explore/data/models/{model.replace('.', '/')}/version/{number}"
-        "\nTo approve it there, press Approve in its run of the job deployment. Or, from a "
-        "pipeline whose environment has reviewers:"
+        "\nApprove it there, in its run of the job deployment. Or, from a pipeline whose "
+        "environment has reviewers, set the tag and start the job deployment with "
+        f"model_name={model}, model_version={number}:"
         "\n  databricks api post /api/2.0/mlflow/unity-catalog/model-versions/set-tag "
         f"--json '{json.dumps(tag)}'"
-        f"\n  databricks bundle run deployment --params {run}"
-        "\nThe registry does not record who approves: docs/approval.md says how to have a second "
-        "person do it."
+        "\nThe registry does not record who approves: docs/approval.md says how a second person "
+        "is made to."
     )
 
 

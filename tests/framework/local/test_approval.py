@@ -80,10 +80,10 @@ def answer(laptop: Laptop, value: str) -> None:
 @pytest.mark.usefixtures("trained_once")
 class TestApproval:
     def test_training_ends_with_a_request(self, asking: Laptop, trained_once: str) -> None:
-        assert "may replace no Champion once a person approves it" in trained_once
+        assert "may become Champion once a person approves it against the heuristic" in trained_once
         assert "held-out rows" in trained_once
         assert "validation.html" in trained_once
-        assert f"databricks bundle run deployment --params {PARAMETERS}" in trained_once
+        assert "model-versions/set-tag" in trained_once
         assert read(asking)["aliases"] == ["Challenger"]
         assert tags(asking)["decision"] == "needs_approval"
         assert asking.status()["endpoints"] == []

@@ -95,8 +95,17 @@ def run(
     comparison: Comparison | None = BETTER,
     policy: ComparisonPolicy = POLICY,
     losses: MeanLosses | None = None,
+    approved: bool = False,
 ) -> Decision:
-    return decide(challenger, champion, comparison, policy, losses=losses, holdout_start=OCTOBER)
+    return decide(
+        challenger,
+        champion,
+        comparison,
+        policy,
+        losses=losses,
+        holdout_start=OCTOBER,
+        approved=approved,
+    )
 
 
 def change_policy(**changes: float) -> ComparisonPolicy:
@@ -323,6 +332,8 @@ def test_a_gain_that_is_too_good_needs_approval_by_either_rule(champion: ModelVe
         "comparison.max_gain, 0.02 nats" in decision.reason
     )
     assert "raise comparison.max_gain in the policy" in decision.reason
+    approved = run(champion=champion, comparison=TOO_GOOD, approved=True)
+    assert isinstance(approved, Promote)
     allowed = run(champion=champion, comparison=TOO_GOOD, policy=change_policy(max_gain=0.04))
     assert isinstance(allowed, Promote)
     chance = replace(TOO_GOOD, low=0.02)

@@ -4,7 +4,6 @@ Also the two tasks of the job deployment that come before deploy: evaluation and
 """
 
 import json
-from collections.abc import Callable
 from time import monotonic, sleep
 
 from mlflow.exceptions import MlflowException
@@ -49,14 +48,19 @@ class VersionParameters(Parameters):
 
 
 def evaluate(
-    parameters: VersionParameters, lakehouse: Lakehouse, wait: Callable[[float], None] = sleep
+    parameters: VersionParameters, lakehouse: Lakehouse, within: float = VERDICT_WITHIN
 ) -> None:
     """Wait for the verdict that validate records, and ask for an approval of what has passed.
+
+    Args:
+        parameters: Parameters of the task.
+        lakehouse: The platform's clients.
+        within: How long to wait, in seconds.
 
     Raises:
         ApprovalError: The version failed, or there is no verdict in time.
     """
-    version = await_verdict(parameters, lakehouse, wait)
+    version = await_verdict(parameters, lakehouse, within)
     name = f"Version {version.version} of {version.model}"
     if version.status != Passed.status:
         reason = version.tags.get("validation_reason", "no reason is recorded")
@@ -70,14 +74,14 @@ def evaluate(
 
 
 def await_verdict(
-    parameters: VersionParameters, lakehouse: Lakehouse, wait: Callable[[float], None]
+    parameters: VersionParameters, lakehouse: Lakehouse, within: float
 ) -> ModelVersion:
     """Return a version once validate has judged it.
 
     Raises:
         ApprovalError: It has not within the time.
     """
-    until = monotonic() + VERDICT_WITHIN
+    until = monotonic() + within
     while True:
         version = read_version(lakehouse.registry, parameters.model_name, parameters.model_version)
         if version.status in (Passed.status, Failed.status):
@@ -85,11 +89,11 @@ def await_verdict(
         if monotonic() > until:
             raise ApprovalError(
                 f"Version {version.version} of {version.model} has the status {version.status!r} "
-                f"after {VERDICT_WITHIN / 3600:.0f} hours; {Passed.status} or {Failed.status} was "
+                f"after {within / 3600:.0f} hours; {Passed.status} or {Failed.status} was "
                 "expected of validate. Look at its run of model_training, then run the job "
                 "deployment again."
             )
-        wait(PAUSE)
+        sleep(PAUSE)
 
 
 def check(parameters: VersionParameters, lakehouse: Lakehouse) -> None:

@@ -1,12 +1,16 @@
 """A policy that asks for an approval: no job promotes a version without it, nor by a stale one."""
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.jobs import BaseRun
 
 from flight_delays.promotion.approval import APPROVAL_TAG, APPROVED, ASKED_TAG
+from flight_delays.promotion.model_version import STATUS_TAG
 
 from tests.conftest import MODEL, Laptop, open_copy
 from tests.problem.instants import FIRST
@@ -72,9 +76,41 @@ def registry(laptop: Laptop, call: str) -> None:
     laptop.execute(f"import mlflow\nmlflow.MlflowClient().{call}")
 
 
+def finish(laptop: Laptop, seconds: float = 600) -> dict[str, str]:
+    """Return the result of each task of the newest run of the job deployment, once it has ended."""
+    there = laptop.environment()
+    client = WorkspaceClient(host=there["DATABRICKS_HOST"], token=there["DATABRICKS_TOKEN"])
+    (job,) = client.jobs.list(name="[dev laptop] deployment")
+    until = time.monotonic() + seconds
+    while True:
+        run: BaseRun = next(iter(client.jobs.list_runs(job_id=job.job_id, expand_tasks=True)))
+        if run.state is not None and run.state.result_state is not None:
+            break
+        assert time.monotonic() < until, f"The run goes on: {run.state}"
+        time.sleep(0.5)
+    # Of a task that was repaired, the last attempt counts.
+    return {
+        task.task_key: task.state.result_state.value
+        for task in run.tasks or []
+        if task.state is not None and task.state.result_state is not None
+    }
+
+
 def answer(laptop: Laptop, value: str) -> None:
     """Set the tag that approves."""
     registry(laptop, f"set_model_version_tag({MODEL!r}, '1', {APPROVAL_TAG!r}, {value!r})")
+
+
+UNDECIDED = f"""
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.tasks.approval import ApprovalError, VersionParameters, evaluate
+
+parameters = VersionParameters(model_name={MODEL!r}, model_version=1)
+try:
+    evaluate(parameters, Lakehouse(), within=0)
+except ApprovalError as error:
+    print(error)
+"""
 
 
 @pytest.mark.usefixtures("trained_once")
@@ -87,6 +123,11 @@ class TestApproval:
         assert read(asking)["aliases"] == ["Challenger"]
         assert tags(asking)["decision"] == "needs_approval"
         assert asking.status()["endpoints"] == []
+
+    def test_job_deployment_was_started_for_the_version_and_asks(self, asking: Laptop) -> None:
+        waiting = {"evaluation": "SUCCESS", APPROVAL_TAG: "FAILED", "deployment": "UPSTREAM_FAILED"}
+        assert finish(asking) == waiting
+        assert '"champion": null' in tags(asking)[ASKED_TAG]
 
     @pytest.mark.parametrize("value", ["", "approved", "Rejected"])
     def test_another_answer_approves_nothing(self, asking: Laptop, value: str) -> None:
@@ -111,9 +152,25 @@ class TestApproval:
 
     def test_approved_version_is_promoted_and_again_changes_nothing(self, asking: Laptop) -> None:
         refuse(asking)
-        answer(asking, APPROVED)
-        for _ in range(2):
-            done = deploy(asking)
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert read(asking)["aliases"] == ["Challenger", "Champion"]
-            assert tags(asking)["decision_reason"].startswith("Approved. ")
+        approved = asking.call("approve", MODEL, "1")
+        assert approved.returncode == 0, approved.stdout + approved.stderr
+        assert set(finish(asking).values()) == {"SUCCESS"}
+        done = deploy(asking)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert read(asking)["aliases"] == ["Challenger", "Champion"]
+        assert tags(asking)["decision_reason"].startswith("Approved. ")
+
+    @pytest.mark.parametrize(
+        ("status", "says"),
+        [
+            ("FAILED", "failed validation, so there is nothing to approve"),
+            ("PENDING", "has the status 'PENDING' after 0 hours"),
+        ],
+    )
+    def test_version_that_has_not_passed_is_not_asked_about(
+        self, asking: Laptop, status: str, says: str
+    ) -> None:
+        registry(asking, f"set_model_version_tag({MODEL!r}, '1', {STATUS_TAG!r}, {status!r})")
+        before = tags(asking)
+        assert says in asking.execute(UNDECIDED)
+        assert tags(asking) == before

@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -58,16 +59,15 @@ def refuse(laptop: Laptop, *more: str) -> str:
     return done.stdout + done.stderr
 
 
-def read(laptop: Laptop) -> dict[str, object]:
+def read(laptop: Laptop) -> dict[str, Any]:
     (model,) = (model for model in laptop.status()["models"] if model["name"] == MODEL)
-    version: dict[str, object]
+    version: dict[str, Any]
     (version,) = (each for each in model["versions"] if each["version"] == 1)
     return version
 
 
 def tags(laptop: Laptop) -> dict[str, str]:
-    found = read(laptop)["tags"]
-    assert isinstance(found, dict)
+    found: dict[str, str] = read(laptop)["tags"]
     return found
 
 

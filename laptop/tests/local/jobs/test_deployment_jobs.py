@@ -45,7 +45,7 @@ def model(client: WorkspaceClient, request: pytest.FixtureRequest) -> str:
     schemas = {schema.name for schema in client.schemas.list("dev")}
     if "shop" not in schemas:
         client.schemas.create("shop", "dev")
-    client.registered_models.create(name, "dev", "shop")
+    client.registered_models.create(catalog_name="dev", schema_name="shop", name=name)
     return f"dev.shop.{name}"
 
 
@@ -118,7 +118,7 @@ def test_a_second_repair_names_the_first(
     jobs: Jobs, registry: mlflow.MlflowClient, client: WorkspaceClient, model: str, toy: Toy
 ) -> None:
     job_id = make(jobs)
-    registry.update_registered_model(model, deployment_job_id=job_id)
+    registry.update_registered_model(model, deployment_job_id=str(job_id))
     version = register(registry, toy.state_dir, model)
     (run_id,) = until(lambda: runs_of(client, job_id))
     jobs.finish(run_id)

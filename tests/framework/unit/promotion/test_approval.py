@@ -1,6 +1,7 @@
 """An approval is of one version, against one Champion, by one comparison."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -25,14 +26,14 @@ PROMOTE = Promote("Version 4 is significantly better: log_loss 0.40 against 0.41
 TEXTS = st.none() | st.text(max_size=30) | st.sampled_from([APPROVED, "approved", " Approved"])
 
 
-def tag(version: ModelVersion = VERSION, **tags: str) -> ModelVersion:
-    return replace(version, tags={**version.tags, **tags})
+def tag(tags: Mapping[str, str]) -> ModelVersion:
+    return replace(VERSION, tags={**VERSION.tags, **tags})
 
 
 def ask(champion: int | None = 3, predictions: str | None = PREDICTIONS) -> ModelVersion:
     """Return the version, asked about against a Champion and approved."""
     request = read_approval(VERSION, champion, predictions).request
-    return tag(**{ASKED_TAG: request, APPROVAL_TAG: APPROVED})
+    return tag({ASKED_TAG: request, APPROVAL_TAG: APPROVED})
 
 
 def settle(approval: Approval, required: bool = True, decision: Decision = PROMOTE) -> Decision:
@@ -86,7 +87,7 @@ def test_approval_of_anything_else_is_stale(
     ],
 )
 def test_what_is_missing_is_said(tags: dict[str, str], lack: str) -> None:
-    approval = read_approval(tag(**tags), 3, PREDICTIONS)
+    approval = read_approval(tag(tags), 3, PREDICTIONS)
     assert not approval.stands
     assert lack in approval.lack
 
@@ -96,7 +97,7 @@ def test_nothing_but_the_exact_request_and_answer_promotes(
     asked: str | None, answer: str | None, champion: int | None
 ) -> None:
     tags = {ASKED_TAG: asked, APPROVAL_TAG: answer}
-    version = tag(**{key: value for key, value in tags.items() if value is not None})
+    version = tag({key: value for key, value in tags.items() if value is not None})
     assert isinstance(settle(read_approval(version, champion, None)), NeedsApproval)
 
 

@@ -122,7 +122,8 @@ adopt: ## Put the hyperparameters that the newest tune=true found best into conf
 	@found="$$(ls -td .laptop/artifacts/*/*/artifacts/tuning 2>/dev/null | head -n 1)"; \
 	test -n "$$found" || { echo "No tuning is there: laptop run model_training --params tune=true" >&2; exit 1; }; \
 	test -e "$$found/model.diff" || { echo "The newest tuning found nothing better than conf/model.yml." >&2; exit 1; }; \
-	git apply --directory="$$(git rev-parse --show-prefix)" "$$found/model.diff" && \
+	git apply -p1 "$$found/model.diff" || \
+	    { echo "conf/model.yml has changed since then: tune again, or edit it by $$found/model.yml." >&2; exit 1; }; \
 	cat "$$found/model.diff" && echo "Run model_training without tune, and open a pull request."
 
 compare: setup ## Compare the model of dev with the Champion of prod, on the laptop; PARAMS=key=value.

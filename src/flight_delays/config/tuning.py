@@ -1,5 +1,6 @@
 """conf/tuning.yml: which hyperparameters tuning tries, and within which budget."""
 
+import difflib
 from collections.abc import Mapping
 from io import StringIO
 from typing import Protocol, Self, TypeVar
@@ -156,3 +157,9 @@ def write_hyperparameters(text: str, wanted: BaseModel) -> str:
     written = StringIO()
     editor.dump(current, written)
     return written.getvalue()
+
+
+def write_patch(current: str, proposed: str) -> str:
+    """Return the change of conf/model.yml as a patch that `git apply` takes."""
+    before, after = (text.splitlines(keepends=True) for text in (current, proposed))
+    return "".join(difflib.unified_diff(before, after, f"a/{MODEL_FILE}", f"b/{MODEL_FILE}"))

@@ -1,6 +1,5 @@
 """Tuning: hyperparameters tried on the training window, the best proposed for review."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -17,6 +16,7 @@ from ..config.tuning import (
     TuningPolicy,
     replace_hyperparameters,
     write_hyperparameters,
+    write_patch,
 )
 from ..evaluation.backtest import Candidate
 from ..evaluation.model_types import Estimator, format_figure
@@ -112,14 +112,7 @@ def propose_change(tuning: Tuning, loss: str) -> None:
             "there is nothing to change."
         )
         return
-    change = "".join(
-        difflib.unified_diff(
-            current.splitlines(keepends=True),
-            proposed.splitlines(keepends=True),
-            f"a/{MODEL_FILE}",
-            f"b/{MODEL_FILE}",
-        )
-    )
+    change = write_patch(current, proposed)
     mlflow.log_text(change, f"{FOLDER}/model.diff")
     unit = PROBLEM.model_type.require_loss(loss).unit
     losses = [format_figure(trial.candidate.loss, unit) for trial in (best, first)]

@@ -164,6 +164,12 @@ def test_the_best_trial_is_offered_as_the_file_that_a_reviewer_can_commit(tuned:
     assert f"trial {best} of" in tuned.printed or not changed
 
 
+def test_the_best_trial_lies_where_make_adopt_looks(tuned: Left, trained: Laptop) -> None:
+    (folder,) = trained.home.path.glob("artifacts/*/*/artifacts/tuning")
+    assert (folder / "model.yml").read_text() == tuned.texts["tuning/model.yml"]
+    assert (folder / "model.diff").exists() == (tuned.run["tags"]["tuning_best_trial"] != "0")
+
+
 def test_figures_of_the_card_are_those_that_are_logged(tuned: Left) -> None:
     card = tuned.texts["model_card.md"]
     for name, metric in PROBLEM.model_type.metrics.items():

@@ -21,7 +21,7 @@ from scipy import special
 Floats: TypeAlias = NDArray[np.float64]
 PRIOR = 0.5
 # Halvings of an interval of shares, for the best fit and for a bound that is read by people.
-FIT, BOUND = 40, 24
+FIT, BOUND = 30, 24
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,14 @@ def subtract_means(first: Sums, second: Sums) -> tuple[Floats, Floats]:
         weights = np.where(both, one[0] * two[0] / (one[0] + two[0]), 0.0)
         weights = weights / weights.sum(axis=-1, keepdims=True)
         gap = np.where(both, two[1] / two[0] - one[1] / one[0], 0.0)
-        variance = np.zeros(gap.shape[:-1])
+        spread, share = np.zeros(gap.shape[:-1]), np.zeros(gap.shape[:-1])
         for count, total, squares in (one, two):
             inside = np.where(both, squares - total**2 / count, 0.0).sum(axis=-1)
-            freedom = np.where(both, count, 0.0).sum(axis=-1) - both.sum(axis=-1)
-            spread = np.where(freedom > 0, inside / freedom, np.nan)
-            share = np.where(both, weights**2 / count, 0.0).sum(axis=-1)
-            variance = variance + np.where(spread > 0, spread, np.inf) * share
+            freedom = np.where(both, count - 1, 0.0).sum(axis=-1)
+            own = np.where(freedom > 0, inside / freedom, 0.0)
+            spread = np.where(own > 0, np.maximum(spread, own), np.inf)
+            share = share + np.where(both, weights**2 / count, 0.0).sum(axis=-1)
+        variance = spread * share
         value = (weights * gap).sum(axis=-1)
     return value, np.where(np.isfinite(variance) & np.isfinite(value), variance, np.inf)
 
@@ -152,12 +153,12 @@ def _split(
 def _fit(hits: Floats, misses: Floats, allowed: Floats) -> Floats:
     """Return the first share that fits best where the second is larger by just the limit."""
     low, high = np.maximum(0.0, -allowed), np.minimum(1.0, 1.0 - allowed)
-    for _ in range(FIT):
-        middle = (low + high) / 2
-        at = np.stack((middle, middle + allowed))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slope = np.nan_to_num(hits / at).sum(axis=0) - np.nan_to_num(misses / (1 - at)).sum(
-                axis=0
-            )
-        low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
+    (hit, other_hit), (miss, other_miss) = hits, misses
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for _ in range(FIT):
+            share = (low + high) / 2
+            other = share + allowed
+            slope = hit / share - miss / (1 - share) + other_hit / other - other_miss / (1 - other)
+            rising = slope > 0
+            low, high = np.where(rising, share, low), np.where(rising, high, share)
     return (low + high) / 2

@@ -1,0 +1,125 @@
+"""Streams of requests to two arms, looked at after every request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from flight_delays.promotion.sequential import Sums, find_reach, subtract_means, weigh_increase
+
+Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+Draw: TypeAlias = Callable[[np.random.Generator, tuple[int, int]], Floats]
+NEVER = -1
+# Streams that are drawn at once, so that they fit into memory.
+CHUNK = 250
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossings:
+    """After how many requests of both arms each stream first crossed; -1 if never.
+
+    Attributes:
+        harm: The lower bound crossed the limit.
+        better: The upper bound crossed it.
+    """
+
+    harm: NDArray[np.int64]
+    better: NDArray[np.int64]
+
+
+def find_first(crossed: Bools) -> NDArray[np.int64]:
+    """Return where each row is first true; -1 where it never is."""
+    return np.where(crossed.any(axis=1), crossed.argmax(axis=1), NEVER).astype(np.int64)
+
+
+def may_cross(
+    first: Floats, of_first: Floats, second: Floats, of_second: Floats, limit: float, alpha: float
+) -> Bools:
+    """Return where the evidence may reach the threshold: it saves the fit where it cannot.
+
+    The evidence is that against the pair of shares that explains the events best; against any
+    other pair, as this one, it is more. Elsewhere than above the limit it is below 0.
+    """
+    together = of_first + of_second
+    share = np.clip((first + second - limit * of_second) / together, 1e-4, 1 - limit - 1e-4)
+    asked: Bools = second * of_first - first * of_second > limit * of_first * of_second
+    most = np.full(first.shape, -np.inf)
+    arms = ((first, of_first, share), (second, of_second, share + limit))
+    most[asked] = sum(
+        special.betaln(hit[asked] + 0.5, of[asked] - hit[asked] + 0.5)
+        - np.log(np.pi)
+        - special.xlogy(hit[asked], at[asked])
+        - special.xlog1py(of[asked] - hit[asked], -at[asked])
+        for hit, of, at in arms
+    )
+    return most >= -np.log(alpha)
+
+
+def watch_shares(
+    random: np.random.Generator,
+    streams: int,
+    requests: int,
+    *,
+    split: float,
+    champion: float,
+    challenger: float,
+    limit: float,
+    alpha: float,
+) -> NDArray[np.int64]:
+    """Return after how many requests each stream shows an increase above the limit."""
+    found = []
+    for start in range(0, streams, CHUNK):
+        shape = (min(CHUNK, streams - start), requests)
+        is_challenger = random.random(shape, dtype=np.float32) < split
+        chance = np.where(is_challenger, np.float32(challenger), np.float32(champion))
+        event = random.random(shape, dtype=np.float32) < chance
+        of_second = is_challenger.cumsum(axis=1, dtype=np.int32)
+        second = (event & is_challenger).cumsum(axis=1, dtype=np.int32)
+        first = event.cumsum(axis=1, dtype=np.int32) - second
+        of_first = np.arange(1, requests + 1, dtype=np.int32) - of_second
+        counts = (first, of_first, second, of_second)
+        asked = may_cross(*(each.astype(float) for each in counts), limit, alpha)
+        crossed = np.zeros(shape, dtype=bool)
+        crossed[asked] = weigh_increase(*(each[asked] for each in counts), limit) >= -np.log(alpha)
+        found.append(find_first(crossed))
+    return np.concatenate(found)
+
+
+def watch_means(
+    random: np.random.Generator,
+    streams: int,
+    requests: int,
+    *,
+    split: float,
+    champion: Draw,
+    challenger: Draw,
+    margin: float,
+    alpha_harm: float,
+    alpha_better: float,
+    min_labels: int,
+) -> Crossings:
+    """Return when each stream shows a mean above the margin, and when one below it."""
+    harm, better = [], []
+    for start in range(0, streams, CHUNK):
+        shape = (min(CHUNK, streams - start), requests)
+        is_challenger = random.random(shape) < split
+        values = np.where(is_challenger, challenger(random, shape), champion(random, shape))
+        sums = [
+            Sums(
+                *(
+                    each.cumsum(axis=1)[..., None]
+                    for each in (own * 1.0, own * values, own * values**2)
+                )
+            )
+            for own in (~is_challenger, is_challenger)
+        ]
+        enough = np.minimum(*(np.asarray(each.count)[..., 0] for each in sums)) >= min_labels
+        gap, variance = subtract_means(*sums)
+        gap, variance = np.where(enough, gap, 0.0), np.where(enough, variance, np.inf)
+        harm.append(find_first(gap - find_reach(variance, margin, alpha_harm) > margin))
+        better.append(find_first(gap + find_reach(variance, margin, alpha_better) < margin))
+    return Crossings(harm=np.concatenate(harm), better=np.concatenate(better))

@@ -1,9 +1,10 @@
 import json
+from pathlib import Path
 from typing import Any
 
 from databricks.sdk import WorkspaceClient
 
-from ..conftest import execute, results, until
+from ..conftest import Jobs, execute, results, until
 from .conftest import Databricks
 
 SLEEP = "import time; time.sleep(600)"
@@ -45,6 +46,20 @@ def test_a_failed_task_is_told_with_its_error_and_exit_status_1(deployed: Databr
     assert results(run) == {"first": "FAILED", "second": "UPSTREAM_FAILED"}
     details = run["status"]["termination_details"]
     assert (details["code"], details["message"]) == ("RUN_EXECUTION_ERROR", "Failed: first.")
+
+
+def test_a_run_is_repaired_and_waited_for(
+    databricks: Databricks, jobs: Jobs, tmp_path: Path
+) -> None:
+    code = f"open({str(tmp_path / 'there')!r})"
+    run_id = jobs.run(execute("first", code), execute("second", "", "first"))["run_id"]
+    (tmp_path / "there").touch()
+
+    run = databricks.read("jobs", "repair-run", str(run_id), "--rerun-all-failed-tasks")
+
+    assert (run["run_id"], run["state"]["result_state"]) == (run_id, "SUCCESS")
+    shown = databricks.read("jobs", "get-run", str(run_id), "--include-history")
+    assert [item["type"] for item in shown["repair_history"]] == ["ORIGINAL", "REPAIR"]
 
 
 def test_only_the_named_tasks_run(deployed: Databricks) -> None:

@@ -164,13 +164,13 @@ def admit(
         check_apart(workspace, name, wanted, check)
         return False
     for part in former:
-        mark_former(name, part, mark)
+        try_mark(name, part, mark)
     check(name, wanted.name or "")
     return True
 
 
-def mark_former(name: str, part: Part, mark: Mark) -> None:
-    """Mark what has had traffic until now; where it does not answer, that is no reason to stop."""
+def try_mark(name: str, part: Part, mark: Mark) -> None:
+    """Mark what serves in the log; where it does not answer, that is no reason to stop."""
     try:
         mark(name, part.entity)
     except EndpointError as error:

@@ -20,7 +20,7 @@ from .endpoint import (
 )
 from .errors import EndpointError
 from .registry import read_version
-from .rollout import Check, Mark, admit, restore, schema_of
+from .rollout import Check, Mark, admit, restore, schema_of, try_mark
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ def split(pair: Pair, percent: int, steps: Sequence[int], mark: Mark) -> None:
     log_to = schema_of(pair.challenger)
     send_configuration(pair.workspace, pair.endpoint, wanted, log_to=log_to)
     for part in wanted:
-        mark(pair.endpoint, part.entity)
+        # What does not answer is judged by that, as all its answers are.
+        try_mark(pair.endpoint, part, mark)
     print(f"Endpoint {pair.endpoint} serves {write_configuration(wanted)}.")
 
 
@@ -116,7 +117,11 @@ def require_standing(pair: Pair, percents: Sequence[int]) -> Configuration:
 
 
 def hand_over(pair: Pair, mark: Mark) -> None:
-    """Give a version all traffic; the Champion stays without, until the alias has moved."""
+    """Give a version all traffic; the Champion stays without, until the alias has moved.
+
+    Raises:
+        EndpointError: The version does not answer.
+    """
     send_configuration(
         pair.workspace, pair.endpoint, pair.at(100), log_to=schema_of(pair.challenger)
     )

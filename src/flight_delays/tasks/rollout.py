@@ -20,7 +20,7 @@ from ..lakehouse.endpoint import (
     serve_alone,
     write_configuration,
 )
-from ..lakehouse.errors import LakehouseError
+from ..lakehouse.errors import EndpointError, LakehouseError
 from ..lakehouse.registry import (
     read_aliases,
     read_version,
@@ -217,7 +217,10 @@ def follow(
             case Finish():
                 if splits[-1].percent != 100:
                     begin(rollout, challenger, splits, 100)
-                hand_over(rollout.pair, mark)
+                try:
+                    hand_over(rollout.pair, mark)
+                except EndpointError as error:
+                    take_back(rollout, challenger, f"With all traffic it fails: {error}")
                 make_champion(challenger, champion.version, lakehouse)
                 finish(rollout, challenger)
                 return

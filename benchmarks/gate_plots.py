@@ -36,7 +36,7 @@ EVERY = 7
 
 def draw_year(years: Sequence[Year], best: Year, name: str) -> None:
     """Draw by how much each rule's mean loss lies above that of the best, week by week."""
-    figure, axes = _begin()
+    figure, axes = begin()
     for year, colour in zip(years, LINES, strict=False):
         above = (year.weeks["loss"] - best.weeks["loss"]).cumsum() / best.weeks["rows"].cumsum()
         label = f"{year.rule}, {year.days // EVERY} weeks held out"
@@ -45,7 +45,7 @@ def draw_year(years: Sequence[Year], best: Year, name: str) -> None:
     months = pd.date_range("2013-04-01", "2014-01-01", freq="2MS")
     axes.set_xticks(months, [f"{month:%B}" for month in months])
     axes.set_ylabel("loss above the newest model's,\nmean since March (0.001 nats)")
-    _save(figure, axes, name)
+    save(figure, axes, name)
 
 
 def draw_chances(
@@ -55,22 +55,23 @@ def draw_chances(
     name: str,
 ) -> None:
     """Draw how often a challenger is promoted, by its true gain."""
-    figure, axes = _begin()
+    figure, axes = begin()
     for (label, shares), colour in zip(chances.items(), LINES, strict=False):
         axes.plot(np.asarray(gains) * 1000, 100 * np.asarray(shares), color=colour, label=label)
     for mark in marks:
         axes.axvline(1000 * mark, color=INK, linewidth=0.8, linestyle=":")
     axes.set(xlabel="true gain (0.001 nats)", ylabel="promoted, % of looks", ylim=(0, 100))
-    _save(figure, axes, name)
+    save(figure, axes, name)
 
 
-def _begin() -> tuple[Figure, Axes]:
+def begin() -> tuple[Figure, Axes]:
+    """Return an empty figure in the style of the documentation."""
     with rc_context(STYLE):
         figure = Figure(figsize=(6.4, 3.0), layout="constrained")
         return figure, figure.add_subplot()
 
 
-def _save(figure: Figure, axes: Axes, name: str) -> None:
+def save(figure: Figure, axes: Axes, name: str) -> None:
     """Write SVG with short coordinates, without what no browser needs."""
     written = StringIO()
     with rc_context(STYLE):

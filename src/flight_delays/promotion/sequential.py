@@ -21,7 +21,7 @@ from scipy import special
 Floats: TypeAlias = NDArray[np.float64]
 PRIOR = 0.5
 # Halvings of an interval of shares, for the best fit and for a bound that is read by people.
-FIT, BOUND = 30, 24
+FIT, BOUND = 24, 18
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,22 @@ NEVER = -1
 CHUNK = 250
 
 
+def log_losses(worse: float) -> Draw:
+    """Return log losses of a calibrated model, all of them higher by so much."""
+
+    def draw(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
+        chance = random.beta(1, 3, shape)
+        hit = random.random(shape) < chance
+        return -np.log(np.where(hit, chance, 1 - chance)) + worse
+
+    return draw
+
+
+def certain_mistakes(share: float) -> Draw:
+    """Return losses of which few are 16 and the others 0."""
+    return lambda random, shape: 16.0 * (random.random(shape) < share)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Crossings:
     """After how many requests of both arms each stream first crossed; -1 if never.

@@ -16,7 +16,7 @@ from flight_delays.promotion.sequential import (
     weigh_increase,
 )
 
-from .streams import Draw, Floats, watch_means, watch_shares
+from .streams import Draw, Floats, certain_mistakes, log_losses, watch_means, watch_shares
 
 STREAMS = 1000
 counts = st.integers(0, 300).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of)))
@@ -24,22 +24,6 @@ counts = st.integers(0, 300).flatmap(lambda of: st.tuples(st.integers(0, of), st
 
 def sum_up(values: Floats) -> Sums:
     return Sums(values.size, values.sum(), (values**2).sum())
-
-
-def log_losses(worse: float) -> Draw:
-    """Return log losses of a calibrated model, all of them higher by so much."""
-
-    def draw(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
-        chance = random.beta(1, 3, shape)
-        hit = random.random(shape) < chance
-        return -np.log(np.where(hit, chance, 1 - chance)) + worse
-
-    return draw
-
-
-def certain_mistakes(share: float) -> Draw:
-    """Return losses of which few are 16 and the others 0."""
-    return lambda random, shape: 16.0 * (random.random(shape) < share)
 
 
 def test_difference_and_variance_are_those_of_two_samples() -> None:
@@ -132,11 +116,12 @@ def test_the_bound_lies_below_the_difference_and_falls_with_alpha(
 
 @given(counts, counts)
 @settings(max_examples=20, deadline=None)
-def test_one_more_failure_never_lowers_the_bound(
+def test_a_failure_in_place_of_a_success_never_lowers_the_bound(
     first: tuple[int, int], second: tuple[int, int]
 ) -> None:
-    before = bound_increase(*first, *second, 0.01)
-    after = bound_increase(*first, second[0] + 1, second[1] + 1, 0.01)
+    failed, of = second[0], second[1] + 1
+    before = bound_increase(*first, failed, of, 0.01)
+    after = bound_increase(*first, failed + 1, of, 0.01)
     assert after >= before - 1e-6
 
 

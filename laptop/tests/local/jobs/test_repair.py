@@ -55,7 +55,9 @@ def test_failed_tasks_and_those_that_they_held_up_run_again_in_the_same_run(
     _, first = start(jobs, tmp_path / "approved")
     (tmp_path / "approved").touch()
 
-    repair_id = client.jobs.repair_run(first["run_id"], rerun_all_failed_tasks=True).repair_id
+    repair_id = client.jobs.repair_run(
+        first["run_id"], rerun_all_failed_tasks=True
+    ).response.repair_id
 
     run, shown = ended(client, jobs, first["run_id"])
     assert run["state"]["result_state"] == "SUCCESS"
@@ -89,7 +91,7 @@ def test_a_repair_names_the_one_before_it_and_takes_other_parameters(
     run_id = jobs.finish(jobs.start(job_id, job_parameters={"kept": "mine"}))["run_id"]
     repair = client.jobs.repair_run
 
-    first = repair(run_id, rerun_tasks=["check"]).repair_id
+    first = repair(run_id, rerun_tasks=["check"]).response.repair_id
     assert attempts(jobs.finish(run_id), "check") == [(n, "FAILED") for n in range(4)]
     with pytest.raises(InvalidParameterValue, match=f"needs to be provided.*={first}"):
         repair(run_id, rerun_tasks=["check"])
@@ -102,7 +104,7 @@ def test_a_repair_names_the_one_before_it_and_takes_other_parameters(
         rerun_dependent_tasks=True,
         latest_repair_id=first,
         job_parameters={"said": "bye"},
-    ).repair_id
+    ).response.repair_id
 
     run, shown = ended(client, jobs, run_id)
     assert attempts(run, "check")[-1] == (4, "SUCCESS")
@@ -180,7 +182,7 @@ def test_a_run_that_is_under_way_is_not_repaired_and_a_repair_can_be_canceled(
     wait = f"import os, time\nif os.path.exists({str(tmp_path / 'wait')!r}): time.sleep(600)\n1/0"
     run_id = jobs.run(execute("only", wait))["run_id"]
     (tmp_path / "wait").touch()
-    repair_id = client.jobs.repair_run(run_id, rerun_all_failed_tasks=True).repair_id
+    repair_id = client.jobs.repair_run(run_id, rerun_all_failed_tasks=True).response.repair_id
     until(lambda: jobs.get(run_id)["tasks"][-1]["state"]["life_cycle_state"] == "RUNNING")
     shown = client.jobs.get_run(run_id)
     assert shown.end_time in (None, 0)

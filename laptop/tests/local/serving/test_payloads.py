@@ -22,6 +22,7 @@ from laptop.workspace.payload_rows import (
     REQUEST_TOO_LARGE,
     RESPONSE_TOO_LARGE,
 )
+from laptop.workspace.serving_faults import FILE
 from mlflow.entities import Trace
 
 from ...conftest import until, write_toy
@@ -93,6 +94,26 @@ def test_a_failure_of_the_server_is_counted_and_not_logged(logged: Logged) -> No
     lines = metrics.read().splitlines()
     (count,) = [line for line in lines if line.startswith(b"request_5xx_count_total{")]
     assert float(count.split()[1]) == 1
+
+
+def test_payloads_show_the_faults_of_an_entity_but_for_its_failures(logged: Logged) -> None:
+    name = logged.create("faulty")
+    body = {"dataframe_records": [ROW]}
+    faults = logged.toy.state_dir.path / FILE
+    faults.write_text("delay-1: {delay_ms: 250, null_share: 1}")
+    try:
+        slow = logged.ask("faulty", body)
+        faults.write_text("delay-1: {error_share: 1}")
+        failed = logged.ask("faulty", body)
+    finally:
+        faults.unlink()
+    logged.ask("faulty", body)
+
+    first, last = logged.wait(name, 2)
+    assert (slow.status_code, failed.status_code) == (200, 500)
+    assert json.loads(first["response"]) == slow.json() == {"predictions": [None]}
+    assert first["execution_duration_ms"] >= 250
+    assert json.loads(last["response"]) == {"predictions": pytest.approx([1420.0])}
 
 
 def test_what_is_over_1_mib_is_null_with_the_reason(logged: Logged) -> None:

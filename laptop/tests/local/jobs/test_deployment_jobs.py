@@ -14,7 +14,7 @@ from ...conftest import Jobs, Toy, execute, results, until
 with warnings.catch_warnings():
     # MLflow warns while it is imported, which the test run would take for an error.
     warnings.simplefilter("ignore")
-    import mlflow
+    import mlflow.store.tracking.sqlalchemy_store
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model
     from mlflow.models.signature import ModelSignature

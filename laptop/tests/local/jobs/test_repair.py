@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import InvalidParameterValue, InvalidState, NotFound
+from databricks.sdk.errors import InvalidParameterValue, InvalidState
 from databricks.sdk.errors import NotImplemented as NotBuilt
 from databricks.sdk.service.jobs import RepairHistoryItemType, Run
 
@@ -171,7 +171,7 @@ def test_a_repair_that_cannot_be_is_refused(
         repair(run_id, rerun_tasks=["check"], latest_repair_id=3)
     with pytest.raises(NotBuilt, match="'notebook_params' is not built"):
         repair(run_id, rerun_tasks=["check"], notebook_params={})
-    with pytest.raises(NotFound):
+    with pytest.raises(InvalidParameterValue, match="Run '999999999' does not exist"):
         repair(999_999_999, rerun_all_failed_tasks=True)
     assert jobs.get(run_id)["tasks"] == run["tasks"]
 

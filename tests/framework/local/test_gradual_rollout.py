@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from databricks.sdk import WorkspaceClient
+from scipy.stats import binomtest
 
 from flight_delays.lakehouse.endpoint import endpoint_name, read_configuration, read_settled
+from flight_delays.problem import PROBLEM
 
 from tests.conftest import MODEL, SCHEMA, Laptop, open_copy
 
@@ -331,3 +333,63 @@ def test_good_version_gets_all_traffic_and_can_be_gone_back_from(
     # Run again, it does not go one further back.
     assert "Give to_version to go further back" in roll_back(laptop)
     assert shares(laptop) == {"1": 100}
+
+
+AB = """
+from datetime import UTC, datetime, timedelta
+from flight_delays.config.rollout import load_rollout
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.problem import PROBLEM
+from flight_delays.tasks import collect, rollout
+
+class PowerCut(BaseException):
+    pass
+
+def wait(seconds):
+    raise PowerCut
+
+policy = load_rollout(PROBLEM.model_type)
+quality = policy.quality.model_copy(update={{"min_labels": 100}})
+update = {{"mode": "ab", "min_requests": 100, "probes": 0, "quality": quality}}
+rollout.load_rollout = lambda *_: policy.model_copy(update=update)
+LATER = (datetime.now(UTC) + timedelta(minutes={minutes})).isoformat()
+if {minutes}:
+    collect.run(collect.CollectParameters.parse([
+        "--model={model}", "--source={schema}", "--target={schema}", "--policy=policy_small",
+        "--as_of=2013-03-01", "--collected_at=" + LATER,
+    ]), Lakehouse())
+try:
+    rollout.run(rollout.RolloutParameters.parse([
+        "--model={model}", "--source={schema}", "--target={schema}", "--policy=policy_small",
+        "--rollout=rollout", "--started_at=" + LATER, "--job_run=1", "--model_version={version}",
+    ]), Lakehouse(), wait)
+except PowerCut:
+    print("waits")
+"""
+
+
+def test_ab_test_keeps_the_champion_where_nothing_is_shown(laptop: Laptop, version: str) -> None:
+    def run(minutes: int) -> str:
+        return laptop.execute(
+            AB.format(model=MODEL, schema=SCHEMA, version=version, minutes=minutes)
+        )
+
+    assert "The A/B test has lasted 0 of 20,160 minutes" in run(0)
+    assert shares(laptop) == {"1": 50, version: 50}
+    sent = laptop.call(
+        *("traffic", "--endpoint", ENDPOINT, "--rate", "40", "--seconds", "10", "-o", "json"),
+        *("--table", f"{SCHEMA}.{PROBLEM.spine.source}"),
+    )
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    answered = json.loads(sent.stdout)["served_entities"]
+    counts = [found["requests"] for found in answered.values()]
+    assert sum(counts) == 400
+    assert binomtest(counts[0], 400, 0.5).pvalue > 1e-6
+
+    printed = run(30_000)
+    assert "No evidence that the Challenger is better: the Champion is kept" in printed
+    assert "ab.html of version" in printed
+    assert shares(laptop) == {"1": 100}
+    tags, aliases = describe(laptop, version)
+    assert tags["decision"] == "keep"
+    assert aliases["Champion"] == 1

@@ -26,7 +26,7 @@ export UV_COMPILE_BYTECODE := 1
 export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo year rollout-demo rollback-demo notebook test test-slow lint format wheel integration plan release retrain adopt compare clean
+.PHONY: help setup demo year rollout-demo rollback-demo notebook kernel test test-slow lint format wheel integration plan release retrain adopt compare clean
 
 help: ## Show what there is to make.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -191,6 +191,7 @@ def execute(command: Annotated[list[str], typer.Argument(help="What to run, afte
     running = subprocess.Popen(command, env=variables)
     # Ctrl-C is for the command, which may ask before it leaves.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: running.terminate())
     while True:
         try:
             raise typer.Exit(running.wait(AWAKE_SECONDS))

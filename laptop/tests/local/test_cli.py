@@ -338,6 +338,17 @@ def test_exec_gives_a_command_what_a_task_has_and_ends_as_it_ends(toy: Toy) -> N
     assert done.returncode == 3
 
 
+@pytest.mark.usefixtures("there")
+def test_exec_ends_its_command_when_it_is_ended_itself(toy: Toy) -> None:
+    asked = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    running = toy.start("exec", "--", sys.executable, "-c", asked)
+    assert running.stdout is not None
+    pid = int(running.stdout.readline())
+    running.terminate()
+    running.wait(timeout=60)
+    until(lambda: not alive(pid))
+
+
 def test_exec_refuses_a_command_that_is_not_there(toy: Toy) -> None:
     shown = toy.call("exec", "no-such-command")
     assert shown.status == 1

@@ -1,7 +1,11 @@
-"""The notebook, run as it stands: it writes nothing down, and what it draws is what SQL says."""
+"""The notebooks, run as they are by the kernel that `make kernel` registers."""
 
 import json
+import os
+import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import nbclient
@@ -13,11 +17,12 @@ from flight_delays.problem import PROBLEM
 from flight_delays.spec.windows import split_windows
 from flight_delays.tasks.parameters import read_instant
 
-from tests.conftest import SCHEMA, Laptop
+from tests.conftest import MODEL, SCHEMA, Laptop
 from tests.declared import ROOT
 from tests.problem.instants import FIRST
 
-NOTEBOOK = ROOT / "notebooks" / "exploration.ipynb"
+NOTEBOOKS = ROOT / "notebooks"
+KERNEL = "flight_delays"
 POLICY = load_policy("policy_small", PROBLEM.model_type)
 WINDOWS = split_windows(read_instant(FIRST), POLICY.windows, PROBLEM.label_maturity)
 LABEL, SPINE = PROBLEM.label, PROBLEM.spine
@@ -49,6 +54,41 @@ print(json.dumps({
     "missing": bars(missing.axes[0]),
 }))
 """
+# What the candidate is changed by: `random_state` is what every model of ours has.
+CHANGES = {"random_state": 7}
+FOUND = """
+import json
+from dataclasses import asdict
+print(json.dumps({
+    "model_uri": model_uri, "gain": asdict(gain), "losses": {c.name: c.loss for c in ranked},
+}))
+"""
+# The notebook's model, registered with all that train tells of a version, and validated.
+REGISTER = f"""
+import json
+import mlflow
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.lakehouse.registry import read_version, tag_version
+from flight_delays.problem import PROBLEM
+from flight_delays.tasks import validate
+
+lakehouse, version = Lakehouse(), read_version(mlflow.MlflowClient(), {MODEL!r}, 1)
+number = int(mlflow.register_model(URI, "{MODEL}_noted").version)
+noted = read_version(lakehouse.registry, "{MODEL}_noted", number)
+tag_version(lakehouse.registry, noted, **version.tags)
+lakehouse.registry.update_model_version(noted.model, str(number), version.description)
+experiment = mlflow.get_experiment(mlflow.get_run(version.run_id).info.experiment_id).name
+try:
+    validate.run(
+        validate.ValidateParameters(
+            model_uri=noted.uri, source={SCHEMA!r}, target={SCHEMA!r},
+            experiment=experiment, policy="policy_small", job_run="noted",
+        ),
+        lakehouse,
+    )
+except validate.ValidationFailedError as error:
+    print(json.dumps(str(error)))
+"""
 # Labels known by then, with the rows they are of.
 ROWS = (
     f"(SELECT {', '.join(PROBLEM.keys)}, {LABEL.column}, {LABEL.known_at} AS told_at "
@@ -74,26 +114,76 @@ class Drawn:
 
 
 @pytest.fixture(scope="module")
-def drawn(trained: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Drawn:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+def kernel() -> None:
+    """Register the kernel, in the environment that is there."""
+    command = ["make", "--silent", "--old-file=setup", "kernel"]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+def run_notebook(
+    name: str, laptop: Laptop, folder: Path, look: str, settings: Mapping[str, str]
+) -> Any:
+    """Run a notebook and then a cell of a test, as VS Code would: by its kernel's name alone."""
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    assert notebook.metadata.kernelspec.name == KERNEL
     for cell in notebook.cells:
-        for setting, instead in SETTINGS.items():
+        for setting, instead in settings.items():
             cell.source = cell.source.replace(setting, instead)
-    notebook.cells.append(nbformat.v4.new_code_cell(LOOK))
-    folder = tmp_path_factory.mktemp("notebook")
+    notebook.cells.append(nbformat.v4.new_code_cell(look))
     environment = {
-        **trained.environment(), "IPYTHONDIR": str(folder), "MPLCONFIGDIR": str(folder),
-    }  # fmt: skip
+        **os.environ,
+        "LAPTOP_HOME": str(laptop.home.path),
+        "IPYTHONDIR": str(folder),
+        "MPLCONFIGDIR": str(folder),
+    }
     client = nbclient.NotebookClient(
         notebook, timeout=300, startup_timeout=300, resources={"metadata": {"path": str(folder)}}
     )
     client.execute(env=environment)
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def drawn(kernel: None, trained: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Drawn:  # noqa: ARG001
+    folder = tmp_path_factory.mktemp("notebook")
+    notebook = run_notebook("exploration.ipynb", trained, folder, LOOK, SETTINGS)
     return Drawn(notebook, json.loads(notebook.cells[-1].outputs[0].text))
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A notebook that trained a candidate, and what it found.
+
+    Attributes:
+        notebook: The notebook.
+        model_uri: The model that it has logged.
+        gain: What it has measured against the reviewed model.
+        losses: The loss of each candidate.
+    """
+
+    notebook: Any
+    model_uri: str
+    gain: dict[str, Any]
+    losses: dict[str, float]
+
+
+@pytest.fixture(scope="module")
+def tried(kernel: None, trained: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Tried:  # noqa: ARG001
+    folder = tmp_path_factory.mktemp("candidate")
+    settings = {**SETTINGS, "CHANGES = {}": f"CHANGES = {CHANGES}"}
+    notebook = run_notebook("candidate.ipynb", trained, folder, FOUND, settings)
+    return Tried(notebook, **json.loads(notebook.cells[-1].outputs[0].text))
+
+
+def find_errors(notebook: Any) -> list[str]:
+    """Return what a notebook has written to stderr."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [one.text for one in outputs if one.get("name") == "stderr"]
 
 
 def test_every_plot_of_the_notebook_is_drawn_and_nothing_is_warned_of(drawn: Drawn) -> None:
     outputs = [output for cell in drawn.notebook.cells for output in cell.get("outputs", [])]
-    assert [one.text for one in outputs if one.get("name") == "stderr"] == []
+    assert find_errors(drawn.notebook) == []
     plots = [one for one in outputs if "image/png" in one.get("data", {})]
     asked = [cell for cell in drawn.notebook.cells if "plt.show()" in cell.source]
     assert len(plots) == len(asked) == 8
@@ -139,3 +229,23 @@ def test_the_share_without_a_value_is_what_sql_says(drawn: Drawn, trained: Lapto
             shown = drawn.shown["missing"][row["window"]]
             for feature in table.features:
                 assert shown.get(feature, 0) == pytest.approx(float(row[feature])), feature
+
+
+def test_the_candidate_is_compared_with_the_reviewed_model_and_the_baselines(tried: Tried) -> None:
+    assert find_errors(tried.notebook) == []
+    assert len(tried.losses) == 5
+    gain = tried.gain
+    assert gain["challenger_loss"] == tried.losses["the model"] != gain["incumbent_loss"]
+    assert gain["low"] < gain["gain"] < gain["high"]
+    assert gain["rows"] > 100
+
+
+def test_a_version_from_the_notebook_is_refused_by_validate(tried: Tried, trained: Laptop) -> None:
+    texts = " ".join(" ".join(cell.source.split()) for cell in tried.notebook.cells)
+    assert "A version that is registered from here is never promoted" in texts
+    code = f"URI = {tried.model_uri!r}\n{REGISTER}"
+    printed = trained.execute(code).splitlines()[-1]
+    trained.sql(f"DELETE FROM {SCHEMA}.validation_results WHERE job_run = 'noted'")
+    reason = json.loads(printed)
+    assert "origin: its run is of the experiment '/Users/laptop@localhost/flight_delays" in reason
+    assert "train it by this job" in reason

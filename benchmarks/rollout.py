@@ -177,7 +177,8 @@ def write(
         "# How often a roll-out errs, and how soon it finds harm",
         "",
         f"Measured on {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.rollout --write`. "
-        f"{streams:,} streams each, {REQUESTS:,} requests, looked at after every one; {took:,.0f} s for all rates.",
+        f"{streams:,} streams each, {REQUESTS:,} requests, looked at after every one; "
+        f"{took:,.0f} s for all rates.",
         "",
         "| error, share of the traffic | found | allowed |",
         "|---|--:|--:|",

@@ -17,8 +17,6 @@ from .served_version import ServedVersion
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-SERVER_ERROR = 500
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -27,7 +25,7 @@ class Answer:
     Attributes:
         version: The version.
         at: When it was sent.
-        failed: Whether the server failed; what the caller got wrong is not counted.
+        failed: Whether it was not answered; a caller's errors are the same for both versions.
         took_ms: How long it took, in milliseconds; None where that is not known.
         score: The answer to its first row; None where one of its answers is no possible prediction.
     """
@@ -72,9 +70,9 @@ def read_logged(
         entities = read_entities(spark, table)
         for payload, took_ms in read_since(spark, table, since):
             named, version = entities.get(payload.entity or "", ("", "0"))
-            failed = payload.status is not None and payload.status >= SERVER_ERROR
-            if named != model or (payload.status != 200 and not failed):
+            if named != model or payload.status is None:
                 continue
+            failed = not 200 <= payload.status < 300
             try:
                 scores = [] if failed else read_answers(payload)
             except PayloadError:

@@ -10,6 +10,7 @@ import numpy as np
 from ..config.rollout import GuardrailName, Quality, RolloutPolicy
 from ..errors import UnusableInputError
 from ..evaluation.model_types import format_figure
+from .checks import is_figure
 from .decide import CHALLENGER, CHAMPION
 from .sequential import Sums, bound_increase, find_reach, subtract_means
 
@@ -280,10 +281,11 @@ def _count(arms: Mapping[str, Arm], side: str, name: GuardrailName) -> tuple[int
 
 def _read_losses(arms: Mapping[str, Arm], side: str) -> tuple[float, float, float]:
     arm = _require_arm(arms, side)
-    count = _part(side, "labels", _whole(side, "labels", arm.labels), arm.requests)
+    requests = _whole(side, "requests", arm.requests)
+    count = _part(side, "labels", _whole(side, "labels", arm.labels), requests)
     sums = (arm.loss, arm.squared_loss)
     # No numbers have a square of the sum above their number times the sum of their squares.
-    if not all(map(math.isfinite, sums)) or arm.loss**2 > count * arm.squared_loss * (1 + 1e-9):
+    if not all(map(is_figure, sums)) or arm.loss**2 > count * arm.squared_loss * (1 + 1e-9):
         raise UnusableInputError(
             f"loss of the {side}",
             got=f"a sum of {arm.loss} and of squares {arm.squared_loss}, of {count}",
@@ -306,7 +308,7 @@ def _require_arm(arms: Mapping[str, Arm], side: str) -> Arm:
 
 def _whole(side: str, name: str, value: float | None) -> int:
     """Return a count as such."""
-    if value is None or isinstance(value, bool) or not math.isfinite(value):
+    if isinstance(value, bool) or not is_figure(value):
         got = str(value)
     elif value < 0 or value != int(value):
         got = f"{value}"

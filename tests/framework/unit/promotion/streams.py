@@ -1,6 +1,6 @@
 """Streams of requests to two arms, looked at after every request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -24,14 +24,19 @@ def log_losses(worse: float) -> Draw:
     def draw(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
         chance = random.beta(1, 3, shape)
         hit = random.random(shape) < chance
-        return -np.log(np.where(hit, chance, 1 - chance)) + worse
+        losses: Floats = worse - np.log(np.where(hit, chance, 1 - chance))
+        return losses
 
     return draw
 
 
 def certain_mistakes(share: float) -> Draw:
     """Return losses of which few are 16 and the others 0."""
-    return lambda random, shape: 16.0 * (random.random(shape) < share)
+
+    def draw(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
+        return np.where(random.random(shape) < share, 16.0, 0.0)
+
+    return draw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +57,13 @@ def find_first(crossed: Bools) -> NDArray[np.int64]:
     return np.where(crossed.any(axis=1), crossed.argmax(axis=1), NEVER).astype(np.int64)
 
 
-def may_cross(
-    first: Floats, of_first: Floats, second: Floats, of_second: Floats, limit: float, alpha: float
-) -> Bools:
+def may_cross(counts: Sequence[Floats], limit: float, alpha: float) -> Bools:
     """Return where the evidence may reach the threshold: it saves the fit where it cannot.
 
     The evidence is that against the pair of shares that explains the events best; against any
     other pair, as this one, it is more. Elsewhere than above the limit it is below 0.
     """
+    first, of_first, second, of_second = counts
     together = of_first + of_second
     share = np.clip((first + second - limit * of_second) / together, 1e-4, 1 - limit - 1e-4)
     asked: Bools = second * of_first - first * of_second > limit * of_first * of_second
@@ -72,7 +76,8 @@ def may_cross(
         - special.xlog1py(of[asked] - hit[asked], -at[asked])
         for hit, of, at in arms
     )
-    return most >= -np.log(alpha)
+    reached: Bools = most >= -np.log(alpha)
+    return reached
 
 
 def watch_shares(
@@ -97,10 +102,12 @@ def watch_shares(
         second = (event & is_challenger).cumsum(axis=1, dtype=np.int32)
         first = event.cumsum(axis=1, dtype=np.int32) - second
         of_first = np.arange(1, requests + 1, dtype=np.int32) - of_second
-        counts = (first, of_first, second, of_second)
-        asked = may_cross(*(each.astype(float) for each in counts), limit, alpha)
+        counts = [each.astype(np.float64) for each in (first, of_first, second, of_second)]
+        asked = may_cross(counts, limit, alpha)
         crossed = np.zeros(shape, dtype=bool)
-        crossed[asked] = weigh_increase(*(each[asked] for each in counts), limit) >= -np.log(alpha)
+        one, of_one, other, of_other = (each[asked] for each in counts)
+        shown = weigh_increase(one, of_one, other, of_other, limit)
+        crossed[asked] = shown >= -np.log(alpha)
         found.append(find_first(crossed))
     return np.concatenate(found)
 

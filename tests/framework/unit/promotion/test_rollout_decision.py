@@ -190,7 +190,7 @@ BROKEN: Mapping[str, Any] = {
     "invalid": [None, nan, 501],
     "scores": [None, (), (500,), (250, 250), (1, 1, 1, 1, 1, -1), (1, 1, 1, 1, 1, 1)],
     "labels": [None, nan, -1, 501],
-    "loss": [nan, inf],
+    "loss": [None, nan, inf],
     "squared_loss": [nan, -1.0],
 }
 

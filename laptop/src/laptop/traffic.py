@@ -163,32 +163,30 @@ def read_file(file: Path) -> list[Document]:
 
 
 def read_table(there: Connection, table: str, folder: Path) -> list[Document]:
-    """Return rows of a table with the columns that a model takes.
+    """Return rows of a table with the columns that a model needs; features are looked up.
 
-    A column that it needs and the table lacks has the value of the model's own example.
+    A column that the table lacks has the value of the model's own example.
     """
     declared = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
-    inputs = {c.get("name"): c["required"] for c in json.loads(declared["signature"]["inputs"])}
+    inputs = json.loads(declared["signature"]["inputs"])
+    needed = [str(column.get("name")) for column in inputs if column["required"]]
     example = json.loads(read_example(folder)).get("inputs") if has_example(folder) else None
     example = example if isinstance(example, dict) else {}
     answer = run_sql(there, f"SELECT * FROM {quoted(table)} LIMIT {MOST_ROWS}")
     columns = {c["name"]: c["type_text"] for c in answer["manifest"]["schema"]["columns"]}
-    missing = [name for name, required in inputs.items() if required and name not in columns]
-    lacking = [str(name) for name in missing if name not in example]
+    lacking = [name for name in needed if name not in {*columns, *example}]
     if lacking:
         raise LaptopError(
             f"Table {table} lacks {', '.join(lacking)}, which the model needs and its example has "
             "no value for. Give rows by --rows FILE.json."
         )
-    rows = []
-    for row in as_json(answer):
-        given = {name: value for name, value in row.items() if name in inputs and value is not None}
-        for name in given:
-            # Times of a request have no zone: they are UTC.
-            if columns[name].startswith("timestamp"):
-                given[name] = given[name].removesuffix("Z")
-        rows.append({name: example[name] for name in missing} | given)
-    return rows
+    # Times of a request have no zone: they are UTC.
+    zoned = {name for name, kind in columns.items() if kind.startswith("timestamp")}
+    rows = [{name: row.get(name, example.get(name)) for name in needed} for row in as_json(answer)]
+    return [
+        {name: str(v).removesuffix("Z") if name in zoned and v else v for name, v in row.items()}
+        for row in rows
+    ]
 
 
 def find_artifacts(there: Connection, state_dir: StateDir, entity: Document) -> Path:

@@ -81,14 +81,14 @@ def test_rows_are_of_a_file_or_of_a_table_with_what_it_lacks_of_the_example(
     ).collect()
     session.stop()
     file = tmp_path / "rows.json"
-    file.write_text(json.dumps({"dataframe_records": [ROW, ROW | {"distance": None}]}))
+    file.write_text(json.dumps({"dataframe_records": [ROW, {"origin": "EWR"}]}))
 
     from_table = serving.call(*SENDING, "--table", "dev.shop.asked", "-o", "json")
     from_file = serving.call(*SENDING, "--rows", str(file), "-o", "json", "--allow-errors")
 
     assert from_table.status == 0, from_table.err
     assert figures(from_table)["requests"] == 80
-    # A row without a required number is refused, as ever.
+    # A row that lacks a column is refused, as ever.
     assert figures(from_file)["non_2xx"] == 40
 
 
@@ -98,7 +98,7 @@ def test_rows_are_of_a_file_or_of_a_table_with_what_it_lacks_of_the_example(
         (["--endpoint", "lost"], "Endpoint 'lost' does not exist. There are: split."),
         (["--endpoint", "split", "--rows", "none.json"], "none.json cannot be read as JSON"),
         (["--endpoint", "split", "--rows", "a.json", "--table", "t"], "exclude each other"),
-        (["--endpoint", "split", "--table", "dev.shop.none"], "dev.shop.none"),
+        (["--endpoint", "split", "--table", "dev.shop.none"], "Table or view not found: none"),
     ],
 )
 def test_traffic_that_cannot_be_sent_is_refused(

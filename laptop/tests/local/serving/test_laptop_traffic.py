@@ -76,8 +76,8 @@ def test_rows_are_of_a_file_or_of_a_table_with_what_it_lacks_of_the_example(
 ) -> None:
     session = connect(serving.open().spark)
     session.sql(
-        "CREATE TABLE dev.shop.asked AS SELECT 'EWR' AS origin, CAST(id AS DOUBLE) AS distance, "
-        "'x' AS other FROM range(5)"
+        "CREATE TABLE dev.shop.asked AS SELECT CAST(id AS DOUBLE) AS distance, 'x' AS other, "
+        "TIMESTAMP '2013-11-01 10:00:00' AS decision_at FROM range(5)"
     ).collect()
     session.stop()
     file = tmp_path / "rows.json"

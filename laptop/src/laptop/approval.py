@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from .connection import Connection
 from .errors import LaptopError
+from .jobs.outcomes import CANCELED, FAILED, TIMED_OUT
 from .state_dir import StateDir
 from .status import UNITY, find_version, read_models
 
@@ -73,7 +74,8 @@ def require_failed(run: Document, task: str) -> None:
         there = ", ".join(sorted(states))
         raise LaptopError(f"Run {run_id} has no task '{task}'. There are: {there}. Give --task.")
     result = states[task].get("result_state")
-    if result != "FAILED":
+    # A repair that ends with the workspace leaves the task canceled.
+    if result not in (FAILED, TIMED_OUT, CANCELED):
         raise LaptopError(
             f"Task {task} of run {run_id} is {result}; only one that has failed waits for an "
             "approval."

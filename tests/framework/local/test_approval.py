@@ -113,6 +113,41 @@ except ApprovalError as error:
 """
 
 
+def approve_against_another(laptop: Laptop) -> None:
+    """Have the version approved against a Champion that is none any more."""
+    asked = '{"version": 1, "champion": 7, "predictions": null}'
+    registry(laptop, f"set_model_version_tag({MODEL!r}, '1', {ASKED_TAG!r}, {asked!r})")
+    answer(laptop, APPROVED)
+
+
+ASK = f"""
+import os
+import mlflow
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.lakehouse.registry import read_version
+from flight_delays.tasks.approval import ask, find_approval
+
+class Registry(mlflow.MlflowClient):
+    \"\"\"Dies after it has changed a tag.\"\"\"
+
+    def delete_model_version_tag(self, name, version, key):
+        super().delete_model_version_tag(name, version, key)
+        if CUT == "remove " + key:
+            os._exit(0)
+
+    def set_model_version_tag(self, name, version, key, value):
+        super().set_model_version_tag(name, version, key, value)
+        if CUT == "set " + key:
+            os._exit(0)
+
+lakehouse = Lakehouse()
+lakehouse.registry = Registry()
+ask(read_version(lakehouse.registry, {MODEL!r}, 1), None, lakehouse)
+print(find_approval(read_version(lakehouse.registry, {MODEL!r}, 1), None))
+"""
+EFFECTS = (f"remove {APPROVAL_TAG}", f"remove {ASKED_TAG}", f"set {ASKED_TAG}")
+
+
 @pytest.mark.usefixtures("trained_once")
 class TestApproval:
     def test_training_ends_with_a_request(self, asking: Laptop, trained_once: str) -> None:
@@ -142,11 +177,19 @@ class TestApproval:
 
     @pytest.mark.parametrize("only", ["Approval_Check", "evaluation,Approval_Check", "deployment"])
     def test_stale_approval_is_removed_and_asked_anew(self, asking: Laptop, only: str) -> None:
-        # A person made version 1 Champion by hand, and took the alias away after the approval.
-        asked = tags(asking)[ASKED_TAG].replace('"champion": null', '"champion": 7')
-        registry(asking, f"set_model_version_tag({MODEL!r}, '1', {ASKED_TAG!r}, {asked!r})")
-        answer(asking, APPROVED)
+        approve_against_another(asking)
         refuse(asking, "--only", only)
+        assert APPROVAL_TAG not in tags(asking)
+        assert '"champion": null' in tags(asking)[ASKED_TAG]
+
+    @pytest.mark.parametrize("effect", EFFECTS)
+    def test_killed_request_approves_nothing_and_is_completed(
+        self, asking: Laptop, effect: str
+    ) -> None:
+        approve_against_another(asking)
+        asking.execute(f"CUT = {effect!r}\n{ASK}")
+        assert APPROVAL_TAG not in tags(asking)
+        asking.execute(f"CUT = ''\n{ASK}")
         assert APPROVAL_TAG not in tags(asking)
         assert '"champion": null' in tags(asking)[ASKED_TAG]
 

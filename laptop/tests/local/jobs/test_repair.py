@@ -49,15 +49,19 @@ def ended(client: WorkspaceClient, jobs: Jobs, run_id: int) -> tuple[dict[str, A
     return jobs.finish(run_id), client.jobs.get_run(run_id, include_history=True)
 
 
+def repair(client: WorkspaceClient, run_id: int, **fields: Any) -> int:
+    """Repair a run, and return the repair's number."""
+    response: Any = client.jobs.repair_run(run_id, **fields).response
+    return int(response.repair_id)
+
+
 def test_failed_tasks_and_those_that_they_held_up_run_again_in_the_same_run(
     client: WorkspaceClient, jobs: Jobs, tmp_path: Path
 ) -> None:
     _, first = start(jobs, tmp_path / "approved")
     (tmp_path / "approved").touch()
 
-    repair_id = client.jobs.repair_run(
-        first["run_id"], rerun_all_failed_tasks=True
-    ).response.repair_id
+    repair_id = repair(client, first["run_id"], rerun_all_failed_tasks=True)
 
     run, shown = ended(client, jobs, first["run_id"])
     assert run["state"]["result_state"] == "SUCCESS"
@@ -89,22 +93,21 @@ def test_a_repair_names_the_one_before_it_and_takes_other_parameters(
     after["python_wheel_task"] = told("{{job.parameters.said}}", "{{job.parameters.kept}}")
     job_id = jobs.create(task, after, parameters=parameters)
     run_id = jobs.finish(jobs.start(job_id, job_parameters={"kept": "mine"}))["run_id"]
-    repair = client.jobs.repair_run
-
-    first = repair(run_id, rerun_tasks=["check"]).response.repair_id
+    first = repair(client, run_id, rerun_tasks=["check"])
     assert attempts(jobs.finish(run_id), "check") == [(n, "FAILED") for n in range(4)]
     with pytest.raises(InvalidParameterValue, match=f"needs to be provided.*={first}"):
-        repair(run_id, rerun_tasks=["check"])
+        repair(client, run_id, rerun_tasks=["check"])
     with pytest.raises(InvalidParameterValue, match=f"is 999; the latest .* is {first}"):
-        repair(run_id, rerun_tasks=["check"], latest_repair_id=999)
+        repair(client, run_id, rerun_tasks=["check"], latest_repair_id=999)
     (tmp_path / "approved").touch()
     second = repair(
+        client,
         run_id,
         rerun_tasks=["check"],
         rerun_dependent_tasks=True,
         latest_repair_id=first,
         job_parameters={"said": "bye"},
-    ).response.repair_id
+    )
 
     run, shown = ended(client, jobs, run_id)
     assert attempts(run, "check")[-1] == (4, "SUCCESS")
@@ -182,7 +185,7 @@ def test_a_run_that_is_under_way_is_not_repaired_and_a_repair_can_be_canceled(
     wait = f"import os, time\nif os.path.exists({str(tmp_path / 'wait')!r}): time.sleep(600)\n1/0"
     run_id = jobs.run(execute("only", wait))["run_id"]
     (tmp_path / "wait").touch()
-    repair_id = client.jobs.repair_run(run_id, rerun_all_failed_tasks=True).response.repair_id
+    repair_id = repair(client, run_id, rerun_all_failed_tasks=True)
     until(lambda: jobs.get(run_id)["tasks"][-1]["state"]["life_cycle_state"] == "RUNNING")
     shown = client.jobs.get_run(run_id)
     assert shown.end_time in (None, 0)

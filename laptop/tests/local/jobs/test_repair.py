@@ -81,7 +81,7 @@ def test_failed_tasks_and_those_that_they_held_up_run_again_in_the_same_run(
     assert states == ["FAILED", "SUCCESS"]
     assert history[0].end_time == first["end_time"]
     assert shown.start_time == first["start_time"]
-    assert client.jobs.get_run(first["run_id"]).repair_history is None
+    assert not client.jobs.get_run(first["run_id"]).repair_history
 
 
 def test_a_repair_names_the_one_before_it_and_takes_other_parameters(

@@ -10,7 +10,9 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import BaseRun
 
+from flight_delays.lakehouse.endpoint import delete_endpoint, endpoint_name
 from flight_delays.promotion.approval import APPROVAL_TAG, APPROVED, ASKED_TAG
+from flight_delays.promotion.decide import CHAMPION
 from flight_delays.promotion.model_version import STATUS_TAG
 
 from tests.conftest import MODEL, Laptop, open_copy
@@ -30,19 +32,18 @@ def require_approval(project: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def asking(tmp_path_factory: pytest.TempPathFactory, refreshed_state: Path) -> Iterator[Laptop]:
-    """Yield a workspace in which a first version was trained, and an approval is required."""
-    with open_copy(refreshed_state, tmp_path_factory.mktemp("asking")) as laptop:
+def asking(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> Iterator[Laptop]:
+    """Yield a workspace with a Challenger, no Champion, no endpoint, and approval required."""
+    with open_copy(trained_state, tmp_path_factory.mktemp("asking")) as laptop:
         require_approval(laptop.project)
+        registry(laptop, f"delete_registered_model_alias({MODEL!r}, {CHAMPION!r})")
+        delete_endpoint(connect(laptop), endpoint_name(MODEL))
         yield laptop
 
 
-@pytest.fixture(scope="module")
-def trained_once(asking: Laptop) -> str:
-    """Return what model_training printed, which has made version 1 Challenger."""
-    done = asking.run("model_training", FIRST)
-    assert done.returncode == 1, done.stdout + done.stderr
-    return done.stdout + done.stderr
+def connect(laptop: Laptop) -> WorkspaceClient:
+    there = laptop.environment()
+    return WorkspaceClient(host=there["DATABRICKS_HOST"], token=there["DATABRICKS_TOKEN"])
 
 
 def deploy(laptop: Laptop, *more: str) -> subprocess.CompletedProcess[str]:
@@ -78,8 +79,7 @@ def registry(laptop: Laptop, call: str) -> None:
 
 def finish(laptop: Laptop, seconds: float = 600) -> dict[str, str]:
     """Return the result of each task of the newest run of the job deployment, once it has ended."""
-    there = laptop.environment()
-    client = WorkspaceClient(host=there["DATABRICKS_HOST"], token=there["DATABRICKS_TOKEN"])
+    client = connect(laptop)
     (job,) = client.jobs.list(name="[dev laptop] deployment")
     until = time.monotonic() + seconds
     while True:
@@ -148,72 +148,74 @@ print(find_approval(read_version(lakehouse.registry, {MODEL!r}, 1), None))
 EFFECTS = (f"remove {APPROVAL_TAG}", f"remove {ASKED_TAG}", f"set {ASKED_TAG}")
 
 
-@pytest.mark.usefixtures("trained_once")
-class TestApproval:
-    def test_training_ends_with_a_request(self, asking: Laptop, trained_once: str) -> None:
-        assert "may become Champion once a person approves it against the heuristic" in trained_once
-        assert "held-out rows" in trained_once
-        assert "validation.html" in trained_once
-        assert "model-versions/set-tag" in trained_once
-        assert read(asking)["aliases"] == ["Challenger"]
-        assert tags(asking)["decision"] == "needs_approval"
-        assert asking.status()["endpoints"] == []
+def test_version_is_promoted_by_no_task_before_it_is_approved(asking: Laptop) -> None:
+    printed = refuse(asking, "--only", "deployment")
+    assert "may become Champion once a person approves it against the heuristic" in printed
+    assert "held-out rows" in printed
+    assert "validation.html" in printed
+    assert "model-versions/set-tag" in printed
+    assert tags(asking)["decision"] == "needs_approval"
+    assert '"champion": null' in tags(asking)[ASKED_TAG]
 
-    def test_job_deployment_was_started_for_the_version_and_asks(self, asking: Laptop) -> None:
-        waiting = {"evaluation": "SUCCESS", APPROVAL_TAG: "FAILED", "deployment": "UPSTREAM_FAILED"}
-        assert finish(asking) == waiting
-        assert '"champion": null' in tags(asking)[ASKED_TAG]
 
-    @pytest.mark.parametrize("value", ["", "approved", "Rejected"])
-    def test_another_answer_approves_nothing(self, asking: Laptop, value: str) -> None:
-        if value:
-            answer(asking, value)
-        printed = refuse(asking)
-        assert "Approval_Check" in printed
-        assert ("Nobody has approved it yet" if not value else f"is '{value}'") in printed
+@pytest.mark.parametrize("value", ["", "approved", "Rejected"])
+def test_another_answer_approves_nothing(asking: Laptop, value: str) -> None:
+    if value:
+        answer(asking, value)
+    printed = refuse(asking)
+    assert "Approval_Check" in printed
+    assert ("Nobody has approved it yet" if not value else f"is '{value}'") in printed
 
-    def test_task_deployment_alone_promotes_nothing(self, asking: Laptop) -> None:
-        assert "once a person approves it" in refuse(asking, "--only", "deployment")
 
-    @pytest.mark.parametrize("only", ["Approval_Check", "evaluation,Approval_Check", "deployment"])
-    def test_stale_approval_is_removed_and_asked_anew(self, asking: Laptop, only: str) -> None:
-        approve_against_another(asking)
-        refuse(asking, "--only", only)
-        assert APPROVAL_TAG not in tags(asking)
-        assert '"champion": null' in tags(asking)[ASKED_TAG]
+@pytest.mark.parametrize("only", ["Approval_Check", "evaluation,Approval_Check", "deployment"])
+def test_stale_approval_is_removed_and_asked_anew(asking: Laptop, only: str) -> None:
+    approve_against_another(asking)
+    refuse(asking, "--only", only)
+    assert APPROVAL_TAG not in tags(asking)
+    assert '"champion": null' in tags(asking)[ASKED_TAG]
 
-    @pytest.mark.parametrize("effect", EFFECTS)
-    def test_killed_request_approves_nothing_and_is_completed(
-        self, asking: Laptop, effect: str
-    ) -> None:
-        approve_against_another(asking)
-        asking.execute(f"CUT = {effect!r}\n{ASK}")
-        assert APPROVAL_TAG not in tags(asking)
-        asking.execute(f"CUT = ''\n{ASK}")
-        assert APPROVAL_TAG not in tags(asking)
-        assert '"champion": null' in tags(asking)[ASKED_TAG]
 
-    def test_approved_version_is_promoted_and_again_changes_nothing(self, asking: Laptop) -> None:
-        refuse(asking)
-        approved = asking.call("approve", MODEL, "1")
-        assert approved.returncode == 0, approved.stdout + approved.stderr
-        assert set(finish(asking).values()) == {"SUCCESS"}
-        done = deploy(asking)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert read(asking)["aliases"] == ["Challenger", "Champion"]
-        assert tags(asking)["decision_reason"].startswith("Approved. ")
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_killed_request_approves_nothing_and_is_completed(asking: Laptop, effect: str) -> None:
+    approve_against_another(asking)
+    asking.execute(f"CUT = {effect!r}\n{ASK}")
+    assert APPROVAL_TAG not in tags(asking)
+    asking.execute(f"CUT = ''\n{ASK}")
+    assert APPROVAL_TAG not in tags(asking)
+    assert '"champion": null' in tags(asking)[ASKED_TAG]
 
-    @pytest.mark.parametrize(
-        ("status", "says"),
-        [
-            ("FAILED", "failed validation, so there is nothing to approve"),
-            ("PENDING", "has the status 'PENDING' after 0 hours"),
-        ],
-    )
-    def test_version_that_has_not_passed_is_not_asked_about(
-        self, asking: Laptop, status: str, says: str
-    ) -> None:
-        registry(asking, f"set_model_version_tag({MODEL!r}, '1', {STATUS_TAG!r}, {status!r})")
-        before = tags(asking)
-        assert says in asking.execute(UNDECIDED)
-        assert tags(asking) == before
+
+def test_job_is_linked_before_a_version_is_registered_and_started_for_it(asking: Laptop) -> None:
+    done = asking.run("model_training", FIRST, "--only", "train")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{MODEL} is linked with the job" in done.stdout
+    registry(asking, f"set_model_version_tag({MODEL!r}, '2', {STATUS_TAG!r}, 'FAILED')")
+    broken = {APPROVAL_TAG: "UPSTREAM_FAILED", "deployment": "UPSTREAM_FAILED"}
+    assert finish(asking) == {"evaluation": "FAILED", **broken}
+
+
+def test_approved_version_is_promoted_and_again_changes_nothing(asking: Laptop) -> None:
+    refuse(asking)
+    approved = asking.call("approve", MODEL, "1")
+    assert approved.returncode == 0, approved.stdout + approved.stderr
+    assert set(finish(asking).values()) == {"SUCCESS"}
+    done = deploy(asking)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read(asking)["aliases"] == ["Challenger", "Champion"]
+    assert tags(asking)["decision_reason"].startswith("Approved. ")
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        ("FAILED", "failed validation, so there is nothing to approve"),
+        ("PENDING", "has the status 'PENDING' after 0 hours"),
+    ],
+)
+def test_version_that_has_not_passed_is_not_asked_about(
+    asking: Laptop, status: str, says: str
+) -> None:
+    registry(asking, f"set_model_version_tag({MODEL!r}, '1', {STATUS_TAG!r}, {status!r})")
+    before = tags(asking)
+    assert says in asking.execute(UNDECIDED)
+    assert tags(asking) == before

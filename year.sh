@@ -1,12 +1,12 @@
 #!/bin/sh
 # A year of monitoring: each month is scored, compared with what happened, and judged; where the model
-# fails, a training runs. In September the world changes: an eighth of the flights that would have been
-# in time are late. Other SQL as an argument changes something else, "" changes nothing.
+# fails, a training runs. In September the world changes: schedules are padded, and every second flight
+# that would have been late is in time. Other SQL as an argument changes something else, "" nothing.
 set -eu
 
 uv="${1:-uv}"
 schema=dev.dev_laptop_flight_delays
-change="${2-UPDATE $schema.outcomes SET late = 1 WHERE late = 0 AND known_at >= '2013-09-01' AND crc32(flight_id) % 8 = 0}"
+change="${2-UPDATE $schema.outcomes SET late = 0 WHERE late = 1 AND known_at >= '2013-09-01' AND crc32(flight_id) % 2 = 0}"
 export LAPTOP_HOME=.laptop/year
 laptop() { "$uv" run --locked --no-sync laptop "$@"; }
 say() { printf '\n\033[1m%s\033[0m\n' "$1"; }

@@ -80,6 +80,7 @@ def save(figure: Figure, axes: Axes, name: str) -> None:
     svg = written.getvalue()
     svg = re.sub(r" <metadata>.*?</metadata>\n", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r"font: [^;']*'[^;\"]*", "font: 9px sans-serif", svg)
+    svg = re.sub(r"font-family: [^;\"]*", "font-family: sans-serif", svg)
     svg = re.sub(r"(\d+\.\d)\d{3,}", r"\1", svg)  # of coordinates; texts have fewer digits
     svg = re.sub(r"\s*\n\s*", " ", svg).strip()
     (DOCS / f"{name}.svg").write_text(svg.replace("> <", ">\n<") + "\n", encoding="utf-8")

@@ -18,7 +18,7 @@ def draw_power(
     figure, axes = begin()
     for (split, each), colour in zip(power.items(), LINES, strict=False):
         for way, style in (("at every request", "-"), ("once, at the end", "--")):
-            label = f"{split:.0%} of the traffic, looked at {way}"
+            label = f"{split:.0%} of the traffic, {way}"
             axes.plot(100 * shares, 100 * np.asarray(each[way]), style, color=colour, label=label)
     axes.axvline(100 * limit, color=INK, linewidth=0.8, linestyle=":")
     axes.set(xlabel="failed requests of the Challenger, %", ylabel="harm is shown, %")

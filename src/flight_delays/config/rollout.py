@@ -124,8 +124,8 @@ class RolloutPolicy(Section):
         look_seconds: How long to wait between two looks.
         probes: Requests to each arm, by the task itself, at each look.
         on_no_traffic: What becomes of it then, where there were fewer requests than `min_requests`.
-        alpha: In which share of roll-outs a sound Challenger may be rolled back, or one that is
-            worse by the margin be found not worse, both together.
+        alpha: Half of it is the share of sound Challengers that may be rolled back, half that of
+            Challengers worse by the margin that may be called not worse.
         guardrails: What rolls back a Challenger at once.
         quality: What is judged by labels; nothing where it is left out.
         ab: The A/B test, where the mode is `ab`.

@@ -261,19 +261,21 @@ def test_an_immediate_roll_out_needs_no_evidence_but_the_gate(
 
 
 @pytest.mark.parametrize(
-    ("loss", "wins_by", "winner", "words"),
+    ("requests", "loss", "wins_by", "winner", "words"),
     [
-        (0.40, "superiority", "Challenger", "is superior and wins"),
-        (0.45, "superiority", "Champion", "No evidence that the Challenger is better"),
-        (0.45, "non-inferiority", "Challenger", "is non-inferior and wins"),
-        (0.48, "superiority", "Champion", "The Champion is better and is kept"),
+        (30_000, 0.40, "superiority", "Challenger", "is superior and wins"),
+        (30_000, 0.45, "superiority", "Champion", "No evidence that the Challenger is better"),
+        (30_000, 0.45, "non-inferiority", "Challenger", "is non-inferior and wins"),
+        (30_000, 0.48, "superiority", "Champion", "The Champion is better and is kept"),
+        (500, 0.40, "superiority", "Champion", "No evidence that the Challenger is better"),
+        (500, 0.40, "non-inferiority", "Champion", "No evidence that the Challenger is better"),
     ],
 )
 def test_an_ab_test_ends_at_its_horizon_for_the_better(
-    loss: float, wins_by: str, winner: str, words: str
+    requests: int, loss: float, wins_by: str, winner: str, words: str
 ) -> None:
     ab = {**POLICY["ab"], "wins_by": wins_by}
-    arms = count(30_000, loss=loss), count(30_000, loss=0.45)
+    arms = count(requests, loss=loss), count(requests, loss=0.45)
     before = decide(*arms, percent=50, total=20_159, minutes=80, mode="ab", ab=ab)
     assert isinstance(before, Hold)
     verdict = decide(*arms, percent=50, total=20_160, minutes=80, mode="ab", ab=ab)

@@ -1,7 +1,6 @@
 """An approval is of one version, against one Champion, by one comparison."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -26,8 +25,8 @@ PROMOTE = Promote("Version 4 is significantly better: log_loss 0.40 against 0.41
 TEXTS = st.none() | st.text(max_size=30) | st.sampled_from([APPROVED, "approved", " Approved"])
 
 
-def tag(tags: Mapping[str, str]) -> ModelVersion:
-    return replace(VERSION, tags={**VERSION.tags, **tags})
+def tag(tags: dict[str, str]) -> ModelVersion:
+    return replace(VERSION, tags=tags)
 
 
 def ask(champion: int | None = 3, predictions: str | None = PREDICTIONS) -> ModelVersion:

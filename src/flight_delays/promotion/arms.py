@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -122,12 +122,7 @@ def measure(steps: Sequence[Step], policy: RolloutPolicy) -> tuple[Figure, ...]:
 
 
 def count_requests(step: Step, policy: RolloutPolicy) -> int:
-    """Return how many requests the guardrail with the fewest has of the smaller arm; 0 if unknown.
-
-    Args:
-        step: The step.
-        policy: The guardrails.
-    """
+    """Return how many requests the guardrail with the fewest has of the smaller arm; 0 if unknown."""
     try:
         return min(
             _count(step.arms, side, name)[1]
@@ -157,8 +152,9 @@ def _judge(
         champion, challenger = first / max(of_first, 1), second / max(of_second, 1)
         difference = challenger - champion
         low = float(bound_increase(first, of_first, second, of_second, alpha))
-        told = f"{_percent(challenger)} of {of_second:,}, Champion {_percent(champion)} of "
-        told += f"{of_first:,}; at least {_points(low)} more (limit {_points(limit)})"
+        told = f"{challenger:.2%} of {of_second:,}, Champion {champion:.2%} of "
+        told += f"{of_first:,}; at least {format_figure(100 * max(low, 0.0))} points more "
+        told += f"(limit {format_figure(100 * limit)})"
     else:
         difference, low = distance
         told = f"{format_figure(difference)} of {of_second:,} and {of_first:,}; at least "
@@ -184,12 +180,8 @@ def _measure_distance(arms: Mapping[str, Arm], alpha: float) -> tuple[float, flo
     """
     champion, challenger = (arms[side].scores or () for side in (CHAMPION, CHALLENGER))
     if len(champion) != len(challenger) or len(champion) < 2:
-        raise UnusableInputError(
-            "scores",
-            got=f"{len(champion)} and {len(challenger)} bins",
-            allowed="the same for both arms, 2 or more",
-            remedy="Count the scores of both arms in the same bins.",
-        )
+        bins = f"{len(challenger)} bins, of the Champion {len(champion)}"
+        _refuse(CHALLENGER, "scores", bins, "the same for both arms, 2 or more")
     below = [np.cumsum(each)[:-1].astype(float) for each in (champion, challenger)]
     sizes = [float(sum(each)) for each in (champion, challenger)]
     gaps = below[1] / max(sizes[1], 1.0) - below[0] / max(sizes[0], 1.0)
@@ -212,49 +204,35 @@ def _judge_quality(
     losses = np.asarray(both, dtype=float).reshape(-1, len(SIDES), 3).transpose(1, 2, 0)
     counts, totals = losses[:, 0].sum(axis=1), losses[:, 1].sum(axis=1)
     fewest = int(counts.min())
+    blank = Figure(name=QUALITY, limit=margin, requests=fewest, state="missing", detail="")
     if fewest < quality.min_labels:
-        return Figure(
-            name=QUALITY,
-            limit=margin,
-            requests=fewest,
-            state="waiting",
-            detail=f"Quality is not judged: labels of {fewest:,} requests of an arm, "
-            f"{quality.min_labels:,} needed",
-        )
+        few = f"Quality is not judged: labels of {fewest:,} requests of an arm, "
+        return replace(blank, state="waiting", detail=f"{few}{quality.min_labels:,} needed")
     gap, variance = subtract_means(*(Sums(*arm) for arm in losses))
     difference = float(gap)
     low = difference - float(find_reach(variance, margin, alpha_harm))
     high = difference + float(find_reach(variance, margin, alpha_better))
     if not math.isfinite(low) or not math.isfinite(high):
-        return Figure(
-            name=QUALITY,
-            limit=margin,
-            requests=fewest,
-            state="missing",
-            detail=f"{quality.loss}: the losses of an arm are all the same, or of no common step; "
-            "look at its scores",
-        )
+        alike = f"{quality.loss}: the losses of an arm are all the same; look at its scores"
+        return replace(blank, detail=alike)
     champion, challenger = (float(mean) for mean in totals / counts)
     state: State = "open"
     if low > margin:
         state = "harm"
-    elif high < 0:
-        state = "superior"
     elif high < margin:
-        state = "non-inferior"
-    return Figure(
-        name=QUALITY,
+        state = "superior" if high < 0 else "non-inferior"
+    figures = map(format_figure, (challenger, champion, difference, low, high, margin))
+    mine, theirs, gained, least, most, limit = figures
+    return replace(
+        blank,
         champion=champion,
         challenger=challenger,
         difference=difference,
         low=low,
         high=high,
-        limit=margin,
-        requests=fewest,
         state=state,
-        detail=f"{quality.loss} {format_figure(challenger)} against {format_figure(champion)}, "
-        f"difference {format_figure(difference)} ({format_figure(low)} to {format_figure(high)}), "
-        f"margin {format_figure(margin)}, labels of {fewest:,} requests of the smaller arm",
+        detail=f"{quality.loss} {mine}, Champion {theirs}, difference {gained} "
+        f"({least} to {most}), margin {limit}, labels of {fewest:,} requests of the smaller arm",
     )
 
 
@@ -265,78 +243,60 @@ def _count(arms: Mapping[str, Arm], side: str, name: GuardrailName) -> tuple[int
         UnusableInputError: The arm or a count is missing, or no count.
     """
     arm = _require_arm(arms, side)
-    requests, errors = _whole(side, "requests", arm.requests), _whole(side, "errors", arm.errors)
+    requests = _whole(side, "requests", arm.requests)
+    errors = _whole(side, "errors", arm.errors, requests)
     if name == "errors":
-        return _part(side, "errors", errors, requests), requests
+        return errors, requests
     if name == "latency":
-        timed = _part(side, "timed", _whole(side, "timed", arm.timed), requests)
-        return _part(side, "slow", _whole(side, "slow", arm.slow), timed), timed
-    answers = requests - _part(side, "errors", errors, requests)
-    invalid = _part(side, "invalid", _whole(side, "invalid", arm.invalid), answers)
+        timed = _whole(side, "timed", arm.timed, requests)
+        return _whole(side, "slow", arm.slow, timed), timed
+    answers = requests - errors
+    invalid = _whole(side, "invalid", arm.invalid, answers)
     if name == "invalid_scores":
         return invalid, answers
-    scores = [_whole(side, "scores", each) for each in arm.scores or ()]
-    return 0, _part(side, "scores", sum(scores), answers - invalid, whole=True)
+    scored = sum(_whole(side, "scores", each, answers) for each in arm.scores or ())
+    if scored != answers - invalid:
+        _refuse(
+            side,
+            "scores",
+            f"{scored:,} of all bins",
+            f"{answers - invalid:,}, as many as are valid",
+        )
+    return 0, scored
 
 
 def _read_losses(arms: Mapping[str, Arm], side: str) -> tuple[float, float, float]:
+    """Return how many labels an arm has, the sum of its losses, and that of their squares."""
     arm = _require_arm(arms, side)
-    requests = _whole(side, "requests", arm.requests)
-    count = _part(side, "labels", _whole(side, "labels", arm.labels), requests)
+    count = _whole(side, "labels", arm.labels, _whole(side, "requests", arm.requests))
     sums = (arm.loss, arm.squared_loss)
     # No numbers have a square of the sum above their number times the sum of their squares.
     if not all(map(is_figure, sums)) or arm.loss**2 > count * arm.squared_loss * (1 + 1e-9):
-        raise UnusableInputError(
-            f"loss of the {side}",
-            got=f"a sum of {arm.loss} and of squares {arm.squared_loss}, of {count}",
-            allowed="sums of as many finite numbers",
-            remedy="Look at the scores and labels of the log.",
-        )
+        got = f"a sum of {arm.loss} and of squares {arm.squared_loss}, of {count}"
+        _refuse(side, "loss", got, "sums of as many finite numbers")
     return float(count), *sums
 
 
 def _require_arm(arms: Mapping[str, Arm], side: str) -> Arm:
     if side not in arms:
-        raise UnusableInputError(
-            "arms",
-            got=f"none called {side}",
-            allowed=" and ".join(SIDES),
-            remedy="Look which entities the endpoint serves.",
-        )
+        _refuse(side, "counts", f"none called {side}", " and ".join(SIDES))
     return arms[side]
 
 
-def _whole(side: str, name: str, value: float | None) -> int:
-    """Return a count as such."""
-    if isinstance(value, bool) or not is_figure(value):
-        got = str(value)
-    elif value < 0 or value != int(value):
-        got = f"{value}"
-    else:
-        return int(value)
+def _whole(side: str, name: str, value: float | None, most: int | None = None) -> int:
+    """Return a count if it is one, and no more than that of which it is a part."""
+    limit = "" if most is None else f" to {most:,}"
+    if isinstance(value, bool) or not is_figure(value) or value < 0 or value != int(value):
+        _refuse(side, name, f"{value}", f"a whole number from 0{limit}")
+    if most is not None and value > most:
+        _refuse(side, name, f"{value:,}", f"a whole number from 0{limit}")
+    return int(value)
+
+
+def _refuse(side: str, name: str, got: str, allowed: str) -> NoReturn:
     raise UnusableInputError(
         f"{name} of the {side}",
         got=got,
-        allowed="a whole number from 0",
-        remedy="Look at how the requests are counted.",
+        allowed=allowed,
+        remedy="Look at how the requests of the log are counted.",
     )
-
-
-def _part(side: str, name: str, value: int, of: int, *, whole: bool = False) -> int:
-    """Return a count if it is possible, as a part of another."""
-    if value > of or (whole and value != of):
-        raise UnusableInputError(
-            f"{name} of the {side}",
-            got=f"{value:,}",
-            allowed=f"{of:,}" if whole else f"{of:,} at most",
-            remedy="Count all of the same requests.",
-        )
-    return value
-
-
-def _percent(share: float) -> str:
-    return format_figure(100 * share, "%")
-
-
-def _points(share: float) -> str:
-    return format_figure(100 * max(share, 0.0), "points")

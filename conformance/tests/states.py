@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-# Alerts and dashboards, of which a bundle has one each, and a job that another names.
+# Alerts and dashboards, of which a bundle has one each, and jobs that others name.
 NUMBERED = re.compile(r"^(/(?:alertsv2|dashboards))/.*$")
-JOB = re.compile(r"^(--training_job=)\d+$")
+JOB = re.compile(r"^(--[a-z]+_job=)\d+$")
 _VOLATILE = {
     "artifact_location",
     "created_at",

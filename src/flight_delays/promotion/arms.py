@@ -122,7 +122,7 @@ def measure(steps: Sequence[Step], policy: RolloutPolicy) -> tuple[Figure, ...]:
 
 
 def count_requests(step: Step, policy: RolloutPolicy) -> int:
-    """Return how many requests the guardrail with the fewest has of the smaller arm; 0 if unknown."""
+    """Return how many requests the guardrail with the fewest has of an arm; 0 if unknown."""
     try:
         return min(
             _count(step.arms, side, name)[1]

@@ -6,8 +6,8 @@ uv="${1:-uv}"
 laptop() { "$uv" run --locked --no-sync laptop "$@"; }
 say() { printf '\n\033[1m%s\033[0m\n' "$1"; }
 
-# What the workspace holds, in a number: tables, models, runs, and what was logged.
-sum_up() { { laptop status -o json; ls -R .laptop/artifacts .laptop/files; } 2>/dev/null | cksum; }
+# What the workspace holds, in a number: models, runs, what was logged, and each write to a table.
+sum_up() { { laptop status -o json; ls -R .laptop/artifacts .laptop/files .laptop/tables; } 2>/dev/null | cksum; }
 
 # The demo starts from an empty workspace. It deletes its own, if nothing was done in it since; any
 # other is set aside.

@@ -25,10 +25,23 @@ GITHUB = {
 AZURE = {"azure-pipelines.yml", "docs/cicd-azure.md"}
 GITLAB = {".gitlab-ci.yml", "docs/cicd-gitlab.md"}
 OTHER = {"docs/cicd-other.md"}
-ENDPOINT = {
+# What speaks of endpoints in the roll-out.
+SPOKEN = {"docs/rollout.md", "resources/rollout.job.yml", "src/zoo/conf/rollout.yml"}
+ENDPOINT = SPOKEN | {
+    "docs/rollout-power.svg",
     "docs/serving.md",
     "examples/ask_endpoint.py",
+    "rollout.sh",
+    "src/zoo/conf/rollout_small.yml",
+    "src/zoo/lakehouse/answers.py",
+    "src/zoo/lakehouse/rollout_steps.py",
+    "src/zoo/promotion/arms.py",
+    "src/zoo/promotion/rollout.py",
+    "src/zoo/promotion/sequential.py",
     "src/zoo/tasks/publish.py",
+    "src/zoo/tasks/rollout.py",
+    "src/zoo/tasks/rollout_evidence.py",
+    "src/zoo/tasks/rollout_page.py",
     "tests/integration/test_serving.py",
     "tests/local/test_running_endpoint.py",
 }
@@ -114,7 +127,7 @@ SUBJECTS = (
         "serving",
         {"yes"},
         re.compile(r"(?i)endpoint|\bserv(e|es|ed|ing)\b|online|publish|\bexamples\b"),
-        (SERVING | {"docs/serving.md"}) - {RECORD, "src/zoo/conf/serving.yml"},
+        (SERVING | {"docs/serving.md"} | SPOKEN) - {RECORD, "src/zoo/conf/serving.yml"},
         # A message of the gate says how predictions are compared.
         {
             "src/zoo/conf/monitoring.yml",

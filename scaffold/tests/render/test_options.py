@@ -38,6 +38,8 @@ ENDPOINT = SPOKEN | {
     "src/zoo/promotion/arms.py",
     "src/zoo/promotion/rollout.py",
     "src/zoo/promotion/sequential.py",
+    "src/zoo/reports/rollout_report.py",
+    "src/zoo/reports/templates/rollout.html.j2",
     "src/zoo/tasks/publish.py",
     "src/zoo/tasks/rollout.py",
     "src/zoo/tasks/rollout_evidence.py",

@@ -14,6 +14,8 @@ POLICY: dict[str, Any] = {
     "steps": [5, 50, 100],
     "min_requests": 100,
     "min_minutes": 10,
+    "look_seconds": 60,
+    "probes": 20,
     "horizon_minutes": 60,
     "on_no_traffic": "finish",
     "alpha": 0.05,

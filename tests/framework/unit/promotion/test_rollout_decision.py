@@ -26,6 +26,8 @@ POLICY: dict[str, Any] = {
     "steps": [5, 25, 50, 100],
     "min_requests": 400,
     "min_minutes": 75,
+    "look_seconds": 60,
+    "probes": 20,
     "horizon_minutes": 1440,
     "on_no_traffic": "finish",
     "alpha": 0.05,

@@ -51,6 +51,7 @@ def draw(rows: pd.DataFrame) -> None:
             xytext=(0, 6),
             textcoords="offset points",
             ha="center",
+            color=INK,
         )
     axes.set_xticks(rows["at"], [f"1 {at:%b}" for at in rows["at"]])
     axes.set_ylabel("calibration error of the\nmonth before")

@@ -341,11 +341,11 @@ def test_exec_gives_a_command_what_a_task_has_and_ends_as_it_ends(toy: Toy) -> N
 @pytest.mark.usefixtures("there")
 def test_exec_ends_its_command_when_it_is_ended_itself(toy: Toy) -> None:
     asked = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
-    running = toy.start("exec", "--", sys.executable, "-c", asked)
-    assert running.stdout is not None
-    pid = int(running.stdout.readline())
-    running.terminate()
-    running.wait(timeout=60)
+    with toy.start("exec", "--", sys.executable, "-c", asked) as running:
+        assert running.stdout is not None
+        pid = int(running.stdout.readline())
+        running.terminate()
+        running.wait(timeout=60)
     until(lambda: not alive(pid))
 
 

@@ -172,7 +172,7 @@ def test_a_job_that_fails_says_why_and_ends_with_an_exit_code(deployer: Deployer
 
 def test_integration_passes_on_the_laptop_and_reports(integrated: Deployer) -> None:
     report = integrated.report()
-    checks = 18 if ASKED_FOR else 16
+    checks = 19 if ASKED_FOR else 17
     assert report.startswith(f"## Integration on `test`: all {checks} passed")
     assert "| Champion | version 1 |" in report
     assert re.search(r"\| `[a-z_]*auc` \| 0\.[6-8]\d+ \|", report)

@@ -35,9 +35,7 @@ def folders(state_dir: StateDir) -> set[Path]:
 def test_catalogs_are_there_from_the_start(client: WorkspaceClient) -> None:
     assert {"dev", "staging", "prod"} <= {c.name for c in client.catalogs.list()}
     assert client.catalogs.get("prod").name == "prod"
-    with pytest.raises(
-        NotFound, match=r"Catalog 'test' does not exist\. There are: .*dev, .*prod"
-    ):
+    with pytest.raises(NotFound, match=r"Catalog 'test' does not exist\. There are: .*dev, .*prod"):
         client.catalogs.get("test")
 
 

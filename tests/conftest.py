@@ -97,7 +97,9 @@ class Laptop:
             self.sql(statement)
 
     def task_environment(self) -> TaskEnvironment:
-        """Return where the workspace is, which must be up."""
+        """Return where the workspace is; one that has left, as nobody asked, is started again."""
+        if connection.find(self.home) is None:
+            assert self.call("up").returncode == 0
         there = connection.find(self.home)
         assert there is not None
         return TaskEnvironment(self.home.path, there.address, there.token, there.spark)
@@ -117,9 +119,18 @@ class Laptop:
         return folder
 
     @cached_property
+    def _fork_servers(self) -> dict[str, ForkServer]:
+        return {}
+
+    @property
     def _fork_server(self) -> ForkServer:
-        modules = [f"flight_delays.tasks.{name}" for name in MODULES]
-        return ForkServer(self.task_environment(), modules)
+        """The one of the workspace's present address."""
+        environment = self.task_environment()
+        servers = self._fork_servers
+        if environment.address not in servers:
+            modules = [f"flight_delays.tasks.{name}" for name in MODULES]
+            servers[environment.address] = ForkServer(environment, modules)
+        return servers[environment.address]
 
     def execute(self, code: str) -> str:
         """Run Python code as a task would run, and return what it printed."""
@@ -145,8 +156,8 @@ class Laptop:
 
     def close(self) -> None:
         """End the workspace, and what runs programs on it."""
-        if "_fork_server" in vars(self):
-            self._fork_server.close()
+        for server in self._fork_servers.values():
+            server.close()
         connection.stop(self.home)
 
 

@@ -196,7 +196,7 @@ def link_job(model: str, job: str, target: str, lakehouse: Lakehouse) -> None:
         target: The bundle's target.
         lakehouse: The platform's clients.
     """
-    linked = lakehouse.registry.get_registered_model(model).deployment_job_id or ""
+    linked = find_link(model, lakehouse)
     wanted = job if load_promotion().requires_approval(target) else ""
     if linked == wanted or (not wanted and linked != job):
         return
@@ -206,15 +206,19 @@ def link_job(model: str, job: str, target: str, lakehouse: Lakehouse) -> None:
 
 def unlink_job(model: str, lakehouse: Lakehouse) -> None:
     """Remove the link of a model with its deployment job, where there are both."""
+    if linked := find_link(model, lakehouse):
+        lakehouse.registry.update_registered_model(model, deployment_job_id="")
+        print(f"link of {model} with job {linked} is gone")
+
+
+def find_link(model: str, lakehouse: Lakehouse) -> str:
+    """Return the deployment job of a model; blank where there is none, or no model yet."""
     try:
-        linked = lakehouse.registry.get_registered_model(model).deployment_job_id
+        return lakehouse.registry.get_registered_model(model).deployment_job_id or ""
     except MlflowException as error:
         if error.error_code not in HIDDEN:
             raise
-        return
-    if linked:
-        lakehouse.registry.update_registered_model(model, deployment_job_id="")
-        print(f"link of {model} with job {linked} is gone")
+        return ""
 
 
 def run_evaluation() -> None:

@@ -54,8 +54,21 @@ rollback-demo: setup ## The same of a version that turns bad and is taken back.
 	@sh rollout.sh "$(UV)" "null_share: 0.3"
 
 # [end]
-notebook: setup ## Explore the tables in JupyterLab, on the laptop's workspace.
-	@$(RUN) --with jupyterlab laptop exec -- jupyter lab notebooks/exploration.ipynb
+notebook: kernel ## Explore the tables in JupyterLab, on the laptop's workspace.
+	@JUPYTER_PATH="$(CURDIR)/$(KERNELS)" $(RUN) --with jupyterlab laptop exec -- \
+	    jupyter lab notebooks/exploration.ipynb
+
+# In .venv, where JupyterLab and VS Code look: two copies of the project have a kernel each, and it
+# goes with .venv. It starts the workspace where none is up.
+KERNELS := .venv/share/jupyter
+KERNEL = {"display_name": "flight_delays on the laptop", "language": "python", \
+    "interrupt_mode": "message", "argv": ["$(PYTHON)", "-m", "laptop", "-C", "$(CURDIR)", "exec", \
+    "--", "$(PYTHON)", "-m", "ipykernel_launcher", "-f", "{connection_file}"]}
+PYTHON = $(CURDIR)/.venv/bin/python
+kernel: export KERNEL_JSON = $(KERNEL)
+kernel: setup ## Register the kernel that runs notebooks on the workspace, for VS Code.
+	@mkdir -p $(KERNELS)/kernels/flight_delays
+	@printenv KERNEL_JSON > $(KERNELS)/kernels/flight_delays/kernel.json
 
 # Files of tests are shared out among processes; a file's tests stay together.
 PYTEST = $(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout=1200 \

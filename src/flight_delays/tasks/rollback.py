@@ -75,6 +75,8 @@ def run(parameters: RollbackParameters, lakehouse: Lakehouse) -> None:
     require_passed(version)
     until = plan_hold(parameters.started_at, parameters.hold_days)
     tag_version(registry, version, **{HELD_UNTIL_TAG: until})
+    if REJECTED_TAG in version.tags:
+        registry.delete_model_version_tag(model, str(version.version), REJECTED_TAG)
     for each in (left, champion):
         if each and each.version != version.version:
             why = parameters.reason or "no reason given"

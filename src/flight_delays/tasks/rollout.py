@@ -3,10 +3,10 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
-from time import monotonic, sleep
+from time import sleep
 from typing import NoReturn
 
 from ..config.policy import load_policy
@@ -41,6 +41,9 @@ from .rollback import bring
 from .rollout_evidence import Observer, Split, find_edges
 from .rollout_page import show
 from .served_checks import check_served, mark_served
+
+# Of the job, by resources/rollout.job.yml.
+LONGEST_RUN = timedelta(days=2)
 
 
 class RolledBackError(Exception):
@@ -106,7 +109,6 @@ def run(
     if challenger is None or champion is None:
         print("Nothing to roll out: no version waits for traffic beside a Champion.")
         return
-    begun, clock = parameters.started_at, monotonic()
     serving = load_serving()
     size = Size(serving.workload_size, serving.scale_to_zero)
     rollout = Rollout(
@@ -119,7 +121,7 @@ def run(
             describe_entity(champion, size),
             describe_entity(challenger, size),
         ),
-        lambda: begun + timedelta(seconds=monotonic() - clock),
+        start_clock(parameters.started_at),
     )
     if reason := challenger.tags.get(REJECTED_TAG):
         take_back(rollout, challenger, reason)
@@ -127,7 +129,20 @@ def run(
         finish(rollout, challenger)
         return
     require_promoted(challenger, champion)
+    if policy.mode == "immediate":
+        raise LakehouseError(
+            f"conf/{parameters.rollout}.yml has mode immediate; allowed: gradual or ab. Run "
+            "model_training: its deploy gives a version all traffic at once."
+        )
     follow(rollout, challenger, champion, wait)
+
+
+def start_clock(started_at: datetime) -> Callable[[], datetime]:
+    """Return what tells the time: the real one, also in a retry, unless the job's was set apart."""
+    apart = started_at - datetime.now(UTC)
+    if abs(apart) < LONGEST_RUN:
+        apart = timedelta()
+    return lambda: datetime.now(UTC) + apart
 
 
 def find_versions(

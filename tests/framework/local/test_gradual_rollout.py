@@ -333,6 +333,11 @@ def test_good_version_gets_all_traffic_and_can_be_gone_back_from(
     # Run again, it does not go one further back.
     assert "Give to_version to go further back" in roll_back(laptop)
     assert shares(laptop) == {"1": 100}
+    # One that was left can be gone back to, and is no longer said to be rejected.
+    assert "rejected" in describe(laptop, version)[0]
+    roll_back(laptop, f"--to_version={version}", "--hold_days=0")
+    assert "rejected" not in describe(laptop, version)[0]
+    roll_back(laptop, "--to_version=1", "--hold_days=0")
 
 
 AB = """

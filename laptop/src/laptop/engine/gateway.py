@@ -4,7 +4,9 @@ What the engine lacks is done in its words or in the catalog, for whichever clie
 """
 
 import json
+import random
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +30,11 @@ _OPTIONS = (
 _ENGINE_OPTIONS = (*_OPTIONS, ("grpc.compression_enabled_algorithms_bitset", 1))
 _STREAMED = ("ExecutePlan", "ReattachExecute")
 _SERVICE = "/spark.connect.SparkConnectService/"
+# What the engine says where another writer of the table came first. Delta commits again; the engine
+# has to be asked again.
+_CONFLICTS = ("Delta catalog commit conflict", "was prepared from snapshot version")
+# Longest pause before each further attempt, in seconds.
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, *([1.6] * 15))
 
 
 class Engine:
@@ -88,14 +95,20 @@ class Gateway(grpc.GenericRpcHandler):  # type: ignore[misc]
         )
 
     def _stream(self, method: str, request: bytes, context: Any) -> Iterator[bytes]:
-        try:
-            session, request = self._prepare(method, request)
-            call = session.engine.channel.unary_stream(f"{_SERVICE}{method}")
-            answers = call(request)
-            context.add_callback(answers.cancel)
-            yield from answers
-        except Exception as error:
-            refuse(context, error)
+        for pause in (*_PAUSES, None):
+            begun = False
+            try:
+                session, prepared = self._prepare(method, request)
+                answers = session.engine.channel.unary_stream(f"{_SERVICE}{method}")(prepared)
+                context.add_callback(answers.cancel)
+                for answer in answers:
+                    begun = True
+                    yield answer
+                return
+            except Exception as error:
+                if begun or pause is None or not is_conflict(error):
+                    refuse(context, error)
+            time.sleep(random.uniform(0, pause or 0))
 
     def _ask(self, method: str, request: bytes, context: Any) -> Any:
         try:
@@ -176,6 +189,11 @@ def chain(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
     """Yield a request that was read already, then the others."""
     yield first
     yield from others
+
+
+def is_conflict(error: Exception) -> bool:
+    """Tell whether a commit was refused, and nothing written, since another writer came first."""
+    return any(said in str(error) for said in _CONFLICTS)
 
 
 def refuse(context: Any, error: Exception) -> None:

@@ -12,7 +12,7 @@ from pyspark.sql.connect.session import SparkSession
 
 from . import names, statements, writes
 from .session import UNCOMPRESSED
-from .tokens import Cursor, quote
+from .tokens import Cursor, StatementRefused, quote
 
 if TYPE_CHECKING:
     from .gateway import Engine
@@ -110,6 +110,11 @@ def prepare(session: Session, message: Any) -> None:
         writes.check_path(command.write_operation)
     elif kind == "write_operation_v2":
         finish(command, writes.save_v2(session, command.write_operation_v2))
+    elif kind == "write_stream_operation_start":
+        raise StatementRefused(
+            "Start a stream from the session of databricks.sdk.runtime or DatabricksSession: on "
+            "the laptop the process that starts it also runs it."
+        )
     elif kind == "merge_into_table_command":
         merge = command.merge_into_table_command
         writes.wrap(merge.source_table_plan)

@@ -11,8 +11,10 @@ class LazySession:
 
     def _open(self) -> Any:
         if self._session is None:
+            from laptop.streaming import commands
             from pyspark.sql import SparkSession
 
+            commands.install()
             # The one that `SparkSession.builder` gives to whoever asks there.
             self._session = SparkSession.builder.getOrCreate()
         return self._session

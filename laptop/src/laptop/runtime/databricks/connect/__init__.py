@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from laptop.streaming import commands
 from pyspark.sql import SparkSession
 
 __all__ = ["DatabricksSession"]
@@ -15,6 +16,7 @@ class DatabricksSession:
 
         def getOrCreate(self) -> SparkSession:  # noqa: N802
             """Return the session of the workspace."""
+            commands.install()
             return SparkSession.builder.getOrCreate()
 
         create = getOrCreate

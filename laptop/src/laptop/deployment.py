@@ -119,6 +119,8 @@ def deploy_job(
         create(connection, f"{UNITY}/schemas", schema)
     for model in filter(is_resolved, named.registered_models.values()):
         create(connection, f"{UNITY}/models", model)
+    for volume in filter(is_resolved, named.volumes.values()):
+        create(connection, f"{UNITY}/volumes", volume)
     for name, experiment in named.experiments.items():
         if is_resolved(experiment):
             deployed["experiments"][name] = {"id": create_experiment(connection, experiment)}

@@ -64,6 +64,12 @@ resources:
       catalog_name: ${resources.schemas.lake.catalog_name}
       schema_name: ${resources.schemas.lake.name}
       name: late
+  volumes:
+    shelf:
+      catalog_name: ${resources.schemas.lake.catalog_name}
+      schema_name: ${resources.schemas.lake.name}
+      name: shelf
+      comment: Files.
   experiments:
     training:
       name: /Users/${workspace.current_user.userName}/toy

@@ -1,14 +1,18 @@
+import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.catalog import VolumeType
 from laptop.engine.session import connect
 
 from .conftest import Databricks
 
 HOME = "/Workspace/Users/laptop@localhost"
 MODEL = "dev.answers.late"
+SHELF = "/Volumes/dev/answers/shelf"
 EXPERIMENT = "/Users/laptop@localhost/answers"
 
 
@@ -18,6 +22,8 @@ def standing(databricks: Databricks, client: WorkspaceClient) -> Iterator[Databr
     client.schemas.create("answers", "dev")
     client.registered_models.create(catalog_name="dev", schema_name="answers", name="late")
     client.experiments.create_experiment(EXPERIMENT)
+    client.volumes.create("dev", "answers", "shelf", VolumeType.MANAGED)
+    client.files.upload(f"{SHELF}/deep/one.txt", io.BytesIO(b"one\n"))
     spark = connect(databricks.there.spark)
     spark.sql("CREATE TABLE dev.answers.counted (n BIGINT)").collect()
     spark.stop()
@@ -59,6 +65,9 @@ def pick(found: Any, *path: str | int) -> Any:
         (f"workspace list {HOME}/answers", [0, "size"], 4),
         (f"workspace get-status {HOME}/answers", ["object_type"], "DIRECTORY"),
         (f"fs ls dbfs:{HOME}/answers", [0, "name"], "one.txt"),
+        ("volumes list dev answers", [0, "full_name"], "dev.answers.shelf"),
+        ("volumes read dev.answers.shelf", ["volume_type"], "MANAGED"),
+        (f"fs ls dbfs:{SHELF}/deep", [0, "name"], "one.txt"),
     ],
 )
 def test_the_cli_is_answered(
@@ -105,6 +114,8 @@ def test_a_statement_is_run_by_the_warehouse(standing: Databricks) -> None:
         ("permissions get jobs 99999", "jobs '99999' does not exist"),
         ("workspace list /nowhere", "Path (/nowhere) doesn't exist"),
         ("fs ls dbfs:/nowhere", "no such directory: /nowhere"),
+        (f"fs ls dbfs:{SHELF}/nowhere", f"no such directory: {SHELF}/nowhere"),
+        ("volumes read dev.answers.none", "Volume 'dev.answers.none' does not exist"),
         ("jobs get 99999", "Job '99999' does not exist"),
         ("jobs get-run 99999", "Run '99999' does not exist"),
     ],
@@ -119,12 +130,10 @@ def test_what_is_not_there_is_said(standing: Databricks, command: str, words: st
     ("command", "request_line"),
     [
         ("clusters list", "GET /api/2.1/clusters/list"),
-        ("volumes list dev answers", "GET /api/2.1/unity-catalog/volumes"),
-        ("fs ls dbfs:/Volumes/dev/answers/files", "GET /api/2.0/fs/directories/Volumes/dev"),
         ("secrets list-scopes", "GET /api/2.0/secrets/scopes/list"),
         ("pipelines list-pipelines", "GET /api/2.0/pipelines"),
         ("permissions get clusters 1", "Permissions of clusters"),
-        ("grants get volume dev.answers.files", "Privileges on a volume"),
+        ("grants get connection other", "Privileges on a connection"),
     ],
 )
 def test_what_is_not_built_is_said(standing: Databricks, command: str, request_line: str) -> None:
@@ -132,3 +141,17 @@ def test_what_is_not_built_is_said(standing: Databricks, command: str, request_l
     assert shown.status == 1
     assert request_line in shown.err
     assert "not built on the laptop" in shown.err
+
+
+def test_the_cli_copies_prints_and_removes_files_of_a_volume(
+    standing: Databricks, tmp_path: Path
+) -> None:
+    (tmp_path / "two.txt").write_text("two\n")
+    standing.succeed("fs", "mkdir", f"dbfs:{SHELF}/new")
+    standing.succeed("fs", "cp", str(tmp_path / "two.txt"), f"dbfs:{SHELF}/new/two.txt")
+    assert standing.succeed("fs", "cat", f"dbfs:{SHELF}/new/two.txt") == "two\n"
+    again = standing.call("fs", "cp", str(tmp_path / "two.txt"), f"dbfs:{SHELF}/new/two.txt")
+    assert "already exists" in again.out + again.err
+    standing.succeed("fs", "rm", "-r", f"dbfs:{SHELF}/new")
+    gone = standing.call("fs", "ls", f"dbfs:{SHELF}/new")
+    assert gone.status == 1

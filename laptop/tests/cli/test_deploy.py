@@ -10,6 +10,7 @@ from .conftest import Databricks
 
 ROOT = "/Workspace/Users/laptop@localhost/.bundle/toy"
 SCHEMA, MODEL = "dev.dev_laptop_lake", "dev.dev_laptop_lake.dev_laptop_late"
+VOLUME = f"{SCHEMA}.shelf"
 EXPERIMENT = "/Users/laptop@localhost/[dev laptop] toy"
 JOBS = ["[dev laptop] deployed failing", "[dev laptop] deployed three"]
 
@@ -47,6 +48,7 @@ def test_a_deploy_makes_what_the_bundle_declares_and_a_destroy_leaves_nothing(
     assert job_names(client) == JOBS
     assert client.schemas.get(SCHEMA).name == "dev_laptop_lake"
     assert client.registered_models.get(MODEL).name == "dev_laptop_late"
+    assert client.volumes.read(VOLUME).comment == "Files."
     experiment = client.experiments.get_by_name(EXPERIMENT).experiment
     assert experiment is not None
     (wheel,) = client.workspace.list(f"{ROOT}/dev/artifacts/.internal")
@@ -62,6 +64,8 @@ def test_a_deploy_makes_what_the_bundle_declares_and_a_destroy_leaves_nothing(
         client.schemas.get(SCHEMA)
     with pytest.raises(NotFound):
         client.registered_models.get(MODEL)
+    with pytest.raises(NotFound):
+        client.volumes.read(VOLUME)
     with pytest.raises(NotFound):
         client.experiments.get_by_name(EXPERIMENT)
     assert not (shared.files / "Users/laptop@localhost/.bundle/toy/dev").exists()

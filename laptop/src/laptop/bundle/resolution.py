@@ -95,6 +95,11 @@ class Bundle:
         return self._resources("registered_models")
 
     @property
+    def volumes(self) -> Mapping[str, Any]:
+        """The volumes' settings, by key."""
+        return self._resources("volumes")
+
+    @property
     def experiments(self) -> Mapping[str, Any]:
         """The experiments' settings, by key."""
         return self._resources("experiments")

@@ -9,7 +9,7 @@ from .lookup import DERIVED
 from .references import LEAVE, Interpolation, split, step_into
 from .resolution import Bundle
 
-MADE = ("experiments", "jobs", "registered_models", "schemas")
+MADE = ("experiments", "jobs", "registered_models", "schemas", "volumes")
 """The resources that `laptop run` makes."""
 
 Deployed = Mapping[str, Mapping[str, Mapping[str, str]]]

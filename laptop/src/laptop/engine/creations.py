@@ -1,4 +1,4 @@
-"""CREATE in SQL: catalogs, views and tables with what they declare."""
+"""CREATE in SQL: catalogs, volumes, views and tables with what they declare."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,15 @@ def create(session: "Session", at: Cursor, frame_of: "FrameOf") -> str:
         if not (there and name in session.api.catalogs()):
             comment = at.string() if at.accept("COMMENT") else None
             session.api.ask("POST", f"{API}/catalogs", {"name": name, "comment": comment})
+        return NOTHING
+    if at.accept("VOLUME"):
+        there = at.accept("IF", "NOT", "EXISTS")
+        full = session.full(at.name())
+        if not (there and session.api.has_volume(full)):
+            comment = at.string() if at.accept("COMMENT") else None
+            catalog, schema, name = full.split(".")
+            body = {"catalog_name": catalog, "schema_name": schema, "name": name}
+            session.api.ask("POST", f"{API}/volumes", {**body, "comment": comment})
         return NOTHING
     if at.accept("VIEW"):
         return _create_view(session, at, frame_of, instead=instead)

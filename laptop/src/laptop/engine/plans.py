@@ -10,7 +10,7 @@ from pyspark.sql.connect.plan import LogicalPlan
 from pyspark.sql.connect.proto import relations_pb2
 from pyspark.sql.connect.session import SparkSession
 
-from . import names, statements, writes
+from . import names, paths, statements, writes
 from .session import UNCOMPRESSED
 from .tokens import Cursor, StatementRefused, quote
 
@@ -108,6 +108,7 @@ def prepare(session: Session, message: Any) -> None:
         finish(command, writes.save(session, command.write_operation))
     elif kind == "write_operation":
         writes.check_path(command.write_operation)
+        paths.place_write(session, command.write_operation)
     elif kind == "write_operation_v2":
         finish(command, writes.save_v2(session, command.write_operation_v2))
     elif kind == "write_stream_operation_start":
@@ -149,6 +150,8 @@ def expand(session: Session, message: Any) -> None:
                 message.subquery_alias.input.sql.query = found
                 return
             read.unparsed_identifier = names.expand(session, read.unparsed_identifier)
+        elif kind == "read" and message.read.HasField("data_source"):
+            paths.place_source(session, message.read.data_source)
         elif kind == "sql":
             message.sql.query = statements.query(session, message.sql.query)
     for field, value in message.ListFields():

@@ -17,7 +17,7 @@ _QUERY = ("SELECT", "WITH", "FROM", "VALUES", "TABLE")
 _ABSENT = {
     ("GRANT",): "Grant by the API: databricks grants update.",
     ("REVOKE",): "Revoke by the API: databricks grants update.",
-    ("CREATE", "VOLUME"): "Write files into the workspace: databricks workspace import.",
+    ("CREATE", "EXTERNAL", "VOLUME"): "Create a managed one: CREATE VOLUME.",
     ("CREATE", "FUNCTION"): "Write the expression where it is used, or register a UDF in Python.",
     ("CREATE", "OR", "REPLACE", "FUNCTION"): "Write the expression where it is used, or register a "
     "UDF in Python.",
@@ -121,6 +121,12 @@ def _drop(session: "Session", at: Cursor) -> str:
             raise StatementRefused(f"{full} is a table: use DROP TABLE.")
         if found is not None or not there:
             session.api.ask("DELETE", f"{API}/tables/{full}")
+        return NOTHING
+    if at.accept("VOLUME"):
+        there = at.accept("IF", "EXISTS")
+        full = session.full(at.name())
+        if session.api.has_volume(full) or not there:
+            session.api.ask("DELETE", f"{API}/volumes/{full}")
         return NOTHING
     if at.accept("CATALOG"):
         there = at.accept("IF", "EXISTS")

@@ -1,10 +1,12 @@
 """The catalog as the engine's gateway asks for it."""
 
+from pathlib import Path
 from typing import Any
 
 from ..connection import Connection
 from .state import Document, State
-from .unity import CATALOG, SCHEMA, TABLE, VIEW
+from .unity import CATALOG, SCHEMA, TABLE, VIEW, VOLUME
+from .volumes import Volumes
 
 
 class CatalogReader:
@@ -31,6 +33,14 @@ class CatalogReader:
     def tables(self, schema: str) -> list[Document]:
         """Return the tables and views of a schema, `catalog.schema`."""
         return self._state.all(TABLE, f"{schema}.")
+
+    def has_volume(self, full_name: str) -> bool:
+        """Tell whether there is a volume of a name in lower case."""
+        return self._state.get(VOLUME, full_name) is not None
+
+    def volume_path(self, path: str) -> Path:
+        """Return where a path below `/Volumes` is kept; see `Volumes.locate`."""
+        return Volumes(self._state).locate(path)
 
     def has_views(self) -> bool:
         """Tell whether there is any view."""

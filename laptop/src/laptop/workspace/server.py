@@ -32,6 +32,7 @@ from . import (
     runs,
     sql,
     unity,
+    volume_files,
     warehouses,
 )
 from .app import Activity, Guard, create_app
@@ -40,6 +41,8 @@ from .serving_faults import FILE, Faults
 from .serving_faults import VARIABLE as FAULTS
 from .state import State
 from .tree import FileTree
+from .volumes import Volumes
+from .volumes import router as volumes_router
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -165,6 +168,9 @@ def serve(
     app = create_app()
     app.include_router(identity.router(address))
     app.include_router(unity.router(state))
+    volumes = Volumes(state)
+    app.include_router(volumes_router(state, volumes))
+    app.include_router(volume_files.router(volumes))
     app.include_router(models.router(state))
     app.include_router(experiments.router())
     app.include_router(sql.router(lambda: open_session(remote)))

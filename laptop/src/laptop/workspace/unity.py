@@ -20,6 +20,7 @@ from .requests import JsonBody, required
 from .state import Document, State
 
 CATALOG, SCHEMA, TABLE, COMMITS = "catalog", "schema", "table", "commits"
+VOLUME = "volume"
 VIEW = "VIEW"
 
 CHANGEABLE = frozenset({"comment", "properties", "owner", "columns"})
@@ -137,14 +138,16 @@ def router(state: State) -> APIRouter:
     @api.delete("/schemas/{full_name}")
     def delete_schema(full_name: str, force: bool = False) -> Any:
         full_name = schema_of(full_name)["full_name"]
-        inside = tables_in(full_name)
-        if inside and not force:
-            names = ", ".join(t["name"] for t in inside)
+        inside, volumes = tables_in(full_name), state.all(VOLUME, f"{full_name}.")
+        if (inside or volumes) and not force:
+            names = ", ".join(each["name"] for each in (*inside, *volumes))
             raise ApiError(
                 400, "INVALID_STATE", f"Schema '{full_name}' is not empty: it has {names}."
             )
         for table in inside:
             drop(table)
+        for volume in volumes:
+            drop_volume(state, volume)
         state.delete(SCHEMA, full_name)
         return {}
 
@@ -330,6 +333,17 @@ def router(state: State) -> APIRouter:
         shutil.rmtree(folder, ignore_errors=True)
 
     return api
+
+
+def volume_folder(state: State, volume: Document) -> Path:
+    """Return the folder that holds a volume's files."""
+    return state.folder / "volumes" / str(volume["volume_id"])
+
+
+def drop_volume(state: State, volume: Document) -> None:
+    """Delete a volume with its files."""
+    state.delete(VOLUME, volume["full_name"])
+    shutil.rmtree(volume_folder(state, volume), ignore_errors=True)
 
 
 def lowered(body: Document, *keys: str) -> list[str]:

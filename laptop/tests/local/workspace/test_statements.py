@@ -127,7 +127,7 @@ def test_replace_table_needs_one_that_is_there(spark: SparkSession) -> None:
     ("statement", "instead"),
     [
         ("GRANT SELECT ON TABLE dev.words.t TO `users`", "databricks grants update"),
-        ("CREATE VOLUME IF NOT EXISTS dev.words.v", "databricks workspace import"),
+        ("CREATE EXTERNAL VOLUME dev.words.v LOCATION 's3://a'", "CREATE VOLUME"),
         ("CREATE OR REPLACE FUNCTION dev.words.f(x INT) RETURNS INT RETURN x", "UDF in Python"),
     ],
 )

@@ -64,7 +64,7 @@ def start(client: Any, command: Any) -> Any:
             f"[INFINITE_STREAMING_TRIGGER_NOT_SUPPORTED] Trigger type {kind} is not supported for "
             "this cluster type. Use a different trigger type e.g. AvailableNow, Once."
         )
-    if not command.HasField("foreach_batch"):
+    if not command.HasField("foreach_batch") or command.WhichOneof("sink_destination"):
         raise StreamRefused("A stream is written by foreachBatch alone on the laptop.")
     if command.output_mode.lower() not in ("", "append", "update"):
         raise StreamRefused(f"Output mode {command.output_mode} needs an aggregation, not here.")

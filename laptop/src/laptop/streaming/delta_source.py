@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from databricks.sdk import WorkspaceClient
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql.connect.dataframe import DataFrame
 
 from ..engine.tokens import Cursor, quote
 from .errors import StreamRefused

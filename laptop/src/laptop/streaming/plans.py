@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
+from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.proto import relations_pb2
 
 from ..engine.plans import Given

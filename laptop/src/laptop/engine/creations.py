@@ -1,9 +1,9 @@
-"""CREATE in SQL: catalogs, volumes, views and tables with what they declare."""
+"""CREATE in SQL: catalogs, volumes, views, tables; functions have a module of their own."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import names, writes
+from . import functions, names, writes
 from .tokens import API, NOTHING, Cursor, StatementRefused, Token, column_info, quote
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def create(session: "Session", at: Cursor, frame_of: "FrameOf") -> str:
         return _create_view(session, at, frame_of, instead=instead)
     if at.accept("TABLE"):
         return _create_table(session, at, frame_of, instead=instead)
+    if at.accept("FUNCTION"):
+        return functions.create(session, at, instead=instead)
     return names.expand(session, at.text)
 
 

@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Any
 
+from . import functions
 from .paths import is_volume_path, place_read
 from .samples import DATASETS
 from .tokens import END, StatementRefused, Token, answer, quote, scan
@@ -50,6 +51,8 @@ def _replace(session: "Session", chain: list[Token], before: str, after: Token) 
     if len(levels) == 2 and is_volume_path(levels[1]):
         # FROM parquet.`/Volumes/…`
         return quote(levels[0], place_read(session, levels[1]))
+    if after.text == "(":
+        functions.refuse_call(session, levels)
     if len(levels) > 3:
         if definition(session, tuple(levels[:3])) is not None:
             return quote(*levels[2:])

@@ -5,7 +5,7 @@ A handler returns the text that the engine is to run instead; `NOTHING` where al
 
 from typing import TYPE_CHECKING
 
-from . import alterations, creations, describe, names, writes
+from . import alterations, creations, describe, functions, names, writes
 from .tokens import API, NOTHING, Cursor, StatementRefused, quote
 
 if TYPE_CHECKING:
@@ -18,9 +18,8 @@ _ABSENT = {
     ("GRANT",): "Grant by the API: databricks grants update.",
     ("REVOKE",): "Revoke by the API: databricks grants update.",
     ("CREATE", "EXTERNAL", "VOLUME"): "Create a managed one: CREATE VOLUME.",
-    ("CREATE", "FUNCTION"): "Write the expression where it is used, or register a UDF in Python.",
-    ("CREATE", "OR", "REPLACE", "FUNCTION"): "Write the expression where it is used, or register a "
-    "UDF in Python.",
+    ("CREATE", "TEMPORARY", "FUNCTION"): "Register a UDF in Python.",
+    ("CREATE", "OR", "REPLACE", "TEMPORARY", "FUNCTION"): "Register a UDF in Python.",
     ("CREATE", "MATERIALIZED", "VIEW"): "Create a view, or a table AS the query.",
     ("COPY", "INTO"): "Read the files with spark.read and append the rows.",
 }
@@ -113,6 +112,8 @@ def _barred_source(at: Cursor) -> str:
 
 
 def _drop(session: "Session", at: Cursor) -> str:
+    if at.accept("FUNCTION"):
+        return functions.drop(session, at)
     if at.accept("VIEW"):
         there = at.accept("IF", "EXISTS")
         full = session.full(at.name())

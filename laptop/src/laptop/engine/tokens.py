@@ -7,6 +7,7 @@ from dataclasses import dataclass
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
     | (?P<string>[rR]?'(?:\\.|[^'\\])*'|[rR]?"(?:\\.|[^"\\])*")
+    | (?P<dollar>\$\$.*?\$\$)
     | (?P<quoted>`(?:[^`]|``)*`)
     | (?P<word>\w+)
     | (?P<mark>.)""",
@@ -20,7 +21,7 @@ class StatementRefused(Exception):
 
 @dataclass(frozen=True)
 class Token:
-    """One word, string, name in backticks or mark."""
+    """One word, string, name in backticks, text between dollars or mark."""
 
     kind: str
     text: str

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..connection import Connection
 from .state import Document, State
-from .unity import CATALOG, SCHEMA, TABLE, VIEW, VOLUME
+from .unity import CATALOG, FUNCTION, SCHEMA, TABLE, VIEW, VOLUME
 from .volumes import Volumes
 
 
@@ -52,6 +52,14 @@ class CatalogReader:
             return None
         found: Document = self.ask("GET", f"/api/2.1/unity-catalog/tables/{full_name}")
         return found
+
+    def is_function(self, name: str) -> bool:
+        """Tell whether some schema has a function of this last name, in lower case."""
+        return any(function["name"] == name for function in self._state.all(FUNCTION))
+
+    def find_function(self, full_name: str) -> Document | None:
+        """Return a function by its name in lower case, None where there is none."""
+        return self._state.get(FUNCTION, full_name)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request to the workspace's API and return the answer."""

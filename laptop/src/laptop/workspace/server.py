@@ -27,6 +27,7 @@ from . import (
     dashboards,
     feature_store,
     files,
+    functions,
     identity,
     jobs,
     runs,
@@ -171,6 +172,7 @@ def serve(
     volumes = Volumes(state)
     app.include_router(volumes_router(state, volumes))
     app.include_router(volume_files.router(volumes))
+    app.include_router(functions.router(state))
     app.include_router(models.router(state))
     app.include_router(experiments.router())
     app.include_router(sql.router(lambda: open_session(remote)))

@@ -20,7 +20,7 @@ from .requests import JsonBody, required
 from .state import Document, State
 
 CATALOG, SCHEMA, TABLE, COMMITS = "catalog", "schema", "table", "commits"
-VOLUME = "volume"
+VOLUME, FUNCTION = "volume", "function"
 VIEW = "VIEW"
 
 CHANGEABLE = frozenset({"comment", "properties", "owner", "columns"})
@@ -139,8 +139,9 @@ def router(state: State) -> APIRouter:
     def delete_schema(full_name: str, force: bool = False) -> Any:
         full_name = schema_of(full_name)["full_name"]
         inside, volumes = tables_in(full_name), state.all(VOLUME, f"{full_name}.")
-        if (inside or volumes) and not force:
-            names = ", ".join(each["name"] for each in (*inside, *volumes))
+        functions = state.all(FUNCTION, f"{full_name}.")
+        if (inside or volumes or functions) and not force:
+            names = ", ".join(each["name"] for each in (*inside, *volumes, *functions))
             raise ApiError(
                 400, "INVALID_STATE", f"Schema '{full_name}' is not empty: it has {names}."
             )
@@ -148,6 +149,8 @@ def router(state: State) -> APIRouter:
             drop(table)
         for volume in volumes:
             drop_volume(state, volume)
+        for function in functions:
+            state.delete(FUNCTION, function["full_name"])
         state.delete(SCHEMA, full_name)
         return {}
 

@@ -128,7 +128,7 @@ def test_replace_table_needs_one_that_is_there(spark: SparkSession) -> None:
     [
         ("GRANT SELECT ON TABLE dev.words.t TO `users`", "databricks grants update"),
         ("CREATE EXTERNAL VOLUME dev.words.v LOCATION 's3://a'", "CREATE VOLUME"),
-        ("CREATE OR REPLACE FUNCTION dev.words.f(x INT) RETURNS INT RETURN x", "UDF in Python"),
+        ("CREATE TEMPORARY FUNCTION f(x INT) RETURNS INT RETURN x", "Register a UDF in Python"),
     ],
 )
 def test_what_is_absent_says_what_to_use_instead(

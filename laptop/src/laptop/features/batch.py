@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 
 from .errors import FeatureError
 from .frames import to_spark
+from .functions import check_argument_types, describe_functions
 from .joins import augment
 from .models import load_model
 from .tables import describe
@@ -69,7 +70,12 @@ def score_batch(
     known = {column.name: column.data_type for column in model.spec.columns} | dict(df.dtypes)
     for lookup in model.spec.lookups():
         check_types(lookup.keys, tables[lookup.table_name], known)
-    joined = augment(df.toArrow(), model.spec, OfflineFeatures(df.sparkSession, tables).find)
+    functions = describe_functions(workspace, {each.udf_name for each in model.spec.functions})
+    for column in model.spec.functions:
+        bindings = dict(column.input_bindings)
+        check_argument_types(functions[column.udf_name], bindings, known)
+    offline = OfflineFeatures(df.sparkSession, tables, functions)
+    joined = augment(df.toArrow(), model.spec, offline.find)
     predictions = as_column(model.predict(joined, params), result_type)
     added = [name for name in model.spec.model_columns if name not in df.columns]
     result = joined.select([*df.columns, *added]).append_column(PREDICTION, predictions)

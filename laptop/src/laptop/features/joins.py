@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from .errors import FeatureError
-from .spec import FeatureColumn, FeatureSpec, Lookup
+from .spec import FeatureColumn, FeatureSpec, Lookup, Step
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -36,20 +36,20 @@ class KeyedTable:
 
 
 def augment(
-    spine: pa.Table, spec: FeatureSpec, find: Callable[[Lookup, pa.Table], pa.Table]
+    spine: pa.Table, spec: FeatureSpec, find: Callable[[Step, pa.Table], pa.Table]
 ) -> pa.Table:
     """Add to a spine all features of a specification that it does not have yet.
 
     Args:
         spine: Rows to score or to train on. It keeps its rows, their order and its columns.
         spec: What to look up.
-        find: Gives the features of a lookup, under their output names, one row for each row of
-            the spine it is handed.
+        find: Gives the features of a lookup or function, under their output names, one row for
+            each row of the spine it is handed.
     """
-    for lookup in spec.lookups():
-        wanted = [output for _, output in lookup.features if output not in spine.column_names]
+    for step in spec.steps():
+        wanted = [output for output in step.outputs if output not in spine.column_names]
         if wanted:
-            found = find(lookup, spine)
+            found = find(step, spine)
             for output in wanted:
                 spine = spine.append_column(output, found.column(output))
     for feature in spec.features:

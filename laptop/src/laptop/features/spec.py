@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
@@ -16,6 +16,7 @@ RAW_MODEL = "raw_model"
 _SERIALIZATION_VERSION = 11
 _TRAINING_DATA = "training_data"
 _FEATURE_STORE = "feature_store"
+_ON_DEMAND = "on_demand_feature"
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,34 @@ _DEFAULTS: Mapping[str, Callable[[str], bool | int | float | str]] = {
 
 
 @dataclass(frozen=True)
+class FunctionColumn:
+    """A column that a function of the catalog computes from others.
+
+    Attributes:
+        name: Column it becomes.
+        data_type: Spark simple type name of the result.
+        udf_name: The function's full name.
+        input_bindings: Parameters, each with the column that it is given.
+    """
+
+    name: str
+    data_type: str
+    udf_name: str
+    input_bindings: tuple[tuple[str, str], ...]
+    include: bool = True
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every column the function is given."""
+        return tuple(column for _, column in self.input_bindings)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The one column it brings."""
+        return (self.name,)
+
+
+@dataclass(frozen=True)
 class InputTable:
     """A feature table the specification reads.
 
@@ -119,19 +148,28 @@ class Lookup:
         time = (self.timestamp_lookup_key,) if self.timestamp_lookup_key else ()
         return self.lookup_key + time
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The columns it brings."""
+        return tuple(output for _, output in self.features)
+
+
+Step: TypeAlias = Lookup | FunctionColumn
+
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """What a model takes: columns of the caller and features of tables, in the model's order."""
+    """What a model takes, in its order: the caller's columns, features of tables, of functions."""
 
     sources: tuple[SourceColumn, ...]
     features: tuple[FeatureColumn, ...]
     tables: tuple[InputTable, ...]
+    functions: tuple[FunctionColumn, ...] = ()
 
     @property
-    def columns(self) -> tuple[SourceColumn | FeatureColumn, ...]:
+    def columns(self) -> tuple[SourceColumn | FeatureColumn | FunctionColumn, ...]:
         """All columns, the caller's first."""
-        return (*self.sources, *self.features)
+        return (*self.sources, *self.features, *self.functions)
 
     @property
     def model_columns(self) -> list[str]:
@@ -140,6 +178,10 @@ class FeatureSpec:
 
     def lookups(self) -> list[Lookup]:
         """Return the joins to make, each after those that bring its keys."""
+        return [step for step in self.steps() if isinstance(step, Lookup)]
+
+    def steps(self) -> list[Step]:
+        """Return the joins and functions, each after those that bring its keys or arguments."""
         windows = {table.name: table.lookback_window for table in self.tables}
         groups: dict[Lookup, list[tuple[str, str]]] = {}
         for column in self.features:
@@ -152,7 +194,8 @@ class FeatureSpec:
             )
             groups.setdefault(group, []).append((column.feature_name, column.name))
         waiting = [replace(group, features=tuple(names)) for group, names in groups.items()]
-        return list(_in_order(waiting, {column.name for column in self.sources}))
+        known = {column.name for column in self.sources}
+        return list(_in_order([*waiting, *self.functions], known))
 
     def write(self, directory: Path) -> None:
         """Write the specification as `feature_spec.yaml` into a directory."""
@@ -172,23 +215,31 @@ class FeatureSpec:
         return _from_document(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
-def _in_order(waiting: list[Lookup], available: set[str]) -> Iterator[Lookup]:
+def _in_order(waiting: list[Step], available: set[str]) -> Iterator[Step]:
     while waiting:
-        ready = [lookup for lookup in waiting if available.issuperset(lookup.keys)]
+        ready = [step for step in waiting if available.issuperset(step.keys)]
         if not ready:
-            missing = sorted({key for lookup in waiting for key in lookup.keys} - available)
+            missing = sorted({key for step in waiting for key in step.keys} - available)
             raise FeatureError(
-                f"Lookup keys {missing} are neither columns of the DataFrame nor features of "
-                f"another lookup. There are: {sorted(available)}. Add them to the DataFrame."
+                f"Lookup keys and arguments {missing} are neither columns of the DataFrame nor "
+                f"features of another lookup or function. There are: {sorted(available)}. Add them "
+                "to the DataFrame."
             )
         yield from ready
-        available |= {name for lookup in ready for _, name in lookup.features}
-        waiting = [lookup for lookup in waiting if lookup not in ready]
+        available |= {name for step in ready for name in step.outputs}
+        waiting = [step for step in waiting if step not in ready]
+
+
+_SOURCES = {
+    SourceColumn: _TRAINING_DATA,
+    FeatureColumn: _FEATURE_STORE,
+    FunctionColumn: _ON_DEMAND,
+}
 
 
 def _to_document(spec: FeatureSpec) -> dict[str, Any]:
     order = [column.name for column in spec.sources]
-    order += [name for lookup in spec.lookups() for _, name in lookup.features]
+    order += [name for step in spec.steps() for name in step.outputs]
     columns: list[dict[str, Any]] = []
     for column in spec.columns:
         entry: dict[str, Any] = {}
@@ -200,20 +251,25 @@ def _to_document(spec: FeatureSpec) -> dict[str, Any]:
                 entry["timestamp_lookup_key"] = [column.timestamp_lookup_key]
             if column.default_value is not None:
                 entry["default_value"] = column.default_value
+        elif isinstance(column, FunctionColumn):
+            entry["udf_name"] = column.udf_name
+            if column.input_bindings:
+                entry["input_bindings"] = dict(column.input_bindings)
         entry["data_type"] = column.data_type
         if not column.include:
             entry["include"] = False
         entry["topological_ordering"] = order.index(column.name)
-        looked_up = isinstance(column, FeatureColumn)
-        entry["source"] = _FEATURE_STORE if looked_up else _TRAINING_DATA
+        entry["source"] = _SOURCES[type(column)]
         columns.append({column.name: entry})
     tables = []
     for table in spec.tables:
         facts = {"table_id": table.table_id, "lookback_window": table.lookback_window}
         tables.append({table.name: {k: v for k, v in facts.items() if v is not None}})
+    functions = sorted({column.udf_name for column in spec.functions})
     return {
         "input_columns": columns,
         "input_tables": tables,
+        **({"input_functions": [{name: {}} for name in functions]} if functions else {}),
         "serialization_version": _SERIALIZATION_VERSION,
     }
 
@@ -221,6 +277,7 @@ def _to_document(spec: FeatureSpec) -> dict[str, Any]:
 def _from_document(document: Mapping[str, Any]) -> FeatureSpec:
     sources: list[SourceColumn] = []
     features: list[FeatureColumn] = []
+    functions: list[FunctionColumn] = []
     for item in document["input_columns"]:
         ((name, entry),) = item.items()
         include = entry.get("include", True)
@@ -240,13 +297,18 @@ def _from_document(document: Mapping[str, Any]) -> FeatureSpec:
                     include=include,
                 )
             )
+        elif entry["source"] == _ON_DEMAND:
+            bindings = tuple((entry.get("input_bindings") or {}).items())
+            functions.append(
+                FunctionColumn(name, entry["data_type"], entry["udf_name"], bindings, include)
+            )
         else:
             raise FeatureError(
                 f"Column {name} of the model's feature specification comes from "
-                f"{entry['source']!r}. The laptop knows {_TRAINING_DATA!r} and {_FEATURE_STORE!r}."
+                f"{entry['source']!r}. The laptop knows: {', '.join(_SOURCES.values())}."
             )
     tables = []
     for item in document.get("input_tables", ()):
         ((name, entry),) = item.items()
         tables.append(InputTable(name, entry.get("table_id"), entry.get("lookback_window")))
-    return FeatureSpec(tuple(sources), tuple(features), tuple(tables))
+    return FeatureSpec(tuple(sources), tuple(features), tuple(tables), tuple(functions))

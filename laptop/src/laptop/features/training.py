@@ -12,13 +12,15 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from .errors import FeatureError
 from .frames import to_spark
+from .functions import FeatureFunction, Function, check_argument_types, check_arguments
 from .joins import KeyedTable, augment, join
 from .lookup import FeatureLookup
-from .spec import FeatureColumn, FeatureSpec, InputTable, Lookup, SourceColumn
+from .spec import FeatureColumn, FeatureSpec, FunctionColumn, InputTable, SourceColumn, Step
 from .tables import FeatureTable
 from .types import arrow_type
 
-C = TypeVar("C", SourceColumn, FeatureColumn)
+C = TypeVar("C", SourceColumn, FeatureColumn, FunctionColumn)
+MOST_FUNCTIONS = 100
 
 
 class TrainingSet:
@@ -36,16 +38,18 @@ class TrainingSet:
         label_types: Mapping[str, str],
         df: DataFrame,
         tables: Mapping[str, FeatureTable],
+        functions: Mapping[str, Function] | None = None,
     ) -> None:
         self.feature_spec = feature_spec
         self.label_types = label_types
         self._df = df
         self._tables = tables
+        self._functions = functions or {}
 
     def load_df(self) -> DataFrame:
         """Return the columns a model takes, then the labels."""
         spark = self._df.sparkSession
-        find = OfflineFeatures(spark, self._tables).find
+        find = OfflineFeatures(spark, self._tables, self._functions).find
         joined = augment(self._df.toArrow(), self.feature_spec, find)
         return to_spark(spark, joined.select(self.get_output_columns()))
 
@@ -60,19 +64,31 @@ class TrainingSet:
 
 
 class OfflineFeatures:
-    """Features as of a time, out of the feature tables.
+    """Features as of a time, out of the feature tables, and those computed from them.
 
     Args:
         spark: Session to read with.
         tables: What the catalog knows of each table.
+        functions: What the catalog knows of each function.
     """
 
-    def __init__(self, spark: SparkSession, tables: Mapping[str, FeatureTable]) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        tables: Mapping[str, FeatureTable],
+        functions: Mapping[str, Function],
+    ) -> None:
         self._spark = spark
         self._tables = tables
+        self._functions = functions
 
-    def find(self, lookup: Lookup, spine: pa.Table) -> pa.Table:
-        """Return the features of a lookup; nothing later than the spine is read."""
+    def find(self, lookup: Step, spine: pa.Table) -> pa.Table:
+        """Return the features of a lookup or function; nothing later than the spine is read."""
+        if isinstance(lookup, FunctionColumn):
+            arguments = {name: spine.column(column) for name, column in lookup.input_bindings}
+            function = self._functions[lookup.udf_name]
+            result = function.evaluate(arguments, spine.num_rows)
+            return pa.table({lookup.name: result})
         table = self._tables[lookup.table_name]
         columns = dict.fromkeys([*table.key_columns, *(name for name, _ in lookup.features)])
         rows = self._spark.table(lookup.table_name).select(*columns)
@@ -89,6 +105,8 @@ def build_spec(
     tables: Mapping[str, FeatureTable],
     labels: Sequence[str],
     exclude_columns: Sequence[str],
+    feature_functions: Sequence[FeatureFunction] = (),
+    functions: Mapping[str, Function] | None = None,
 ) -> FeatureSpec:
     """Return the specification of a model trained on a DataFrame and its lookups.
 
@@ -100,19 +118,26 @@ def build_spec(
         tables: What the catalog knows of each table looked up in.
         labels: Columns of the DataFrame to learn.
         exclude_columns: Columns that the model is not to be given.
+        feature_functions: What to compute from columns and features.
+        functions: What the catalog knows of each function.
 
     Raises:
         FeatureError: Columns, keys, types or names that do not fit each other.
     """
     _check_labels(types, labels, exclude_columns)
     features = [column for lookup in lookups for column in _explode(lookup, tables)]
-    _check_outputs(types, features, labels)
-    known = dict(types) | {column.name: column.data_type for column in features}
+    computed = [_compute(each, (functions or {})[each.udf_name]) for each in feature_functions]
+    _check_outputs(types, [*features, *computed], labels)
+    known = dict(types) | {column.name: column.data_type for column in [*features, *computed]}
     for lookup in lookups:
         _check_lookup(lookup, tables[lookup.table_name], known)
+    for column in computed:
+        bindings = dict(column.input_bindings)
+        check_argument_types((functions or {})[column.udf_name], bindings, known)
 
     excluded = set(exclude_columns)
     keys = {key for column in features for key in (*column.lookup_key, column.timestamp_lookup_key)}
+    keys |= {argument for column in computed for argument in column.keys}
     sources = [SourceColumn(name, kind) for name, kind in types.items() if name not in labels]
 
     def keep(columns: Sequence[C]) -> tuple[C, ...]:
@@ -131,8 +156,9 @@ def build_spec(
             InputTable(name, tables[name].table_id, windows[name])
             for name in sorted({column.table_name for column in chosen})
         ),
+        functions=keep(computed),
     )
-    spec.lookups()
+    spec.steps()
     return spec
 
 
@@ -172,6 +198,13 @@ def _explode(lookup: FeatureLookup, tables: Mapping[str, FeatureTable]) -> Itera
         yield column
 
 
+def _compute(feature: FeatureFunction, function: Function) -> FunctionColumn:
+    check_arguments(function, feature.input_bindings)
+    bindings = tuple(feature.input_bindings.items())
+    arrow_type(function.returns)
+    return FunctionColumn(feature.column, function.returns, function.name, bindings)
+
+
 def _until(column: str, latest: datetime | date | None) -> Column:
     if latest is None:
         return F.lit(False)
@@ -206,20 +239,25 @@ def _check_labels(
 
 
 def _check_outputs(
-    types: Mapping[str, str], features: Sequence[FeatureColumn], labels: Sequence[str]
+    types: Mapping[str, str],
+    features: Sequence[FeatureColumn | FunctionColumn],
+    labels: Sequence[str],
 ) -> None:
     seen: set[str] = set()
     for column in features:
+        looked_up = isinstance(column, FeatureColumn)
+        whence = column.table_name if isinstance(column, FeatureColumn) else column.udf_name
+        rename = "rename_outputs" if looked_up else "output_name"
         if column.name in seen:
             raise FeatureError(
                 f"Two features become column {column.name}. Give one of them another name with "
-                "rename_outputs."
+                f"{rename}."
             )
         if column.name in types:
             what = "the label" if column.name in labels else "a column of the DataFrame"
             raise FeatureError(
-                f"Feature {column.name} of {column.table_name} has the name of {what}. Rename it "
-                "with rename_outputs, or drop the column."
+                f"Feature {column.name} of {whence} has the name of {what}. Rename it with "
+                f"{rename}, or drop the column."
             )
         seen.add(column.name)
 

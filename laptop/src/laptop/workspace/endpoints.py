@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 import uuid
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from ..identity import USER_NAME
@@ -30,6 +30,7 @@ from .feature_tracing import is_traced
 from .payload_rows import entity_id
 from .payloads import Payloads
 from .state import Document, State
+from .unity import FUNCTION
 
 if TYPE_CHECKING:
     from ..features.online import OnlineStore
@@ -269,7 +270,7 @@ class Endpoints:
         log.build.append(stamped(f"Loading version {version} of {name} into this workspace."))
         started = time.monotonic()
         try:
-            model = load(name, version, self._store)
+            model = load(name, version, self._store, partial(self._state.get, FUNCTION))
         except Exception as error:
             log.build.append(stamped(traceback.format_exc()))
             raise NotLoadable(entity["name"], name, version, error) from error

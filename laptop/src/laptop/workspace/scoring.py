@@ -2,10 +2,10 @@
 
 import json
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import mlflow
 import pandas as pd
@@ -13,14 +13,18 @@ from mlflow.models import Model, ModelSignature
 from mlflow.pyfunc import PyFuncModel
 from mlflow.pyfunc.scoring_server import CONTENT_TYPE_JSON, invocations
 
+from ..features.errors import FeatureError
+from ..features.functions import Function
 from ..features.models import FeatureModel, load_model
 from ..features.online import OnlineStore
-from ..features.spec import MODEL_DATA, SPEC_FILE, Lookup
+from ..features.spec import MODEL_DATA, SPEC_FILE, FunctionColumn, Lookup
 from .errors import ApiError
 from .feature_tracing import FeatureTrace, current_trace, recording
+from .state import Document
 
 CLIENT_REQUEST_ID = "client_request_id"
 OPTIONS, STREAM, RETURN_TRACE = "databricks_options", "stream", "return_trace"
+FindFunction: TypeAlias = Callable[[str], Document | None]
 
 
 class ServedModel:
@@ -109,24 +113,44 @@ def parse(body: bytes, content_type: str) -> Asked:
     return Asked(content_type, data, None if identifier is None else str(identifier), options)
 
 
-def load(name: str, version: str, store: OnlineStore) -> ServedModel:
+def load(name: str, version: str, store: OnlineStore, functions: FindFunction) -> ServedModel:
     """Load a registered version into memory.
 
     Args:
         name: Registered model, `catalog.schema.model`.
         version: Its version's number.
         store: Where the model's features are looked up.
+        functions: Gives the catalog's document of a function.
 
     Raises:
-        FeatureError: A feature table is not published online.
+        FeatureError: A feature table is not published online, or a function is not there.
         MlflowException: There is no such version, or its artifact cannot be read.
     """
     uri = f"models:/{name}/{version}"
     folder = Path(mlflow.artifacts.download_artifacts(uri))
     if (folder / MODEL_DATA / SPEC_FILE).is_file():
-        impl = FeatureLookup(load_model(folder), store)
+        impl = FeatureLookup(load_model(folder), store, functions)
         return ServedModel(PyFuncModel(Model.load(str(folder)), impl))
     return ServedModel(mlflow.pyfunc.load_model(str(folder)))
+
+
+def _load_function(
+    column: FunctionColumn, functions: FindFunction
+) -> tuple[Callable[..., Any], list[str]]:
+    """Return a function, and the columns that it is given in the order of its parameters."""
+    info = functions(column.udf_name)
+    if info is None:
+        raise FeatureError(
+            f"Function {column.udf_name}, which computes {column.name}, does not exist. Make it "
+            "with CREATE FUNCTION."
+        )
+    function, bound = Function.read(info), dict(column.input_bindings)
+    if set(bound) != set(function.parameters):
+        raise FeatureError(
+            f"Function {function.name} has the parameters {list(function.parameters)} now, and "
+            f"{column.name} binds {list(bound)}. Log the model again."
+        )
+    return function.load(), [bound[name] for name in function.parameters]
 
 
 class FeatureLookup:
@@ -136,21 +160,32 @@ class FeatureLookup:
     nulls included. The plain model is given what pandas makes of the values: a column without a
     value is None of dtype object, integers with a gap are floats.
 
+    Functions are those of the catalog when the model was loaded. They are called row by row on what
+    the row has: None for what was not found, NaN or NaT for a null of the request. Their results
+    are taken as they come, also in place of a column of that name in the request.
+
     Args:
         model: The model and the specification of its features.
         store: Where they are published.
+        functions: Gives the catalog's document of a function.
 
     Raises:
-        FeatureError: A feature table is not published online.
+        FeatureError: A feature table is not published online, or a function is not there.
     """
 
-    def __init__(self, model: FeatureModel, store: OnlineStore) -> None:
+    def __init__(self, model: FeatureModel, store: OnlineStore, functions: FindFunction) -> None:
         self._model = model
         self._store = store
-        self._lookups = model.spec.lookups()
+        self._steps = model.spec.steps()
         self._tables = {
-            lookup: store.find(lookup.table_name, [name for name, _ in lookup.features])
-            for lookup in self._lookups
+            step: store.find(step.table_name, [name for name, _ in step.features])
+            for step in self._steps
+            if isinstance(step, Lookup)
+        }
+        self._functions = {
+            step: _load_function(step, functions)
+            for step in self._steps
+            if isinstance(step, FunctionColumn)
         }
         self._defaults = {
             feature.name: feature.default
@@ -162,8 +197,13 @@ class FeatureLookup:
         """Return predictions for rows that MLflow has held against the signature."""
         started = time.monotonic_ns()
         rows = frame.to_dict(orient="records")
-        for lookup in self._lookups:
-            found = self._find(lookup, rows)
+        for step in self._steps:
+            if isinstance(step, FunctionColumn):
+                call, columns = self._functions[step]
+                for row in rows:
+                    row[step.name] = call(*[row[column] for column in columns])
+                continue
+            found = self._find(step, rows)
             rows = [{**features, **row} for features, row in zip(found, rows, strict=True)]
         inputs = pd.DataFrame(rows, columns=self._model.spec.model_columns)
         began = time.monotonic_ns()

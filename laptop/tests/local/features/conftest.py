@@ -14,7 +14,7 @@ from databricks.sdk.service.database import SyncedTableState, SyncedTableStatus
 from laptop.engine import sail
 from laptop.engine.session import connect
 from laptop.jobs.task_environment import RUNTIME
-from laptop.workspace import feature_store, unity
+from laptop.workspace import feature_store, functions, unity
 from laptop.workspace.app import create_app
 from laptop.workspace.state import State
 from laptop.workspace.synced_tables import SyncedTables
@@ -57,6 +57,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     )
     app = create_app()
     app.include_router(unity.router(state))
+    app.include_router(functions.router(state))
     synced = SyncedTables(state, lambda: connect(remote))
     app.include_router(feature_store.router(synced))
     listener, url = listen()

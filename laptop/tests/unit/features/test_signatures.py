@@ -20,7 +20,7 @@ from .published import PACKAGE, UNREAD, Definition, Shape, Source, classes
 
 REPOSITORY = Path(__file__).parents[4]
 RELEASE = "0.18.2"
-BUILT = ("DatabricksOnlineStore", "FeatureEngineeringClient", "FeatureLookup")
+BUILT = ("DatabricksOnlineStore", "FeatureEngineeringClient", "FeatureFunction", "FeatureLookup")
 # Nobody calls these: the client returns what they make.
 MADE_BY_THE_CLIENT = ("FeatureTable", "TrainingSet")
 

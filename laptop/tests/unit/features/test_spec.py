@@ -92,13 +92,13 @@ def test_a_model_without_specification_is_refused(tmp_path: Path) -> None:
         FeatureSpec.read(tmp_path)
 
 
-def test_a_function_of_databricks_is_refused_by_name(tmp_path: Path) -> None:
-    column = {"late": {"source": "on_demand_feature", "udf_name": "c.s.f"}}
+def test_another_source_is_refused_by_name(tmp_path: Path) -> None:
+    column = {"late": {"source": "request", "data_type": "double"}}
     (tmp_path / MODEL_DATA).mkdir(parents=True)
     path = tmp_path / MODEL_DATA / "feature_spec.yaml"
     path.write_text(yaml.safe_dump({"input_columns": [column]}))
 
-    with pytest.raises(FeatureError, match=r"late .* comes from 'on_demand_feature'"):
+    with pytest.raises(FeatureError, match=r"late .* comes from 'request'"):
         FeatureSpec.read(tmp_path)
 
 

@@ -18,7 +18,7 @@ CLASSES = """
     Aggregation AggregationFunction ApproxCountDistinct ApproxPercentile AutoCaptureConfig Avg
     BackfillRange BackfillState BackfillStatus ColumnSelection ComputeFeaturesRange Count
     CronSchedule CustomUDF DataFrameSource DataSource DeltaTableSource EndpointCoreConfig
-    Feature FeatureAggregations FeatureFunction FeatureServingEndpoint FeatureSpecInfo
+    Feature FeatureAggregations FeatureServingEndpoint FeatureSpecInfo
     FeatureViewSource First FirstDistinct FirstN Function KafkaSource Last LastDistinct LastN
     MaterializedViewInfo Max Min PercentileApprox RequestSource RollingWindow RowTransformation
     SawtoothWindow ServedEntity SlidingWindow SourceLateness StddevPop StddevSamp StreamSource

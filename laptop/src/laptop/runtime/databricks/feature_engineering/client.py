@@ -8,6 +8,7 @@ from typing import Any
 import mlflow
 from laptop.features import batch, models, tables, training
 from laptop.features.errors import FeatureError
+from laptop.features.functions import FeatureFunction, describe_functions
 from laptop.features.lookup import FeatureLookup
 from laptop.features.online import OnlineStore
 from laptop.features.tables import FeatureTable
@@ -159,7 +160,7 @@ class FeatureEngineeringClient:
         self,
         *,
         df: DataFrame,
-        feature_lookups: list[FeatureLookup] | None = None,
+        feature_lookups: list[FeatureLookup | FeatureFunction] | None = None,
         feature_spec: str | None = None,
         features: list[Any] | None = None,
         label: str | list[str] | None,
@@ -181,17 +182,31 @@ class FeatureEngineeringClient:
         if feature_lookups is None:
             raise FeatureError("create_training_set needs feature_lookups, got none.")
         labels = [label] if isinstance(label, str) else list(label or [])
+        lookups = [each for each in feature_lookups if isinstance(each, FeatureLookup)]
+        computed = [each for each in feature_lookups if isinstance(each, FeatureFunction)]
+        if len(lookups) + len(computed) < len(feature_lookups):
+            kinds = sorted({type(each).__name__ for each in feature_lookups})
+            raise FeatureError(
+                f"feature_lookups has {', '.join(kinds)}. Allowed: FeatureLookup, FeatureFunction."
+            )
+        if len(computed) > training.MOST_FUNCTIONS:
+            raise FeatureError(
+                f"feature_lookups has {len(computed)} FeatureFunctions. Allowed: at most "
+                f"{training.MOST_FUNCTIONS}."
+            )
+        functions = describe_functions(self._workspace, {each.udf_name for each in computed})
         named = {
-            name: self.get_table(name=name)
-            for name in {lookup.table_name for lookup in feature_lookups}
+            name: self.get_table(name=name) for name in {lookup.table_name for lookup in lookups}
         }
         # Names are found in any case, and known in lower case.
-        for lookup in feature_lookups:
+        for lookup in lookups:
             lookup.table_name = named[lookup.table_name].name
         known = {table.name: table for table in named.values()}
         types = dict(df.dtypes)
-        spec = training.build_spec(types, feature_lookups, known, labels, exclude_columns or [])
-        return TrainingSet(spec, {name: types[name] for name in labels}, df, known)
+        spec = training.build_spec(
+            types, lookups, known, labels, exclude_columns or [], computed, functions
+        )
+        return TrainingSet(spec, {name: types[name] for name in labels}, df, known, functions)
 
     def log_model(
         self,

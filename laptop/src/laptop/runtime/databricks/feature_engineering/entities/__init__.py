@@ -9,6 +9,7 @@ from the SDK where Databricks' package does so, and refuses elsewhere.
 import sys
 from typing import Any
 
+from laptop.features.functions import FeatureFunction as FeatureFunction
 from laptop.features.lookup import FeatureLookup as FeatureLookup
 from laptop.features.tables import FeatureTable as FeatureTable
 

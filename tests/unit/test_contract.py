@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,19 @@ from flight_delays.config.data_quality import load_data_quality
 from flight_delays.config.loading import load_configuration
 from flight_delays.config.policy import load_policy
 from flight_delays.problem import PROBLEM
-from flight_delays.spec import Estimator
+from flight_delays.spec import Estimator, RequestFeature
 
 ROWS = 300
+AT = datetime(2013, 11, 1, 13, 45)
+# Values that a function is given by SQL type, each in all the forms in which it may come.
+MISSING: tuple[Any, ...] = (None, np.nan)
+VALUES: dict[str, list[tuple[Any, ...]]] = {
+    "DOUBLE": [MISSING, (0.0,), (-1.5,), (60.25,)],
+    "BIGINT": [MISSING, (0,), (-1,), (7,)],
+    "STRING": [MISSING, ("",), ("a",)],
+    "BOOLEAN": [MISSING, (True,), (False,)],
+    "TIMESTAMP": [(*MISSING, pd.NaT), (AT, AT.replace(tzinfo=UTC), pd.Timestamp(AT))],
+}
 TYPE = PROBLEM.model_type
 # What an endpoint does: it has the model's file and libraries, and not this project.
 PROGRAM = """
@@ -94,6 +106,24 @@ def test_the_model_predicts_where_this_project_is_not_installed(
     answer = subprocess.run(told, capture_output=True, text=True, check=True)
     answers = np.array(answer.stdout.split(), float)
     np.testing.assert_allclose(answers, np.asarray(model.predict(rows), float))
+
+
+@pytest.mark.parametrize("feature", PROBLEM.request_features, ids=lambda each: each.output)
+def test_a_computed_feature_treats_none_and_nan_alike_in_batch_and_in_an_endpoint(
+    feature: RequestFeature,
+) -> None:
+    kind, run = {"DOUBLE": float, "STRING": str}[feature.sql_type], feature.load()
+    for given in product(*(VALUES[kind] for kind in feature.parameters.values())):
+        forms = list(product(*given))
+        results = [run(*form) for form in forms]
+        # The function as written is the one that the catalog runs.
+        results.append(feature.function(*forms[0]))
+        assert all(is_same(each, results[0]) for each in results), forms
+        assert all(pd.isna(each) or isinstance(each, kind) for each in results), forms
+
+
+def is_same(one: Any, other: Any) -> bool:
+    return bool(pd.isna(one) and pd.isna(other)) or bool(one == other)
 
 
 def test_limits_are_those_of_its_model_type_and_its_columns() -> None:

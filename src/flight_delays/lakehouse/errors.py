@@ -40,6 +40,15 @@ class FeatureInUseError(LakehouseError):
         )
 
 
+class FunctionMissingError(LakehouseError):
+    """A function that features are computed by is not there."""
+
+    def __init__(self, function: str, remedy: str) -> None:
+        super().__init__(
+            f"Function {function} does not exist, or may not be executed by this task. {remedy}"
+        )
+
+
 class TableUnreadableError(LakehouseError):
     """A table that is to be read cannot be."""
 

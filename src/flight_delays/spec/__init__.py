@@ -4,6 +4,7 @@ from ..evaluation.model_types import BINARY_CLASSIFICATION, Estimator, regressio
 from .column_rules import ColumnRule
 from .problem import Label, Problem, Spine
 from .refresh import Refresh
+from .request_features import RequestFeature
 from .tables import FeatureTable, Source
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Label",
     "Problem",
     "Refresh",
+    "RequestFeature",
     "ColumnRule",
     "Source",
     "Spine",

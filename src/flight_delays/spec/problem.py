@@ -17,10 +17,11 @@ from ..errors import DeclarationError
 from ..evaluation.model_types import Estimator, ModelType
 from . import typed_model
 from .refresh import Refresh
+from .request_features import SQL_TYPES, RequestFeature, check_all
 from .tables import KEY_TYPES, QUARANTINE, WATERMARKS, FeatureTable, Qualify, Source
 
 if TYPE_CHECKING:
-    from databricks.feature_engineering import FeatureLookup
+    from databricks.feature_engineering import FeatureFunction, FeatureLookup
 
 
 # The instant as of which a row looks its features up; the model never sees it.
@@ -72,6 +73,8 @@ class Problem:
         model_type: `BINARY_CLASSIFICATION`, or `regression(...)` with its unit.
         sources: The tables of facts.
         feature_tables: The tables of features.
+        request_features: Features computed from the others when a prediction is made; one may take
+            what those before it give.
         refresh: How often the tables are brought up to date.
         time_zone: IANA name of the zone whose days the rows belong to, as America/New_York: rows of
             one local day share its circumstances, so figures are judged by days.
@@ -106,6 +109,7 @@ class Problem:
     build_model: Callable[[Any], Any]
     heuristic_baseline: Callable[[pd.DataFrame], npt.NDArray[np.float64]]
     requirements: tuple[str, ...]
+    request_features: tuple[RequestFeature, ...] = ()
     pickle_by_value_modules: tuple[ModuleType, ...] = ()
     label_maturity: timedelta = timedelta()
 
@@ -150,6 +154,7 @@ class Problem:
         label = self.require_source(self.label.source)
         wanted = (*spine.primary_keys, self.label.column, self.label.known_at)
         _require("Label", wanted, label.columns, f"columns of the source {label.name}")
+        check_all(self.request_features, {**spine.columns, **self._looked_up})
         for table in self.feature_tables:
             self._check_table(table)
         columns = [*self.metadata_columns, *self.feature_columns, self.label.column]
@@ -164,9 +169,12 @@ class Problem:
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns of a row: keys, features, what features are looked up by and as of when."""
-        spine = self.spine
-        known = dict.fromkeys((*self.keys, *spine.features, *spine.lookups, spine.decision_at))
-        return (*known, FEATURES_AT)
+        spine, source = self.spine, self.require_source(self.spine.source).columns
+        taken = (name for each in self.request_features for name in each.bindings.values())
+        computed = [each.output for each in self.request_features]
+        needed = (name for name in taken if name in source and name not in computed)
+        known = (*self.keys, *spine.features, *spine.lookups, *needed, spine.decision_at)
+        return (*dict.fromkeys(known), FEATURES_AT)
 
     @cached_property
     def metadata_columns(self) -> tuple[str, ...]:
@@ -177,14 +185,17 @@ class Problem:
     def feature_columns(self) -> tuple[str, ...]:
         """The columns that the model sees."""
         looked_up = (feature for table in self.feature_tables for feature in table.features)
-        return (*self.spine.features, *looked_up)
+        computed = (each.output for each in self.request_features)
+        return (*self.spine.features, *looked_up, *computed)
 
     @cached_property
     def categorical_columns(self) -> tuple[str, ...]:
         """The feature columns that are categories."""
         types = self.require_source(self.spine.source).columns
         known = (name for name in self.spine.features if types[name].upper() == "STRING")
-        return (*known, *(text for table in self.feature_tables for text in table.categorical))
+        looked_up = (name for name, kind in self._looked_up.items() if kind == "STRING")
+        computed = (each.output for each in self.request_features if each.sql_type == "STRING")
+        return (*known, *looked_up, *computed)
 
     @cached_property
     def numerical_columns(self) -> tuple[str, ...]:
@@ -211,11 +222,11 @@ class Problem:
         """Return the source of a name, which a checked problem has."""
         return next(source for source in self.sources if source.name == name)
 
-    def look_ups(self, qualify: Qualify) -> "list[FeatureLookup]":
-        """Return how a row finds its features, in the tables that `qualify` names."""
-        from databricks.feature_engineering import FeatureLookup
+    def look_ups(self, qualify: Qualify) -> "list[FeatureLookup | FeatureFunction]":
+        """Return how a row finds its features, by tables and functions that `qualify` names."""
+        from databricks.feature_engineering import FeatureFunction, FeatureLookup
 
-        return [
+        looked_up = [
             FeatureLookup(
                 table_name=qualify(table.name),
                 lookup_key=list(table.lookup_key),
@@ -225,6 +236,24 @@ class Problem:
             )
             for table in self.feature_tables
         ]
+        computed = [
+            FeatureFunction(
+                udf_name=qualify(feature.catalog_name),
+                input_bindings=dict(feature.bindings),
+                output_name=feature.output,
+            )
+            for feature in self.request_features
+        ]
+        return [*looked_up, *computed]
+
+    @cached_property
+    def _looked_up(self) -> Mapping[str, str]:
+        """The features of the tables, each with its SQL type."""
+        return {
+            name: SQL_TYPES[str if name in table.categorical else float]
+            for table in self.feature_tables
+            for name in table.features
+        }
 
     def _check_table(self, table: FeatureTable) -> None:
         what = f"FeatureTable {table.name}"

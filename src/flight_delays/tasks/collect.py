@@ -202,8 +202,11 @@ def add_endpoint_rows(
     """Complete the features of an endpoint's rows, add them to the log, and return how many."""
     untraced = [row for row in rows if row["features"] is None]
     found = look_up(untraced, parameters.source, lakehouse) if untraced else {}
+    computed = {feature.output for feature in PROBLEM.request_features}
     for row in rows:
-        features = row["features"] or {**found.get(row["row_id"], {}), **row["given"]}
+        # What the request gives in place of a computed feature, the endpoint does not take.
+        given = {name: row["given"][name] for name in row["given"] if name not in computed}
+        features = row["features"] or {**found.get(row["row_id"], {}), **given}
         row.update(cast_features(PROBLEM, features))
     spark, columns = lakehouse.spark, log_columns(PROBLEM)
     if not rows:

@@ -87,7 +87,7 @@ def run(parameters: CompareParameters, lakehouse: Lakehouse) -> None:
     version = find_version(
         parameters.model_uri, parameters.model, parameters.champion_of, lakehouse
     )
-    require_source(lakehouse.spark, parameters.source, parameters.model)
+    require_source(lakehouse, parameters.source, parameters.model)
     for each in (version, champion):
         require_alike(each)
     holdout = load_holdout(version.require_as_of(), policy, parameters.source, lakehouse)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..config.policy import Policy
 from ..lakehouse.context import Lakehouse
+from ..lakehouse.functions import require_function
 from ..lakehouse.tables import require_readable
 from ..problem import PROBLEM
 from ..spec.selection import select_rows
@@ -18,7 +19,7 @@ from .parameters import in_schema
 
 if TYPE_CHECKING:
     from databricks.feature_engineering.training_set import TrainingSet
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 
 class TrainingDataError(Exception):
@@ -118,11 +119,11 @@ def read_features(
     return Rows(interval=interval, training_set=training_set, frame=rows)
 
 
-def require_source(spark: "SparkSession", source: str, model: str) -> None:
-    """Refuse to go on where a table that a model learns from is missing or may not be read.
+def require_source(lakehouse: Lakehouse, source: str, model: str) -> None:
+    """Refuse to go on where what a model learns from is missing or may not be read.
 
     Args:
-        spark: The session.
+        lakehouse: The platform's clients.
         source: Schema of the tables, with its catalog.
         model: Full name of this deployment's model.
 
@@ -131,7 +132,10 @@ def require_source(spark: "SparkSession", source: str, model: str) -> None:
     """
     facts = dict.fromkeys((PROBLEM.spine.source, PROBLEM.label.source))
     for table in (*facts, *(each.name for each in PROBLEM.feature_tables)):
-        require_readable(spark, in_schema(source, table), advise(source, model))
+        require_readable(lakehouse.spark, in_schema(source, table), advise(source, model))
+    for feature in PROBLEM.request_features:
+        name = in_schema(source, feature.catalog_name)
+        require_function(lakehouse.workspace, name, advise(source, model))
 
 
 def advise(source: str, model: str) -> str:

@@ -1,4 +1,4 @@
-"""Task: bring the feature tables up to `as_of`, from the source tables."""
+"""Task: make the functions of features, and bring the feature tables up to `as_of`."""
 
 from datetime import datetime
 from functools import partial
@@ -15,6 +15,7 @@ from ..lakehouse.feature_tables import (
     record_definition,
     rewrite_features,
 )
+from ..lakehouse.functions import ensure_function
 from ..lakehouse.registry import read_look_ups
 from ..lakehouse.tables import require_table
 from ..lakehouse.watermarks import (
@@ -64,6 +65,10 @@ def run(parameters: FeatureParameters, lakehouse: Lakehouse) -> None:
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     for source in PROBLEM.sources:
         require_table(spark, qualify(source.name), "Run the task ingest first.")
+    for feature in PROBLEM.request_features:
+        name = qualify(feature.catalog_name)
+        made = ensure_function(lakehouse, name, feature)
+        print(f"{name}: {'made' if made else 'is there'}, for {feature.output}")
     watermarks = read_watermarks(spark, qualify(WATERMARKS), COMPUTED)
     limits = load_data_quality([source.name for source in PROBLEM.sources])
     added, as_of = 0, parameters.as_of

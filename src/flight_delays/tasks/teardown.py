@@ -4,6 +4,7 @@ from typing import Literal
 
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.endpoint import delete_endpoint, endpoint_name, trial_name
+from ..lakehouse.functions import delete_functions
 from ..lakehouse.monitor import delete_monitor
 from ..lakehouse.online_store import unpublish
 from ..lakehouse.tables import delete_tables
@@ -28,7 +29,7 @@ class TeardownParameters(Parameters):
 
 
 def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
-    """Delete link, endpoint, online tables, monitor and tables: none asks for the next."""
+    """Delete link, endpoint, online tables, monitor, tables, functions: none asks for the next."""
     workspace = lakehouse.workspace
     unlink_job(parameters.model, lakehouse)
     endpoint = endpoint_name(parameters.model)
@@ -43,6 +44,8 @@ def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
         print(f"monitor of {LABELLED} is gone")
     for name in delete_tables(workspace, parameters.target):
         print(f"table {name} is gone")
+    for name in delete_functions(workspace, parameters.target):
+        print(f"function {name} is gone")
 
 
 def main() -> None:

@@ -82,7 +82,7 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
     loss = policy.comparison.loss
     source, as_of = parameters.source, parameters.as_of
     remedy = advise(source, parameters.model)
-    require_source(lakehouse.spark, source, parameters.model)
+    require_source(lakehouse, source, parameters.model)
     train = read_training_rows(as_of, policy, source, remedy, lakehouse)
     held_out = read_holdout_rows(as_of, policy, source, remedy, lakehouse)
 

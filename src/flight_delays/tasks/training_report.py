@@ -96,6 +96,7 @@ def make_result(
     where = "" if label.where == "TRUE" else f", of the rows where `{label.where}`"
     (own,) = (each for each in candidates if each.name == MODEL)
     slices, rows = policy.validation.slices, held_out.frame
+    computed = tuple(feature.output for feature in PROBLEM.request_features)
     return TrainingResult(
         run_id=run_id,
         model=model_name,
@@ -118,6 +119,7 @@ def make_result(
         features={
             f"of the row in `{spine.source}`": spine.features,
             **{f"`{table.name}`": table.features for table in PROBLEM.feature_tables},
+            **({"computed at the request": computed} if computed else {}),
         },
         numerical=frozenset(PROBLEM.numerical_columns),
         hyperparameters=hyperparameters.model_dump(),

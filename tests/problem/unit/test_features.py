@@ -201,6 +201,7 @@ def test_each_table_is_looked_up_by_its_keys_and_timed_ones_as_a_request_finds_t
 ) -> None:
     module = ModuleType("databricks.feature_engineering")
     monkeypatch.setattr(module, "FeatureLookup", Lookup, raising=False)
+    monkeypatch.setattr(module, "FeatureFunction", None, raising=False)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     lookups = PROBLEM.look_ups(lambda name: f"c.s.{name}")
     found = {

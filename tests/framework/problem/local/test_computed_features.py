@@ -16,7 +16,7 @@ from tests.problem.instants import FIRST
 
 PAGE = (ROOT / "docs" / "features.md").read_text()
 FILE, CODE = re.findall(r"\*\*`([^`]+)`\*\*\n\n```python\n(.*?)```", PAGE, re.DOTALL)[0]
-COMPUTED = ["local_hour", "gust_excess", "gusty"]
+COMPUTED = ["local_hour", "aircraft_age", "aged"]
 
 # The problem as the page changes it, in a process that has the one of this repository.
 DECLARED = """
@@ -98,11 +98,11 @@ print(json.dumps({{"differ": differ, "missing": missing,
 """
 # A first function that gives NaN, which batch hands on as None, and a second that tells them apart.
 PLANTED = {
-    "gust_excess": (
-        "`wind_gust` DOUBLE, `wind_speed` DOUBLE",
-        "return wind_gust - wind_speed if wind_gust and wind_speed else float('nan')",
+    "aircraft_age": (
+        "`decision_at` TIMESTAMP, `year_built` DOUBLE",
+        "return decision_at.year - year_built if year_built else float('nan')",
     ),
-    "gusty": ("`excess` DOUBLE", "return 1.0 if excess is None else 0.0"),
+    "aged": ("`age` DOUBLE", "return 1.0 if age is None else 0.0"),
 }
 RELOAD = """
 from databricks.sdk.service.serving import ServedEntityInput
@@ -164,7 +164,7 @@ def test_what_the_endpoint_uses_is_what_training_and_batch_use(laptop: Laptop) -
 
     found = execute(laptop, COMPARE)
     assert found["differ"] == {}
-    assert found["missing"]["gust_excess"] > 100
+    assert found["missing"]["aircraft_age"] > 50
     assert min(found["values"].values()) >= 2
 
     names = execute(laptop, LIST)["names"]
@@ -174,9 +174,9 @@ def test_what_the_endpoint_uses_is_what_training_and_batch_use(laptop: Laptop) -
             f"LANGUAGE PYTHON AS $${body}$$"
         )
     # Until the endpoint is updated it computes what it did.
-    assert "gusty" in execute(laptop, COMPARE)["differ"]["training"]
+    assert "aged" in execute(laptop, COMPARE)["differ"]["training"]
     execute(laptop, RELOAD + "print('{{}}')")
-    assert execute(laptop, COMPARE)["differ"]["training"] == ["gusty"]
+    assert execute(laptop, COMPARE)["differ"]["training"] == ["aged"]
 
 
 def test_a_teardown_leaves_no_function(laptop: Laptop) -> None:

@@ -1,6 +1,7 @@
 """Feature tables of another deployment are read; each job writes to its own schema alone."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,8 +65,9 @@ def test_one_s_own_tables_are_to_be_filled_and_another_s_to_be_looked_up() -> No
 
 
 def test_a_source_that_is_not_there_is_refused_with_its_first_table(spark: SparkSession) -> None:
+    lakehouse: Any = SimpleNamespace(spark=spark)
     with pytest.raises(TableMissingError, match=r"Table nowhere\.at_all\.\w+ does not exist. The"):
-        require_source(spark, "nowhere.at_all", "dev.mine.model")
+        require_source(lakehouse, "nowhere.at_all", "dev.mine.model")
 
 
 def test_a_table_that_cannot_be_read_is_refused_with_the_reason(

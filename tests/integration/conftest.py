@@ -99,7 +99,7 @@ def deployment(pytestconfig: pytest.Config) -> Deployment:
     workspace = open_workspace(summary)
     settings = workspace.jobs.get(jobs["batch_inference"]).settings
     assert settings is not None
-    (task,) = settings.tasks or []
+    (task,) = (task for task in settings.tasks or [] if task.task_key == "score")
     assert task.python_wheel_task is not None
     told = (told.removeprefix("--") for told in task.python_wheel_task.parameters or [])
     names = dict(name.split("=", 1) for name in told)

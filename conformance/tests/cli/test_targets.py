@@ -27,6 +27,7 @@ RESOURCES = {
     ],
     "registered_models": ["model"],
     "schemas": ["flight_delays"],
+    "volumes": ["outputs"],
 }
 
 

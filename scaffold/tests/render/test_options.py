@@ -61,11 +61,14 @@ SERVING = {
     "docs/first-deploy.md",
     "docs/first-steps.md",
     "docs/monitoring.md",
+    "docs/outputs.md",
     "docs/with_job_clusters.yml",
     "pyproject.toml",
+    "resources/batch_inference.job.yml",
     "resources/deployment.job.yml",
     "resources/feature_refresh.job.yml",
     "resources/model_training.job.yml",
+    "src/zoo/conf/outputs.yml",
     "src/zoo/conf/serving.yml",
 }
 

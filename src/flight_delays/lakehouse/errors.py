@@ -93,13 +93,17 @@ class OnlineStoreMissingError(LakehouseError):
 
 
 class PublicationError(LakehouseError):
-    """A feature table did not come online."""
+    """A table did not come online."""
 
     def __init__(self, online: str, why: str) -> None:
         super().__init__(
             f"Online table {online} was not brought up to date: {why}. Requests find what was "
-            "published before. Look at its pipeline, then run feature_refresh again."
+            "published before. Look at its pipeline, then run the job again."
         )
+
+
+class OutputError(LakehouseError):
+    """Predictions did not reach an output of conf/outputs.yml."""
 
 
 class CleanUpError(LakehouseError):

@@ -8,9 +8,12 @@ from ..lakehouse.functions import delete_functions
 from ..lakehouse.monitor import delete_monitor
 from ..lakehouse.online_store import unpublish
 from ..lakehouse.tables import delete_tables
+from ..lakehouse.volumes import delete_folder, volume_path
 from ..problem import PROBLEM
 from ..spec.inference_log import LABELLED
 from .approval import unlink_job
+from .batch_inference import PREDICTIONS
+from .outputs import LATEST
 from .parameters import FullName, Parameters, SchemaName, in_schema
 
 
@@ -21,23 +24,25 @@ class TeardownParameters(Parameters):
         environment: The bundle's target; staging and prod are refused.
         model: Full name of the registered model whose endpoint goes.
         target: Schema whose tables go, with its catalog.
+        volume: Full name of the volume whose files go.
     """
 
     environment: Literal["dev", "test"]
     model: FullName
     target: SchemaName
+    volume: FullName
 
 
 def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
-    """Delete link, endpoint, online tables, monitor, tables, functions: none asks for the next."""
+    """Delete link, endpoint, online tables, monitor, tables and the rest: none asks for the next."""
     workspace = lakehouse.workspace
     unlink_job(parameters.model, lakehouse)
     endpoint = endpoint_name(parameters.model)
     delete_endpoint(workspace, trial_name(endpoint))
     delete_endpoint(workspace, endpoint)
     print(f"endpoint {endpoint} is gone")
-    for table in PROBLEM.feature_tables:
-        online = unpublish(workspace, in_schema(parameters.target, table.name))
+    for table in (*(table.name for table in PROBLEM.feature_tables), LATEST):
+        online = unpublish(workspace, in_schema(parameters.target, table))
         print(f"online table {online} is gone")
     # Its metrics are tables of the same schema.
     if delete_monitor(workspace, in_schema(parameters.target, LABELLED)):
@@ -46,6 +51,9 @@ def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
         print(f"table {name} is gone")
     for name in delete_functions(workspace, parameters.target):
         print(f"function {name} is gone")
+    folder = f"{volume_path(parameters.volume)}/{PREDICTIONS}"
+    delete_folder(workspace, folder)
+    print(f"folder {folder} is gone")
 
 
 def main() -> None:

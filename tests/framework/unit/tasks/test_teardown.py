@@ -6,7 +6,12 @@ from flight_delays.tasks.teardown import TeardownParameters
 
 def parse(environment: str) -> TeardownParameters:
     return TeardownParameters.parse(
-        [f"--environment={environment}", "--model=dev.a.b", "--target=dev.a"]
+        [
+            f"--environment={environment}",
+            "--model=dev.a.b",
+            "--target=dev.a",
+            "--volume=dev.a.outputs",
+        ]
     )
 
 

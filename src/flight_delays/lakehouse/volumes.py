@@ -1,0 +1,151 @@
+"""Files of a volume: folders of rows, each whole if it has its manifest."""
+
+import contextlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound
+from databricks.sdk.errors.base import DatabricksError
+
+from .errors import OutputError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+# Spark takes no file for data whose name begins with an underscore.
+MANIFEST = "_manifest.json"
+# As RFC 4180 has it, and instants to the microsecond.
+CSV = {
+    "header": "true",
+    "escape": '"',
+    "multiLine": "true",
+    "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
+}
+OPTIONS: Mapping[str, Mapping[str, str]] = {"parquet": {}, "csv": CSV}
+
+
+def volume_path(volume: str) -> str:
+    """Return the path of a volume's files.
+
+    Args:
+        volume: Its full name.
+    """
+    return f"/Volumes/{volume.replace('.', '/')}"
+
+
+def require_volume(workspace: WorkspaceClient, volume: str) -> None:
+    """Refuse to write files without a volume to write them to.
+
+    Raises:
+        OutputError: It is not there, or not for whom the task runs as.
+    """
+    try:
+        workspace.volumes.read(volume)
+    except DatabricksError as error:
+        raise OutputError(
+            f"Volume {volume} cannot be used: {describe(error)}. Deploy the bundle, which makes "
+            "it, and grant READ VOLUME and WRITE VOLUME on it to whom the job runs as. Or write no "
+            "files: none in conf/outputs.yml."
+        ) from error
+
+
+def read_manifest(workspace: WorkspaceClient, folder: str) -> Mapping[str, Any] | None:
+    """Return the manifest of a folder; None where there is none, so that the folder is not whole.
+
+    Raises:
+        OutputError: There is a file of that name which is no manifest.
+    """
+    path = f"{folder}/{MANIFEST}"
+    try:
+        contents = workspace.files.download(path).contents
+    except NotFound:
+        return None
+    if contents is None:
+        return None
+    with contents as file:
+        text = file.read()
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise OutputError(
+            f"{path} is no JSON: {error}. Delete it: the folder is written anew."
+        ) from error
+    return found if isinstance(found, dict) else {}
+
+
+def write_folder(
+    spark: "SparkSession",
+    workspace: WorkspaceClient,
+    folder: str,
+    rows: "DataFrame",
+    form: str,
+    described: Mapping[str, Any],
+) -> None:
+    """Write rows as the files of a folder, in place of those that it holds, and then its manifest.
+
+    Whoever reads the folder waits for the manifest. It is deleted before the files are replaced.
+
+    Args:
+        spark: The session.
+        workspace: The workspace.
+        folder: Path of the folder, below a volume.
+        rows: What is written.
+        form: `parquet` or `csv`.
+        described: What the manifest says of the rows; `rows` is their number.
+
+    Raises:
+        OutputError: The platform refuses, or the files do not hold the rows.
+    """
+    from pyspark.errors import PySparkException
+
+    try:
+        with contextlib.suppress(NotFound):
+            workspace.files.delete(f"{folder}/{MANIFEST}")
+        rows.write.format(form).mode("overwrite").options(**OPTIONS[form]).save(folder)
+        written = spark.read.format(form).options(**OPTIONS[form]).load(folder).count()
+        if written != described["rows"]:
+            raise OutputError(
+                f"{folder} holds {written:,} rows after {described['rows']:,} were written. "
+                "Run the task outputs again: it writes the folder anew."
+            )
+        files = {str(entry.name): entry.file_size for entry in list_files(workspace, folder)}
+        manifest = json.dumps({**described, "files": files}, indent=2)
+        workspace.files.upload(f"{folder}/{MANIFEST}", io.BytesIO(manifest.encode()))
+    except (DatabricksError, PySparkException) as error:
+        raise OutputError(
+            f"{folder} was not written: {describe(error)}. It has no manifest, so that nobody "
+            "reads it. Grant WRITE VOLUME to whom the job runs as, or make room; then run the "
+            "task outputs again: it writes the folder anew."
+        ) from error
+
+
+def list_files(workspace: WorkspaceClient, folder: str) -> Iterator[Any]:
+    """Yield the files of a folder that hold rows."""
+    for entry in workspace.files.list_directory_contents(folder):
+        if not entry.is_directory and not str(entry.name).startswith(("_", ".")):
+            yield entry
+
+
+def delete_folder(workspace: WorkspaceClient, folder: str) -> None:
+    """Delete a folder with all that it holds, where there is one."""
+    try:
+        entries = list(workspace.files.list_directory_contents(folder))
+    except NotFound:
+        return
+    for entry in entries:
+        path = f"{folder}/{entry.name}"
+        with contextlib.suppress(NotFound):
+            if entry.is_directory:
+                delete_folder(workspace, path)
+            else:
+                workspace.files.delete(path)
+    with contextlib.suppress(NotFound):
+        workspace.files.delete_directory(folder)
+
+
+def describe(error: Exception) -> str:
+    """Return an error's text on one line, without a full stop."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

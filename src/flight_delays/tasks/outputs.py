@@ -1,0 +1,223 @@
+"""Task: send predictions on from their table, each once, to the outputs of conf/outputs.yml."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ..config.outputs import load_outputs
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.errors import LakehouseError, OutputError
+from ..lakehouse.feature_tables import ensure_feature_table
+from ..lakehouse.online_store import publish_features, read_sync, require_online_store
+from ..lakehouse.tables import require_columns
+from ..lakehouse.volumes import read_manifest, require_volume, volume_path, write_folder
+from ..lakehouse.watermarks import PUBLISHED, advance_watermarks, read_watermarks
+from ..problem import PROBLEM
+from ..spec.tables import WATERMARKS
+from .batch_inference import COLUMNS, PREDICTIONS, REMEDY
+from .parameters import FullName, Instant, Parameters, SchemaName, in_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+LATEST = "latest_predictions"
+SHOWN = (
+    *PROBLEM.keys,
+    PROBLEM.spine.decision_at,
+    "prediction",
+    "model_name",
+    "model_version",
+    "scored_at",
+)
+
+
+class OutputParameters(Parameters):
+    """Parameters of the outputs task.
+
+    Attributes:
+        target: Schema of the predictions, with its catalog.
+        volume: Full name of the volume that takes files.
+        online_store: Store that shows predictions by key; empty where there is none.
+        scored_at: When the run began.
+    """
+
+    target: SchemaName
+    volume: FullName
+    online_store: str = ""
+    scored_at: Instant
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one run of batch_inference has added to the predictions.
+
+    Attributes:
+        at: When the run began, which dates its rows.
+        rows: How many there are.
+        versions: The versions of the model that predicted them.
+    """
+
+    at: datetime
+    rows: int
+    versions: list[int]
+
+    @property
+    def folder(self) -> str:
+        """The name of its files' folder, which a run that is repeated writes anew."""
+        return f"run={self.at:%Y%m%dT%H%M%S.%fZ}"
+
+
+def run(parameters: OutputParameters, lakehouse: Lakehouse) -> None:
+    """Send the predictions that no earlier run has sent; an output that fails holds up no other.
+
+    What is to be sent is read from the table, so that the next run completes one that was killed.
+
+    Raises:
+        SchemaChangedError: The table of predictions was made for another version of the project.
+        OutputError: Predictions did not reach an output; those of the other outputs did.
+    """
+    outputs = load_outputs()
+    table = in_schema(parameters.target, PREDICTIONS)
+    if not lakehouse.spark.catalog.tableExists(table):
+        print(f"{table} does not exist yet: nothing is sent.")
+        return
+    require_columns(lakehouse.spark, table, COLUMNS, REMEDY)
+    since = outputs.send_from(parameters.scored_at)
+    failures = []
+    for name, wanted, send in (
+        ("files", outputs.files != "none", send_files),
+        ("online", outputs.online, send_online),
+    ):
+        if not wanted:
+            print(f"{name}: not configured in conf/outputs.yml, skipped")
+            continue
+        try:
+            for line in send(parameters, lakehouse, table, since):
+                print(f"{name}: {line}")
+        except LakehouseError as error:
+            print(f"{name}: {error}")
+            failures.append(error)
+    if failures:
+        raise OutputError(" ".join(map(str, failures))) from failures[0]
+
+
+def send_files(
+    parameters: OutputParameters, lakehouse: Lakehouse, table: str, since: datetime
+) -> Iterator[str]:
+    """Write a folder for each run that has none, or one without all of its rows.
+
+    Yields:
+        A sentence for each folder that was written; one where there was none to write.
+
+    Raises:
+        OutputError: There is no volume, or it does not take the files.
+    """
+    spark, workspace, form = lakehouse.spark, lakehouse.workspace, load_outputs().files
+    require_volume(workspace, parameters.volume)
+    root = f"{volume_path(parameters.volume)}/{PREDICTIONS}"
+    written = 0
+    for scored in read_runs(spark, table, since):
+        described = describe(table, scored, form)
+        folder = f"{root}/{scored.folder}"
+        there = read_manifest(workspace, folder) or {}
+        if {key: there.get(key) for key in described} != described:
+            rows = select_run(spark, table, scored).select(*COLUMNS)
+            write_folder(spark, workspace, folder, rows, form, described)
+            yield f"{scored.rows:,} predictions written to {folder}"
+            written += 1
+    if not written:
+        yield f"{root} has all predictions since {since:%Y-%m-%d %H:%M} UTC"
+
+
+def describe(table: str, scored: Scored, form: str) -> dict[str, Any]:
+    """Return what the manifest of a run's folder says of its rows."""
+    return {
+        "table": table,
+        "scored_at": scored.at.isoformat(),
+        "model_versions": scored.versions,
+        "rows": scored.rows,
+        "format": form,
+        "columns": dict(COLUMNS),
+    }
+
+
+def read_runs(spark: "SparkSession", table: str, since: datetime) -> list[Scored]:
+    """Return the runs since an instant that have added predictions, the oldest first."""
+    found = spark.sql(
+        "SELECT unix_micros(scored_at) AS micros, count(*) AS rows, "
+        "sort_array(collect_set(model_version)) AS versions "
+        f"FROM {table} WHERE scored_at >= :since GROUP BY 1 ORDER BY 1",
+        args={"since": since},
+    ).collect()
+    return [
+        Scored(datetime.fromtimestamp(row.micros / 1e6, UTC), int(row["rows"]), list(row.versions))
+        for row in found
+    ]
+
+
+def select_run(spark: "SparkSession", table: str, scored: Scored) -> "DataFrame":
+    """Return the predictions of a run."""
+    from pyspark.sql import functions as F  # noqa: N812
+
+    return spark.table(table).where(F.col("scored_at") == F.lit(scored.at).cast("timestamp"))
+
+
+def send_online(
+    parameters: OutputParameters, lakehouse: Lakehouse, table: str, since: datetime
+) -> Iterator[str]:
+    """Bring the table of the latest prediction of each key up to date, and publish it.
+
+    Yields:
+        A sentence on what is online now.
+
+    Raises:
+        OnlineStoreMissingError: No store is named, or none of that name is there.
+        PublicationError: The table was not published.
+    """
+    spark, latest = lakehouse.spark, in_schema(parameters.target, LATEST)
+    require_online_store(lakehouse.feature_store, parameters.online_store)
+    rows = select_latest(spark, table, since)
+    ensure_feature_table(
+        lakehouse,
+        latest,
+        rows,
+        primary_keys=tuple(PROBLEM.keys),
+        timeseries_column=None,
+        description="The latest prediction of each key.",
+        remedy=f"Drop {latest}, then run batch_inference: it makes the table anew.",
+    )
+    stored = spark.table(latest).select(*PROBLEM.keys, "scored_at")
+    new = rows.join(stored, [*PROBLEM.keys, "scored_at"], "left_anti")
+    if not new.isEmpty():
+        lakehouse.feature_store.write_table(name=latest, df=new.select(*SHOWN), mode="merge")
+    (newest,) = spark.sql(f"SELECT unix_micros(max(scored_at)) AS micros FROM {latest}").collect()
+    if newest.micros is None:
+        yield f"{table} has no predictions yet"
+        return
+    as_of = datetime.fromtimestamp(newest.micros / 1e6, UTC)
+    watermarks = in_schema(parameters.target, WATERMARKS)
+    published = read_watermarks(spark, watermarks, PUBLISHED).get(LATEST)
+    online = f"{latest}_online"
+    if published == as_of and read_sync(lakehouse.workspace, online) is not None:
+        yield f"{online} shows all predictions up to {as_of:%Y-%m-%d %H:%M} UTC"
+        return
+    publish_features(lakehouse, parameters.online_store, [latest])
+    advance_watermarks(spark, watermarks, PUBLISHED, [LATEST], as_of)
+    yield f"{online} shows the predictions up to {as_of:%Y-%m-%d %H:%M} UTC"
+
+
+def select_latest(spark: "SparkSession", table: str, since: datetime) -> "DataFrame":
+    """Return the latest prediction of each key that was scored since an instant."""
+    keys = ", ".join(PROBLEM.keys)
+    return spark.sql(
+        f"SELECT {', '.join(SHOWN)} FROM (SELECT *, row_number() OVER (PARTITION BY {keys} "
+        "ORDER BY scored_at DESC, model_name, model_version DESC) AS place "
+        f"FROM {table} WHERE scored_at >= :since) WHERE place = 1",
+        args={"since": since},
+    )
+
+
+def main() -> None:
+    """Run the task from its command line."""
+    run(OutputParameters.parse(), Lakehouse())

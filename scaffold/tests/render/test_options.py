@@ -43,7 +43,7 @@ ENDPOINT = SPOKEN | {
     "src/zoo/tasks/publish.py",
     "src/zoo/tasks/rollout.py",
     "src/zoo/tasks/rollout_evidence.py",
-    "src/zoo/tasks/rollout_page.py",
+    "src/zoo/tasks/rollout_ends.py",
     "tests/integration/test_serving.py",
     "tests/local/test_running_endpoint.py",
 }

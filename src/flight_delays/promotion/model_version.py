@@ -16,6 +16,8 @@ TRAINING_DIGEST_TAG = "training_digest"
 REJECTED_TAG = "rejected"
 # When each step of its roll-out began, and how that ended.
 PROGRESS_TAG, ENDED_TAG = "rollout", "rollout_ended"
+# The run that goes on with it.
+RUN_TAG = "rollout_run"
 # Until when a Champion that a person has gone back to is not replaced.
 HELD_UNTIL_TAG = "held_until"
 

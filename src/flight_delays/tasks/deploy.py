@@ -16,7 +16,7 @@ from ..lakehouse.errors import LakehouseError
 from ..lakehouse.model_logging import read_predictions
 from ..lakehouse.online_store import require_online, require_online_store
 from ..lakehouse.registry import parse_model_uri, read_aliases, read_version, set_alias, tag_version
-from ..lakehouse.rollout import roll_out
+from ..lakehouse.rollout import Check, roll_out
 from ..lakehouse.split_traffic import find_rolled
 from ..problem import PROBLEM
 from ..promotion.decide import (
@@ -136,7 +136,8 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
             if champion is not None and starts_by_degrees(parameters):
                 start_rollout(challenger, champion, held_out, parameters, lakehouse)
                 return
-            promote(challenger, champion, held_out, parameters.source, lakehouse)
+            check = partial(check_served, lakehouse, challenger, held_out, parameters.source)
+            promote(challenger, champion, held_out, check, lakehouse)
         case Keep():
             # A killed promotion may have left the endpoint ahead of the alias.
             current = champion or challenger
@@ -144,7 +145,8 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
             if rolled:
                 print(f"Version {rolled.version} is being rolled out: the endpoint is left alone.")
                 return
-            serve(current, current, held_out, parameters.source, lakehouse, lambda: None)
+            check = partial(check_served, lakehouse, current, held_out, parameters.source)
+            serve(current, current, held_out, check, lakehouse, lambda: None)
             lakehouse.set_task_value("champion", current.version)
         case NeedsApproval():
             asked = require(challenger, approval, lakehouse)
@@ -201,7 +203,7 @@ def promote(
     challenger: ModelVersion,
     champion: ModelVersion | None,
     held_out: pd.DataFrame,
-    source: str,
+    check: Check,
     lakehouse: Lakehouse,
 ) -> None:
     """Have the endpoint, where there is one, serve the challenger, and make it the Champion.
@@ -216,7 +218,7 @@ def promote(
     commit = partial(make_champion, challenger, previous, lakehouse)
     try:
         check_batch(challenger, held_out, lakehouse)
-        serve(challenger, champion, held_out, source, lakehouse, commit)
+        serve(challenger, champion, held_out, check, lakehouse, commit)
     except Exception as error:
         if read_aliases(lakehouse.registry, challenger.model).get(CHAMPION) != challenger.version:
             decision = Reject(f"It was not deployed: {error}")
@@ -289,18 +291,18 @@ def make_champion(challenger: ModelVersion, previous: int | None, lakehouse: Lak
 def serve(
     version: ModelVersion,
     champion: ModelVersion | None,
-    held_out: pd.DataFrame,
-    source: str,
+    rows: pd.DataFrame,
+    check: Check,
     lakehouse: Lakehouse,
     commit: Callable[[], None],
 ) -> None:
-    """Bring the endpoint, where there is one, to a version that serves as it was judged.
+    """Bring the endpoint, where there is one, to a version that passes a check.
 
     Args:
         version: What to serve.
         champion: The Champion, if any.
-        held_out: Rows held out from the version's training, with labels.
-        source: Schema of the feature tables, with its catalog.
+        rows: Some that can be predicted.
+        check: Asks the served version.
         lakehouse: The platform's clients.
         commit: Makes the version the Champion, once the endpoint serves it.
     """
@@ -314,9 +316,9 @@ def serve(
         version,
         champion,
         Size(serving.workload_size, serving.scale_to_zero),
-        partial(check_served, lakehouse, version, held_out, source, serving.latency_limit_ms),
+        check,
         commit,
-        partial(mark_served, lakehouse, held_out),
+        partial(mark_served, lakehouse, rows),
     )
     print(f"Endpoint {endpoint} serves version {version.version}.")
     lakehouse.set_task_value("endpoint", endpoint)

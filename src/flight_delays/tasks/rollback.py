@@ -5,12 +5,9 @@ from functools import partial
 import pandas as pd
 from pydantic import Field
 
-from ..config.serving import load_serving
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.endpoint import Size
 from ..lakehouse.errors import LakehouseError
 from ..lakehouse.registry import read_version, remove_alias, require_aliases, tag_version
-from ..lakehouse.rollout import roll_out
 from ..lakehouse.scoring import score
 from ..lakehouse.served_version import ServedVersion
 from ..lakehouse.split_traffic import find_rolled
@@ -19,9 +16,8 @@ from ..promotion.decide import CHALLENGER, CHAMPION
 from ..promotion.model_version import HELD_UNTIL_TAG, REJECTED_TAG, ModelVersion
 from ..promotion.rollback import choose_version, find_hold, plan_hold, require_passed
 from ..spec.problem import FEATURES_AT
-from .deploy import make_champion
+from .deploy import make_champion, serve
 from .parameters import FullName, Instant, Parameters, SchemaName, in_schema
-from .served_checks import mark_served
 
 ROWS = 20
 
@@ -98,20 +94,7 @@ def bring(
     rows = read_rows(source, lakehouse)
     check_answers(version, rows, lakehouse)
     commit = partial(make_champion, version, champion.version if champion else None, lakehouse)
-    serving = load_serving()
-    if not serving.endpoint:
-        commit()
-        return
-    endpoint = roll_out(
-        lakehouse.workspace,
-        version,
-        champion,
-        Size(serving.workload_size, serving.scale_to_zero),
-        partial(ask_served, version, rows, lakehouse),
-        commit,
-        partial(mark_served, lakehouse, rows),
-    )
-    print(f"Endpoint {endpoint} serves version {version.version}.")
+    serve(version, champion, rows, partial(ask_served, version, rows, lakehouse), lakehouse, commit)
 
 
 def read_rows(source: str, lakehouse: Lakehouse) -> pd.DataFrame:

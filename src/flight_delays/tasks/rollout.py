@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
+from secrets import token_hex
 from time import sleep
-from typing import NoReturn
 
 from ..config.policy import load_policy
-from ..config.rollout import RolloutPolicy, load_rollout
+from ..config.rollout import load_rollout
 from ..config.serving import load_serving
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.endpoint import (
@@ -21,33 +21,22 @@ from ..lakehouse.endpoint import (
     write_configuration,
 )
 from ..lakehouse.errors import EndpointError, LakehouseError
-from ..lakehouse.registry import (
-    read_aliases,
-    read_version,
-    remove_alias,
-    require_aliases,
-    tag_version,
-)
+from ..lakehouse.registry import read_version, require_aliases
 from ..lakehouse.rollout_steps import STEPS, write_step
-from ..lakehouse.split_traffic import Pair, admit_beside, find_rolled, hand_over, leave_alone, split
+from ..lakehouse.split_traffic import Pair, admit_beside, find_rolled, hand_over, split
 from ..problem import PROBLEM
-from ..promotion.decide import CHALLENGER, CHAMPION, Keep, Passed, Promote, Reject
+from ..promotion.decide import CHALLENGER, CHAMPION, Keep, Passed, Promote
 from ..promotion.model_version import ENDED_TAG, PROGRESS_TAG, REJECTED_TAG, ModelVersion
 from ..promotion.rollback import PREVIOUS_TAG
 from ..promotion.rollout import Advance, Evidence, Finish, Hold, RollBack, Verdict, decide_rollout
 from .deploy import make_champion, predict_held_out
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
-from .rollback import bring
+from .rollout_ends import Rollout, claim, finish, give_up, keep, require_own, take_back
 from .rollout_evidence import Observer, Split, find_edges
-from .rollout_page import show
 from .served_checks import check_served, mark_served
 
 # Of the job, by resources/rollout.job.yml.
 LONGEST_RUN = timedelta(days=2)
-
-
-class RolledBackError(Exception):
-    """The version was taken back; Champion and endpoint are as they were."""
 
 
 class RolloutParameters(Parameters):
@@ -74,25 +63,6 @@ class RolloutParameters(Parameters):
     job_run: Text
 
 
-@dataclass(frozen=True)
-class Rollout:
-    """A roll-out that is going on.
-
-    Attributes:
-        parameters: The task's.
-        lakehouse: The platform's clients.
-        policy: Steps and limits.
-        pair: The two versions and their endpoint.
-        now: Tells the time.
-    """
-
-    parameters: RolloutParameters
-    lakehouse: Lakehouse
-    policy: RolloutPolicy
-    pair: Pair
-    now: Callable[[], datetime]
-
-
 def run(
     parameters: RolloutParameters, lakehouse: Lakehouse, wait: Callable[[float], None] = sleep
 ) -> None:
@@ -112,21 +82,21 @@ def run(
     serving = load_serving()
     size = Size(serving.workload_size, serving.scale_to_zero)
     rollout = Rollout(
-        parameters,
         lakehouse,
+        parameters.source,
         policy,
+        champion,
+        challenger,
         Pair(
             lakehouse.workspace,
             endpoint_name(parameters.model),
             describe_entity(champion, size),
             describe_entity(challenger, size),
         ),
+        f"{parameters.job_run}-{token_hex(4)}",
         start_clock(parameters.started_at),
     )
-    if reason := challenger.tags.get(REJECTED_TAG):
-        take_back(rollout, challenger, reason)
-    if challenger.version == champion.version:
-        finish(rollout, challenger)
+    if complete(rollout):
         return
     require_promoted(challenger, champion)
     if policy.mode == "immediate":
@@ -134,7 +104,30 @@ def run(
             f"conf/{parameters.rollout}.yml has mode immediate; allowed: gradual or ab. Run "
             "model_training: its deploy gives a version all traffic at once."
         )
-    follow(rollout, challenger, champion, wait)
+    follow(rollout, parameters, wait)
+
+
+def complete(rollout: Rollout) -> bool:
+    """Complete what a killed run has decided, or somebody else has; tell whether it is over.
+
+    Raises:
+        RolledBackError: The version was being taken back.
+        LakehouseError: Another version has become Champion.
+    """
+    challenger, champion = rollout.challenger, rollout.champion
+    if reason := challenger.tags.get(REJECTED_TAG):
+        take_back(rollout, reason)
+    if challenger.version == champion.version:
+        finish(rollout)
+        return True
+    if not challenger.is_rolling_out:
+        return False
+    if challenger.tags.get("decision") == Keep.label:
+        keep(rollout, challenger.tags["decision_reason"])
+        return True
+    if challenger.tags.get(PREVIOUS_TAG) != str(champion.version):
+        give_up(rollout, champion.version)
+    return False
 
 
 def start_clock(started_at: datetime) -> Callable[[], datetime]:
@@ -178,31 +171,24 @@ def require_promoted(challenger: ModelVersion, champion: ModelVersion) -> None:
         )
 
 
-def follow(
-    rollout: Rollout,
-    challenger: ModelVersion,
-    champion: ModelVersion,
-    wait: Callable[[float], None],
-) -> None:
+def follow(rollout: Rollout, parameters: RolloutParameters, wait: Callable[[float], None]) -> None:
     """Look at what both versions answer, and do what is decided, until there is an end."""
-    parameters, lakehouse, policy = rollout.parameters, rollout.lakehouse, rollout.policy
+    lakehouse, policy = rollout.lakehouse, rollout.policy
+    challenger, champion = rollout.challenger, rollout.champion
     gate = load_policy(parameters.policy, PROBLEM.model_type)
     held_out = predict_held_out(challenger, champion, gate, parameters.source, lakehouse)
     mark = partial(mark_served, lakehouse, held_out)
-    splits = read_progress(challenger)
+    splits = read_progress(claim(rollout))
     if not splits:
-        limit = load_serving().latency_limit_ms
-        check = partial(check_served, lakehouse, challenger, held_out, parameters.source, limit)
+        check = partial(check_served, lakehouse, challenger, held_out, parameters.source)
         admit_beside(rollout.pair, check, mark)
-        splits = begin(rollout, challenger, (), policy.judged_steps[0])
+        require_own(rollout)
+        splits = begin(rollout, (), policy.judged_steps[0])
     edges = find_edges(held_out["prediction"])
     observer = Observer(lakehouse, parameters.target, champion, challenger, edges)
     columns = gate.validation.slices.columns if gate.validation.slices else []
     for look in count():
-        current = read_version(lakehouse.registry, challenger.model, challenger.version)
-        if reason := current.tags.get(REJECTED_TAG):
-            take_back(rollout, challenger, reason)
-        require_champion(rollout, challenger, champion)
+        current = require_own(rollout)
         split(rollout.pair, splits[-1].percent, policy.judged_steps, mark)
         if policy.probes:
             rows = held_out[list(PROBLEM.columns)]
@@ -216,38 +202,39 @@ def follow(
         )
         decision = decide_rollout(evidence, policy)
         print(f"{now:%H:%M:%S} {splits[-1].percent} %: {decision.label}: {decision.reason}")
-        if not isinstance(decision, Hold):
-            record(rollout, decision, splits[-1].percent, challenger, champion)
-            show(observer, decision, evidence, policy, splits[0].since, now, columns)
+        if isinstance(decision, Hold):
+            wait(policy.look_seconds)
+            continue
+        require_own(rollout)
+        record(rollout, parameters, decision, splits[-1].percent)
+        observer.show(decision, evidence, policy, splits[0].since, now, columns)
         match decision:
-            case Hold():
-                wait(policy.look_seconds)
             case Advance():
-                splits = begin(rollout, challenger, splits, decision.next_percent)
+                splits = begin(rollout, splits, decision.next_percent)
             case RollBack():
-                take_back(rollout, challenger, decision.reason)
+                take_back(rollout, decision.reason)
             case Finish(winner=winner) if winner == CHAMPION:
-                keep(rollout, challenger, decision)
+                keep(rollout, decision.reason)
                 return
             case Finish():
-                if splits[-1].percent != 100:
-                    begin(rollout, challenger, splits, 100)
+                begin(rollout, splits, 100)
                 try:
                     hand_over(rollout.pair, mark)
                 except EndpointError as error:
-                    take_back(rollout, challenger, f"With all traffic it fails: {error}")
+                    take_back(rollout, f"With all traffic it fails: {error}")
+                require_own(rollout)
                 make_champion(challenger, champion.version, lakehouse)
-                finish(rollout, challenger)
+                finish(rollout)
                 return
 
 
-def begin(
-    rollout: Rollout, challenger: ModelVersion, splits: Sequence[Split], percent: int
-) -> tuple[Split, ...]:
+def begin(rollout: Rollout, splits: Sequence[Split], percent: int) -> tuple[Split, ...]:
     """Record that a step begins, before the endpoint is told: a killed run goes on with it."""
+    if splits and splits[-1].percent == percent:
+        return tuple(splits)
     begun = (*splits, Split(percent, rollout.now()))
     written = json.dumps([[split.percent, split.since.isoformat()] for split in begun])
-    tag_version(rollout.lakehouse.registry, challenger, **{PROGRESS_TAG: written})
+    rollout.tag(**{PROGRESS_TAG: written})
     return begun
 
 
@@ -257,88 +244,23 @@ def read_progress(challenger: ModelVersion) -> tuple[Split, ...]:
     return tuple(Split(percent, datetime.fromisoformat(since)) for percent, since in written)
 
 
-def require_champion(rollout: Rollout, challenger: ModelVersion, champion: ModelVersion) -> None:
-    """Refuse to go on where another version has become Champion meanwhile.
-
-    Raises:
-        LakehouseError: One has; the endpoint is brought to it.
-    """
-    lakehouse = rollout.lakehouse
-    number = read_aliases(lakehouse.registry, champion.model).get(CHAMPION)
-    if number == champion.version:
-        return
-    reason = (
-        f"{CHAMPION} was version {champion.version} and is {number or 'none'} now: version "
-        f"{challenger.version} was never compared with it. Run model_training"
-    )
-    end(rollout, challenger, f"given up: {reason}")
-    if number is not None:
-        current = read_version(lakehouse.registry, champion.model, number)
-        bring(current, current, rollout.parameters.source, lakehouse)
-    raise LakehouseError(reason)
-
-
-def take_back(rollout: Rollout, challenger: ModelVersion, reason: str) -> NoReturn:
-    """Give all traffic back to the Champion, and take the alias from the version.
-
-    Raises:
-        RolledBackError: Always, so that the run fails and people are told.
-    """
-    registry = rollout.lakehouse.registry
-    rejected = Reject(reason)
-    tags = {REJECTED_TAG: rejected.reason, "decision": rejected.label}
-    tag_version(registry, challenger, **tags, decision_reason=rejected.reason)
-    leave_alone(rollout.pair, rollout.pair.champion)
-    remove_alias(registry, challenger, CHALLENGER)
-    end(rollout, challenger, f"rolled back: {rejected.reason}")
-    raise RolledBackError(
-        f"Version {challenger.version} of {challenger.model} was rolled back: {rejected.reason}"
-    )
-
-
-def keep(rollout: Rollout, challenger: ModelVersion, decision: Finish) -> None:
-    """End an A/B test that the Champion has won, or that has shown nothing."""
-    kept = Keep(decision.reason)
-    tags = {"decision": kept.label, "decision_reason": kept.reason}
-    tag_version(rollout.lakehouse.registry, challenger, **tags)
-    leave_alone(rollout.pair, rollout.pair.champion)
-    end(rollout, challenger, f"kept: {kept.reason}")
-
-
-def finish(rollout: Rollout, challenger: ModelVersion) -> None:
-    """Have the new Champion served alone, once the alias has moved."""
-    leave_alone(rollout.pair, rollout.pair.challenger)
-    end(rollout, challenger, "finished")
-    print(f"Version {challenger.version} of {challenger.model} is {CHAMPION}.")
-    rollout.lakehouse.set_task_value("champion", challenger.version)
-
-
-def end(rollout: Rollout, challenger: ModelVersion, how: str) -> None:
-    """Record that the roll-out is over."""
-    tag_version(rollout.lakehouse.registry, challenger, **{ENDED_TAG: Reject(how).reason})
-
-
 def record(
-    rollout: Rollout,
-    decision: Verdict,
-    percent: int,
-    challenger: ModelVersion,
-    champion: ModelVersion,
+    rollout: Rollout, parameters: RolloutParameters, decision: Verdict, percent: int
 ) -> None:
     """Write what was decided to the table of steps."""
     write_step(
         rollout.lakehouse.spark,
-        in_schema(rollout.parameters.target, STEPS),
-        model=challenger.model,
-        version=challenger.version,
-        champion=champion.version,
+        in_schema(parameters.target, STEPS),
+        model=rollout.challenger.model,
+        version=rollout.challenger.version,
+        champion=rollout.champion.version,
         share=percent,
         decided_at=rollout.now(),
         decision=decision.label,
         reason=decision.reason,
         figures=[asdict(figure) for figure in decision.figures],
         former=write_configuration(serve_alone(rollout.pair.champion)),
-        job_run=rollout.parameters.job_run,
+        job_run=parameters.job_run,
     )
 
 

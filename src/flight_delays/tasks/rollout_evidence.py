@@ -1,4 +1,4 @@
-"""What both versions of a roll-out have answered, counted by step."""
+"""What both versions of a roll-out have answered, counted by step, and the page that shows it."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -16,10 +16,13 @@ from ..problem import PROBLEM
 from ..promotion.arms import Arm, Step
 from ..promotion.decide import CHALLENGER, CHAMPION
 from ..promotion.model_version import ModelVersion
-from ..spec.inference_log import LABELLED
+from ..promotion.rollout import Evidence, Verdict
+from ..reports.rollout_report import RolloutReport, write_rollout_page
+from ..spec.inference_log import LABELLED, log_columns
 from .parameters import in_schema
 
 BINS = 20
+PAGES = {"ab": "ab.html", "gradual": "rollout.html"}
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,43 @@ class Observer:
         of = PROBLEM.model_type.require_loss(quality.loss).of
         table = in_schema(self.schema, LABELLED)
         return read_losses(self.lakehouse.spark, table, self.challenger.model, since, of, columns)
+
+    def show(
+        self,
+        decision: Verdict,
+        evidence: Evidence,
+        policy: RolloutPolicy,
+        since: datetime,
+        now: datetime,
+        columns: Sequence[str],
+    ) -> None:
+        """Log the page of what was decided, with the effect by the values of some columns.
+
+        It is kept with the run that trained the version.
+        """
+        champion, challenger = self.champion, self.challenger
+        losses = pd.DataFrame()
+        known = log_columns(PROBLEM)
+        slices = [name for name in columns if name in known] if policy.quality else []
+        if policy.quality:
+            losses = self.read_losses(policy.quality, since, slices)
+            arms = {champion.version: CHAMPION, challenger.version: CHALLENGER}
+            losses["arm"] = losses["version"].map(arms)
+        report = RolloutReport(
+            model=challenger.model,
+            champion=champion.version,
+            challenger=challenger.version,
+            ended_at=now,
+            decision=decision,
+            steps=evidence.steps,
+            figures=decision.figures,
+            losses=losses,
+            loss=policy.quality.loss if policy.quality else "loss",
+            slices=slices,
+        )
+        page = PAGES[policy.mode]
+        self.lakehouse.registry.log_text(challenger.run_id, write_rollout_page(report), page)
+        print(f"{page} of version {challenger.version} shows both arms.")
 
     def count(
         self, splits: Sequence[Split], policy: RolloutPolicy, now: datetime

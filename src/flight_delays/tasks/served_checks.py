@@ -9,6 +9,7 @@ from time import sleep
 import pandas as pd
 from databricks.sdk.service.serving import ServedEntityInput
 
+from ..config.serving import load_serving
 from ..evaluation.metrics import largest_difference
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import EndpointError, LakehouseError, NotPublishedError
@@ -74,7 +75,6 @@ def check_served(
     version: ModelVersion,
     held_out: pd.DataFrame,
     source: str,
-    latency_limit_ms: int,
     endpoint: str,
     entity: str,
 ) -> None:
@@ -85,7 +85,6 @@ def check_served(
         version: The version that is served.
         held_out: Rows held out from training.
         source: Schema of the feature tables, with its catalog.
-        latency_limit_ms: How long a request of one row may take.
         endpoint: The endpoint.
         entity: The served entity's name.
 
@@ -104,7 +103,7 @@ def check_served(
     required = set(read_inputs(version.uri)) or set(PROBLEM.columns)
     keys = [column for column in PROBLEM.columns if column in required]
     scored = compare_with_batch(served, keys, version, held_out, source, lakehouse)
-    check_latency(served, scored[keys].tail(1), latency_limit_ms)
+    check_latency(served, scored[keys].tail(1), load_serving().latency_limit_ms)
     check_gaps(served, keys, scored)
 
 

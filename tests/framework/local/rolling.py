@@ -1,0 +1,182 @@
+"""Programs that roll a version out and back in a workspace, and what then stands there."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from databricks.sdk import WorkspaceClient
+
+from flight_delays.lakehouse.endpoint import endpoint_name, read_configuration, read_settled
+
+from tests.conftest import MODEL, SCHEMA, Laptop
+from tests.declared import ROOT
+
+ENDPOINT = endpoint_name(MODEL)
+
+# Two steps, three requests of the task's own each.
+QUICK: Mapping[str, Any] = {"steps": [50, 100], "min_requests": 3, "probes": 3}
+
+REGISTER = f"""
+import mlflow
+client = mlflow.MlflowClient()
+first = client.get_model_version({MODEL!r}, "1")
+made = mlflow.register_model(first.source, {MODEL!r})
+for key, value in first.tags.items():
+    if not key.startswith(("rollout", "held", "rejected")):
+        client.set_model_version_tag({MODEL!r}, made.version, key, value)
+client.set_model_version_tag({MODEL!r}, made.version, "decision", "promote")
+client.set_model_version_tag({MODEL!r}, made.version, "previous_champion", "1")
+client.set_registered_model_alias({MODEL!r}, "Challenger", made.version)
+print(made.version)
+"""
+
+PROGRAM = f"""
+import sys
+sys.path.append({str(ROOT)!r})
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+import mlflow
+from flight_delays.lakehouse.context import Lakehouse
+
+class PowerCut(BaseException):
+    pass
+"""
+
+ROLL_OUT = (
+    PROGRAM
+    + """
+from flight_delays.config.rollout import RolloutPolicy, load_rollout
+from flight_delays.problem import PROBLEM
+from flight_delays.tasks import rollout
+
+def start(waiting, file={file!r}, policy={policy!r}, further={further!r}):
+    found = load_rollout(PROBLEM.model_type, file)
+    changed = RolloutPolicy.model_validate(found.model_dump() | policy)
+    rollout.load_rollout = lambda *_: changed
+    if changed.steps == {quick!r}:
+        # It writes nothing, and takes as long as all else.
+        rollout.check_served = lambda *_: None
+    rollout.run(rollout.RolloutParameters.parse([
+        "--model={model}", "--source={schema}", "--target={schema}", "--policy=policy_small",
+        "--rollout=" + file, "--started_at={at}", "--job_run=1", *further,
+    ]), Lakehouse(), waiting)
+
+def wait(seconds):
+    {waiting}
+
+{before}
+try:
+    start(wait)
+    print("ended")
+except (Exception, PowerCut) as error:
+    print(type(error).__name__, error)
+"""
+)
+
+ROLL_BACK = (
+    PROGRAM
+    + """
+from flight_delays.tasks import rollback
+
+{before}
+try:
+    rollback.run(rollback.RollbackParameters.parse([
+        "--model={model}", "--source={schema}", "--started_at=", *{arguments!r},
+    ]), Lakehouse())
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+)
+
+
+def register(laptop: Laptop) -> str:
+    """Register a version that deploy has decided to promote over the first."""
+    return laptop.execute(REGISTER).splitlines()[-1]
+
+
+def cut(after: int | str) -> str:
+    """Return code that ends the program after a write."""
+    return f"from tests.framework.local.cut_off import cut_off\ncut_off({after!r})\n"
+
+
+def roll_out(
+    laptop: Laptop,
+    waiting: str = "pass",
+    *further: str,
+    before: str = "",
+    file: str = "rollout_small",
+    policy: Mapping[str, Any] | None = None,
+    at: str = "",
+) -> str:
+    """Run the task rollout, and return what it printed.
+
+    Args:
+        laptop: The workspace.
+        waiting: Code that runs instead of each wait between two looks.
+        further: Arguments of the task.
+        before: Code that runs before the task.
+        file: The policy's file under conf/.
+        policy: What differs from it.
+        at: When the job started; blank means now.
+    """
+    code = ROLL_OUT.format(
+        model=MODEL,
+        schema=SCHEMA,
+        waiting=waiting,
+        before=before,
+        file=file,
+        policy=dict(policy or {}),
+        quick=QUICK["steps"],
+        at=at,
+        further=further,
+    )
+    printed = laptop.execute(code)
+    print(printed)
+    return printed
+
+
+def roll_back(laptop: Laptop, *arguments: str, before: str = "") -> str:
+    """Run the task rollback, and return what it printed."""
+    code = ROLL_BACK.format(model=MODEL, schema=SCHEMA, arguments=arguments, before=before)
+    printed = laptop.execute(code)
+    print(printed)
+    return printed
+
+
+def faults(laptop: Laptop) -> Path:
+    """Return the file that says what is wrong with a served version."""
+    return laptop.home.path / "serving-faults.yml"
+
+
+def connect(laptop: Laptop) -> WorkspaceClient:
+    """Return a client of the workspace."""
+    there = laptop.environment()
+    return WorkspaceClient(host=there["DATABRICKS_HOST"], token=there["DATABRICKS_TOKEN"])
+
+
+def shares(laptop: Laptop) -> dict[str, int]:
+    """Return the share of the traffic of each version that the endpoint serves."""
+    standing = read_settled(connect(laptop), ENDPOINT)
+    return {part.entity.entity_version or "": part.share for part in read_configuration(standing)}
+
+
+def describe(laptop: Laptop, version: str) -> tuple[dict[str, str], dict[str, int]]:
+    """Return the tags of a version and the aliases of its model."""
+    read = f"""
+import json, mlflow
+client = mlflow.MlflowClient()
+found = client.get_registered_model({MODEL!r}).aliases
+tags = client.get_model_version({MODEL!r}, {version!r}).tags
+print(json.dumps([tags, {{alias: int(number) for alias, number in found.items()}}]))
+"""
+    tags, aliases = json.loads(laptop.execute(read).splitlines()[-1])
+    return tags, aliases
+
+
+def read_steps(laptop: Laptop, version: str) -> Sequence[Mapping[str, Any]]:
+    """Return what the table of steps has of a version, in its order."""
+    return laptop.sql(
+        f"SELECT share, decision, reason, former FROM {SCHEMA}.rollout_steps "
+        f"WHERE model_version = '{version}' ORDER BY decided_at"
+    )

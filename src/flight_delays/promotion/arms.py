@@ -255,13 +255,8 @@ def _count(arms: Mapping[str, Arm], side: str, name: GuardrailName) -> tuple[int
     if name == "invalid_scores":
         return invalid, answers
     scored = sum(_whole(side, "scores", each, answers) for each in arm.scores or ())
-    if scored != answers - invalid:
-        _refuse(
-            side,
-            "scores",
-            f"{scored:,} of all bins",
-            f"{answers - invalid:,}, as many as are valid",
-        )
+    if scored != (valid := answers - invalid):
+        _refuse(side, "scores", f"{scored:,} of all bins", f"{valid:,}, as many as are valid")
     return 0, scored
 
 

@@ -136,8 +136,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
             if champion is not None and starts_by_degrees(parameters):
                 start_rollout(challenger, champion, held_out, parameters, lakehouse)
                 return
-            check = partial(check_served, lakehouse, challenger, held_out, parameters.source)
-            promote(challenger, champion, held_out, check, lakehouse)
+            promote(challenger, champion, held_out, parameters.source, lakehouse)
         case Keep():
             # A killed promotion may have left the endpoint ahead of the alias.
             current = champion or challenger
@@ -203,7 +202,7 @@ def promote(
     challenger: ModelVersion,
     champion: ModelVersion | None,
     held_out: pd.DataFrame,
-    check: Check,
+    source: str,
     lakehouse: Lakehouse,
 ) -> None:
     """Have the endpoint, where there is one, serve the challenger, and make it the Champion.
@@ -215,6 +214,7 @@ def promote(
     previous = champion.version if champion else None
     tags = {PREVIOUS_TAG: str(previous) if previous else "none"}
     tag_version(lakehouse.registry, challenger, **tags)
+    check = partial(check_served, lakehouse, challenger, held_out, source)
     commit = partial(make_champion, challenger, previous, lakehouse)
     try:
         check_batch(challenger, held_out, lakehouse)

@@ -22,8 +22,16 @@ from ..lakehouse.endpoint import (
 )
 from ..lakehouse.errors import EndpointError, LakehouseError
 from ..lakehouse.registry import read_version, require_aliases
+from ..lakehouse.rollout import Mark
 from ..lakehouse.rollout_steps import STEPS, write_step
-from ..lakehouse.split_traffic import Pair, admit_beside, find_rolled, hand_over, split
+from ..lakehouse.split_traffic import (
+    Pair,
+    admit_beside,
+    find_rolled,
+    hand_over,
+    require_standing,
+    split,
+)
 from ..problem import PROBLEM
 from ..promotion.decide import CHALLENGER, CHAMPION, Keep, Passed, Promote
 from ..promotion.model_version import ENDED_TAG, PROGRESS_TAG, REJECTED_TAG, ModelVersion
@@ -189,6 +197,10 @@ def follow(rollout: Rollout, parameters: RolloutParameters, wait: Callable[[floa
     columns = gate.validation.slices.columns if gate.validation.slices else []
     for look in count():
         current = require_own(rollout)
+        if splits[-1].percent == 100:
+            # Decided at the look before, or by a killed run.
+            give_all(rollout, mark)
+            return
         split(rollout.pair, splits[-1].percent, policy.judged_steps, mark)
         if policy.probes:
             rows = held_out[list(PROBLEM.columns)]
@@ -217,21 +229,29 @@ def follow(rollout: Rollout, parameters: RolloutParameters, wait: Callable[[floa
                 keep(rollout, decision.reason)
                 return
             case Finish():
-                begin(rollout, splits, 100)
-                try:
-                    hand_over(rollout.pair, mark)
-                except EndpointError as error:
-                    take_back(rollout, f"With all traffic it fails: {error}")
-                require_own(rollout)
-                make_champion(challenger, champion.version, lakehouse)
-                finish(rollout)
-                return
+                splits = begin(rollout, splits, 100)
+
+
+def give_all(rollout: Rollout, mark: Mark) -> None:
+    """Give the version all traffic and make it the Champion; where it then fails, take it back.
+
+    Raises:
+        RolledBackError: It does not answer.
+        EndpointError: The endpoint serves what no step of the roll-out has sent.
+    """
+    require_standing(rollout.pair, (0, *rollout.policy.judged_steps, 100))
+    try:
+        hand_over(rollout.pair, mark)
+    except EndpointError as error:
+        require_own(rollout)
+        take_back(rollout, f"With all traffic it fails: {error}")
+    require_own(rollout)
+    make_champion(rollout.challenger, rollout.champion.version, rollout.lakehouse)
+    finish(rollout)
 
 
 def begin(rollout: Rollout, splits: Sequence[Split], percent: int) -> tuple[Split, ...]:
     """Record that a step begins, before the endpoint is told: a killed run goes on with it."""
-    if splits and splits[-1].percent == percent:
-        return tuple(splits)
     begun = (*splits, Split(percent, rollout.now()))
     written = json.dumps([[split.percent, split.since.isoformat()] for split in begun])
     rollout.tag(**{PROGRESS_TAG: written})

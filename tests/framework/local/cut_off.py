@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
+from itertools import count
 from time import monotonic
 from typing import Any
 
@@ -11,6 +12,8 @@ import mlflow
 from databricks.sdk.service.jobs import JobsAPI
 from databricks.sdk.service.serving import ServingEndpointsAPI
 from pyspark.sql.connect.session import SparkSession
+
+from tests.declared import ROOT
 
 # What changes registry, endpoint and jobs, and which argument says what is changed.
 WRITES: Mapping[type, Mapping[str, int | None]] = {
@@ -32,6 +35,34 @@ WRITES: Mapping[type, Mapping[str, int | None]] = {
 }
 TABLES = ("CREATE", "INSERT", "MERGE")
 
+IMPORT = f"""
+import sys
+sys.path.append({str(ROOT)!r})
+from tests.framework.local.cut_off import cut_off
+"""
+
+
+def cut_each(act: Callable[[str], str], after: str, least: int) -> Iterator[str]:
+    """Cut a task off after one write, or after each in turn.
+
+    Args:
+        act: Makes all ready and runs the task, after the code that it is given, which cuts it off.
+        after: The write; blank means each, until none is left.
+        least: How many there are at least.
+
+    Yields:
+        What was printed, each time that it was cut off.
+    """
+    for number in count(1):
+        printed = act(f"{IMPORT}cut_off({after or number!r})\n")
+        if "CUT after" not in printed:
+            assert not after, f"There is no write {after}."
+            assert number > least
+            return
+        yield printed
+        if after:
+            return
+
 
 def cut_off(after: int | str) -> None:
     """Have this process end after a write.
@@ -40,13 +71,13 @@ def cut_off(after: int | str) -> None:
         after: Its number, from 1, or its name, such as `set_registered_model_alias Champion`, where
             the first of that name is meant.
     """
-    count, began = 0, monotonic()
+    written, began = 0, monotonic()
 
     def note(name: str) -> None:
-        nonlocal count
-        count += 1
-        print(f"write {count}: {name} ({monotonic() - began:.1f} s)")
-        if after in (count, name):
+        nonlocal written
+        written += 1
+        print(f"write {written}: {name} ({monotonic() - began:.1f} s)")
+        if after in (written, name):
             print(f"CUT after {name}")
             sys.stdout.flush()
             os._exit(0)
@@ -62,7 +93,7 @@ def cut_off(after: int | str) -> None:
             note(query.split()[0])
         return answer
 
-    SparkSession.sql = watched  # type: ignore[method-assign]
+    SparkSession.sql = watched  # type: ignore[method-assign, assignment]
 
 
 def watch(

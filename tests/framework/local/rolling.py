@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from databricks.sdk import WorkspaceClient
 
 from flight_delays.lakehouse.endpoint import endpoint_name, read_configuration, read_settled
+from flight_delays.problem import PROBLEM
 
 from tests.conftest import MODEL, SCHEMA, Laptop
-from tests.declared import ROOT
 
 ENDPOINT = endpoint_name(MODEL)
 
@@ -31,9 +32,7 @@ client.set_registered_model_alias({MODEL!r}, "Challenger", made.version)
 print(made.version)
 """
 
-PROGRAM = f"""
-import sys
-sys.path.append({str(ROOT)!r})
+PROGRAM = """
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import mlflow
@@ -65,6 +64,8 @@ def start(waiting, file={file!r}, policy={policy!r}, further={further!r}):
 def wait(seconds):
     {waiting}
 
+AT = {at!r}
+
 {before}
 try:
     start(wait)
@@ -90,14 +91,19 @@ except Exception as error:
 )
 
 
+# Joins the labels of what was asked so far.
+LABELLED = f"""
+from flight_delays.tasks import collect
+collect.run(collect.CollectParameters.parse([
+    "--model={MODEL}", "--source={SCHEMA}", "--target={SCHEMA}", "--policy=policy_small",
+    "--as_of=2013-03-01", "--collected_at=" + AT,
+]), Lakehouse())
+"""
+
+
 def register(laptop: Laptop) -> str:
     """Register a version that deploy has decided to promote over the first."""
     return laptop.execute(REGISTER).splitlines()[-1]
-
-
-def cut(after: int | str) -> str:
-    """Return code that ends the program after a write."""
-    return f"from tests.framework.local.cut_off import cut_off\ncut_off({after!r})\n"
 
 
 def roll_out(
@@ -142,6 +148,24 @@ def roll_back(laptop: Laptop, *arguments: str, before: str = "") -> str:
     printed = laptop.execute(code)
     print(printed)
     return printed
+
+
+def later(minutes: float) -> str:
+    """Return an instant from now on, as a task takes it."""
+    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+
+
+def send(laptop: Laptop, requests: int) -> list[int]:
+    """Send requests for rows whose labels are known; return how many each entity answered."""
+    sent = laptop.call(
+        *("traffic", "--endpoint", ENDPOINT, "--rate", "40", "--seconds", f"{requests / 40:g}"),
+        *("--table", f"{SCHEMA}.{PROBLEM.spine.source}", "-o", "json"),
+    )
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    answered = json.loads(sent.stdout)["served_entities"]
+    counts = [found["requests"] for found in answered.values()]
+    assert sum(counts) == requests
+    return counts
 
 
 def faults(laptop: Laptop) -> Path:

@@ -10,12 +10,18 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import BaseRun
 
-from flight_delays.lakehouse.endpoint import delete_endpoint, endpoint_name
+from flight_delays.lakehouse.endpoint import (
+    delete_endpoint,
+    endpoint_name,
+    read_configuration,
+    read_settled,
+)
 from flight_delays.promotion.approval import APPROVAL_TAG, APPROVED, ASKED_TAG
 from flight_delays.promotion.decide import CHAMPION
 from flight_delays.promotion.model_version import STATUS_TAG
 
-from tests.conftest import MODEL, Laptop, open_copy
+from .cut_off import cut_each
+from tests.conftest import MODEL, SCHEMA, Laptop, open_copy
 from tests.problem.instants import FIRST
 
 PARAMETERS = f"model_name={MODEL},model_version=1"
@@ -203,6 +209,35 @@ def test_approved_version_is_promoted_and_again_changes_nothing(asking: Laptop) 
     assert done.returncode == 0, done.stdout + done.stderr
     assert read(asking)["aliases"] == ["Challenger", "Champion"]
     assert tags(asking)["decision_reason"].startswith("Approved. ")
+
+
+PROMOTE = f"""
+from flight_delays.config.promotion import Promotion
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.tasks import approval, deploy
+
+approval.load_promotion = lambda: Promotion(approval="required", exempt_targets=[])
+deploy.run(deploy.DeployParameters.parse([
+    "--model_uri=models:/{MODEL}/1", "--source={SCHEMA}", "--policy=policy_small",
+    "--online_store=online-store", "--environment=dev",
+]), Lakehouse())
+"""
+
+
+@pytest.mark.parametrize("after", ["create", pytest.param("", marks=pytest.mark.nightly)])
+def test_killed_promotion_of_an_approved_version_is_completed(asking: Laptop, after: str) -> None:
+    def promote(cut_off: str) -> str:
+        registry(asking, f"delete_registered_model_alias({MODEL!r}, {CHAMPION!r})")
+        delete_endpoint(connect(asking), endpoint_name(MODEL))
+        return asking.execute(f"{cut_off}\n{PROMOTE}")
+
+    for _ in cut_each(promote, after, least=5):
+        done = deploy(asking)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert read(asking)["aliases"] == ["Challenger", "Champion"]
+        assert tags(asking)["decision_reason"].startswith("Approved. ")
+        served = read_configuration(read_settled(connect(asking), endpoint_name(MODEL)))
+        assert [(part.entity.entity_version, part.share) for part in served] == [("1", 100)]
 
 
 @pytest.mark.parametrize(

@@ -3,24 +3,24 @@
 Each leaves the first version Champion for the next.
 """
 
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from .cut_off import cut_each
 from .rolling import (
     QUICK,
-    cut,
     describe,
     faults,
+    later,
     read_steps,
     register,
     roll_back,
     roll_out,
     shares,
 )
-from tests.conftest import Laptop, open_copy
+from tests.conftest import MODEL, Laptop, open_copy
 
 EVERY = pytest.param("", marks=pytest.mark.nightly, id="every write")
 
@@ -31,26 +31,13 @@ def laptop(trained_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield laptop
 
 
-def cut_each(act: Callable[[str], str], after: str, least: int) -> Iterator[str]:
-    """Cut a task off after one write, or after each in turn.
-
-    Args:
-        act: Makes all ready and runs the task, after the code that it is given.
-        after: The write; blank means each, until none is left.
-        least: How many there are at least.
-
-    Yields:
-        What was printed, each time that it was cut off.
-    """
-    for number in count(1):
-        printed = act(cut(after or number))
-        if "CUT after" not in printed:
-            assert not after, f"There is no write {after}."
-            assert number > least
-            return
-        yield printed
-        if after:
-            return
+@pytest.fixture(autouse=True)
+def first_again(laptop: Laptop) -> Iterator[None]:
+    """Go back to the first version after a test that has failed."""
+    yield
+    faults(laptop).unlink(missing_ok=True)
+    if shares(laptop) != {"1": 100}:
+        put_back(laptop)
 
 
 def begin(laptop: Laptop, before: str = "", waiting: str = "pass") -> str:
@@ -80,6 +67,7 @@ def test_good_version_becomes_champion_in_the_next_run(laptop: Laptop, after: st
         assert shares(laptop) == {version: 100}
         assert tags["rollout_ended"] == "finished"
         assert [step["decision"] for step in read_steps(laptop, version)] == ["finish"]
+        assert "no guardrail is crossed" in read_steps(laptop, version)[0]["reason"]
         put_back(laptop)
 
 
@@ -120,3 +108,100 @@ def test_bad_version_is_taken_back_by_the_next_run(laptop: Laptop, after: str) -
         assert tags["decision"] == "reject"
         assert [step["decision"] for step in read_steps(laptop, version)] == ["roll_back"]
     faults(laptop).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("after", ["set_registered_model_alias Champion", EVERY])
+def test_champion_is_gone_back_from_in_the_next_run(laptop: Laptop, after: str) -> None:
+    version = register(laptop)
+
+    def act(before: str) -> str:
+        roll_back(laptop, f"--to_version={version}", "--hold_days=0")
+        assert shares(laptop) == {version: 100}
+        return roll_back(laptop, "--reason=trial", before=before)
+
+    for _ in cut_each(act, after, least=7):
+        roll_back(laptop, "--reason=trial")
+        tags, aliases = describe(laptop, version)
+        assert aliases == {"Champion": 1}
+        assert shares(laptop) == {"1": 100}
+        assert tags["rejected"] == "gone back to version 1 by hand: trial"
+        held = describe(laptop, "1")[0]
+        assert "held_until" in held
+        assert "rejected" not in held
+        assert "Nothing to roll out" in begin(laptop)
+    put_back(laptop)
+
+
+@pytest.mark.parametrize("after", ["set_model_version_tag rejected", EVERY])
+def test_rollout_is_gone_back_from_in_the_next_run(laptop: Laptop, after: str) -> None:
+    versions = []
+
+    def act(before: str) -> str:
+        put_back(laptop)
+        versions.append(register(laptop))
+        policy = {**QUICK, "min_requests": 1000}
+        assert "Still needed" in roll_out(laptop, "raise PowerCut", policy=policy)
+        return roll_back(laptop, "--reason=trial", before=before)
+
+    for _ in cut_each(act, after, least=4):
+        roll_back(laptop, "--reason=trial")
+        tags, aliases = describe(laptop, versions[-1])
+        assert aliases == {"Champion": 1}
+        assert shares(laptop) == {"1": 100}
+        assert tags["rejected"] == "gone back to version 1 by hand: trial"
+        assert "Nothing to roll out" in begin(laptop)
+    put_back(laptop)
+
+
+AB = {"mode": "ab", "steps": [50, 100], "min_requests": 3, "min_minutes": 0, "probes": 3}
+
+
+@pytest.mark.parametrize("after", ["set_model_version_tag decision", EVERY])
+def test_ab_test_that_shows_nothing_is_ended_by_the_next_run(laptop: Laptop, after: str) -> None:
+    versions = []
+
+    def run(before: str = "", at: str = "") -> str:
+        return roll_out(laptop, "raise PowerCut", before=before, file="rollout", policy=AB, at=at)
+
+    def act(before: str) -> str:
+        versions.append(register(laptop))
+        assert "The A/B test has lasted 0 of" in run()
+        return run(before, later(minutes=30_000))
+
+    for _ in cut_each(act, after, least=7):
+        version = versions[-1]
+        run(at=later(minutes=30_000))
+        tags, aliases = describe(laptop, version)
+        assert aliases == {"Champion": 1, "Challenger": int(version)}
+        assert shares(laptop) == {"1": 100}
+        assert tags["decision"] == "keep"
+        assert "No evidence" in tags["decision_reason"]
+        assert tags["rollout_ended"].startswith("kept: ")
+        assert [step["decision"] for step in read_steps(laptop, version)] == ["finish"]
+
+
+@pytest.mark.parametrize("after", ["update_config", EVERY])
+def test_rollout_beside_another_champion_is_given_up_by_the_next_run(
+    laptop: Laptop, after: str
+) -> None:
+    other = register(laptop)
+    versions = []
+
+    def act(before: str) -> str:
+        put_back(laptop)
+        versions.append(register(laptop))
+        policy = {**QUICK, "min_requests": 1000}
+        assert "Still needed" in roll_out(laptop, "raise PowerCut", policy=policy)
+        laptop.execute(
+            f"import mlflow\nclient = mlflow.MlflowClient()\n"
+            f"client.set_registered_model_alias({MODEL!r}, 'Champion', {other!r})"
+        )
+        return begin(laptop, before)
+
+    for _ in cut_each(act, after, least=2):
+        begin(laptop)
+        tags, aliases = describe(laptop, versions[-1])
+        assert aliases == {"Champion": int(other), "Challenger": int(versions[-1])}
+        assert shares(laptop) == {other: 100}
+        assert tags["rollout_ended"].startswith("given up: Champion was version 1 and is")
+        assert "Nothing to roll out" in begin(laptop)

@@ -73,7 +73,7 @@ class ModelVersion:
     @property
     def is_rolling_out(self) -> bool:
         """Whether its roll-out has begun and not ended."""
-        return PROGRESS_TAG in self.tags and not {ENDED_TAG, REJECTED_TAG} & set(self.tags)
+        return PROGRESS_TAG in self.tags and ENDED_TAG not in self.tags
 
     @property
     def held_until(self) -> datetime | None:

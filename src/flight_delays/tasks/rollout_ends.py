@@ -73,9 +73,9 @@ def require_own(rollout: Rollout) -> ModelVersion:
     current = read_version(registry, challenger.model, challenger.version)
     if (run := current.tags.get(RUN_TAG)) != rollout.run:
         raise LakehouseError(
-            f"Another run of this job or task, {run}, goes on with the roll-out of version "
-            f"{challenger.version} of {challenger.model}; this one, {rollout.run}, stops. Look "
-            "there for how it ends."
+            f"Run {run} goes on with the roll-out of version {challenger.version} of "
+            f"{challenger.model}: it began after this one, {rollout.run}, which stops. Look there "
+            "for how it ends."
         )
     if reason := current.tags.get(REJECTED_TAG):
         take_back(rollout, reason)

@@ -93,7 +93,7 @@ def test_a_version_that_was_taken_back_is_not_promoted_again() -> None:
         ({}, False),
         ({PROGRESS_TAG: "[]"}, True),
         ({PROGRESS_TAG: "[]", ENDED_TAG: "finished"}, False),
-        ({PROGRESS_TAG: "[]", REJECTED_TAG: "slow"}, False),
+        ({PROGRESS_TAG: "[]", REJECTED_TAG: "slow"}, True),
     ],
 )
 def test_a_rollout_goes_on_until_it_has_ended(tags: dict[str, str], rolling: bool) -> None:

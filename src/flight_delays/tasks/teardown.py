@@ -34,7 +34,7 @@ class TeardownParameters(Parameters):
 
 
 def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
-    """Delete link, endpoint, online tables, monitor, tables and the rest: none asks for the next."""
+    """Delete what the others made, in an order in which none asks for the next."""
     workspace = lakehouse.workspace
     unlink_job(parameters.model, lakehouse)
     endpoint = endpoint_name(parameters.model)

@@ -128,7 +128,9 @@ def build_spec(
     features = [column for lookup in lookups for column in _explode(lookup, tables)]
     computed = [_compute(each, (functions or {})[each.udf_name]) for each in feature_functions]
     _check_outputs(types, [*features, *computed], labels)
-    known = dict(types) | {column.name: column.data_type for column in [*features, *computed]}
+    known = dict(types)
+    known |= {column.name: column.data_type for column in features}
+    known |= {column.name: column.data_type for column in computed}
     for lookup in lookups:
         _check_lookup(lookup, tables[lookup.table_name], known)
     for column in computed:

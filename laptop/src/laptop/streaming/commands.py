@@ -48,7 +48,7 @@ def install() -> None:
             raise StreamRefused("spark.streams is not on the laptop: keep what start() returns.")
         return original(client, command, *args, **kwargs)
 
-    SparkConnectClient.execute_command = execute_command  # type: ignore[method-assign]
+    SparkConnectClient.execute_command = execute_command  # type: ignore[assignment, method-assign]
 
 
 def start(client: Any, command: Any) -> Any:
@@ -76,7 +76,9 @@ def start(client: Any, command: Any) -> Any:
     if relation.read.WhichOneof("read_type") != "named_table":
         raise StreamRefused("A stream is read from a table alone on the laptop: readStream.table.")
     source = DeltaSource(spark, table.unparsed_identifier, table.options, workspace)
-    sink = CloudPickleSerializer().loads(command.foreach_batch.python_function.command)
+    sink = CloudPickleSerializer().loads(  # type: ignore[no-untyped-call]
+        command.foreach_batch.python_function.command
+    )
     query = Query(
         spark,
         command.input,

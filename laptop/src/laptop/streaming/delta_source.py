@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from databricks.sdk import WorkspaceClient
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
-from pyspark.sql.connect.dataframe import DataFrame
 
 from ..engine.tokens import Cursor, quote
 from .errors import StreamRefused
@@ -203,7 +202,7 @@ class DeltaSource:
                 for name, kind in table.dtypes
             ]
             frames.append(rows.select(*columns))
-        return reduce(DataFrame.unionAll, frames) if frames else table.limit(0)
+        return reduce(lambda one, other: one.unionAll(other), frames, table.limit(0))
 
 
 def _number(

@@ -1,10 +1,10 @@
 """The plan of a streaming query: what it streams from, and the same plan over a micro-batch."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
-from pyspark.sql import SparkSession
-from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.connect.dataframe import DataFrame as ConnectDataFrame
 from pyspark.sql.connect.proto import relations_pb2
 
 from ..engine.plans import Given
@@ -80,6 +80,6 @@ def over(spark: SparkSession, plan: Any, rows: DataFrame) -> DataFrame:
     placed.CopyFrom(plan)
     source = find_source(placed)
     number = source.common.plan_id
-    source.CopyFrom(rows._plan.plan(spark.client))
+    source.CopyFrom(cast("Any", rows)._plan.plan(spark.client))
     source.common.plan_id = number
-    return DataFrame(Given(placed), spark)  # type: ignore[arg-type]
+    return cast("DataFrame", ConnectDataFrame(Given(placed), cast("Any", spark)))

@@ -6,11 +6,11 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import (
     BadRequest,
-    DatabricksError,
     NotFound,
     ResourceAlreadyExists,
     ResourceConflict,
 )
+from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.catalog import PermissionsChange, Privilege, VolumeType
 from laptop.connection import Connection
 from laptop.engine.session import connect

@@ -80,6 +80,6 @@ def over(spark: SparkSession, plan: Any, rows: DataFrame) -> DataFrame:
     placed.CopyFrom(plan)
     source = find_source(placed)
     number = source.common.plan_id
-    source.CopyFrom(cast("Any", rows)._plan.plan(spark.client))
+    source.CopyFrom(cast("Any", rows)._plan.plan(cast("Any", spark).client))
     source.common.plan_id = number
     return cast("DataFrame", ConnectDataFrame(Given(placed), cast("Any", spark)))

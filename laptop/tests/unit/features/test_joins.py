@@ -252,7 +252,7 @@ def test_features_already_there_are_not_looked_up() -> None:
     spec = of(feature("v", "t", "k"), feature("w", "t", "k"))
     spine = pa.table({"k": ["a"], "v": [-1]})
 
-    def find(_: Lookup, spine: pa.Table) -> pa.Table:
+    def find(_: Any, spine: pa.Table) -> pa.Table:
         return pa.table({"v": [1] * spine.num_rows, "w": [2] * spine.num_rows})
 
     assert augment(spine, spec, find).to_pylist() == [{"k": "a", "v": -1, "w": 2}]
@@ -272,10 +272,13 @@ def test_a_feature_can_be_the_key_of_another_lookup() -> None:
         "second": KeyedTable(pa.table({"x": [7], "y": [70]}), ("x",)),
     }
 
+    def find(lookup: Any, spine: pa.Table) -> pa.Table:
+        return join(spine, tables[lookup.table_name], lookup)
+
     joined = augment(
         pa.table({"k": ["a", "b"]}),
         spec,
-        lambda lookup, spine: join(spine, tables[lookup.table_name], lookup),
+        find,
     )
 
     assert joined.to_pylist() == [{"k": "a", "x": 7, "y": 70}, {"k": "b", "x": None, "y": None}]

@@ -2,23 +2,27 @@
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.service.sql import StatementState
+from databricks.sdk.errors.base import DatabricksError
 
 from flight_delays.promotion.decide import CHAMPION
 
 from .runs import Runs, read_runs
-from delivery.commands import PROJECT, open_workspace, read_bundle
+from delivery.commands import PROJECT, DeliveryError, open_workspace, read_bundle
+from delivery.results import Result, write_results
+from delivery.statements import run_statement
 
-WAREHOUSE_SECONDS = 600
-WAITING = (StatementState.PENDING, StatementState.RUNNING)
 REPORT = PROJECT / "reports" / "integration.md"
 RUNS = PROJECT / "reports" / "runs.json"
+DEPLOYMENT = pytest.StashKey["Deployment"]()
 FIGURES = pytest.StashKey[dict[str, str]]()
+GOING_ON = pytest.StashKey[Runs]()
+MEASURED = pytest.StashKey[list[Result]]()
 STARTED = pytest.StashKey[float]()
 
 
@@ -36,20 +40,7 @@ class Deployment:
 
     def sql(self, statement: str) -> list[dict[str, Any]]:
         """Return the rows that a statement gives; values come as text."""
-        statements = self.workspace.statement_execution
-        answer = statements.execute_statement(statement, self._warehouse(), wait_timeout="50s")
-        # A warehouse that has to start first takes minutes.
-        until = time.monotonic() + WAREHOUSE_SECONDS
-        while (state := answer.status and answer.status.state) in WAITING:
-            assert time.monotonic() < until, f"The warehouse did not answer: {answer.status}"
-            time.sleep(5)
-            answer = statements.get_statement(answer.statement_id or "")
-        assert state == StatementState.SUCCEEDED, answer.status
-        assert answer.manifest is not None
-        assert answer.manifest.schema is not None
-        names = [column.name or "" for column in answer.manifest.schema.columns or []]
-        rows = (answer.result.data_array if answer.result else None) or []
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        return run_statement(self.workspace, statement)
 
     def champion(self) -> int:
         """Return the Champion's version."""
@@ -62,12 +53,6 @@ class Deployment:
         versions = self.workspace.model_versions.list(self.model)
         return max((v.version for v in versions if v.version is not None), default=0)
 
-    def _warehouse(self) -> str:
-        named = self.workspace.config.warehouse_id
-        ids = [named] if named else [w.id for w in self.workspace.warehouses.list() if w.id]
-        assert ids, "No SQL warehouse may be used here. Name one in DATABRICKS_WAREHOUSE_ID."
-        return ids[0]
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--target", required=True, help="a target of databricks.yml, deployed")
@@ -79,6 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = {}
+    config.stash[MEASURED] = []
     config.stash[STARTED] = time.monotonic()
 
 
@@ -86,6 +72,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def figures(pytestconfig: pytest.Config) -> dict[str, str]:
     """What the report shows beside the checks."""
     return pytestconfig.stash[FIGURES]
+
+
+@pytest.fixture(scope="session")
+def measured(pytestconfig: pytest.Config) -> list[Result]:
+    """What goes into the table of test results beside the checks."""
+    return pytestconfig.stash[MEASURED]
 
 
 @pytest.fixture(scope="session")
@@ -104,9 +96,11 @@ def deployment(pytestconfig: pytest.Config) -> Deployment:
     told = (told.removeprefix("--") for told in task.python_wheel_task.parameters or [])
     names = dict(name.split("=", 1) for name in told)
     parameters = {p.name: p.default for p in settings.parameters or []}
-    return Deployment(
+    deployment = Deployment(
         target, workspace, jobs, names["model"], names["source"], names["target"], parameters
     )
+    pytestconfig.stash[DEPLOYMENT] = deployment
+    return deployment
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +109,9 @@ def runs(pytestconfig: pytest.Config, deployment: Deployment) -> Runs:
     minutes = pytestconfig.getoption("--minutes")
     until = None if minutes is None else pytestconfig.stash[STARTED] + 60 * minutes
     started = read_runs(RUNS, deployment.target) if pytestconfig.getoption("--resume") else {}
-    return Runs(deployment.workspace, deployment.target, deployment.jobs, RUNS, until, started)
+    runs = Runs(deployment.workspace, deployment.target, deployment.jobs, RUNS, until, started)
+    pytestconfig.stash[GOING_ON] = runs
+    return runs
 
 
 @pytest.fixture(autouse=True)
@@ -125,22 +121,57 @@ def look_only_at_what_is_over(runs: Runs) -> None:
         pytest.skip(runs.going_on)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Add what was found to the table of test results, once all runs are over."""
+    config = session.config
+    deployment = config.stash.get(DEPLOYMENT, None)
+    if deployment is None or is_going_on(config):
+        return
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    assert isinstance(reporter, pytest.TerminalReporter)
+    run = f"integration-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    results = [*read_checks(reporter), *config.stash[MEASURED]]
+    try:
+        table = write_results(deployment.workspace, deployment.schema, run, results)
+        config.stash[FIGURES]["results"] = f"run {run} in {table}"
+    except (DeliveryError, DatabricksError) as error:
+        config.stash[FIGURES]["results"] = f"not written: {error}"
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def is_going_on(config: pytest.Config) -> bool:
+    """Tell whether a run was left that goes on."""
+    runs = config.stash.get(GOING_ON, None)
+    return bool(runs and runs.going_on)
+
+
+def read_checks(reporter: pytest.TerminalReporter) -> list[Result]:
+    """Return each check and what came of it, those that failed first."""
+    found = []
+    for outcome in ("failed", "error", "skipped", "passed"):
+        for report in reporter.stats.get(outcome, []):
+            name = report.nodeid.rpartition("::test_")[2].replace("_", " ")
+            detail = report.longrepr[2] if outcome == "skipped" else report.longreprtext
+            shown = "failed" if outcome == "error" else outcome
+            found.append(Result("integration", name, shown, report.duration, detail=detail))
+    return found
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Write the report: each check and what came of it, then the figures."""
-    checks = [
-        (report.nodeid.rpartition("::test_")[2].replace("_", " "), outcome)
-        for outcome in ("failed", "error", "skipped", "passed")
-        for report in terminalreporter.stats.get(outcome, [])
-    ]
-    failed = sum(outcome in ("failed", "error") for _, outcome in checks)
+    checks = read_checks(terminalreporter)
+    failed = sum(check.outcome == "failed" for check in checks)
+    skipped = sum(check.outcome == "skipped" for check in checks)
     if not checks:
         verdict = "nothing was checked"
     elif failed:
         verdict = f"{failed} of {len(checks)} failed"
-    elif any(outcome == "skipped" for _, outcome in checks):
+    elif is_going_on(config):
         verdict = "not over yet"
+    elif skipped:
+        verdict = f"{len(checks) - skipped} passed, {skipped} skipped"
     else:
         verdict = f"all {len(checks)} passed"
     lines = [
@@ -148,10 +179,15 @@ def pytest_terminal_summary(
         "",
         "| check | |",
         "|---|---|",
-        *(f"| {check} | {outcome} |" for check, outcome in checks),
+        *(f"| {check.test_name} | {show_outcome(check)} |" for check in checks),
     ]
     if figures := config.stash[FIGURES]:
         lines += ["", "| figure | |", "|---|---|", *(f"| {k} | {v} |" for k, v in figures.items())]
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text("\n".join(lines) + "\n")
     terminalreporter.write_line(f"Report: {Path(REPORT).relative_to(PROJECT)}")
+
+
+def show_outcome(check: Result) -> str:
+    """Return an outcome, with the reason why a check was skipped."""
+    return f"{check.outcome}: {check.detail}" if check.outcome == "skipped" else check.outcome

@@ -18,6 +18,11 @@ COLUMNS = (
 )
 
 
+def create_results(spark: "SparkSession", table: str) -> None:
+    """Make the table where it is missing, so that the dashboard can read it."""
+    create_table(spark, table, COLUMNS)
+
+
 def write_results(
     spark: "SparkSession",
     table: str,
@@ -37,7 +42,7 @@ def write_results(
         job_run: Run of the job; letters, digits, dots, hyphens and underscores.
         judged_at: When it was judged.
     """
-    create_table(spark, table, COLUMNS)
+    create_results(spark, table)
     rows = [
         (
             version.model,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.monitoring import Keep, load_monitoring
 from ..config.policy import load_policy
+from ..lakehouse import test_results, validation_results
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.inference_log import (
     REJECTED_COLUMNS,
@@ -80,6 +81,8 @@ def run(parameters: CollectParameters, lakehouse: Lakehouse) -> None:
     # The dashboard and the alert read these, too, before there is anything in them.
     create_health(spark, qualify(HEALTH))
     create_quarantine(spark, qualify(QUARANTINE))
+    validation_results.create_results(spark, qualify(validation_results.RESULTS))
+    test_results.create_results(spark, qualify(test_results.RESULTS))
     predictions = qualify(PREDICTIONS)
     create_predictions(spark, predictions)
     batch = add_batch_rows(spark, PROBLEM, qualify(LOG), predictions, parameters.model, threshold)

@@ -23,6 +23,7 @@ from databricks.sdk.runtime import spark
 from flight_delays.lakehouse.inference_log import create_log
 from flight_delays.lakehouse.model_health import COLUMNS, HEALTH
 from flight_delays.lakehouse.quarantine import create_quarantine
+from flight_delays.lakehouse import test_results, validation_results
 from flight_delays.lakehouse.tables import create_table
 from flight_delays.problem import PROBLEM
 from flight_delays.tasks.parameters import in_schema
@@ -31,6 +32,8 @@ spark.sql("CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
 create_log(spark, PROBLEM, qualify)
 create_quarantine(spark, qualify("quarantine"))
 create_table(spark, qualify(HEALTH), COLUMNS)
+for results in (test_results, validation_results):
+    results.create_results(spark, qualify(results.RESULTS))
 span = "STRUCT<start: TIMESTAMP, `end`: TIMESTAMP>"
 texts = "granularity model_version slice_key slice_value column_name data_type".split()
 create_table(
@@ -55,6 +58,18 @@ ROWS = {
     "quarantine": [
         {"source": "'weather'", "row_key": "'k'", "reason": "'temp above 130'",
          "outcome": "'left out'", "content": "''", "first_seen": AT}
+    ],
+    "test_results": [
+        {"tested_at": AT, "suite": "'integration'", "test_name": "'all is well'",
+         "outcome": "'failed'", "seconds": "2D", "detail": "'it is not'"},
+        {"tested_at": AT, "suite": "'load'", "test_name": "'p95_ms of 4 clients'",
+         "outcome": "'passed'", "seconds": "20D", "value": "87D", "threshold": "1000D"},
+        {"tested_at": AT, "suite": "'load'", "test_name": "'p99_ms of 4 clients'",
+         "outcome": "'measured'", "seconds": "20D", "value": "120D"},
+    ],
+    "validation_results": [
+        {"judged_at": AT, "model_version": "2", "check_name": "'log_loss'", "ok": "true",
+         "value": "0.25D", "threshold": "0.5D"}
     ],
     "inference_log_labelled_profile_metrics": [
         {"window": f"named_struct('start', {AT}, 'end', {AT})", "log_type": "'INPUT'",
@@ -154,6 +169,8 @@ def test_no_query_needs_the_drift_table_or_the_payload_which_may_not_be_there_ye
         "inference_rejected",
         "model_health",
         "quarantine",
+        "test_results",
+        "validation_results",
     }
 
 
@@ -207,6 +224,8 @@ def test_the_page_shows_what_the_tables_hold(watched: Laptop) -> None:
         "quality": {"log_loss", "threshold"},
         "errors": {"errors", "threshold"},
         "latency": {"latency", "threshold"},
+        "outcomes_of_tests": {"integration: failed", "load: passed"},
+        "load": {"p95_ms of 4 clients", "p99_ms of 4 clients"},
     }
     for name, words in drawn.items():
         assert words <= set(re.findall(r">([^<>]+)</text>", section(page, name))), name
@@ -217,6 +236,8 @@ def test_the_page_shows_what_the_tables_hold(watched: Laptop) -> None:
         "worst_slices": ["origin = JFK", "1.5"],
         "promotions": ["1", "2"],
         "verdicts": ["Retrain", "as the test has it"],
+        "test_rows": ["all is well", "it is not", "p95_ms of 4 clients", "87", "1,000"],
+        "checks": ["log_loss", "passed", "0.25"],
     }
     for name, cells in rows.items():
         found = re.findall(r"<td[^>]*>(.*?)</td>", section(page, name))

@@ -1,0 +1,65 @@
+"""Test results of a target, written to its table."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from databricks.sdk import WorkspaceClient
+
+from flight_delays.lakehouse.test_results import COLUMNS, MEASURED, RESULTS
+
+from .commands import read_commit
+from .statements import run_statement
+
+LONGEST = 2000
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a test found; the fields are columns of the table.
+
+    Attributes:
+        suite: `integration` or `load`.
+        test_name: Which test, or what was measured.
+        outcome: `passed`, `failed`, `skipped`, or `measured` where there is no limit.
+        seconds: How long it took.
+        value: What was measured; None where nothing was.
+        threshold: Its limit; None where there is none.
+        detail: Why it failed or was skipped.
+    """
+
+    suite: str
+    test_name: str
+    outcome: str
+    seconds: float
+    value: float | None = None
+    threshold: float | None = None
+    detail: str = ""
+
+
+def write_results(
+    workspace: WorkspaceClient, schema: str, run: str, results: Sequence[Result]
+) -> str:
+    """Add the results of a run to the table, all or none, and return the table's full name.
+
+    Args:
+        workspace: Where the target is.
+        schema: Schema of the target, with its catalog.
+        run: Tells this run from others; letters, digits, hyphens and underscores.
+        results: What was found.
+
+    Raises:
+        DeliveryError: Nothing was written.
+    """
+    table = f"{schema}.{RESULTS}"
+    run_statement(workspace, f"CREATE TABLE IF NOT EXISTS {table} ({COLUMNS}) USING DELTA")
+    rows = json.dumps([{**asdict(each), "detail": each.detail[:LONGEST]} for each in results])
+    literal = rows.replace("\\", "\\\\").replace("'", "\\'")
+    fields = re.sub(r"(\w+) (\w+)", r"\1:\2", MEASURED)
+    run_statement(
+        workspace,
+        f"INSERT INTO {table} SELECT r.*, '{run}', '{read_commit()}', current_timestamp() "
+        f"FROM (SELECT explode(from_json('{literal}', 'array<struct<{fields}>>')) AS r)",
+    )
+    return table

@@ -9,7 +9,7 @@ QUICK := tests/unit tests/problem/unit
 SLOW := tests/local
 TYPED := src delivery tests
 # [option: serving]
-TYPED += examples
+TYPED += examples loadtest
 # [end]
 
 # [root]
@@ -26,7 +26,7 @@ export UV_COMPILE_BYTECODE := 1
 export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo year rollout-demo rollback-demo notebook kernel test test-slow lint format wheel integration plan release retrain adopt compare clean
+.PHONY: help setup demo year rollout-demo rollback-demo notebook kernel test test-slow lint format wheel integration loadtest plan release retrain adopt compare clean
 
 help: ## Show what there is to make.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,20 @@ rollout-demo: setup ## A version that gets its traffic by degrees, on the full d
 
 rollback-demo: setup ## The same of a version that turns bad and is taken back.
 	@sh rollout.sh "$(UV)" "null_share: 0.3"
+
+# [end]
+# [option: serving]
+# Locust has an environment of its own: it patches all that shares its process.
+LOCUST := $(TOOLS)/loadtest/bin/locust
+integration: $(LOCUST)
+loadtest: setup $(LOCUST) ## Ask the endpoint by more and more clients; TARGET=, ENDPOINT=, CLIENTS="1 8", RPS=.
+	@$(RUN) $(if $(TARGET),,laptop exec --) python -m loadtest $(strip \
+	    $(if $(TARGET),--target=$(TARGET)) $(if $(ENDPOINT),--endpoint=$(ENDPOINT)) \
+	    $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SECONDS),--seconds=$(SECONDS)) $(if $(RPS),--rps=$(RPS)))
+
+$(LOCUST): uv.lock | $(UV)
+	@UV_PROJECT_ENVIRONMENT=$(TOOLS)/loadtest $(UV) sync --locked --quiet --only-group loadtest
+	@touch $(LOCUST)
 
 # [end]
 notebook: kernel ## Explore the tables in JupyterLab, on the laptop's workspace.

@@ -45,6 +45,7 @@ parity: setup ## Write anew the table of what the laptop has, in its README.
 
 # Not among the project's own dependencies, which every render has.
 test test-slow nightly: $(TOOLS)/bin/cookiecutter
+test-slow nightly: $(TOOLS)/loadtest/bin/locust
 $(TOOLS)/bin/cookiecutter: $(UV)
 	@UV_TOOL_DIR=$(TOOLS)/tools UV_TOOL_BIN_DIR=$(TOOLS)/bin $(UV) tool install --quiet 'cookiecutter==2.7.1'
 

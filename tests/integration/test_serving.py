@@ -1,46 +1,18 @@
 """The endpoint, as the jobs have left it: what it serves, and how fast it answers."""
 
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from statistics import quantiles
-from typing import Any
-
+import pytest
 from databricks.sdk.service.serving import EndpointStateConfigUpdate, EndpointStateReady
 
+from flight_delays.config.serving import load_serving
 from flight_delays.lakehouse.endpoint import endpoint_name, served_versions
 from flight_delays.problem import PROBLEM
-from flight_delays.spec.problem import FEATURES_AT
 
 from .conftest import Deployment
+from delivery.results import Result
+from loadtest.rows import read_rows
+from loadtest.sweep import REPORTS, Target, read_concurrency
 
-REQUESTS = 100
-CLIENTS = 4
-
-
-def drop_zone(instant: str) -> str:
-    """Return an instant in UTC as an endpoint takes it: MLflow refuses one with a zone."""
-    return instant.removesuffix("Z")
-
-
-JSON_TYPES: dict[str, Callable[[str], object]] = {
-    "BIGINT": int,
-    "INT": int,
-    "DOUBLE": float,
-    "TIMESTAMP": drop_zone,
-}
-
-
-def as_json_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row whose values came as text, as JSON has its types."""
-    types = {
-        **PROBLEM.require_source(PROBLEM.spine.source).columns,
-        FEATURES_AT: "TIMESTAMP",
-    }
-    return {
-        name: value if value is None else JSON_TYPES.get(types[name], str)(value)
-        for name, value in row.items()
-    }
+ROWS = 100
 
 
 def test_champion_is_what_the_endpoint_serves(deployment: Deployment) -> None:
@@ -56,29 +28,34 @@ def test_champion_is_what_the_endpoint_serves(deployment: Deployment) -> None:
     assert [route.traffic_percentage for route in routes] == [100]
 
 
-def test_endpoint_answers_a_small_load(deployment: Deployment, figures: dict[str, str]) -> None:
-    spine = PROBLEM.spine
-    latest = ", ".join((f"{spine.decision_at} DESC", *PROBLEM.keys))
-    columns = [column for column in PROBLEM.columns if column != FEATURES_AT]
-    rows = deployment.sql(
-        f"SELECT {', '.join(columns)}, {spine.decision_at} AS {FEATURES_AT} "
-        f"FROM {deployment.source}.{spine.source} "
-        f"ORDER BY {latest} LIMIT {REQUESTS}"
-    )
+def test_endpoint_answers_each_row(deployment: Deployment) -> None:
+    rows = read_rows(deployment.workspace, deployment.source, ROWS)
+    assert len(rows) == ROWS
     endpoint = endpoint_name(deployment.model)
+    answer = deployment.workspace.serving_endpoints.query(endpoint, dataframe_records=rows)
+    predictions = answer.predictions or []
+    assert len(predictions) == ROWS
+    assert [p for p in predictions if not PROBLEM.model_type.allows(p)] == []
+    assert len(set(predictions)) > 1, "every row got the same answer"
 
-    def ask(row: dict[str, Any]) -> tuple[float, list[Any]]:
-        start = time.perf_counter()
-        record = as_json_row(row)
-        answer = deployment.workspace.serving_endpoints.query(endpoint, dataframe_records=[record])
-        return time.perf_counter() - start, answer.predictions or []
 
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = list(clients.map(ask, rows))
-    assert len(answers) == REQUESTS
-    assert [p for _, p in answers if len(p) != 1 or not PROBLEM.model_type.allows(p[0])] == []
-    assert len({p[0] for _, p in answers}) > 1, "every row got the same answer"
-    percentiles = quantiles([seconds for seconds, _ in answers], n=100)
-    for percent in (50, 95):
-        name = f"endpoint, p{percent} of {REQUESTS} requests by {CLIENTS} clients, ms"
-        figures[name] = f"{1000 * percentiles[percent - 1]:.0f}"
+def test_endpoint_keeps_its_limits_under_load(
+    deployment: Deployment, figures: dict[str, str], measured: list[Result]
+) -> None:
+    limits = load_serving().load_test
+    if limits is None:
+        pytest.skip("conf/serving.yml has no load_test: no load was put on the endpoint")
+    name = endpoint_name(deployment.model)
+    endpoint = deployment.workspace.serving_endpoints.get(name)
+    rows = read_rows(deployment.workspace, deployment.source, ROWS)
+    target = Target(deployment.workspace, name, deployment.schema, read_concurrency(endpoint), rows)
+    target.wake()
+    target.measure(limits.clients, max(1, limits.seconds // 2))
+    level = target.measure(limits.clients, limits.seconds, REPORTS / "loadtest.html")
+    measured += level.as_results(limits.seconds, limits)
+    told = f"endpoint, {limits.clients} clients for {limits.seconds} s"
+    figures[f"{told}: requests a second"] = f"{level.rps:.1f}"
+    for percent, value in (50, level.p50_ms), (95, level.p95_ms), (99, level.p99_ms):
+        figures[f"{told}: p{percent}, ms"] = f"{value:.0f}"
+    figures[f"{told}: errors"] = f"{level.errors:.2%}"
+    assert level.violations(limits) == []

@@ -36,7 +36,12 @@ FIELDS = (
 DURATION = "execution_duration_ms"
 _TABLE = re.compile(rf"{PREFIX}(?:_(\d+))?_payload")
 MARKER = "deploy:"
-_FOREIGN = f"(client_request_id IS NULL OR client_request_id NOT LIKE '{MARKER}%')"
+# Marks the requests of a load test, which nobody decides by.
+LOAD_TEST = "loadtest:"
+_FOREIGN = (
+    f"(client_request_id IS NULL OR client_request_id NOT LIKE '{MARKER}%' "
+    f"AND client_request_id NOT LIKE '{LOAD_TEST}%')"
+)
 _MARKED = re.compile(rf"{MARKER}([^:]+):(\d+):[^:]+")
 
 
@@ -148,7 +153,8 @@ def read_payloads(
 ) -> Iterator[list[Payload]]:
     """Yield the requests that are neither in the log nor kept aside, so many at a time.
 
-    Deploy's own are left out. Of one that was delivered twice, one is taken if both are alike.
+    Those of deploy and of load tests are left out. Of one that was delivered twice, one is taken if
+    both are alike.
     """
     since = find_start(spark, log, ENDPOINT)
     later = f"AND request_time >= TIMESTAMP '{since.isoformat()}'" if since else ""
@@ -172,7 +178,7 @@ def read_since(
 ) -> Iterator[tuple[Payload, float | None]]:
     """Yield the requests from an instant on, each once, with the milliseconds they took.
 
-    Deploy's own are left out.
+    Those of deploy and of load tests are left out.
     """
     fields = ", ".join(f"first({name}) AS {name}" for name in (*FIELDS[1:], DURATION))
     rows = spark.sql(

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ ENDPOINT = endpoint_name(MODEL)
 # Whether there is an endpoint, as the project has it.
 ASKED_FOR = load_serving().endpoint
 
+SERVING = "src/flight_delays/conf/serving.yml"
+GENEROUS = "p95_limit_ms: 60000"
 # Where `make` has brought uv or the CLI, and where the uv is that runs the tests.
 BROUGHT = [str(ROOT / ".tools" / "bin"), str(Path(os.environ.get("UV", "")).parent)]
 PATH = os.pathsep.join([os.environ["PATH"], *BROUGHT])
@@ -66,6 +69,8 @@ class Deployer:
                 **clean,
                 "PATH": PATH,
                 "HOME": str(self.root.parent),
+                # The copy's own code, not that which is installed.
+                "PYTHONPATH": str(self.root / "src"),
                 "DATABRICKS_CONFIG_FILE": os.devnull,
                 "DATABRICKS_HOST": self.there.address,
                 "DATABRICKS_TOKEN": self.there.token,
@@ -93,6 +98,17 @@ class Deployer:
         )
         assert done.returncode in (0, 1), done.stdout + done.stderr
         return re.findall(r"^FAILED \S+::(\S+)", done.stdout, re.MULTILINE)
+
+    def count_results(self) -> dict[tuple[str, str], int]:
+        """Return how many rows the table of test results has, by suite and outcome."""
+        answer = self.workspace.statement_execution.execute_statement(
+            f"SELECT suite, outcome, count(*) FROM {SCHEMA}.test_results "
+            "WHERE test_run LIKE 'integration-%' GROUP BY suite, outcome",
+            "laptop",
+        )
+        assert answer.result is not None, answer.status
+        rows = answer.result.data_array or []
+        return {(suite, outcome): int(count) for suite, outcome, count in rows}
 
     def retrain(self) -> str:
         """Return what `make retrain` says."""
@@ -134,11 +150,18 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     root.mkdir()
     for name in (".gitignore", "databricks.yml", "Makefile", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, root)
-    for name in ("src", "dashboards", "resources", "notebooks", "delivery", "tests"):
-        shutil.copytree(ROOT / name, root / name)
+    for name in ("src", "dashboards", "resources", "notebooks", "delivery", "loadtest", "tests"):
+        if (ROOT / name).exists():
+            shutil.copytree(ROOT / name, root / name)
+    (root / ".tools").mkdir()
+    (root / ".tools" / "loadtest").symlink_to(ROOT / ".tools" / "loadtest")
     bundle = root / "databricks.yml"
     pinned = re.sub(r"host: .*", f"host: {there.address}", bundle.read_text())
     bundle.write_text(pinned)
+    # A short load, which no machine is too busy for.
+    serving = root / SERVING
+    short = re.sub(r"(?m)^  seconds: \d+$", "  seconds: 2", serving.read_text())
+    serving.write_text(re.sub(r"p95_limit_ms: \d+", GENEROUS, short))
     subprocess.run(["git", "init", "-q", "-b", "main"], cwd=root, check=True)
     deployer = Deployer(root, there, binary)
     deployer.commit()
@@ -172,10 +195,15 @@ def test_a_job_that_fails_says_why_and_ends_with_an_exit_code(deployer: Deployer
 
 def test_integration_passes_on_the_laptop_and_reports(integrated: Deployer) -> None:
     report = integrated.report()
-    checks = 19 if ASKED_FOR else 17
+    checks = 20 if ASKED_FOR else 17
     assert report.startswith(f"## Integration on `test`: all {checks} passed")
     assert "| Champion | version 1 |" in report
     assert re.search(r"\| `[a-z_]*auc` \| 0\.[6-8]\d+ \|", report)
+    # The call that left a run wrote nothing.
+    assert integrated.count_results() == {
+        ("integration", "passed"): checks,
+        **({("load", "measured"): 3, ("load", "passed"): 2} if ASKED_FOR else {}),
+    }
     assert 'failures="0"' in (integrated.root / "reports" / "junit.xml").read_text()
     assert integrated.failures() == []
 
@@ -221,6 +249,7 @@ def serve(workspace: WorkspaceClient, version: int) -> None:
 
 
 SCORED = "test_champion_has_scored_each_of_the_latest_rows_once"
+LOADED = "test_endpoint_keeps_its_limits_under_load"
 SERVED = "test_champion_is_what_the_endpoint_serves"
 BREAKS = {
     move_champion: [SCORED, SERVED] if ASKED_FOR else [SCORED],
@@ -238,6 +267,25 @@ def test_integration_fails_when_the_champion_is_not_who_is_used(
     failures = integrated.failures()
     break_it(integrated.workspace, 1)
     assert failures == failing
+
+
+@pytest.mark.skipif(not ASKED_FOR, reason="nothing is served")
+def test_integration_fails_when_answers_under_load_are_too_slow(integrated: Deployer) -> None:
+    conf = integrated.root / SERVING
+    kept = conf.read_text()
+    conf.write_text(kept.replace(GENEROUS, "p95_limit_ms: 1"))
+    before = integrated.count_results()
+    failures = integrated.failures()
+    conf.write_text(re.sub(r"(?ms)^load_test:.*", "load_test: null\n", kept))
+    skipped = integrated.integrate("-k", LOADED)
+    conf.write_text(kept)
+    assert failures == [LOADED]
+    added = Counter(integrated.count_results())
+    added.subtract(before)
+    assert added["integration", "failed"] == added["load", "failed"] == 1
+    assert skipped.returncode == 0, skipped.stdout
+    assert "0 passed, 1 skipped" in integrated.report()
+    assert "conf/serving.yml has no load_test: no load was put on the endpoint" in skipped.stdout
 
 
 def test_integration_fails_when_the_newest_version_does_not_challenge(

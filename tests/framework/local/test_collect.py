@@ -61,6 +61,7 @@ payloads = [
     logged("short", "old", rows, answers=[0.5]),
     logged("cut", "old", rows)[:8] + (None, ["MAX_RESPONSE_SIZE_EXCEEDED"], "old", None),
     logged("foreign", "another", rows),
+    logged("load", "old", rows, client_request_id="loadtest:"),
     logged("young", "new", rows, days=0.1),
 ]
 spark.createDataFrame(payloads, "{COLUMNS}").write.mode("append").saveAsTable("{PAYLOAD}")

@@ -1,0 +1,1 @@
+"""A load test of the serving endpoint, which `make loadtest` and `make integration` run."""

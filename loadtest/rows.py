@@ -1,0 +1,39 @@
+"""Rows that an endpoint is asked about: the latest that there are, as its callers would send them.
+
+They come from the project's own table, not from the endpoint's OpenAPI: that has names and types,
+but no key that the online features know, and a look-up that finds nothing is another load.
+"""
+
+import json
+from typing import Any
+
+from databricks.sdk import WorkspaceClient
+
+from flight_delays.problem import PROBLEM
+from flight_delays.spec.problem import FEATURES_AT
+
+from delivery.statements import run_statement
+
+
+def read_rows(workspace: WorkspaceClient, schema: str, most: int) -> list[dict[str, Any]]:
+    """Return the latest rows that something is predicted for, as JSON has them.
+
+    Args:
+        workspace: Where they are.
+        schema: Schema of the project's tables, with its catalog.
+        most: How many there may be.
+    """
+    at, source = PROBLEM.spine.decision_at, PROBLEM.spine.source
+    # Times of a request are UTC, as text without a zone. Online features have no time: FEATURES_AT
+    # is in the schema, and ignored.
+    times = f"CAST({at} AS STRING) AS {at}, CAST({at} AS STRING) AS {FEATURES_AT}"
+    others = [name for name in PROBLEM.columns if name not in (at, FEATURES_AT)]
+    columns = [*others, at, FEATURES_AT]
+    found = run_statement(
+        workspace,
+        f"SELECT to_json(struct(*)) AS row FROM (SELECT {', '.join([*others, times])} "
+        f"FROM {schema}.{source} ORDER BY {at} DESC, {', '.join(PROBLEM.keys)} LIMIT {most})",
+    )
+    # Spark leaves out what is NULL; the model wants each column.
+    rows = (json.loads(each["row"]) for each in found)
+    return [{name: row.get(name) for name in columns} for row in rows]

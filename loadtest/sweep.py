@@ -1,0 +1,234 @@
+"""A sweep: the same endpoint asked by more and more clients, a process of Locust each time."""
+
+import json
+import math
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.serving import EndpointStateReady, ServingEndpointDetailed
+
+from flight_delays.config.serving import LoadLimits
+from flight_delays.lakehouse.payload_log import LOAD_TEST
+
+from delivery.commands import PROJECT
+from delivery.results import Result
+
+LOCUST = PROJECT / ".tools" / "loadtest" / "bin" / "locust"
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+REPORTS = PROJECT / "reports"
+# Bounds of one level.
+MOST_CLIENTS = 256
+MOST_SECONDS = 600
+MOST_REQUESTS = 200_000
+# What Locust's start may take, and requests that are waited for at the end.
+START_SECONDS, STOP_SECONDS = 60, 300
+# How many requests an endpoint of a size answers at once, at most.
+SIZES = {"Small": 4, "Medium": 16, "Large": 64}
+
+
+class LoadTestError(Exception):
+    """There is no load test; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """What was measured with so many clients.
+
+    Attributes:
+        clients: How many asked at once.
+        requests: How many requests were answered, or failed.
+        failures: How many of them failed: no answer, or a status of 400 or more.
+        rps: Requests a second.
+        p50_ms: Milliseconds within which half of them were answered.
+        p95_ms: The same of 95 %.
+        p99_ms: The same of 99 %.
+        client_is_busy: Whether Locust needed over 90 % of a core, which makes figures worthless.
+        said: The most frequent errors.
+    """
+
+    clients: int
+    requests: int
+    failures: int
+    rps: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    client_is_busy: bool
+    said: Sequence[str] = ()
+
+    @property
+    def errors(self) -> float:
+        """Share of requests that failed; all of none."""
+        return self.failures / self.requests if self.requests else 1.0
+
+    def as_results(self, seconds: int, limits: LoadLimits | None) -> list[Result]:
+        """Return what was measured, as rows of the table of test results.
+
+        Limits are those of so many clients; of others they are not asked.
+        """
+        bounds: dict[str, float] = {}
+        if limits and limits.clients == self.clients:
+            bounds = {"p95_ms": limits.p95_limit_ms, "errors": limits.errors_limit}
+        found = []
+        for name in ("rps", "p50_ms", "p95_ms", "p99_ms", "errors"):
+            value, bound = float(getattr(self, name)), bounds.get(name)
+            outcome = "measured" if bound is None else "passed" if value <= bound else "failed"
+            measured = f"{name} of {self.clients} clients"
+            detail = "; ".join(self.said) if name == "errors" else ""
+            found.append(Result("load", measured, outcome, seconds, value, bound, detail))
+        return found
+
+    def violations(self, limits: LoadLimits) -> list[str]:
+        """Return which limits are not kept, with value and limit."""
+        found = []
+        if self.p95_ms > limits.p95_limit_ms:
+            found.append(f"p95 is {self.p95_ms:.0f} ms, the limit {limits.p95_limit_ms} ms")
+        if self.errors > limits.errors_limit:
+            said = f": {'; '.join(self.said)}" if self.said else ""
+            found.append(
+                f"{self.errors:.2%} of {self.requests:,} requests failed, the limit is "
+                f"{limits.errors_limit:.2%}{said}"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Target:
+    """An endpoint that can be asked, and what it is asked.
+
+    Attributes:
+        workspace: Where it is.
+        name: Its name.
+        schema: Schema of the model that it serves, with its catalog.
+        concurrency: How many requests it answers at once, at most.
+        rows: Rows that are sent in turn, one a request.
+    """
+
+    workspace: WorkspaceClient
+    name: str
+    schema: str
+    concurrency: int
+    rows: Sequence[Mapping[str, Any]]
+
+    def wake(self) -> None:
+        """Ask once and wait, for one scaled to zero has to start first.
+
+        An answer also says that the rows are what the model takes.
+        """
+        self.workspace.serving_endpoints.query(
+            self.name, dataframe_records=[dict(self.rows[0])], client_request_id=LOAD_TEST
+        )
+
+    def sweep(self, clients: Sequence[int], seconds: int) -> Iterator[Level]:
+        """Yield what was measured with each number of clients."""
+        for number in clients:
+            yield self.measure(number, seconds, REPORTS / f"loadtest-{number}.html")
+
+    def measure(self, clients: int, seconds: int, report: Path | None = None) -> Level:
+        """Have clients ask for some seconds, and return what was measured.
+
+        Args:
+            clients: How many ask at once.
+            seconds: For how long.
+            report: Locust's own page; None writes none.
+
+        Raises:
+            LoadTestError: Locust is missing, or it failed.
+        """
+        if not LOCUST.exists():
+            raise LoadTestError(
+                f"Locust is not in {LOCUST.parents[1].relative_to(PROJECT)}, where `make loadtest` "
+                "and `make integration` put it. Run one of them."
+            )
+        with tempfile.TemporaryDirectory() as scratch:
+            bodies, figures = Path(scratch, "bodies.jsonl"), Path(scratch, "figures.json")
+            bodies.write_text("\n".join(map(self._write_body, self.rows)), encoding="utf-8")
+            command = [
+                *(str(LOCUST), "-f", str(LOCUSTFILE), "--headless", "--only-summary"),
+                *("--users", str(clients), "--spawn-rate", str(clients)),
+                *("--run-time", f"{seconds + START_SECONDS}s"),
+                *("--stop-timeout", str(STOP_SECONDS)),
+                *("--host", str(self.workspace.config.host), "--exit-code-on-error", "0"),
+            ]
+            if report:
+                report.parent.mkdir(exist_ok=True)
+                command += ["--html", str(report)]
+            # A token may live for an hour: each level has a new one.
+            headers = {**self.workspace.config.authenticate(), "Content-Type": "application/json"}
+            given = {
+                "LOADTEST_BODIES": str(bodies),
+                "LOADTEST_FIGURES": str(figures),
+                "LOADTEST_HEADERS": json.dumps(headers),
+                "LOADTEST_MOST_REQUESTS": str(MOST_REQUESTS),
+                "LOADTEST_SECONDS": str(seconds),
+                "LOADTEST_PATH": f"/serving-endpoints/{self.name}/invocations",
+            }
+            done = subprocess.run(
+                command,
+                env={**os.environ, **given},
+                capture_output=True,
+                text=True,
+                timeout=seconds + 2 * START_SECONDS + STOP_SECONDS,
+                check=False,
+            )
+            if done.returncode or not figures.exists():
+                raise LoadTestError(f"Locust failed with {done.returncode}:\n{done.stderr[-2000:]}")
+            return Level(clients=clients, **json.loads(figures.read_text(encoding="utf-8")))
+
+    def _write_body(self, row: Mapping[str, Any]) -> str:
+        return json.dumps({"client_request_id": LOAD_TEST, "dataframe_records": [row]})
+
+
+def require_ready(endpoint: ServingEndpointDetailed) -> None:
+    """Refuse an endpoint that cannot be asked by its workspace's address, or not yet.
+
+    Raises:
+        LoadTestError: It is not ready, or route-optimized.
+    """
+    if endpoint.state is None or endpoint.state.ready != EndpointStateReady.READY:
+        raise LoadTestError(f"Endpoint {endpoint.name} is not ready. Wait for its update.")
+    if endpoint.route_optimized:
+        raise LoadTestError(
+            f"Endpoint {endpoint.name} is route-optimized: it has an address and tokens of its "
+            "own, which this test does not know. Test one of the same model that is not."
+        )
+
+
+def read_concurrency(endpoint: ServingEndpointDetailed) -> int:
+    """Return how many requests an endpoint answers at once, at most."""
+    entities = (endpoint.config.served_entities if endpoint.config else None) or []
+    return sum(
+        entity.max_provisioned_concurrency or SIZES.get(entity.workload_size or "Small", 4)
+        for entity in entities
+    )
+
+
+def choose_level(levels: Sequence[Level], limits: LoadLimits | None) -> Level | None:
+    """Return the level with the most requests a second of those that keep the limits."""
+    kept = [each for each in levels if not (each.violations(limits) if limits else each.failures)]
+    return max(kept, key=lambda each: each.rps, default=None)
+
+
+def recommend_concurrency(level: Level, concurrency: int, rps: float) -> int:
+    """Return the provisioned concurrency for a rate, by Databricks' formula.
+
+    Args:
+        level: What was measured.
+        concurrency: That of the endpoint which was measured.
+        rps: Requests a second that are to be answered.
+    """
+    return concurrency * math.ceil(rps / level.rps)
+
+
+def name_size(concurrency: int) -> str:
+    """Return the workload size for a concurrency, or what to set where no size is large enough."""
+    for name, most in SIZES.items():
+        if concurrency <= most:
+            return f"workload_size: {name}"
+    return f"more than workload_size: Large has; min_provisioned_concurrency: {concurrency}"

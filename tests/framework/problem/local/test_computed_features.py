@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flight_delays.lakehouse.endpoint import endpoint_name
+from flight_delays.spec.request_features import MADE_HERE
 
 from tests.conftest import MODEL, SCHEMA, Laptop, open_copy
 from tests.declared import ROOT
@@ -171,7 +172,7 @@ def test_what_the_endpoint_uses_is_what_training_and_batch_use(laptop: Laptop) -
     for name, (parameters, body) in PLANTED.items():
         laptop.sql(
             f"CREATE OR REPLACE FUNCTION {SCHEMA}.{names[name]}({parameters}) RETURNS DOUBLE "
-            f"LANGUAGE PYTHON AS $${body}$$"
+            f"LANGUAGE PYTHON COMMENT '{MADE_HERE}' AS $${body}$$"
         )
     # Until the endpoint is updated it computes what it did.
     assert "aged" in execute(laptop, COMPARE)["differ"]["training"]

@@ -126,16 +126,15 @@ def build_spec(
     """
     _check_labels(types, labels, exclude_columns)
     features = [column for lookup in lookups for column in _explode(lookup, tables)]
-    computed = [_compute(each, (functions or {})[each.udf_name]) for each in feature_functions]
-    _check_outputs(types, [*features, *computed], labels)
-    known = dict(types)
-    known |= {column.name: column.data_type for column in features}
-    known |= {column.name: column.data_type for column in computed}
+    functions = functions or {}
+    computed = [_compute(each, functions[each.udf_name]) for each in feature_functions]
+    brought: list[FeatureColumn | FunctionColumn] = [*features, *computed]
+    _check_outputs(types, brought, labels)
+    known = dict(types) | {column.name: column.data_type for column in brought}
     for lookup in lookups:
         _check_lookup(lookup, tables[lookup.table_name], known)
     for column in computed:
-        bindings = dict(column.input_bindings)
-        check_argument_types((functions or {})[column.udf_name], bindings, known)
+        check_argument_types(functions[column.udf_name], dict(column.input_bindings), known)
 
     excluded = set(exclude_columns)
     keys = {key for column in features for key in (*column.lookup_key, column.timestamp_lookup_key)}

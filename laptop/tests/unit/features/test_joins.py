@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from laptop.features.errors import FeatureError
 from laptop.features.joins import KeyedTable, augment, join
-from laptop.features.spec import FeatureColumn, FeatureSpec, InputTable, Lookup, SourceColumn
+from laptop.features.spec import FeatureColumn, FeatureSpec, InputTable, Lookup, SourceColumn, Step
 
 INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -252,7 +252,7 @@ def test_features_already_there_are_not_looked_up() -> None:
     spec = of(feature("v", "t", "k"), feature("w", "t", "k"))
     spine = pa.table({"k": ["a"], "v": [-1]})
 
-    def find(_: Any, spine: pa.Table) -> pa.Table:
+    def find(_: Step, spine: pa.Table) -> pa.Table:
         return pa.table({"v": [1] * spine.num_rows, "w": [2] * spine.num_rows})
 
     assert augment(spine, spec, find).to_pylist() == [{"k": "a", "v": -1, "w": 2}]
@@ -272,14 +272,11 @@ def test_a_feature_can_be_the_key_of_another_lookup() -> None:
         "second": KeyedTable(pa.table({"x": [7], "y": [70]}), ("x",)),
     }
 
-    def find(lookup: Any, spine: pa.Table) -> pa.Table:
-        return join(spine, tables[lookup.table_name], lookup)
+    def find(step: Step, spine: pa.Table) -> pa.Table:
+        assert isinstance(step, Lookup)
+        return join(spine, tables[step.table_name], step)
 
-    joined = augment(
-        pa.table({"k": ["a", "b"]}),
-        spec,
-        find,
-    )
+    joined = augment(pa.table({"k": ["a", "b"]}), spec, find)
 
     assert joined.to_pylist() == [{"k": "a", "x": 7, "y": 70}, {"k": "b", "x": None, "y": None}]
 

@@ -34,6 +34,13 @@ def project(renderer: Renderer, tmp_path: Path) -> Path:
     return root
 
 
+def configure(project: Path, before: str, after: str) -> None:
+    """Change conf/outputs.yml as its page tells people to."""
+    (file,) = project.glob("src/*/conf/outputs.yml")
+    assert before in file.read_text()
+    file.write_text(file.read_text().replace(before, after))
+
+
 def select_commands(document: Path) -> list[str]:
     """Return the commands of a page that are run here."""
     return [line for line in list_commands(document) if not ELSEWHERE.match(line)]
@@ -74,11 +81,14 @@ def test_commands_of_the_readme_run(project: Path) -> None:
 def test_commands_of_the_pages_run_in_their_order(project: Path) -> None:
     features = select_commands(project / "docs" / "features.md")
     steps = select_commands(project / "docs" / "first-steps.md")
+    outputs = select_commands(project / "docs" / "outputs.md")
     assert len(features) >= 4
     assert len(steps) >= 4
+    assert len(outputs) >= 2
+    configure(project, "files: none", "files: parquet")
     refreshed, scored = (
         f"uv run laptop run {job} --params {DECEMBER}"
         for job in ("feature_refresh", "batch_inference")
     )
     readme = select_commands(project / "README.md")
-    run([refreshed, *readme, *features, scored, *steps], project)
+    run([refreshed, *readme, *features, scored, *outputs, *steps], project)

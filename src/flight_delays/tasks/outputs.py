@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.outputs import load_outputs
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.errors import LakehouseError, OutputError
+from ..lakehouse.errors import OutputError
 from ..lakehouse.feature_tables import ensure_feature_table
 from ..lakehouse.online_store import publish_features, read_sync, require_online_store
 from ..lakehouse.tables import require_columns
@@ -95,7 +95,8 @@ def run(parameters: OutputParameters, lakehouse: Lakehouse) -> None:
         try:
             for line in send(parameters, lakehouse, table, since):
                 print(f"{name}: {line}")
-        except LakehouseError as error:
+        # Whatever it is: the next output is tried, and this one fails the task.
+        except Exception as error:
             print(f"{name}: {error}")
             failures.append(error)
     if failures:

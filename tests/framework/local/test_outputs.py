@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from flight_delays.config.serving import load_serving
 from flight_delays.problem import PROBLEM
 
 from tests.conftest import MODEL, SCHEMA, Laptop, open_copy
+from tests.declared import ROOT as ROOT_FOLDER
 from tests.problem.instants import FIRST
 
 VOLUME = f"{SCHEMA}.outputs"
@@ -168,6 +170,14 @@ def test_a_format_that_is_changed_replaces_the_files(
     assert lines == count(scored)
     send(scored, "send(files='parquet')")
     assert difference(scored) == [0, 0]
+
+
+def test_the_page_shows_what_is_there(scored: Laptop) -> None:
+    page = (ROOT_FOLDER / "docs" / "outputs.md").read_text()
+    (command,) = (line for line in page.splitlines() if line.startswith("uv run laptop sql "))
+    statement = shlex.split(command)[-1]
+    (row,) = scored.sql(statement)
+    assert [int(value) for value in row.values()] == [1, count(scored)]
 
 
 def test_runs_before_the_days_to_look_back_are_left(scored: Laptop) -> None:

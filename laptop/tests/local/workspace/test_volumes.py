@@ -4,12 +4,7 @@ from pathlib import Path
 
 import pytest
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import (
-    BadRequest,
-    NotFound,
-    ResourceAlreadyExists,
-    ResourceConflict,
-)
+from databricks.sdk.errors import BadRequest, NotFound, ResourceAlreadyExists, ResourceConflict
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.catalog import PermissionsChange, Privilege, VolumeType
 from laptop.connection import Connection

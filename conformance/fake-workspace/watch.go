@@ -41,6 +41,7 @@ func describe(fake *testserver.FakeWorkspace) map[string]any {
 		"jobs":              fake.Jobs,
 		"schemas":           fake.Schemas,
 		"registered_models": fake.RegisteredModels,
+		"volumes":           fake.Volumes,
 		"experiments":       fake.Experiments,
 		"permissions":       fake.Permissions,
 		"grants":            fake.Grants,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from databricks.sdk import WorkspaceClient
@@ -156,7 +157,11 @@ def later(minutes: float) -> str:
 
 
 def send(laptop: Laptop, requests: int) -> list[int]:
-    """Send requests for rows whose labels are known; return how many each entity answered."""
+    """Send requests for rows whose labels are known; return how many each entity answered.
+
+    The endpoint's log has them when this returns.
+    """
+    began = datetime.now(UTC)
     sent = laptop.call(
         *("traffic", "--endpoint", ENDPOINT, "--rate", "40", "--seconds", f"{requests / 40:g}"),
         *("--table", f"{SCHEMA}.{PROBLEM.spine.source}", "-o", "json"),
@@ -165,6 +170,12 @@ def send(laptop: Laptop, requests: int) -> list[int]:
     answered = json.loads(sent.stdout)["served_entities"]
     counts = [found["requests"] for found in answered.values()]
     assert sum(counts) == requests
+    logged = (
+        f"SELECT count(*) AS requests FROM {SCHEMA}.endpoint_payload "
+        f"WHERE request_time >= TIMESTAMP '{began.isoformat()}'"
+    )
+    while int(laptop.sql(logged)[0]["requests"]) < requests:
+        sleep(1)
     return counts
 
 

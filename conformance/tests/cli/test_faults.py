@@ -31,6 +31,7 @@ JOB_GRANTS = "PUT /api/2.0/permissions/jobs/*"
 EXPERIMENT_GRANTS = "PUT /api/2.0/permissions/experiments/*"
 CREATE_SCHEMA = "POST /api/2.1/unity-catalog/schemas"
 CREATE_MODEL = "POST /api/2.1/unity-catalog/models"
+CREATE_VOLUME = "POST /api/2.1/unity-catalog/volumes"
 CREATE_EXPERIMENT = "POST /api/2.0/mlflow/experiments/create"
 CREATE_JOB = "POST /api/2.2/jobs/create"
 GET_EXPERIMENT = "GET /api/2.0/mlflow/experiments/get"
@@ -62,6 +63,7 @@ FATAL = [
     (CREATE_SCHEMA, 0),
     (CREATE_EXPERIMENT, 0),
     (CREATE_MODEL, 0),
+    (CREATE_VOLUME, 0),
     (CREATE_JOB, 0),
     (CREATE_JOB, 2),
     (METADATA, 0),

@@ -37,7 +37,8 @@ def test_two_plans_are_the_same_bytes_also_with_a_deploy_between_that_changes_no
 
 def change_the_job(deployment: Deployment) -> None:
     file = deployment.project.root / "resources" / "batch_inference.job.yml"
-    file.write_text(file.read_text().replace("timeout_seconds: 3600", "timeout_seconds: 3601"))
+    text = file.read_text()
+    file.write_text(text.replace("timeout_seconds: 3600", "timeout_seconds: 3601", 1))
 
 
 def change_the_wheel(deployment: Deployment) -> None:

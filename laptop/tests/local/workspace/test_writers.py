@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from laptop.connection import Connection
 from laptop.engine.session import connect
+from pyspark.sql import SparkSession
 
 TIMES, WRITERS = 3, 3
 INSERT = "INSERT INTO {table} SELECT * FROM mine"
@@ -20,7 +21,7 @@ MERGE = (
 def test_writers_of_one_table_wait_for_each_other(there: Connection, statement: str) -> None:
     named = {INSERT: "inserted", REPLACE: "replaced", MERGE: "merged", "": "appended"}
     table = f"dev.writers.{named[statement]}"
-    spark = connect(there.spark)
+    spark: SparkSession = connect(there.spark)
     spark.sql("CREATE SCHEMA IF NOT EXISTS dev.writers")
     spark.sql(f"CREATE TABLE {table} (writer BIGINT, n BIGINT)")
 

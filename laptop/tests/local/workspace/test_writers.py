@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from laptop.connection import Connection
 from laptop.engine.session import connect
-from pyspark.sql import SparkSession
+from pyspark.sql.connect.session import SparkSession
 
 TIMES, WRITERS = 3, 3
 INSERT = "INSERT INTO {table} SELECT * FROM mine"

@@ -71,7 +71,7 @@ def read_manifest(workspace: WorkspaceClient, folder: str) -> Mapping[str, Any] 
         found = json.loads(text)
     except ValueError as error:
         raise OutputError(
-            f"{path} is no JSON: {error}. Delete it: the folder is written anew."
+            f"{path} is not JSON: {error}. Delete it: the folder is written anew."
         ) from error
     return found if isinstance(found, dict) else {}
 
@@ -86,7 +86,7 @@ def write_folder(
 ) -> None:
     """Write rows as the files of a folder, in place of those that it holds, and then its manifest.
 
-    Whoever reads the folder waits for the manifest. It is deleted before the files are replaced.
+    Readers wait for the manifest. It is deleted before the files are replaced.
 
     Args:
         spark: The session.

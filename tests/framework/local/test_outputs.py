@@ -226,7 +226,7 @@ def test_a_manifest_that_was_tampered_with_is_refused(
     name = next(name for name, manifest in folders(client).items() if manifest is not None)
     client.files.upload(f"{ROOT}/{name}/_manifest.json", io.BytesIO(b"{"), overwrite=True)
     printed = send(scored, "send(files='parquet')")
-    assert "is no JSON" in printed
+    assert "is not JSON" in printed
     client.files.delete(f"{ROOT}/{name}/_manifest.json")
     assert f"written to {ROOT}/{name}" in send(scored, "send(files='parquet')")
 

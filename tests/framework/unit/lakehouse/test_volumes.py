@@ -71,7 +71,7 @@ def test_a_folder_without_a_manifest_is_not_whole(clients: MagicMock) -> None:
 @pytest.mark.parametrize("text", [b"", b'{"rows": '])
 def test_a_manifest_that_is_none_is_refused(clients: MagicMock, text: bytes) -> None:
     clients.workspace.files.download.return_value.contents = io.BytesIO(text)
-    with pytest.raises(OutputError, match=r"_manifest\.json is no JSON"):
+    with pytest.raises(OutputError, match=r"_manifest\.json is not JSON"):
         read_manifest(clients.workspace, FOLDER)
 
 

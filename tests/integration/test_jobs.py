@@ -10,7 +10,7 @@ from flight_delays.promotion.decide import CHALLENGER
 from flight_delays.spec.inference_log import LABELLED
 from flight_delays.spec.tables import FeatureTable, Source
 from flight_delays.spec.windows import reach_batch
-from flight_delays.tasks.batch_inference import PREDICTIONS
+from flight_delays.spec.inference_log import PREDICTIONS
 from flight_delays.tasks.parameters import read_instant
 
 from .conftest import Deployment

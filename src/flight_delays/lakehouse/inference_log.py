@@ -83,25 +83,28 @@ def find_start(spark: "SparkSession", log: str, source: str) -> datetime | None:
     return latest - REREAD if latest else None
 
 
-def add_batch_rows(
+def add_predictions(
     spark: "SparkSession",
     problem: Problem,
     log: str,
+    source: str,
     predictions: str,
     model: str,
     threshold: float,
 ) -> int:
-    """Add the predictions of batch that the log does not have, and return how many."""
+    """Add the predictions of batch or of streams that the log does not have, and return how many."""
     keys = list(problem.keys)
     parts = ", ".join(f"CAST({key} AS STRING)" for key in keys)
-    since = find_start(spark, log, BATCH)
+    since = find_start(spark, log, source)
+    # A row that batch has scored may come by a stream, too.
+    origin = "" if source == BATCH else f"'{source}', "
     values = {
-        "row_id": f"concat_ws('|', {parts}, CAST(model_version AS STRING))",
+        "row_id": f"concat_ws('|', {origin}{parts}, CAST(model_version AS STRING))",
         "features_from": f"'{FROM_BATCH}'",
         "score": "prediction",
         "prediction": write_prediction(problem, "prediction", threshold),
         "model_version": "CAST(model_version AS STRING)",
-        "source": f"'{BATCH}'",
+        "source": f"'{source}'",
     }
     listed = ", ".join(f"{values.get(name, name)} AS {name}" for name in log_columns(problem))
     later = f"AND scored_at >= TIMESTAMP '{since.isoformat()}'" if since else ""

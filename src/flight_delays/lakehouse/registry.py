@@ -8,8 +8,9 @@ import yaml
 from databricks.sdk import WorkspaceClient
 from mlflow.exceptions import MlflowException
 
+from ..promotion.decide import CHAMPION, Failed
 from ..promotion.model_version import ModelVersion
-from .errors import ModelUnreadableError, ModelUriError
+from .errors import LakehouseError, ModelUnreadableError, ModelUriError
 
 MODEL_URI = re.compile(r"^models:/([^/@{}\s.]+\.[^/@{}\s.]+\.[^/@{}\s.]+)/([1-9]\d*)$")
 
@@ -35,6 +36,24 @@ def read_aliases(registry: mlflow.MlflowClient, model: str) -> dict[str, int]:
     An error of the registry stays an error: that nobody answers is not "no champion".
     """
     return {a: int(v) for a, v in registry.get_registered_model(model).aliases.items()}
+
+
+def find_champion(registry: mlflow.MlflowClient, model: str) -> int | None:
+    """Return the version of the Champion; None where a model has none.
+
+    Raises:
+        LakehouseError: It has failed validation.
+    """
+    champion = read_aliases(registry, model).get(CHAMPION)
+    if champion is None:
+        return None
+    if read_version(registry, model, champion).status == Failed.status:
+        raise LakehouseError(
+            f"Version {champion} of {model} is {CHAMPION}, but failed validation: it is "
+            f"not used. Set the alias {CHAMPION} to a version that has passed, and see the tag "
+            "validation_reason for what happened."
+        )
+    return champion
 
 
 def require_aliases(registry: mlflow.MlflowClient, model: str, remedy: str) -> dict[str, int]:

@@ -11,7 +11,15 @@ REJECTED = "inference_rejected"
 # The rows that each version was validated on; those of the Champion are the baseline.
 VALIDATED = "validation_rows"
 
-BATCH, ENDPOINT, VALIDATION = "batch", "endpoint", "validation"
+BATCH, STREAM, ENDPOINT, VALIDATION = "batch", "stream", "endpoint", "validation"
+PREDICTIONS, STREAM_PREDICTIONS = "predictions", "stream_predictions"
+# The tables of predictions, by what fills them.
+SCORED = {
+    BATCH: PREDICTIONS,
+    # [option: streaming]
+    STREAM: STREAM_PREDICTIONS,
+    # [end]
+}
 # Where the features of a row were found.
 FROM_BATCH, FROM_TRACE, FROM_LOOKUP = "batch", "trace", "lookup"
 LABEL, LABEL_KNOWN_AT = "label", "label_known_at"

@@ -7,6 +7,9 @@ from datetime import timedelta
 
 from ..errors import DeclarationError
 
+# In place of a schedule, where runs follow each other or what the sources bring: monitoring sees
+# how old features are.
+CONTINUOUS = "continuous"
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 CRON = re.compile(r"0 (\S+) (\S+) (?:\*|1/1|\?) \* (?:\?|\*)(?: \*)?")
@@ -71,11 +74,13 @@ class Refresh:
         """Refuse a job's schedule that does not begin a run in time.
 
         Args:
-            cron: Quartz expression of feature_refresh's schedule, in UTC.
+            cron: Quartz expression of feature_refresh's schedule, in UTC, or `CONTINUOUS`.
 
         Raises:
             DeclarationError: It says what cannot be read, or some run comes too late.
         """
+        if cron == CONTINUOUS:
+            return
         starts, day = list_starts(cron), DAY // MINUTE
         for multiple in range(0, day, self.every // MINUTE):
             before = multiple + self.delay // MINUTE

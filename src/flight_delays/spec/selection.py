@@ -17,7 +17,7 @@ def select_rows(
     spark: "SparkSession",
     problem: Problem,
     qualify: Qualify,
-    interval: Interval,
+    interval: Interval | None,
     known_by: datetime | None = None,
 ) -> "DataFrame":
     """Return the rows decided within an interval.
@@ -26,7 +26,7 @@ def select_rows(
         spark: The session.
         problem: What a row is.
         qualify: Turns a source's name into its table's full name.
-        interval: When the rows were decided.
+        interval: When the rows were decided; None for all.
         known_by: Features are looked up as of no later instant; None where no decision lies
             beyond what is known.
 
@@ -34,9 +34,10 @@ def select_rows(
         The problem's `columns`.
     """
     columns, spine = _write_columns(problem, known_by), qualify(problem.spine.source)
-    return spark.sql(
-        f"SELECT {columns} FROM {spine} s WHERE {_decided(problem)}", args=_write_ends(interval)
-    )
+    rows = f"SELECT {columns} FROM {spine} s"
+    if interval is None:
+        return spark.sql(rows)
+    return spark.sql(f"{rows} WHERE {_decided(problem)}", args=_write_ends(interval))
 
 
 def select_labelled_rows(

@@ -34,7 +34,7 @@ class Source:
         read: Returns from a session the rows that became known from `since` on and before
             `as_of`, both UTC, with `columns`; a row once known is the same ever after. Rows from
             before `since` do no harm. The last argument is the number of days by which the dates
-            of sample data are moved; ignored for real tables.
+            of sample data are moved; ignored for real tables. None where rows arrive by a stream.
         rules: What the values of some columns must be.
         dated_by: Its column with an instant by whose newest value it is judged whether the source
             still brings rows; None where rows have no time.
@@ -46,7 +46,7 @@ class Source:
     primary_keys: tuple[str, ...]
     columns: Mapping[str, str]
     description: str
-    read: Read
+    read: Read | None
     rules: Mapping[str, ColumnRule] = field(default_factory=dict)
     dated_by: str | None = None
     fill: Mapping[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..config.policy import load_policy
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import LakehouseError
-from ..lakehouse.registry import read_aliases, read_version
+from ..lakehouse.registry import find_champion, read_aliases
 from ..lakehouse.tables import (
     add_columns,
     add_new_rows,
@@ -16,8 +16,8 @@ from ..lakehouse.tables import (
     require_readable,
 )
 from ..problem import PROBLEM
-from ..promotion.decide import CHAMPION, Failed
-from ..spec.inference_log import feature_types
+from ..promotion.decide import CHAMPION
+from ..spec.inference_log import PREDICTIONS, feature_types
 from ..spec.problem import FEATURES_AT
 from ..spec.selection import select_rows
 from ..spec.windows import reach_batch
@@ -27,7 +27,6 @@ from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_sche
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-PREDICTIONS = "predictions"
 IDENTITY = (*PROBLEM.keys, "model_name", "model_version")
 COLUMNS = {
     **PROBLEM.keys,
@@ -70,17 +69,11 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
         SchemaChangedError: The table of predictions was made for another version of the project.
         LakehouseError: The Champion has failed validation, or changed meanwhile.
     """
-    champion = read_aliases(lakehouse.registry, parameters.model).get(CHAMPION)
+    champion = find_champion(lakehouse.registry, parameters.model)
     if champion is None:
         print(f"{parameters.model} has no {CHAMPION} yet: nothing is scored. Run model_training.")
         lakehouse.set_task_value("rows_added", 0)
         return
-    if read_version(lakehouse.registry, parameters.model, champion).status == Failed.status:
-        raise LakehouseError(
-            f"Version {champion} of {parameters.model} is {CHAMPION}, but failed validation: it is "
-            f"not used. Set the alias {CHAMPION} to a version that has passed, and see the tag "
-            "validation_reason for what happened."
-        )
     window = reach_batch(
         parameters.as_of, load_policy(parameters.policy, PROBLEM.model_type).windows
     )

@@ -12,7 +12,7 @@ from ..lakehouse import test_results, validation_results
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.inference_log import (
     REJECTED_COLUMNS,
-    add_batch_rows,
+    add_predictions,
     add_rows,
     cast_features,
     create_log,
@@ -38,12 +38,13 @@ from ..spec.inference_log import (
     LABELLED,
     LOG,
     REJECTED,
+    SCORED,
     log_columns,
     write_prediction,
 )
 from ..spec.problem import FEATURES_AT
 from ..spec.tables import QUARANTINE, Qualify
-from .batch_inference import PREDICTIONS, create_predictions
+from .batch_inference import create_predictions
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
 
 if TYPE_CHECKING:
@@ -83,10 +84,12 @@ def run(parameters: CollectParameters, lakehouse: Lakehouse) -> None:
     create_quarantine(spark, qualify(QUARANTINE))
     validation_results.create_results(spark, qualify(validation_results.RESULTS))
     test_results.create_results(spark, qualify(test_results.RESULTS))
-    predictions = qualify(PREDICTIONS)
-    create_predictions(spark, predictions)
-    batch = add_batch_rows(spark, PROBLEM, qualify(LOG), predictions, parameters.model, threshold)
-    print(f"{qualify(LOG)}: {batch:,} rows of batch added")
+    for source, name in SCORED.items():
+        create_predictions(spark, qualify(name))
+        added = add_predictions(
+            spark, PROBLEM, qualify(LOG), source, qualify(name), parameters.model, threshold
+        )
+        print(f"{qualify(LOG)}: {added:,} rows of {source} added")
     payloads = find_payload_tables(lakehouse.workspace, parameters.target)
     for table in payloads:
         collect_payloads(table, parameters, threshold, lakehouse)

@@ -95,6 +95,8 @@ def run(
     watermarks = read_watermarks(spark, qualify(WATERMARKS), INGESTED)
     inspected = []
     for source in sources:
+        if source.read is None:
+            continue
         table = qualify(source.name)
         there = spark.catalog.tableExists(table)
         if not there:
@@ -119,7 +121,7 @@ def run(
         raise DataQualityError(violations, qualify(QUARANTINE))
     print(f"{'source':<12}{'rows':>12}{'new':>12}{'repeated':>12}{'quarantined':>12}  newest")
     added = sum(write(spark, found, qualify, as_of) for found in inspected)
-    names = [source.name for source in sources]
+    names = [found.source.name for found in inspected]
     advance_watermarks(spark, qualify(WATERMARKS), INGESTED, names, as_of)
     lakehouse.set_task_value("rows_added", added)
 

@@ -14,8 +14,9 @@ from ..lakehouse.tables import require_columns
 from ..lakehouse.volumes import read_manifest, require_volume, volume_path, write_folder
 from ..lakehouse.watermarks import PUBLISHED, advance_watermarks, read_watermarks
 from ..problem import PROBLEM
+from ..spec.inference_log import PREDICTIONS
 from ..spec.tables import WATERMARKS
-from .batch_inference import COLUMNS, PREDICTIONS, REMEDY
+from .batch_inference import COLUMNS, REMEDY
 from .parameters import FullName, Instant, Parameters, SchemaName, in_schema
 
 if TYPE_CHECKING:

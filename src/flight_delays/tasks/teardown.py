@@ -10,9 +10,8 @@ from ..lakehouse.online_store import unpublish
 from ..lakehouse.tables import delete_tables
 from ..lakehouse.volumes import delete_folder, volume_path
 from ..problem import PROBLEM
-from ..spec.inference_log import LABELLED
+from ..spec.inference_log import LABELLED, PREDICTIONS
 from .approval import unlink_job
-from .batch_inference import PREDICTIONS
 from .outputs import LATEST
 from .parameters import FullName, Parameters, SchemaName, in_schema
 

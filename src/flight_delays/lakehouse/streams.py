@@ -1,0 +1,240 @@
+"""Streams: what arrives is landed by micro-batches, each taken in as ordinary rows and forgotten.
+
+The stream only moves rows into a table, so that a client of the platform, which cannot be sent to
+where a stream's function runs, is not needed there. A micro-batch that is landed twice replaces
+itself.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ..config.streaming import Channel, Streaming
+from ..spec.tables import Qualify, Source
+from .errors import LakehouseError
+from .quarantine import COLUMNS, LEFT_OUT, SAME, describe_bad_rows, keep_bad_rows
+from .tables import create_table, require_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+class StreamError(LakehouseError):
+    """A stream cannot be read, or has been silent for too long."""
+
+
+LANDED = "batch BIGINT, place STRING, content STRING"
+
+
+@dataclass(frozen=True)
+class Broker:
+    """How Kafka is reached.
+
+    Attributes:
+        servers: Its addresses, `host:port`, with commas between them; empty where there is none.
+        credential: Unity Catalog's service credential that the job may use; empty for none.
+    """
+
+    servers: str = ""
+    credential: str = ""
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """The options of Spark's reader and writer.
+
+        Raises:
+            StreamError: No address is given.
+        """
+        if not self.servers:
+            raise StreamError(
+                "conf/streaming.yml names a topic, and the job no broker. Set the variable "
+                "kafka_servers of this target in databricks.yml, as host:9092."
+            )
+        options = {"kafka.bootstrap.servers": self.servers}
+        if self.credential:
+            options["databricks.serviceCredential"] = self.credential
+        return options
+
+
+def read_channel(
+    spark: "SparkSession",
+    channel: Channel,
+    source: Source,
+    qualify: Qualify,
+    broker: Broker,
+    streaming: Streaming,
+) -> "DataFrame":
+    """Return what arrives on a channel, as a stream of `place` and `content`.
+
+    Args:
+        spark: The session.
+        channel: The table or topic.
+        source: What its rows are.
+        qualify: Turns the name of a table of the target's schema into its full name.
+        broker: Where topics are.
+        streaming: How much is a micro-batch.
+
+    Raises:
+        StreamError: There is no broker, or the table lacks a column.
+        TableMissingError: A table of another schema is not there.
+    """
+    if channel.topic is not None:
+        return read_topic(spark, broker, channel.topic, streaming.rows_at_once)
+    table = str(channel.table)
+    if "." in table:
+        require_table(spark, table, "Correct its name in conf/streaming.yml, or have it made.")
+    else:
+        table = qualify(table)
+        create_table(spark, table, source.schema)
+    lacking = source.columns.keys() - spark.table(table).columns
+    if lacking:
+        raise StreamError(
+            f"Table {table} lacks {', '.join(sorted(lacking))}: each row that arrives there has "
+            f"the columns of the source {source.name}. Add them to the table."
+        )
+    return read_table(spark, table, source.columns, streaming.files_at_once)
+
+
+def read_table(
+    spark: "SparkSession", table: str, columns: Collection[str], files: int
+) -> "DataFrame":
+    """Return what a table gains, as a stream; rows that are changed or deleted there are not seen.
+
+    Args:
+        spark: The session.
+        table: Its full name.
+        columns: The columns that count.
+        files: How many files are a micro-batch.
+    """
+    listed = ", ".join(f"CAST({column} AS STRING) AS {column}" for column in columns)
+    options = {"maxFilesPerTrigger": str(files), "skipChangeCommits": "true"}
+    return (
+        spark.readStream.options(**options)
+        .table(table)
+        .selectExpr("CAST(NULL AS STRING) AS place", f"to_json(struct({listed})) AS content")
+    )
+
+
+def read_topic(spark: "SparkSession", broker: Broker, topic: str, rows: int) -> "DataFrame":
+    """Return the messages of a topic as a stream, from the oldest that it has.
+
+    Args:
+        spark: The session.
+        broker: Where the topic is.
+        topic: Its name.
+        rows: How many messages are a micro-batch.
+    """
+    options = {"subscribe": topic, "startingOffsets": "earliest", "maxOffsetsPerTrigger": str(rows)}
+    return (
+        spark.readStream.format("kafka")
+        .options(**broker.options, **options)
+        .load()
+        .selectExpr(
+            "concat_ws('/', topic, CAST(partition AS STRING), CAST(offset AS STRING)) AS place",
+            "CAST(value AS STRING) AS content",
+        )
+    )
+
+
+def land(arriving: "DataFrame", spark: "SparkSession", table: str, checkpoint: str) -> None:
+    """Land what has arrived since the last time, by micro-batches.
+
+    Args:
+        arriving: A stream of `place` and `content`.
+        spark: The session.
+        table: Full name of the table that takes them, made where it is missing.
+        checkpoint: Folder in a volume that says what was read.
+    """
+    create_table(spark, table, LANDED)
+    query = (
+        arriving.writeStream.foreachBatch(replace_batch(table))
+        .option("checkpointLocation", checkpoint)
+        .trigger(availableNow=True)
+        .start()
+    )
+    query.awaitTermination()
+
+
+def replace_batch(table: str) -> "Callable[[DataFrame, int], None]":
+    """Return what writes a micro-batch, in place of what an attempt that was killed has left.
+
+    It runs where the project may not be installed: as a closure it is sent whole.
+    """
+
+    def write(rows: "DataFrame", batch: int) -> None:
+        numbered = rows.selectExpr(f"CAST({batch} AS BIGINT) AS batch", "place", "content")
+        replacing = numbered.write.mode("overwrite").option("replaceWhere", f"batch = {batch}")
+        replacing.format("delta").saveAsTable(table)
+
+    return write
+
+
+def list_batches(spark: "SparkSession", table: str) -> list[int]:
+    """Return the micro-batches that were landed and not yet forgotten, the oldest first."""
+    rows = spark.sql(f"SELECT DISTINCT batch FROM {table} ORDER BY batch").collect()
+    return [row.batch for row in rows]
+
+
+def forget_batch(spark: "SparkSession", table: str, batch: int) -> None:
+    """Forget a micro-batch whose rows are where they belong."""
+    spark.sql(f"DELETE FROM {table} WHERE batch = {batch}")
+
+
+def take_batch(
+    spark: "SparkSession",
+    table: str,
+    batch: int,
+    source: Source,
+    name: str,
+    quarantine: str,
+    as_of: datetime,
+) -> "tuple[DataFrame, int]":
+    """Take the rows of a source out of a micro-batch.
+
+    Args:
+        spark: The session.
+        table: Full name of the table that the micro-batch was landed in.
+        batch: Its number.
+        source: What its rows are.
+        name: What the stream is called in quarantine.
+        quarantine: Full name of the table that takes what is no such row, or a bad one.
+        as_of: Now.
+
+    Returns:
+        The sound rows, each key once, and how many rows quarantine has gained.
+    """
+    shape = ", ".join(f"{column} STRING" for column in source.columns)
+    landed = spark.sql(
+        f"SELECT place, content, from_json(content, '{shape}') AS said FROM {table} "
+        f"WHERE batch = {batch}"
+    )
+    nothing = " AND ".join(f"said.{column} IS NULL" for column in source.columns)
+    checked = source.check(landed.where(f"NOT ({nothing})").select("said.*"))
+    foreign = landed.where(nothing).selectExpr(
+        f"'{name}' AS source",
+        "coalesce(place, '-') AS row_key",
+        f"'no JSON object with a column of {source.name}' AS reason",
+        f"'{LEFT_OUT}' AS outcome",
+        "coalesce(content, 'null') AS content",
+        f"TIMESTAMP '{as_of.isoformat()}' AS as_of",
+        f"TIMESTAMP '{as_of.isoformat()}' AS first_seen",
+    )
+    bad = describe_bad_rows(checked, name, LEFT_OUT, as_of, as_of).select(*COLUMNS)
+    kept = keep_bad_rows(spark, quarantine, bad.union(foreign).dropDuplicates(list(SAME)))
+    return checked.where("_reason = ''").select(*source.columns), kept
+
+
+def send(rows: "DataFrame", broker: Broker, topic: str, keys: Collection[str]) -> None:
+    """Send rows to a topic as JSON; a topic that cannot be reached is an error.
+
+    Args:
+        rows: What is sent.
+        broker: Where the topic is.
+        topic: Its name.
+        keys: The columns whose texts, with `|` between them, are a message's key.
+    """
+    texts = ", ".join(f"CAST({key} AS STRING)" for key in keys)
+    values = rows.selectExpr(
+        f"concat_ws('|', {texts}) AS key", f"to_json(struct({', '.join(rows.columns)})) AS value"
+    )
+    values.write.format("kafka").options(**broker.options).option("topic", topic).save()

@@ -1,0 +1,156 @@
+"""Task: take in the sources that arrive by streams, and bring features up to date with them."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic, sleep
+
+from ..config.data_quality import load_data_quality
+from ..config.streaming import Streaming, load_streaming
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.quarantine import create_quarantine
+from ..lakehouse.streams import (
+    Broker,
+    StreamError,
+    forget_batch,
+    land,
+    list_batches,
+    read_channel,
+    take_batch,
+)
+from ..lakehouse.tables import add_new_rows, create_table, require_columns
+from ..lakehouse.volumes import require_volume, volume_path
+from ..problem import PROBLEM
+from ..spec.refresh import CONTINUOUS
+from ..spec.tables import QUARANTINE, Source
+from . import features
+from .ingest import REMEDY
+from .parameters import FullName, Instant, Parameters, SchemaName, in_schema
+from .stream_inference import PAUSE
+
+
+class StreamRefreshParameters(Parameters):
+    """Parameters of the stream_refresh task.
+
+    Attributes:
+        target: Schema of the tables, with its catalog.
+        model: Registered model whose served versions look features up.
+        volume: Full name of the volume of the checkpoints.
+        online_store: Store that serves features by key.
+        kafka_servers: Addresses of the broker; empty where no stream is Kafka's.
+        kafka_credential: Service credential for it; empty for none.
+        as_of: Exclusive instant up to which things are known as the run begins.
+    """
+
+    target: SchemaName
+    model: FullName
+    volume: FullName
+    online_store: str = ""
+    kafka_servers: str = ""
+    kafka_credential: str = ""
+    as_of: Instant
+
+
+def run(
+    parameters: StreamRefreshParameters, lakehouse: Lakehouse, streaming: Streaming | None = None
+) -> None:
+    """Take in what has arrived, then compute and publish features, for as long as the run looks.
+
+    Raises:
+        StreamError: A topic is named, and no broker; or a stream has been silent for too long.
+    """
+    streaming = streaming or load_streaming([source.name for source in PROBLEM.sources])
+    if not streaming.sources:
+        print("conf/streaming.yml names no source: nothing arrives by a stream.")
+        return
+    require_volume(lakehouse.workspace, parameters.volume)
+    create_quarantine(lakehouse.spark, in_schema(parameters.target, QUARANTINE))
+    began, added, now = monotonic(), 0, parameters.as_of
+    while True:
+        for name in streaming.sources:
+            source = PROBLEM.require_source(name)
+            added += take_in(source, parameters, lakehouse, streaming, now)
+        bring_up(parameters, lakehouse, now - streaming.settling)
+        if monotonic() - began >= 60 * streaming.minutes:
+            break
+        sleep(PAUSE)
+        now = parameters.as_of + timedelta(seconds=monotonic() - began)
+    lakehouse.set_task_value("rows_added", added)
+    require_recent(parameters, lakehouse, streaming, now)
+
+
+def take_in(
+    source: Source,
+    parameters: StreamRefreshParameters,
+    lakehouse: Lakehouse,
+    streaming: Streaming,
+    now: datetime,
+) -> int:
+    """Add what has arrived of a source to its table, each key once, and return how many rows."""
+    spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
+    table, landed = qualify(source.name), qualify(f"stream_{source.name}_landed")
+    create_table(spark, table, source.schema)
+    require_columns(spark, table, source.columns, REMEDY)
+    broker = Broker(parameters.kafka_servers, parameters.kafka_credential)
+    channel = streaming.sources[source.name]
+    arriving = read_channel(spark, channel, source, qualify, broker, streaming)
+    land(arriving, spark, landed, f"{volume_path(parameters.volume)}/{source.name}")
+    added = kept = 0
+    for batch in list_batches(spark, landed):
+        quarantine = qualify(QUARANTINE)
+        rows, bad = take_batch(spark, landed, batch, source, source.name, quarantine, now)
+        added += add_new_rows(spark, table, rows, source.primary_keys)
+        kept += bad
+        forget_batch(spark, landed, batch)
+    aside = f", {kept:,} kept in {QUARANTINE}" if kept else ""
+    print(f"{source.name}: {added:,} rows have arrived{aside}")
+    return added
+
+
+def bring_up(parameters: StreamRefreshParameters, lakehouse: Lakehouse, as_of: datetime) -> None:
+    """Compute features up to an instant, and publish them."""
+    features.run(
+        features.FeatureParameters(
+            target=parameters.target, model=parameters.model, as_of=as_of, schedule=CONTINUOUS
+        ),
+        lakehouse,
+    )
+    # [option: serving]
+    from .publish import PublishParameters
+    from .publish import run as publish
+
+    publish(
+        PublishParameters(target=parameters.target, online_store=parameters.online_store), lakehouse
+    )
+    # [end]
+
+
+def require_recent(
+    parameters: StreamRefreshParameters, lakehouse: Lakehouse, streaming: Streaming, now: datetime
+) -> None:
+    """Refuse a stream whose newest row is older than conf/data_quality.yml allows.
+
+    Raises:
+        StreamError: One is; what has arrived is taken in nevertheless.
+    """
+    limits = load_data_quality([source.name for source in PROBLEM.sources])
+    for name in streaming.sources:
+        source, table = PROBLEM.require_source(name), in_schema(parameters.target, name)
+        if source.dated_by is None:
+            continue
+        hours = limits.of(name).max_age_hours
+        (row,) = lakehouse.spark.sql(
+            f"SELECT max({source.dated_by}) AS newest, "
+            f"max({source.dated_by}) >= TIMESTAMP '{now.isoformat()}' - INTERVAL '{hours}' HOURS "
+            f"AS recent FROM {table}"
+        ).collect()
+        if not row.recent:
+            raise StreamError(
+                f"{name}: the newest row that has arrived is of {row.newest}, more than {hours} "
+                f"hours before {now:%Y-%m-%d %H:%M} UTC. See whether whoever fills "
+                f"{streaming.sources[name]} still does; the limit is in conf/data_quality.yml."
+            )
+
+
+def main() -> None:
+    """Run the task from its command line."""
+    run(StreamRefreshParameters.parse(), Lakehouse())

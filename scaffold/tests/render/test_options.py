@@ -45,12 +45,23 @@ ENDPOINT = SPOKEN | {
     "src/zoo/promotion/sequential.py",
     "src/zoo/reports/rollout_report.py",
     "src/zoo/reports/templates/rollout.html.j2",
-    "src/zoo/tasks/publish.py",
     "src/zoo/tasks/rollout.py",
     "src/zoo/tasks/rollout_evidence.py",
     "src/zoo/tasks/rollout_ends.py",
     "tests/integration/test_serving.py",
     "tests/local/test_running_endpoint.py",
+}
+STREAMS = {
+    "docs/streaming.md",
+    "resources/checkpoints.volume.yml",
+    "resources/stream_inference.job.yml",
+    "resources/stream_refresh.job.yml",
+    "src/zoo/conf/streaming.yml",
+    "src/zoo/config/streaming.py",
+    "src/zoo/lakehouse/streams.py",
+    "src/zoo/tasks/stream_inference.py",
+    "src/zoo/tasks/stream_refresh.py",
+    "tests/local/test_running_streams.py",
 }
 CI = {RECORD, ".pre-commit-config.yaml", "Makefile", "docs/cicd.md"}
 SERVING = {
@@ -73,8 +84,18 @@ SERVING = {
     "resources/deployment.job.yml",
     "resources/feature_refresh.job.yml",
     "resources/model_training.job.yml",
+    "resources/stream_refresh.job.yml",
     "src/zoo/conf/outputs.yml",
     "src/zoo/conf/serving.yml",
+}
+STREAMING = {
+    RECORD,
+    "README.md",
+    "databricks.yml",
+    "docs/costs.md",
+    "docs/with_job_clusters.yml",
+    "pyproject.toml",
+    "resources/teardown.job.yml",
 }
 
 
@@ -89,7 +110,7 @@ class Effect:
 
 # Choices that leave nothing out; each other choice is made beside these. What another place in the
 # repository changes is for test_monorepo.py.
-WHOLE = {"ci_platform": "all", "serving": "yes"}
+WHOLE = {"ci_platform": "all", "serving": "yes", "streaming": "yes"}
 EFFECTS = {
     ("ci_platform", "all"): Effect(set(), set()),
     ("ci_platform", "github"): Effect(AZURE | GITLAB, CI),
@@ -97,6 +118,7 @@ EFFECTS = {
     ("ci_platform", "gitlab"): Effect(GITHUB | AZURE, CI),
     ("ci_platform", "none"): Effect(GITHUB | AZURE | GITLAB, CI | {"AGENTS.md"}, frozenset(OTHER)),
     ("serving", "no"): Effect(ENDPOINT, SERVING),
+    ("streaming", "no"): Effect(STREAMS, STREAMING),
 }
 
 
@@ -144,6 +166,13 @@ SUBJECTS = (
             "src/zoo/conf/serving.yml",
             "docs/your-problem.md",
         },
+    ),
+    Subject(
+        "streaming",
+        {"yes"},
+        re.compile(r"(?i)stream|kafka"),
+        (STREAMING | {path for path in STREAMS if not path.endswith(".py")}) - {RECORD},
+        set(),
     ),
 )
 LINTERS = {"github": 3, "azure": 1, "gitlab": 1, "none": 0}
@@ -279,6 +308,7 @@ def test_tests_of_pipelines_pass_with_one_platform(choose: Choose, choice: str) 
         ("serving", "maybe", ("yes", "no")),
         ("serving", "true", ("yes", "no")),
         ("monorepo", "true", ("yes", "no")),
+        ("streaming", "true", ("yes", "no")),
     ],
 )
 def test_another_choice_is_refused_with_those_there_are(

@@ -129,6 +129,15 @@ def list_files(workspace: WorkspaceClient, folder: str) -> Iterator[Any]:
             yield entry
 
 
+def list_folders(workspace: WorkspaceClient, folder: str) -> list[str]:
+    """Return the paths of the folders right below another; none where that is not there."""
+    try:
+        entries = list(workspace.files.list_directory_contents(folder))
+    except NotFound:
+        return []
+    return [f"{folder}/{entry.name}" for entry in entries if entry.is_directory]
+
+
 def delete_folder(workspace: WorkspaceClient, folder: str) -> None:
     """Delete a folder with all that it holds, where there is one."""
     try:

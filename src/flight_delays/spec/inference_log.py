@@ -14,12 +14,7 @@ VALIDATED = "validation_rows"
 BATCH, STREAM, ENDPOINT, VALIDATION = "batch", "stream", "endpoint", "validation"
 PREDICTIONS, STREAM_PREDICTIONS = "predictions", "stream_predictions"
 # The tables of predictions, by what fills them.
-SCORED = {
-    BATCH: PREDICTIONS,
-    # [option: streaming]
-    STREAM: STREAM_PREDICTIONS,
-    # [end]
-}
+SCORED = {BATCH: PREDICTIONS, STREAM: STREAM_PREDICTIONS}
 # Where the features of a row were found.
 FROM_BATCH, FROM_TRACE, FROM_LOOKUP = "batch", "trace", "lookup"
 LABEL, LABEL_KNOWN_AT = "label", "label_known_at"

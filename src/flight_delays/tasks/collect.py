@@ -32,6 +32,7 @@ from ..lakehouse.quarantine import create_quarantine
 from ..lakehouse.tables import add_new_rows
 from ..problem import PROBLEM
 from ..spec.inference_log import (
+    BATCH,
     ENDPOINT,
     FROM_LOOKUP,
     FROM_TRACE,
@@ -85,6 +86,8 @@ def run(parameters: CollectParameters, lakehouse: Lakehouse) -> None:
     validation_results.create_results(spark, qualify(validation_results.RESULTS))
     test_results.create_results(spark, qualify(test_results.RESULTS))
     for source, name in SCORED.items():
+        if source != BATCH and not spark.catalog.tableExists(qualify(name)):
+            continue
         create_predictions(spark, qualify(name))
         added = add_predictions(
             spark, PROBLEM, qualify(LOG), source, qualify(name), parameters.model, threshold

@@ -22,7 +22,7 @@ from ..lakehouse.volumes import require_volume, volume_path
 from ..problem import PROBLEM
 from ..spec.refresh import CONTINUOUS
 from ..spec.tables import QUARANTINE, Source
-from . import features
+from . import features, publish
 from .ingest import REMEDY
 from .parameters import FullName, Instant, Parameters, SchemaName, in_schema
 from .stream_inference import PAUSE
@@ -35,7 +35,7 @@ class StreamRefreshParameters(Parameters):
         target: Schema of the tables, with its catalog.
         model: Registered model whose served versions look features up.
         volume: Full name of the volume of the checkpoints.
-        online_store: Store that serves features by key.
+        online_store: Store that serves features by key; empty where there is none.
         kafka_servers: Addresses of the broker; empty where no stream is Kafka's.
         kafka_credential: Service credential for it; empty for none.
         as_of: Exclusive instant up to which things are known as the run begins.
@@ -114,14 +114,13 @@ def bring_up(parameters: StreamRefreshParameters, lakehouse: Lakehouse, as_of: d
         ),
         lakehouse,
     )
-    # [option: serving]
-    from .publish import PublishParameters
-    from .publish import run as publish
-
-    publish(
-        PublishParameters(target=parameters.target, online_store=parameters.online_store), lakehouse
-    )
-    # [end]
+    if parameters.online_store:
+        publish.run(
+            publish.PublishParameters(
+                target=parameters.target, online_store=parameters.online_store
+            ),
+            lakehouse,
+        )
 
 
 def require_recent(

@@ -8,7 +8,7 @@ from ..lakehouse.functions import delete_functions
 from ..lakehouse.monitor import delete_monitor
 from ..lakehouse.online_store import unpublish
 from ..lakehouse.tables import delete_tables
-from ..lakehouse.volumes import delete_folder, volume_path
+from ..lakehouse.volumes import delete_folder, list_folders, volume_path
 from ..problem import PROBLEM
 from ..spec.inference_log import LABELLED, PREDICTIONS
 from .approval import unlink_job
@@ -24,12 +24,14 @@ class TeardownParameters(Parameters):
         model: Full name of the registered model whose endpoint goes.
         target: Schema whose tables go, with its catalog.
         volume: Full name of the volume whose files go.
+        checkpoints: Full name of the volume of the streams' checkpoints; empty where there is none.
     """
 
     environment: Literal["dev", "test"]
     model: FullName
     target: SchemaName
     volume: FullName
+    checkpoints: str = ""
 
 
 def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
@@ -50,9 +52,12 @@ def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
         print(f"table {name} is gone")
     for name in delete_functions(workspace, parameters.target):
         print(f"function {name} is gone")
-    folder = f"{volume_path(parameters.volume)}/{PREDICTIONS}"
-    delete_folder(workspace, folder)
-    print(f"folder {folder} is gone")
+    folders = [f"{volume_path(parameters.volume)}/{PREDICTIONS}"]
+    if parameters.checkpoints:
+        folders += list_folders(workspace, volume_path(parameters.checkpoints))
+    for folder in folders:
+        delete_folder(workspace, folder)
+        print(f"folder {folder} is gone")
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """Rows that arrive by a stream are scored once each, whatever is killed or repeated."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ def arrive(first, last):
 
 def end(*_, **__):
     print("cut", flush=True)
-    os._exit(0)
+    os._exit(1)
 """
 
 
@@ -58,7 +57,7 @@ def streaming(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> 
     """Yield a workspace with a Champion, and a table that requests arrive in."""
     with open_copy(trained_state, tmp_path_factory.mktemp("streaming")) as laptop:
         laptop.sql(f"CREATE VOLUME IF NOT EXISTS {SCHEMA}.checkpoints")
-        print(laptop.execute(TASK + "score()"))
+        assert "0 predictions added" in laptop.execute(TASK + "score()")
         yield laptop
 
 
@@ -66,13 +65,128 @@ def scored(laptop: Laptop) -> list[dict[str, Any]]:
     return laptop.sql(f"SELECT * FROM {SCHEMA}.stream_predictions ORDER BY {', '.join(KEYS)}")
 
 
-def test_rows_are_scored_as_batch_scores_them(streaming: Laptop) -> None:
+def waiting(laptop: Laptop) -> int:
+    (row,) = laptop.sql(f"SELECT count(*) AS n FROM {SCHEMA}.stream_requests_landed")
+    return int(row["n"])
+
+
+def test_rows_are_scored_once_each_as_batch_scores_them(streaming: Laptop) -> None:
     said = streaming.execute(TASK + "arrive(0, 20)\narrive(20, 30)\nscore()\nscore()")
-    print(said)
+    assert "micro-batch 0: 20 rows scored by version 1" in said
+    assert "micro-batch 1: 10 rows scored by version 1" in said
     same = ", ".join(name for name in (*KEYS, "round(prediction, 12)", "model_version"))
     both = streaming.sql(
         f"SELECT {same} FROM {SCHEMA}.stream_predictions EXCEPT "
         f"SELECT {same} FROM {SCHEMA}.predictions"
     )
     assert both == []
-    assert len(scored(streaming)) == 30
+    before = scored(streaming)
+    assert len(before) == 30
+    # Rows that come again keep their prediction.
+    said = streaming.execute(TASK + "arrive(10, 40)\nscore()")
+    assert "10 rows scored" in said
+    after = scored(streaming)
+    assert len(after) == 40
+    assert all(row in after for row in before)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "streams.replace_batch = lambda table: end",
+        "stream_inference.score_batch = end",
+        "stream_inference.add_new_rows = end",
+        "stream_inference.forget_batch = end",
+    ],
+    ids=["landing", "landed", "taken", "scored"],
+)
+def test_a_run_that_is_killed_is_completed_by_the_next(
+    streaming: Laptop, cut: str
+) -> None:
+    first = len(scored(streaming))
+    arriving = f"arrive({first}, {first + 3})\narrive({first + 3}, {first + 6})\n"
+    with pytest.raises(AssertionError, match="cut"):
+        streaming.execute(TASK + f"{arriving}{cut}\nscore()")
+    assert "predictions added" in streaming.execute(TASK + "score()")
+    rows = scored(streaming)
+    assert len(rows) == len({tuple(row[key] for key in KEYS) for row in rows}) == first + 6
+    assert waiting(streaming) == 0
+
+
+def test_a_new_champion_takes_over_between_two_micro_batches(streaming: Laptop) -> None:
+    first = len(scored(streaming))
+    code = f"""
+registry = lakehouse.registry
+one = registry.get_model_version("{MODEL}", "1")
+two = registry.create_model_version("{MODEL}", one.source, one.run_id).version
+scoring = stream_inference.score_batch
+def score_then_promote(*given):
+    added = scoring(*given)
+    registry.set_registered_model_alias("{MODEL}", "Champion", two)
+    return added
+stream_inference.score_batch = score_then_promote
+arrive({first}, {first + 3})
+arrive({first + 3}, {first + 5})
+score()
+registry.set_registered_model_alias("{MODEL}", "Champion", "1")
+"""
+    said = streaming.execute(TASK + code)
+    assert "3 rows scored by version 1" in said
+    assert "2 rows scored by version 2" in said
+    versions = [row["model_version"] for row in scored(streaming)]
+    assert versions.count(2) == 2
+
+
+def test_without_a_champion_what_has_arrived_waits(streaming: Laptop) -> None:
+    first = len(scored(streaming))
+    code = f"""
+arrive({first}, {first + 2})
+lakehouse.registry.delete_registered_model_alias("{MODEL}", "Champion")
+score()
+lakehouse.registry.set_registered_model_alias("{MODEL}", "Champion", "1")
+"""
+    assert "waits for one" in streaming.execute(TASK + code)
+    assert waiting(streaming) == 2
+    assert "2 predictions added" in streaming.execute(TASK + "score()")
+
+
+def test_a_bad_row_goes_to_quarantine_and_the_others_are_scored(streaming: Laptop) -> None:
+    first = len(scored(streaming))
+    code = f"""
+arrive({first}, {first + 2})
+rows = spark.table(REQUESTS).limit(1).toPandas()
+bad = rows.assign(**{{"{KEYS[0]}": "bad", "{PROBLEM.spine.decision_at}": None}})
+spark.createDataFrame(bad, spark.table(REQUESTS).schema).write.mode("append").saveAsTable(REQUESTS)
+score()
+"""
+    said = streaming.execute(TASK + code)
+    assert "1 kept in quarantine" in said
+    assert len(scored(streaming)) == first + 2
+    (row,) = streaming.sql(f"SELECT * FROM {SCHEMA}.quarantine WHERE source = 'requests'")
+    assert row["reason"] == f"{PROBLEM.spine.decision_at} is missing"
+    assert row["outcome"] == "left out"
+
+
+REFUSED = {
+    "score(requests={'topic': 'flights'})": "Set the variable kafka_servers",
+    "score(requests={'table': 'other.one.requests'})": "Table other.one.requests does not exist",
+    f"score(requests={{'table': '{SCHEMA}.predictions'}})": "Add them to the table",
+}
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_a_stream_that_cannot_be_read_is_named(streaming: Laptop, code: str) -> None:
+    said = streaming.execute(TASK + code)
+    assert "REFUSED" in said
+    assert REFUSED[code] in said
+
+
+def test_predictions_of_streams_come_into_the_inference_log(streaming: Laptop) -> None:
+    there = len(scored(streaming))
+    for _ in range(2):
+        streaming.succeed("monitoring", FIRST)
+    (row,) = streaming.sql(
+        f"SELECT count(*) AS n, count(DISTINCT row_id) AS ids FROM {SCHEMA}.inference_log "
+        "WHERE source = 'stream'"
+    )
+    assert int(row["n"]) == int(row["ids"]) == there

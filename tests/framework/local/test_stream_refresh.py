@@ -1,0 +1,167 @@
+"""Features are the same whether they are refreshed by a schedule, by a trigger or by a stream."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from flight_delays.problem import PROBLEM
+
+from tests.conftest import MODEL, SCHEMA, Laptop
+
+CATALOG = SCHEMA.partition(".")[0]
+TABLES = [table.name for table in PROBLEM.feature_tables]
+STREAMED = ("outcomes", "weather")
+
+# `refresh` is feature_refresh as of an instant, `stream` the task stream_refresh; `arrive` writes
+# the rows that became known within a span to the tables that are streamed, a file an hour of it in
+# an order of chance, some of them twice.
+TASK = f"""
+import os
+import random
+from dataclasses import replace
+from datetime import datetime, timedelta, UTC
+from flight_delays.config.streaming import Streaming
+from flight_delays.lakehouse import streams
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.problem import PROBLEM
+from flight_delays.tasks import features, ingest, stream_refresh
+
+lakehouse = Lakehouse()
+spark = lakehouse.spark
+STREAMED = {STREAMED!r}
+
+def refresh(schema, *instants, schedule="0 0 * * * ?", sources=PROBLEM.sources):
+    for as_of in instants:
+        ingest.run(ingest.IngestParameters.parse(
+            [f"--target={CATALOG}.{{schema}}", f"--as_of={{as_of}}", "--shift_days=0"]
+        ), lakehouse, sources)
+        features.run(features.FeatureParameters.parse(
+            [f"--target={CATALOG}.{{schema}}", "--model={MODEL}", f"--as_of={{as_of}}",
+             f"--schedule={{schedule}}"]
+        ), lakehouse)
+
+def stream(as_of, sources=STREAMED, **changed):
+    others = [replace(source, read=None) if source.name in STREAMED else source
+        for source in PROBLEM.sources]
+    ingest.run(ingest.IngestParameters.parse(
+        ["--target={CATALOG}.streamed", f"--as_of={{as_of}}", "--shift_days=0"]
+    ), lakehouse, others)
+    configured = {{"requests": {{"table": "none"}}, "files_at_once": 9, "rows_at_once": 100,
+        "sources": {{name: {{"table": f"raw_{{name}}"}} for name in sources}},
+        "settle_seconds": 0, "minutes": 0, **changed}}
+    stream_refresh.run(stream_refresh.StreamRefreshParameters.parse(
+        ["--target={CATALOG}.streamed", "--model={MODEL}", "--volume={CATALOG}.streamed.checkpoints",
+         f"--as_of={{as_of}}"]
+    ), lakehouse, Streaming(**configured))
+
+def arrive(since, until, files=12):
+    since, until = (datetime.fromisoformat(each).replace(tzinfo=UTC) for each in (since, until))
+    chance = random.Random(str(since))
+    for name in STREAMED:
+        source = PROBLEM.require_source(name)
+        rows = source.read(spark, since, until, 0).toPandas().sample(frac=1, random_state=1)
+        rows = rows[rows.get("wind_speed", rows.index) != 1048.36]
+        for part in range(files):
+            some = rows.iloc[part::files]
+            if chance.random() < 0.3:
+                some = some.iloc[:3].merge(some, how="outer")
+            if len(some):
+                frame = spark.createDataFrame(some, source.schema.replace(" NOT NULL", ""))
+                frame.write.mode("append").saveAsTable(f"{CATALOG}.streamed.raw_{{name}}")
+
+def end(*_, **__):
+    print("cut", flush=True)
+    os._exit(1)
+"""
+
+
+@pytest.fixture(scope="module")
+def refreshed(laptop: Laptop) -> Iterator[Laptop]:
+    """Yield a workspace with a schema for each way."""
+    for way in ("scheduled", "triggered", "streamed"):
+        laptop.sql(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{way}")
+    laptop.sql(f"CREATE VOLUME IF NOT EXISTS {CATALOG}.streamed.checkpoints")
+    yield laptop
+
+
+def difference(laptop: Laptop, one: str, other: str) -> dict[str, int]:
+    """Return by table how many rows only one of two ways has, NaN and null alike."""
+    found = {}
+    for table in TABLES:
+        rows = laptop.sql(
+            f"SELECT count(*) AS n FROM ((SELECT * FROM {CATALOG}.{one}.{table} EXCEPT ALL "
+            f"SELECT * FROM {CATALOG}.{other}.{table}) UNION ALL "
+            f"(SELECT * FROM {CATALOG}.{other}.{table} EXCEPT ALL "
+            f"SELECT * FROM {CATALOG}.{one}.{table}))"
+        )
+        found[table] = int(rows[0]["n"])
+    return found
+
+
+# Where a run of the stream is killed, by the instant as of which it runs.
+CUTS = {
+    "2013-01-06": "stream_refresh.take_batch = end",
+    "2013-01-07": "stream_refresh.forget_batch = end",
+}
+SPANS = [
+    pytest.param(["2013-01-05", "2013-01-06", "2013-01-07"], 3, id="week"),
+    pytest.param(
+        [f"2013-{month:02}-01" for month in range(2, 13)], 20, id="year", marks=pytest.mark.nightly
+    ),
+]
+
+
+@pytest.mark.parametrize(("instants", "files"), SPANS)
+def test_three_ways_leave_equal_tables(
+    refreshed: Laptop, instants: list[str], files: int
+) -> None:
+    *_, last = instants
+    refreshed.execute(TASK + f"refresh('scheduled', *{instants})")
+    between = f"{instants[0]}T13:07:11"
+    refreshed.execute(TASK + f"refresh('triggered', '{between}', '{last}', schedule='continuous')")
+    began = "2013-01-01"
+    for instant in instants:
+        refreshed.execute(TASK + f"arrive('{began}', '{instant}', {files})")
+        if instant in CUTS:
+            with pytest.raises(AssertionError, match="cut"):
+                refreshed.execute(TASK + f"{CUTS[instant]}\nstream('{instant}')")
+        assert "rows have arrived" in refreshed.execute(TASK + f"stream('{instant}')")
+        began = instant
+    none = dict.fromkeys(TABLES, 0)
+    assert difference(refreshed, "scheduled", "triggered") == none
+    assert difference(refreshed, "scheduled", "streamed") == none
+
+
+def test_a_late_row_adds_features_and_changes_none(refreshed: Laptop) -> None:
+    columns = list(PROBLEM.require_source("outcomes").columns)
+    (newest,) = refreshed.sql(f"SELECT max(known_at) AS at FROM {CATALOG}.streamed.outcomes")
+    values = {
+        "flight_id": "concat('late-', flight_id)",
+        "known_at": "known_at - INTERVAL '90' MINUTES",
+        "dest": "'LATE'",
+    }
+    late = ", ".join(values.get(column, column) for column in columns)
+    before = refreshed.sql(f"SELECT * FROM {CATALOG}.streamed.origin_delay_features")
+    refreshed.sql(
+        f"INSERT INTO {CATALOG}.streamed.raw_outcomes SELECT {late} "
+        f"FROM {CATALOG}.streamed.outcomes WHERE known_at = '{newest['at']}' LIMIT 1"
+    )
+    said = refreshed.execute(TASK + f"stream('{newest['at']}')")
+    assert "outcomes: 1 rows have arrived" in said
+    (found,) = refreshed.sql(
+        f"SELECT count(*) AS n FROM {CATALOG}.streamed.route_delay_features WHERE dest = 'LATE'"
+    )
+    assert int(found["n"]) == 1
+    assert refreshed.sql(f"SELECT * FROM {CATALOG}.streamed.origin_delay_features") == before
+
+
+def test_a_silent_stream_fails_after_features_were_computed(refreshed: Laptop) -> None:
+    code = """
+try:
+    stream("2013-12-30")
+except streams.StreamError as error:
+    print("REFUSED", error)
+"""
+    said = refreshed.execute(TASK + code)
+    assert "schedule_features" in said
+    assert "the newest row that has arrived is of 2013-" in said.partition("REFUSED")[2]

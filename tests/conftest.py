@@ -44,6 +44,9 @@ def main():
 MODULES = ("deploy", "features", "ingest", "train", "validate")
 
 
+WITHOUT_POLICY = ("feature_refresh", "stream_inference", "stream_refresh")
+
+
 @dataclass(frozen=True)
 class Laptop:
     """The command line over one state folder."""
@@ -70,7 +73,7 @@ class Laptop:
 
     def run(self, job: str, as_of: str, *more: str) -> subprocess.CompletedProcess[str]:
         """Run a job of the dev target as of an instant, on the small policy where it has one."""
-        policy = "" if job == "feature_refresh" else ",policy=policy_small"
+        policy = "" if job in WITHOUT_POLICY else ",policy=policy_small"
         return self.call("run", job, "--params", f"as_of={as_of}{policy}", *more)
 
     def succeed(self, job: str, as_of: str) -> str:

@@ -7,10 +7,9 @@ from flight_delays.config.policy import load_policy
 from flight_delays.lakehouse.model_health import HEALTH
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.decide import CHALLENGER
-from flight_delays.spec.inference_log import LABELLED
+from flight_delays.spec.inference_log import LABELLED, PREDICTIONS
 from flight_delays.spec.tables import FeatureTable, Source
 from flight_delays.spec.windows import reach_batch
-from flight_delays.spec.inference_log import PREDICTIONS
 from flight_delays.tasks.parameters import read_instant
 
 from .conftest import Deployment

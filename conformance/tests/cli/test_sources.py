@@ -51,6 +51,7 @@ def test_the_cli_takes_the_source_and_resolves_it_as_the_laptop_does(
         "monitoring",
         "rollback",
         "rollout",
+        "stream_inference",
     }
     assert {told[key]["source"] for key in readers} == {"prod.flight_delays"}
     for names in told.values():

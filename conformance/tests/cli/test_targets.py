@@ -24,10 +24,12 @@ RESOURCES = {
         "monitoring",
         "rollback",
         "rollout",
+        "stream_inference",
+        "stream_refresh",
     ],
     "registered_models": ["model"],
     "schemas": ["flight_delays"],
-    "volumes": ["outputs"],
+    "volumes": ["checkpoints", "outputs"],
 }
 
 

@@ -85,10 +85,12 @@ def test_commands_of_the_pages_run_in_their_order(project: Path) -> None:
     assert len(features) >= 4
     assert len(steps) >= 4
     assert len(outputs) >= 2
+    streaming = select_commands(project / "docs" / "streaming.md")
+    assert len(streaming) >= 5
     configure(project, "files: none", "files: parquet")
     refreshed, scored = (
         f"uv run laptop run {job} --params {DECEMBER}"
         for job in ("feature_refresh", "batch_inference")
     )
     readme = select_commands(project / "README.md")
-    run([refreshed, *readme, *features, scored, *outputs, *steps], project)
+    run([refreshed, *readme, *features, scored, *outputs, *streaming, *steps], project)

@@ -61,6 +61,7 @@ STREAMS = {
     "src/zoo/lakehouse/streams.py",
     "src/zoo/tasks/stream_inference.py",
     "src/zoo/tasks/stream_refresh.py",
+    "tests/integration/test_streams.py",
     "tests/local/test_running_streams.py",
 }
 CI = {RECORD, ".pre-commit-config.yaml", "Makefile", "docs/cicd.md"}
@@ -170,7 +171,7 @@ SUBJECTS = (
     Subject(
         "streaming",
         {"yes"},
-        re.compile(r"(?i)stream|kafka"),
+        re.compile(r"(?i)streaming|stream_|kafka"),
         (STREAMING | {path for path in STREAMS if not path.endswith(".py")}) - {RECORD},
         set(),
     ),

@@ -92,7 +92,7 @@ def add_predictions(
     model: str,
     threshold: float,
 ) -> int:
-    """Add the predictions of batch or of streams that the log does not have, and return how many."""
+    """Add the predictions of batch or of streams that the log lacks, and return how many."""
     keys = list(problem.keys)
     parts = ", ".join(f"CAST({key} AS STRING)" for key in keys)
     since = find_start(spark, log, source)

@@ -19,6 +19,7 @@ from .tables import create_table, require_table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+
 class StreamError(LakehouseError):
     """A stream cannot be read, or has been silent for too long."""
 

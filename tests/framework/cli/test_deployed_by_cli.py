@@ -94,7 +94,8 @@ class Deployer:
     def failures(self) -> list[str]:
         """Return which tests of the results fail."""
         done = self.integrate(
-            *(f"--deselect=tests/integration/test_jobs.py::{job}" for job in JOBS)
+            *(f"--deselect=tests/integration/test_jobs.py::{job}" for job in JOBS),
+            "--deselect=tests/integration/test_streams.py",
         )
         assert done.returncode in (0, 1), done.stdout + done.stderr
         return re.findall(r"^FAILED \S+::(\S+)", done.stdout, re.MULTILINE)
@@ -195,7 +196,7 @@ def test_a_job_that_fails_says_why_and_ends_with_an_exit_code(deployer: Deployer
 
 def test_integration_passes_on_the_laptop_and_reports(integrated: Deployer) -> None:
     report = integrated.report()
-    checks = 20 if ASKED_FOR else 17
+    checks = 21 if ASKED_FOR else 18
     assert report.startswith(f"## Integration on `test`: all {checks} passed")
     assert "| Champion | version 1 |" in report
     assert re.search(r"\| `[a-z_]*auc` \| 0\.[6-8]\d+ \|", report)

@@ -100,9 +100,7 @@ def test_rows_are_scored_once_each_as_batch_scores_them(streaming: Laptop) -> No
     ],
     ids=["landing", "landed", "taken", "scored"],
 )
-def test_a_run_that_is_killed_is_completed_by_the_next(
-    streaming: Laptop, cut: str
-) -> None:
+def test_a_run_that_is_killed_is_completed_by_the_next(streaming: Laptop, cut: str) -> None:
     first = len(scored(streaming))
     arriving = f"arrive({first}, {first + 3})\narrive({first + 3}, {first + 6})\n"
     with pytest.raises(AssertionError, match="cut"):

@@ -1,7 +1,5 @@
 """Features are the same whether they are refreshed by a schedule, by a trigger or by a stream."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from flight_delays.problem import PROBLEM
@@ -50,8 +48,8 @@ def stream(as_of, sources=STREAMED, **changed):
         "sources": {{name: {{"table": f"raw_{{name}}"}} for name in sources}},
         "settle_seconds": 0, "minutes": 0, **changed}}
     stream_refresh.run(stream_refresh.StreamRefreshParameters.parse(
-        ["--target={CATALOG}.streamed", "--model={MODEL}", "--volume={CATALOG}.streamed.checkpoints",
-         f"--as_of={{as_of}}"]
+        ["--target={CATALOG}.streamed", "--model={MODEL}",
+         "--volume={CATALOG}.streamed.checkpoints", f"--as_of={{as_of}}"]
     ), lakehouse, Streaming(**configured))
 
 def arrive(since, until, files=12):
@@ -76,12 +74,12 @@ def end(*_, **__):
 
 
 @pytest.fixture(scope="module")
-def refreshed(laptop: Laptop) -> Iterator[Laptop]:
-    """Yield a workspace with a schema for each way."""
+def refreshed(laptop: Laptop) -> Laptop:
+    """Return a workspace with a schema for each way."""
     for way in ("scheduled", "triggered", "streamed"):
         laptop.sql(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{way}")
     laptop.sql(f"CREATE VOLUME IF NOT EXISTS {CATALOG}.streamed.checkpoints")
-    yield laptop
+    return laptop
 
 
 def difference(laptop: Laptop, one: str, other: str) -> dict[str, int]:
@@ -112,9 +110,7 @@ SPANS = [
 
 
 @pytest.mark.parametrize(("instants", "files"), SPANS)
-def test_three_ways_leave_equal_tables(
-    refreshed: Laptop, instants: list[str], files: int
-) -> None:
+def test_three_ways_leave_equal_tables(refreshed: Laptop, instants: list[str], files: int) -> None:
     *_, last = instants
     refreshed.execute(TASK + f"refresh('scheduled', *{instants})")
     between = f"{instants[0]}T13:07:11"

@@ -172,6 +172,7 @@ def test_rows_that_are_read_again_are_the_same(source: Source) -> None:
 @EACH_SOURCE
 def test_a_span_without_rows_has_the_declared_types(source: Source, spark: SparkSession) -> None:
     at = datetime(2013, 6, 1, tzinfo=UTC)
+    assert source.read is not None
     rows = source.read(spark, at, at - timedelta(days=200), 0)
     assert {column: kind.upper() for column, kind in rows.dtypes} == dict(source.columns)
     assert source.check(rows).count() == 0 or source.name == "planes"

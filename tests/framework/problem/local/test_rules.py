@@ -21,6 +21,7 @@ BAD = {
 def test_one_row_of_the_year_is_bad_and_none_is_repeated(
     spark: SparkSession, source: Source
 ) -> None:
+    assert source.read is not None
     checked = source.check(source.read(spark, BEGINNING, AFTER_THE_YEAR, 0))
     bad = checked.where("_reason <> ''").select("_reason", "_key").collect()
     assert [tuple(row) for row in bad] == BAD.get(source.name, [])

@@ -1,0 +1,39 @@
+"""The jobs of streams as the bundle declares them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flight_delays.problem import PROBLEM
+from flight_delays.spec.inference_log import PREDICTIONS, STREAM_PREDICTIONS
+
+from tests.conftest import SCHEMA, Laptop, open_copy
+from tests.problem.instants import FIRST
+
+KEYS = ", ".join(PROBLEM.keys)
+
+
+@pytest.fixture(scope="module")
+def streaming(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> Iterator[Laptop]:
+    """Yield a workspace with a Champion, where nothing has arrived yet."""
+    with open_copy(trained_state, tmp_path_factory.mktemp("streaming")) as laptop:
+        yield laptop
+
+
+def test_rows_that_arrive_are_scored_once_each(streaming: Laptop) -> None:
+    assert "0 predictions added" in streaming.succeed("stream_inference", FIRST)
+    streaming.sql(
+        f"INSERT INTO {SCHEMA}.stream_requests SELECT * FROM {SCHEMA}.{PROBLEM.spine.source} "
+        f"LEFT SEMI JOIN (SELECT {KEYS} FROM {SCHEMA}.{PREDICTIONS} LIMIT 20) USING ({KEYS})"
+    )
+    assert "20 predictions added" in streaming.succeed("stream_inference", FIRST)
+    (row,) = streaming.sql(
+        f"SELECT count(*) AS rows, count(DISTINCT {KEYS}) AS apart "
+        f"FROM {SCHEMA}.{STREAM_PREDICTIONS}"
+    )
+    assert int(row["rows"]) == int(row["apart"]) == 20
+
+
+def test_no_source_has_to_arrive_by_a_stream(streaming: Laptop) -> None:
+    assert "names no source" in streaming.succeed("stream_refresh", FIRST)

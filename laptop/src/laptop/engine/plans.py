@@ -10,7 +10,7 @@ from pyspark.sql.connect.plan import LogicalPlan
 from pyspark.sql.connect.proto import relations_pb2
 from pyspark.sql.connect.session import SparkSession
 
-from . import names, paths, statements, writes
+from . import kafka_plans, names, paths, statements, writes
 from .session import UNCOMPRESSED
 from .tokens import Cursor, StatementRefused, quote
 
@@ -47,6 +47,8 @@ class Session:
         self.user = user
         self.engine = engine
         self.api = api
+        # Formats of data sources that the engine knows in this session alone.
+        self.sources: set[str] = set()
 
     @cached_property
     def spark(self) -> SparkSession:
@@ -106,6 +108,8 @@ def prepare(session: Session, message: Any) -> None:
             statement.sql = new
     if kind == "write_operation" and command.write_operation.HasField("table"):
         finish(command, writes.save(session, command.write_operation))
+    elif kind == "write_operation" and kafka_plans.is_kafka(command.write_operation.source):
+        kafka_plans.prepare_write(session, command.write_operation)
     elif kind == "write_operation":
         writes.check_path(command.write_operation)
         paths.place_write(session, command.write_operation)
@@ -151,6 +155,8 @@ def expand(session: Session, message: Any) -> None:
                 return
             read.unparsed_identifier = names.expand(session, read.unparsed_identifier)
         elif kind == "read" and message.read.HasField("data_source"):
+            if kafka_plans.is_kafka(message.read.data_source.format):
+                kafka_plans.prepare_read(session, message.read)
             paths.place_source(session, message.read.data_source)
         elif kind == "sql":
             message.sql.query = statements.query(session, message.sql.query)

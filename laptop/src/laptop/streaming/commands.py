@@ -25,7 +25,8 @@ from . import plans
 from .checkpoint import Checkpoint
 from .delta_source import DeltaSource
 from .errors import StreamRefused
-from .query import Query
+from .kafka_source import KafkaSource
+from .query import Query, Source
 
 _STARTED: dict[str, Query] = {}
 
@@ -71,11 +72,7 @@ def start(client: Any, command: Any) -> Any:
     workspace = WorkspaceClient()
     folder = place_checkpoint(workspace, command.options)
     spark = _join(client)
-    relation = plans.find_source(command.input)
-    table = relation.read.named_table
-    if relation.read.WhichOneof("read_type") != "named_table":
-        raise StreamRefused("A stream is read from a table alone on the laptop: readStream.table.")
-    source = DeltaSource(spark, table.unparsed_identifier, table.options, workspace)
+    source = _open_source(spark, plans.find_source(command.input).read, workspace)
     sink = CloudPickleSerializer().loads(  # type: ignore[no-untyped-call]
         command.foreach_batch.python_function.command
     )
@@ -93,6 +90,18 @@ def start(client: Any, command: Any) -> Any:
     result = proto.WriteStreamOperationStartResult(name=query.name)
     result.query_id.id, result.query_id.run_id = query.query_id, query.run_id
     return result
+
+
+def _open_source(spark: SparkSession, read: Any, workspace: WorkspaceClient) -> Source:
+    if read.WhichOneof("read_type") == "named_table":
+        table = read.named_table
+        return DeltaSource(spark, table.unparsed_identifier, table.options, workspace)
+    if read.data_source.format.lower() == "kafka":
+        return KafkaSource(spark, read.data_source)
+    raise StreamRefused(
+        "A stream is read on the laptop from a table (readStream.table) or from Kafka "
+        '(readStream.format("kafka")).'
+    )
 
 
 def place_checkpoint(workspace: WorkspaceClient, options: Mapping[str, str]) -> Path:

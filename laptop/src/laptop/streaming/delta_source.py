@@ -98,6 +98,10 @@ class DeltaSource:
         self._folder = Path(unquote(urlparse(str(table.storage_location)).path))
         self._latest = int((table.properties or {})["delta.lastUpdateVersion"])
 
+    def position(self, offset: Mapping[str, Any]) -> Position:
+        """Return a position that was written."""
+        return Position.from_json(offset)
+
     def start(self) -> Position:
         """Return where a query without a checkpoint begins."""
         asked = self._options.get("startingversion")

@@ -5,17 +5,32 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from pyspark.sql import DataFrame, SparkSession
 
 from . import plans
 from .checkpoint import Checkpoint
-from .delta_source import DeltaSource, Position
 
 Sink = Callable[[DataFrame, int], None]
+
+
+class Source(Protocol):
+    """What a query streams from. Positions are its own, with a `to_json`."""
+
+    def start(self) -> Any:
+        """Return where a query without a checkpoint begins."""
+
+    def position(self, offset: Mapping[str, Any]) -> Any:
+        """Return a position that was written to a checkpoint."""
+
+    def next(self, position: Any, *, all_at_once: bool) -> Any:
+        """Return where the next micro-batch ends, None where nothing is left."""
+
+    def read(self, start: Any, end: Any) -> tuple[DataFrame, int]:
+        """Return the rows of a micro-batch, and how many there are."""
 
 
 class Query:
@@ -35,7 +50,7 @@ class Query:
         self,
         spark: SparkSession,
         plan: Any,
-        source: DeltaSource,
+        source: Source,
         sink: Sink,
         checkpoint: Checkpoint,
         *,
@@ -85,22 +100,22 @@ class Query:
             self._checkpoint.close()
 
     def _take_all(self) -> None:
-        batch, offset = self._checkpoint.last()
-        if offset is not None and not self._checkpoint.is_done(batch):
+        last = self._checkpoint.last()
+        batch = last.batch if last else -1
+        position = self._source.position(last.end) if last else self._source.start()
+        if last is not None and not self._checkpoint.is_done(batch):
             # What a killed query had begun is read again, from where it began to where it ended.
-            start = Position.from_json(offset["startedAt"])
-            self._take(batch, start, Position.from_json(offset))
-        position = Position.from_json(offset) if offset else self._source.start()
+            self._take(batch, self._source.position(last.start), position)
         while not self._stopping.is_set():
             end = self._source.next(position, all_at_once=self._once)
             if end is None:
                 return
             batch += 1
-            self._checkpoint.begin(batch, {**end.to_json(), "startedAt": position.to_json()})
+            self._checkpoint.begin(batch, position.to_json(), end.to_json())
             self._take(batch, position, end)
             position = end
 
-    def _take(self, batch: int, start: Position, end: Position) -> None:
+    def _take(self, batch: int, start: Any, end: Any) -> None:
         began, at = time.perf_counter(), datetime.now(UTC)
         rows, count = self._source.read(start, end)
         self._sink(plans.over(self._spark, self._plan, rows), batch)

@@ -1,0 +1,82 @@
+"""Reads and writes of `format("kafka")`, which the engine does by a data source of Python."""
+
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql.connect.proto import commands_pb2
+
+from ..kafka.options import SourceOptions, client_options
+from .tokens import StatementRefused
+
+if TYPE_CHECKING:
+    from .plans import Session
+
+FORMAT = "kafka"
+_TEXT = ("string", "binary")
+# What the sink takes of each column, in the order in which Spark checks them.
+_COLUMNS = {"topic": ("string",), "key": _TEXT, "value": _TEXT, "partition": ("int",)}
+_MODES = commands_pb2.WriteOperation
+_NEVER = {_MODES.SAVE_MODE_OVERWRITE: "Overwrite", _MODES.SAVE_MODE_IGNORE: "Ignore"}
+
+
+def is_kafka(source: str) -> bool:
+    """Tell whether a format is Kafka's."""
+    return source.lower() == FORMAT
+
+
+def prepare_read(session: "Session", read: Any) -> None:
+    """Have the engine know the source that a plan reads.
+
+    Raises:
+        KafkaRefused: An option that the source does not take.
+        StatementRefused: A schema of the reader's own.
+    """
+    if read.data_source.schema:
+        raise StatementRefused(
+            "Kafka source has a fixed schema and cannot be set with a custom one"
+        )
+    SourceOptions(read.data_source.options, streaming=read.is_streaming)
+    _register(session)
+
+
+def prepare_write(session: "Session", operation: Any) -> None:
+    """Have the engine know the sink that rows are written to.
+
+    Raises:
+        KafkaRefused: An option that the sink does not take.
+        StatementRefused: Rows or a mode that it does not take.
+    """
+    if operation.mode in _NEVER:
+        raise StatementRefused(
+            f"Save mode {_NEVER[operation.mode]} not allowed for Kafka. Allowed save modes are "
+            "Append and ErrorIfExists (default)."
+        )
+    kinds = dict(session.frame(operation.input).dtypes)
+    given = {key.lower() for key in operation.options}
+    if "topic" not in given and "topic" not in kinds:
+        raise StatementRefused(
+            "topic option required when no 'topic' attribute is present. Use the topic option for "
+            "setting a topic."
+        )
+    if "value" not in kinds:
+        raise StatementRefused("Required attribute 'value' not found")
+    if "headers" in kinds:
+        raise StatementRefused("Column 'headers' of a Kafka message is not on the laptop: drop it.")
+    if "topic" in given:
+        kinds.pop("topic", None)
+    for column, allowed in _COLUMNS.items():
+        if column in kinds and kinds[column] not in allowed:
+            raise StatementRefused(
+                f"{column} attribute unsupported type {kinds[column]}. {column} must be a(n) "
+                f"{' or '.join(allowed)}"
+            )
+    client_options(operation.options, "producer")
+    _register(session)
+
+
+def _register(session: "Session") -> None:
+    if FORMAT in session.sources:
+        return
+    from ..kafka.data_source import KafkaDataSource
+
+    session.spark.dataSource.register(KafkaDataSource)
+    session.sources.add(FORMAT)

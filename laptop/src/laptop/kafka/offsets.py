@@ -1,0 +1,92 @@
+"""Offsets of partitions, and Spark's JSON of them."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .errors import KafkaRefused
+
+Partition = tuple[str, int]
+Offsets = dict[Partition, int]
+
+# What Spark writes for an offset that is not known yet.
+LATEST, EARLIEST = -1, -2
+
+
+def parse_offsets(text: str) -> Offsets:
+    """Return the offsets of a JSON text, by topic and partition.
+
+    Raises:
+        KafkaRefused: It has another form.
+    """
+    try:
+        return read_offsets(json.loads(text))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise KafkaRefused(
+            f'Expected e.g. {{"topicA":{{"0":23,"1":-1}},"topicB":{{"0":-2}}}}, got {text}'
+        ) from error
+
+
+def read_offsets(content: Mapping[str, Mapping[str, Any]]) -> Offsets:
+    """Return the offsets of an object that was read from JSON."""
+    return {
+        (topic, int(number)): int(offset)
+        for topic, by_number in content.items()
+        for number, offset in by_number.items()
+    }
+
+
+def write_offsets(offsets: Offsets) -> dict[str, dict[str, int]]:
+    """Return offsets as they are written to JSON, in order."""
+    written: dict[str, dict[str, int]] = {}
+    for topic, number in sorted(offsets):
+        written.setdefault(topic, {})[str(number)] = offsets[topic, number]
+    return written
+
+
+def parse_partitions(text: str) -> list[Partition]:
+    """Return the partitions of a JSON text, by topic.
+
+    Raises:
+        KafkaRefused: It has another form.
+    """
+    try:
+        return [(topic, int(at)) for topic, numbers in json.loads(text).items() for at in numbers]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise KafkaRefused(
+            f'Expected e.g. {{"topicA":[0,1],"topicB":[0,1]}}, got {text}'
+        ) from error
+
+
+def write_partitions(partitions: Iterable[Partition]) -> str:
+    """Return partitions as a JSON text, by topic."""
+    written: dict[str, list[int]] = {}
+    for topic, number in sorted(partitions):
+        written.setdefault(topic, []).append(number)
+    return json.dumps(written)
+
+
+def name(partitions: Iterable[Partition]) -> str:
+    """Return partitions as Spark names them in messages."""
+    return ", ".join(f"{topic}-{number}" for topic, number in sorted(partitions))
+
+
+def limit(most: int, start: Offsets, end: Offsets) -> Offsets:
+    """Return where a micro-batch of about so many messages ends.
+
+    Each partition gives in proportion to what it has, and at least one message.
+
+    Args:
+        most: Number of messages.
+        start: Where it begins, for all partitions that have messages.
+        end: Where they end.
+    """
+    sizes = {
+        each: end[each] - start[each] for each in end if end[each] > start.get(each, end[each])
+    }
+    total = sum(sizes.values())
+    shares = {each: most * (size / total) for each, size in sizes.items()}
+    return {
+        each: min(last, start[each] + max(1, int(shares[each]))) if each in shares else last
+        for each, last in end.items()
+    }

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql.connect.proto import commands_pb2
+from pyspark.sql.connect.proto import commands_pb2, relations_pb2
 
 from ..kafka.options import SourceOptions, client_options
 from .tokens import StatementRefused
@@ -70,6 +70,12 @@ def prepare_write(session: "Session", operation: Any) -> None:
                 f"{' or '.join(allowed)}"
             )
     client_options(operation.options, "producer")
+    # Of a plan with a join or an aggregation the engine expects fewer parts than it then writes.
+    rows = relations_pb2.Relation()
+    rows.CopyFrom(operation.input)
+    operation.input.repartition.input.CopyFrom(rows)
+    operation.input.repartition.num_partitions = 1
+    operation.input.repartition.shuffle = True
     _register(session)
 
 

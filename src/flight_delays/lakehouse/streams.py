@@ -1,8 +1,8 @@
 """Streams: what arrives is landed by micro-batches, each taken in as ordinary rows and forgotten.
 
 The stream only moves rows into a table, so that a client of the platform, which cannot be sent to
-where a stream's function runs, is not needed there. A micro-batch that is landed twice replaces
-itself.
+where a stream's function runs, is not needed there. A micro-batch may be landed twice, after a
+kill: who takes it in goes by keys.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -148,7 +148,7 @@ def land(arriving: "DataFrame", spark: "SparkSession", table: str, checkpoint: s
     """
     create_table(spark, table, LANDED)
     query = (
-        arriving.writeStream.foreachBatch(replace_batch(table))
+        arriving.writeStream.foreachBatch(append_batch(table))
         .option("checkpointLocation", checkpoint)
         .trigger(availableNow=True)
         .start()
@@ -156,16 +156,15 @@ def land(arriving: "DataFrame", spark: "SparkSession", table: str, checkpoint: s
     query.awaitTermination()
 
 
-def replace_batch(table: str) -> "Callable[[DataFrame, int], None]":
-    """Return what writes a micro-batch, in place of what an attempt that was killed has left.
+def append_batch(table: str) -> "Callable[[DataFrame, int], None]":
+    """Return what adds a micro-batch to a table.
 
     It runs where the project may not be installed: as a closure it is sent whole.
     """
 
     def write(rows: "DataFrame", batch: int) -> None:
         numbered = rows.selectExpr(f"CAST({batch} AS BIGINT) AS batch", "place", "content")
-        replacing = numbered.write.mode("overwrite").option("replaceWhere", f"batch = {batch}")
-        replacing.format("delta").saveAsTable(table)
+        numbered.write.format("delta").mode("append").saveAsTable(table)
 
     return write
 

@@ -49,6 +49,9 @@ def arrive(first, last):
 def end(*_, **__):
     print("cut", flush=True)
     os._exit(1)
+
+def land_and_end(table, append=streams.append_batch):
+    return lambda rows, batch: (append(table)(rows, batch), end())
 """
 
 
@@ -93,7 +96,7 @@ def test_rows_are_scored_once_each_as_batch_scores_them(streaming: Laptop) -> No
 @pytest.mark.parametrize(
     "cut",
     [
-        "streams.replace_batch = lambda table: end",
+        "streams.append_batch = land_and_end",
         "stream_inference.score_batch = end",
         "stream_inference.add_new_rows = end",
         "stream_inference.forget_batch = end",

@@ -360,6 +360,21 @@ def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> N
 
 
 @app.command()
+def kafka() -> None:
+    """Serve a Kafka broker for tests and demonstrations, until it is interrupted."""
+    from .kafka.broker import LIMITS, start_broker
+
+    with reporting():
+        broker, address = start_broker()
+        print(f"bootstrap.servers {address}", flush=True)
+        problems.print(f"{LIMITS} (Ctrl-C ends it)", soft_wrap=True)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with suppress(KeyboardInterrupt):
+            signal.pause()
+        del broker
+
+
+@app.command()
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Stop the workspace and delete all it holds."""
     with reporting():

@@ -197,7 +197,7 @@ class Writer(DataSourceArrowWriter):
         Raises:
             KafkaRefused: No broker answers, or it does not take a message.
         """
-        from confluent_kafka import Producer
+        from confluent_kafka import KafkaException, Producer
 
         properties: dict[str, Any] = dict(self._client)
         if "acks" not in properties:
@@ -220,6 +220,8 @@ class Writer(DataSourceArrowWriter):
                         break
                     except BufferError:
                         producer.poll(0.1)
+                    except KafkaException as error:
+                        failed.append(error.args[0])
             producer.poll(0)
             if failed:
                 break
@@ -231,9 +233,9 @@ class Writer(DataSourceArrowWriter):
     def _messages(self, batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
         columns = {field.name: at for at, field in enumerate(batch.schema)}
 
-        def values(column: str, otherwise: Any = None) -> list[Any]:
+        def values(column: str) -> list[Any]:
             if column not in columns:
-                return [otherwise] * batch.num_rows
+                return [None] * batch.num_rows
             found: list[Any] = batch.column(columns[column]).to_pylist()
             return found
 

@@ -2,6 +2,8 @@
 
 import logging
 
+from ..errors import LaptopError
+
 _LOST = (
     "Some data may have been lost because they are not available in Kafka any more; either the "
     "data was aged out by Kafka or the topic may have been deleted before all the data in the "
@@ -10,7 +12,7 @@ _LOST = (
 _LOG = logging.getLogger(__name__)
 
 
-class KafkaRefused(Exception):
+class KafkaRefused(LaptopError):
     """An option, rows or offsets that Kafka's source or sink does not take."""
 
 

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -13,7 +13,7 @@ from laptop.engine.session import connect
 from laptop.streaming import commands
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.connect.client import SparkConnectClient
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from ...conftest import Toy
 
@@ -102,7 +102,7 @@ def spark(there: Connection) -> Iterator[SparkSession]:
         # Taken back when the module is through.
         patch.setattr(SparkConnectClient, "execute_command", SparkConnectClient.execute_command)
         commands.install()
-        session = connect(there.spark)
+        session = cast("SparkSession", connect(there.spark))
         session.sql("CREATE SCHEMA IF NOT EXISTS dev.kafka")
         session.sql("CREATE VOLUME IF NOT EXISTS dev.kafka.own")
         yield session
@@ -150,6 +150,10 @@ def test_a_stream_begins_where_it_is_asked_to(streams: Streams, broker: Broker, 
     begin = {topic: {"0": 2, "1": -1, "2": -2, "3": -2}}
     other.run("subscribe", begin=json.dumps(begin), subscribePattern=f"{topic[:-1]}.")
     assert other.found() == [["a2", 0], ["a3", 0]]
+    # Partitions that are new to a query are read from their first message.
+    broker.send(f"{topic}_new", "n0", partition=3)
+    other.run("subscribe", subscribePattern=f"{topic}.*")
+    assert other.found()[2:] == [["n0", 1]]
 
 
 DIE = """
@@ -231,6 +235,25 @@ def test_messages_that_are_gone_stop_a_stream_unless_they_may(
     assert streams.read("subscribe", **whole, failOnDataLoss="false").count() == 193 - low
 
 
+def test_a_stream_stops_at_a_broker_that_lacks_its_messages(
+    streams: Streams, broker: Broker, topic: str
+) -> None:
+    broker.send(topic, "a0", "a1", "a2")
+    streams.run()
+    other = Broker()
+    streams.options["kafka.bootstrap.servers"] = other.servers
+    with pytest.raises(Exception, match="UnknownTopicOrPartitionException"):
+        streams.run(failOnDataLoss="false")
+    other.send(topic, "b0")
+    with pytest.raises(Exception, match="PARTITION_OFFSET_CHANGED"):
+        streams.run()
+    # As in Spark, it goes on behind what is there.
+    streams.run(failOnDataLoss="false")
+    other.send(topic, "b1")
+    streams.run()
+    assert streams.found()[3:] == [["b1", 2]]
+
+
 def test_rows_are_sent_and_read_back(streams: Streams, topic: str) -> None:
     rows = streams.spark.createDataFrame(
         [("k", "one", 0), (None, "two", 1), ("k", None, 0)],
@@ -263,3 +286,116 @@ def test_rows_are_sent_and_read_back(streams: Streams, topic: str) -> None:
     assert sorted(row.value for row in copy.collect()) == [b"one", b"two"]
     end = json.dumps({topic: {"0": 1, "1": 0, "2": 0, "3": 0}})
     assert streams.read(endingOffsets=end).count() == 1
+
+
+MOST = "maxOffsetsPerTrigger"
+# What a reader refuses, whether it streams or not: options that are left out or given, and why.
+READS: list[tuple[list[str], dict[str, Any], str]] = [
+    (["subscribe"], {}, "One of the following options must be specified for Kafka source: subscr"),
+    ([], {"assign": "{}"}, "Only one of the following options can be specified for Kafka source"),
+    ([], {"subscribe": " , "}, "No topics to subscribe to as specified value for option 'subscri"),
+    (["subscribe"], {"assign": "t"}, "No topicpartitions to assign as specified value for option"),
+    (["kafka.bootstrap.servers"], {}, "Option 'kafka.bootstrap.servers' must be specified for"),
+    ([], {"kafka.auto.offset.reset": "none"}, "Kafka option 'auto.offset.reset' is not supported"),
+    ([], {"kafka.enable.auto.commit": "true"}, "'enable.auto.commit' is not supported"),
+    ([], {"kafka.sasl.mechanism": "PLAIN"}, "'kafka.sasl.mechanism' is not on the laptop"),
+    ([], {"kafka.security.protocol": "SSL"}, "'kafka.security.protocol' is not on the laptop"),
+    ([], {"databricks.serviceCredential": "c"}, "reached without authentication or encryption"),
+    ([], {"includeHeaders": "true"}, "'includeHeaders' is not on the laptop: leave it out"),
+    ([], {"startingTimestamp": "1"}, "'startingtimestamp' is not on the laptop: use startingOff"),
+    ([], {"startingOffsets": "first"}, 'Expected e.g. {"topicA":{"0":23,"1":-1},"topicB":{"0":'),
+    ([], {MOST: "0"}, "'maxoffsetspertrigger' takes a number above 0; got '0'"),
+]
+STREAMS: list[tuple[list[str], dict[str, Any], str]] = [
+    ([], {"endingOffsets": "latest"}, "ending offset not valid in streaming queries"),
+    ([], {"subscribe": "missing"}, "UnknownTopicOrPartitionException: Topic 'missing' is not on"),
+    ([], {"begin": '{"missing": {"0": 1}}'}, "[KAFKA_START_OFFSET_DOES_NOT_MATCH_ASSIGNED]"),
+    ([], {"kafka.no.such": "1"}, 'No such configuration property: "no.such"'),
+]
+BATCHES: list[tuple[list[str], dict[str, Any], str]] = [
+    ([], {"startingOffsets": "latest"}, "starting offset can't be latest for batch queries on"),
+    ([], {"endingOffsets": "earliest"}, "ending offset can't be earliest for batch queries on"),
+    ([], {"subscribe": "missing"}, "UnknownTopicOrPartitionException: Topic 'missing' is not on"),
+]
+
+
+def test_what_a_reader_cannot_do_is_refused(streams: Streams, broker: Broker, topic: str) -> None:
+    broker.send(topic, "a0")
+    asked: list[tuple[Any, Any]] = [(streams.read, case) for case in READS + BATCHES]
+    asked += [(streams.run, case) for case in READS + STREAMS]
+    missed = []
+    for ask, (left_out, options, message) in asked:
+        said = "nothing"
+        try:
+            found = ask(*left_out, **options)
+            if isinstance(found, DataFrame):
+                found.collect()
+        except Exception as error:
+            said = str(error)
+        if message not in said:
+            missed.append((message, said))
+    assert not missed
+    with pytest.raises(Exception, match="Kafka source has a fixed schema"):
+        streams.spark.read.format("kafka").schema("value STRING").options(
+            **streams.options
+        ).load().collect()
+
+
+ROW = "SELECT 'k' AS key, 'v' AS value"
+WRITES: list[tuple[str, dict[str, Any], str]] = [
+    ("SELECT 'v' AS text", {}, "Required attribute 'value' not found"),
+    ("SELECT 1 AS value", {}, "value attribute unsupported type int. value must be a(n) string or"),
+    ("SELECT 1 AS key, 'v' AS value", {}, "key attribute unsupported type int. key must be a(n) s"),
+    (ROW, {"topic": None}, "topic option required when no 'topic' attribute is present. Use the t"),
+    (f"{ROW}, CAST(NULL AS STRING) AS topic", {"topic": None}, "[KAFKA_NULL_TOPIC_IN_DATA]"),
+    (f"{ROW}, array() AS headers", {}, "Column 'headers' of a Kafka message is not on the laptop"),
+    (ROW, {"mode": "overwrite"}, "Save mode Overwrite not allowed for Kafka. Allowed save modes"),
+    (ROW, {"kafka.key.serializer": "S"}, "Kafka option 'key.serializer' is not supported as keys"),
+    (ROW, {"kafka.bootstrap.servers": NOWHERE}, f"No Kafka broker answers at '{NOWHERE}'"),
+    (f"{ROW}, 99 AS partition", {}, "Unable to produce message: Local: Unknown partition"),
+    ("SELECT repeat('x', 2000000) AS value", {}, "Broker: Message size too large"),
+]
+
+
+def test_what_a_writer_cannot_do_is_refused(streams: Streams, broker: Broker, topic: str) -> None:
+    broker.send(topic, "a0")
+    missed = []
+    for query, options, message in WRITES:
+        given = {**streams.options, "topic": topic, **options}
+        mode = given.pop("mode", "append")
+        kept = {key: value for key, value in given.items() if value is not None}
+        said = "nothing"
+        try:
+            rows = streams.spark.sql(query)
+            rows.write.format("kafka").mode(mode).options(**kept).save()
+        except Exception as error:
+            said = str(error)
+        if message not in said:
+            missed.append((message, said))
+    assert not missed
+    assert [row.value for row in streams.read().collect()] == [b"a0"]
+
+
+def test_the_command_serves_a_broker_until_it_is_ended(streams: Streams, toy: Toy) -> None:
+    command = toy.start("kafka")
+    try:
+        assert command.stdout is not None
+        servers = command.stdout.readline().removeprefix("bootstrap.servers ").strip()
+        streams.options["kafka.bootstrap.servers"] = servers
+        rows = streams.spark.sql("SELECT 'v' AS value")
+        given = {"kafka.bootstrap.servers": servers, "topic": streams.topic}
+        rows.write.format("kafka").options(**given).save()
+        streams.run()
+        assert streams.found() == [["v", 0]]
+    finally:
+        command.terminate()
+    _, error = command.communicate(timeout=30)
+    assert command.returncode == 0, error
+    assert "about 5 MiB of each partition" in error
+
+
+def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, toy: Toy) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    shown = toy.call("kafka")
+    assert shown.status == 1
+    assert "pip install 'laptop[kafka]'" in shown.err

@@ -18,7 +18,7 @@ HEALTH = """
 SELECT assessed_at, model_version, verdict, figures
 FROM dev.dev_laptop_flight_delays.model_health ORDER BY assessed_at
 """
-COLOURS = {"Healthy": LINES[2], "Watch": LINES[1], "Retrain": LINES[3], "Blind": INK}
+COLOURS = {"Healthy": LINES[2], "Watch": LINES[1], "Retrain": LINES[3], "Blind": INK, "Stale": INK}
 
 
 def read(home: Path) -> pd.DataFrame:

@@ -19,10 +19,11 @@ Kind: TypeAlias = Literal[
     "volume",
     "errors",
     "latency",
+    "skew",
     "freshness",
     "silence",
 ]
-Action: TypeAlias = Literal["retrain", "watch", "blind"]
+Action: TypeAlias = Literal["retrain", "watch", "blind", "stale"]
 
 
 class Limit(Section):
@@ -141,7 +142,9 @@ class Signals(Section):
         volume: Rows of a window against its predecessors.
         errors: Share of requests to the endpoint that failed.
         latency: Of the endpoint, in milliseconds.
-        freshness: Age of each feature table against what its problem allows.
+        skew: Share of requests with other features than training would use.
+        freshness: Age of each feature table, and of its online table, against what its problem
+            allows.
         silence: Hours since the newest row of the log, of each source.
     """
 
@@ -153,6 +156,7 @@ class Signals(Section):
     volume: Rule | None = None
     errors: Rule | None = None
     latency: Rule | None = None
+    skew: Rule | None = None
     freshness: Rule | None = None
     silence: Rule | None = None
 

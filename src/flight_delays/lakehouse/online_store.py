@@ -184,6 +184,15 @@ def unpublish(workspace: WorkspaceClient, table: str) -> str:
     return online
 
 
+def find_outage(workspace: WorkspaceClient, online: str) -> str:
+    """Return why nothing can be looked up in an online table; blank where it can."""
+    status = read_sync(workspace, online)
+    state = status.detailed_state if status else None
+    if state and state.value.startswith("SYNCED_TABLE_ONLINE"):
+        return ""
+    return f"its state is {state.value}" if state else "it does not exist"
+
+
 def require_online(workspace: WorkspaceClient, tables: Sequence[str]) -> None:
     """Refuse to serve before each feature table can be looked up online.
 
@@ -196,8 +205,5 @@ def require_online(workspace: WorkspaceClient, tables: Sequence[str]) -> None:
     """
     for table in tables:
         online = online_name(table)
-        status = read_sync(workspace, online)
-        state = status.detailed_state if status else None
-        if state is None or not state.value.startswith("SYNCED_TABLE_ONLINE"):
-            why = f"its state is {state.value}" if state else "it does not exist"
+        if why := find_outage(workspace, online):
             raise PublicationError(online, why)

@@ -8,10 +8,12 @@ from ..config.monitoring import MonitoringPolicy
 from ..errors import InstantWithoutZoneError, UnusableInputError
 from .judge import find_usual_rows, judge
 from .signals import Signal
-from .verdicts import Blind, Figure, Healthy, Retrain, Verdict, Watch
+from .verdicts import Blind, Figure, Healthy, Retrain, Stale, Verdict, Watch
 
 # A reason names so many signals and things to do; the figures have them all.
 NAMED = 5
+# Their windows have as many rows as there were requests.
+OF_REQUESTS = ("errors", "latency", "skew")
 
 
 def assess(
@@ -26,8 +28,10 @@ def assess(
 ) -> Verdict:
     """Decide what is done about a model in use.
 
-    The worst of its signals counts: Retrain before Blind before Watch. What would start a training
-    is Watch while one is running or was begun less than the cool-down ago.
+    The worst of its signals counts: Stale before Retrain before Blind before Watch. A training
+    does not make features fresh, and what is served with stale ones says little of the model.
+    What would start a training is Watch while one is running or was begun less than the cool-down
+    ago.
 
     Args:
         signals: What was measured.
@@ -54,7 +58,7 @@ def assess(
             signal,
             policy,
             now=now,
-            usual_rows=None if signal.kind in ("errors", "latency") else usual,
+            usual_rows=None if signal.kind in OF_REQUESTS else usual,
             model_since=model_since,
         )
         for signal in watched
@@ -66,9 +70,13 @@ def assess(
     over = [figure for figure in figures if figure.state == "over"]
     retrain = [figure for figure in over if figure.then == "retrain"]
     watch = [figure for figure in over if figure.then == "watch"]
+    stale = [figure for figure in over if figure.then == "stale"]
     blind = [figure for figure in over if figure.then == "blind"]
     blind += [figure for figure in figures if figure.state == "missing"]
     waiting = [figure for figure in figures if figure.state == "waiting"]
+    if stale:
+        found = _write("Features are stale", stale, retrain, blind, watch)
+        return Stale(reason=found, figures=figures)
     held = _find_hold(policy, now, active_trainings, last_training)
     if retrain and not held:
         return Retrain(reason=_write("A training is asked for", retrain, watch), figures=figures)

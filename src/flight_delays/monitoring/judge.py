@@ -57,7 +57,8 @@ def judge(
     value = values[-1] if values else None
     enough = sum(over) >= rule.windows
     state: State = "within"
-    if missing and not last and model_since is not None and now - model_since <= patience:
+    is_young = model_since is not None and now - model_since <= patience
+    if missing and not last and is_young and signal.kind != "freshness":
         state, missing = "waiting", "the model is too young for a window"
     elif missing:
         state = "missing"
@@ -67,6 +68,8 @@ def judge(
     if state in ("within", "pending") and None in values:
         state, missing = "missing", f"no value in {values.count(None)} of {len(values)} windows"
     detail = missing or _describe(signal, rule, limit, values, over)
+    if last and last[-1].note:
+        detail += f": {last[-1].note}"
     passed_over = ", ".join(f"{count} {why}" for why, count in sorted(skipped.items()))
     return Figure(
         signal=signal.name,

@@ -8,6 +8,7 @@ COMPARE = (
     "compare the feature with the baseline on the dashboard: repair its source, or train again"
 )
 REQUESTS = "look at the endpoint's logs and load"
+REFRESH = "run feature_refresh, and repair what fails in it"
 OVER: Mapping[Kind, str] = {
     "numerical_drift": COMPARE,
     "categorical_drift": COMPARE,
@@ -17,13 +18,15 @@ OVER: Mapping[Kind, str] = {
     "volume": "look at batch_inference and at who asks the endpoint",
     "errors": REQUESTS,
     "latency": REQUESTS,
-    "freshness": "run feature_refresh",
+    "skew": "compare keys and times of requests with the source's, and what is online with the "
+    "feature tables",
+    "freshness": REFRESH,
     "silence": "run batch_inference, or find out why nobody asks",
 }
 MEASURED = "look at the tasks collect and monitor of the newest run"
 MISSING: Mapping[Kind, str] = {
     "quality": "look at ingest of the labels and at the task collect",
-    "freshness": "run feature_refresh",
+    "freshness": REFRESH,
     "silence": OVER["silence"],
 }
 

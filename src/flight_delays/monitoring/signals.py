@@ -1,6 +1,6 @@
 """What is watched of a model: signals, each a row of windows with a value."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,7 @@ class Window:
         value: What was measured; None or NaN where nothing could be.
         mature: Share of the window's rows whose labels should be known by now; 1 where no label
             is needed.
+        note: What a person wants to know beside the value.
     """
 
     start: datetime
@@ -26,6 +27,7 @@ class Window:
     rows: int
     value: float | None
     mature: float = 1.0
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +57,10 @@ def list_signals(
     *,
     numerical: Iterable[str],
     categorical: Iterable[str],
-    max_hours: Mapping[str, float],
+    tables: Iterable[str],
     endpoint: bool,
+    online: bool = False,
+    compared: bool = False,
     sources: Iterable[str] = (),
 ) -> tuple[Signal, ...]:
     """Return the signals that the policy watches, still without windows.
@@ -66,8 +70,10 @@ def list_signals(
         model_type: Has the units of metrics.
         numerical: Numerical features.
         categorical: Categorical features.
-        max_hours: Feature tables; the rule compares ages with it, so values are ages divided by it.
+        tables: Feature tables; values are ages divided by those that they allow.
         endpoint: Whether an endpoint serves the model, and is asked often enough to be judged.
+        online: Whether requests look features up in online tables.
+        compared: Whether so many requests could be compared with what training would use.
         sources: What writes into the log (batch, endpoint, stream).
     """
     numerical, categorical = tuple(numerical), tuple(categorical)
@@ -97,8 +103,12 @@ def list_signals(
     if endpoint:
         add("errors", "share", "errors")
         add("latency", "p95", "latency", unit="ms")
-    for table in max_hours:
-        add("freshness", "ratio", f"age of {table}", table, "of allowed")
+    if compared:
+        add("skew", "share", "skew of requests")
+    for table in tables:
+        add("freshness", "computed", f"age of {table}", table, "of allowed")
+        if online:
+            add("freshness", "published", f"age of {table} online", table, "of allowed")
     for source in sources:
         add("silence", "hours", f"silence of {source}", source, "hours")
     return tuple(found)

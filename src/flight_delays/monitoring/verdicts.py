@@ -68,6 +68,13 @@ class Retrain(Assessed):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stale(Assessed):
+    """Features are too old, or others than training uses: a person brings them up to date."""
+
+    label: ClassVar[str] = "Stale"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Blind(Assessed):
     """Something cannot be judged: a person repairs what measures it."""
 
@@ -88,4 +95,4 @@ class Healthy(Assessed):
     label: ClassVar[str] = "Healthy"
 
 
-Verdict: TypeAlias = Retrain | Watch | Healthy | Blind
+Verdict: TypeAlias = Stale | Retrain | Blind | Watch | Healthy

@@ -70,6 +70,20 @@ class Refresh:
         # DIV would round instants before 1970 up.
         return f"timestamp_seconds({latest} - pmod({latest}, {every}))"
 
+    def write_instants(self, decision_at: str) -> list[str]:
+        """Write the SQL of all instants as of which a request may find features, oldest first.
+
+        Those after the first were published sooner than `delay` says; some lie after the decision.
+
+        Args:
+            decision_at: SQL of the instant of the decision.
+        """
+        first, every = self.write_instant(decision_at), round(self.every.total_seconds())
+        return [
+            f"timestamp_seconds(unix_timestamp({first}) + {number * every})"
+            for number in range(-(-self.delay // self.every) + 1)
+        ]
+
     def require_schedule(self, cron: str) -> None:
         """Refuse a job's schedule that does not begin a run in time.
 

@@ -145,6 +145,35 @@ def select_open_rows(
     )
 
 
+def select_asked_rows(
+    spark: "SparkSession", problem: Problem, qualify: Qualify, asked: str, before: datetime
+) -> "DataFrame":
+    """Return rows that the endpoint was asked for, as training would read them.
+
+    Args:
+        spark: The session.
+        problem: What a row is.
+        qualify: Turns a source's name into its table's full name.
+        asked: A view with a `row_id` and the keys of rows.
+        before: Decisions from then on are left out.
+
+    Returns:
+        `row_id` and the problem's `columns`: a row for each instant, no later than the decision, as
+        of which the request may have found its features.
+    """
+    at = f"s.{problem.spine.decision_at}"
+    columns = ", ".join(f"s.{name}" for name in problem.columns if name != FEATURES_AT)
+    same = " AND ".join(f"s.{key} = a.{key}" for key in problem.keys)
+    return spark.sql(
+        " UNION ALL ".join(
+            f"SELECT a.row_id, {columns}, {instant} AS {FEATURES_AT} FROM {asked} a "
+            f"JOIN {qualify(problem.spine.source)} s ON {same} "
+            f"WHERE {at} < TIMESTAMP '{before.isoformat()}' AND {instant} <= {at}"
+            for instant in problem.refresh.write_instants(at)
+        )
+    )
+
+
 def sample_days(rows: "DataFrame", problem: Problem, max_rows: int) -> tuple["DataFrame", int]:
     """Return `max_rows` rows or a few more, sampled within each day by a hash of their keys.
 

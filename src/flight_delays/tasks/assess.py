@@ -10,6 +10,7 @@ import pandas as pd
 from databricks.sdk import WorkspaceClient
 
 from ..config.monitoring import Kind, MonitoringPolicy, load_monitoring
+from ..config.serving import load_serving
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.measurements import (
     Windows,
@@ -21,17 +22,16 @@ from ..lakehouse.measurements import (
     read_profile,
     with_rows,
 )
-from ..lakehouse.model_health import HEALTH, write_health
+from ..lakehouse.model_health import HEALTH, create_health, write_health
 from ..lakehouse.payload_log import find_payload_tables, has_requests
 from ..lakehouse.registry import read_aliases
-from ..lakehouse.watermarks import COMPUTED, read_watermarks
 from ..monitoring.assess import assess
 from ..monitoring.signals import Window, list_signals
 from ..monitoring.verdicts import Retrain, Verdict
 from ..problem import PROBLEM
 from ..promotion.decide import CHAMPION
 from ..spec.inference_log import BATCH, ENDPOINT, LABELLED, LOG
-from ..spec.tables import WATERMARKS
+from .freshness import measure_ages, measure_skew
 from .parameters import FullName, Instant, Name, Parameters, SchemaName, in_schema
 
 if TYPE_CHECKING:
@@ -73,8 +73,13 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
         leave(lakehouse, retrain=False, reason=f"no {CHAMPION} yet")
         return
     spark, now = lakehouse.spark, parameters.assessed_at
+    health = in_schema(parameters.target, HEALTH)
+    create_health(spark, health)
+    active, last = read_trainings(lakehouse.workspace, parameters.training_job)
     policy = load_monitoring("monitoring", PROBLEM.model_type)
     requests = read_requests(parameters.target, lakehouse)
+    log = in_schema(parameters.target, LOG)
+    skew = measure_skew(log, parameters.source, policy, now, lakehouse)
     # Few requests say nothing of the endpoint; once there were enough, there ought to be.
     has_endpoint = has_traffic(requests, policy)
     expected = list_signals(
@@ -82,16 +87,21 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
         PROBLEM.model_type,
         numerical=PROBLEM.numerical_columns,
         categorical=PROBLEM.categorical_columns,
-        max_hours={t.name: t.fresh_within.total_seconds() / 3600 for t in PROBLEM.feature_tables},
+        tables=[table.name for table in PROBLEM.feature_tables],
         endpoint=has_endpoint,
+        online=load_serving().endpoint,
+        compared=has_compared(skew, policy),
         sources=(BATCH, ENDPOINT) if has_endpoint else (BATCH,),
     )
-    measured = measure(parameters, str(champion), policy, requests, lakehouse)
+    measured = {
+        **measure(parameters, str(champion), policy, requests, lakehouse),
+        **measure_ages(parameters.source, parameters.as_of, now, lakehouse),
+        ("skew", "share", ""): skew,
+    }
     signals = [
         replace(signal, windows=measured.get((signal.kind, signal.statistic, signal.subject), ()))
         for signal in expected
     ]
-    active, last = read_trainings(lakehouse.workspace, parameters.training_job)
     verdict = assess(
         signals,
         policy,
@@ -105,7 +115,7 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
     newest = max(ends, key=lambda window: window.end, default=None)
     write_health(
         spark,
-        in_schema(parameters.target, HEALTH),
+        health,
         verdict,
         model=parameters.model,
         version=champion,
@@ -170,7 +180,7 @@ def measure(
     errors, latency = measure_requests(requests, granularity)
     found["errors", "share", ""], found["latency", "p95", ""] = errors, latency
     silence = measure_silence(spark, qualify(LOG), parameters.assessed_at)
-    return {**found, **measure_ages(parameters, lakehouse), **silence}
+    return {**found, **silence}
 
 
 def measure_silence(
@@ -186,25 +196,6 @@ def measure_silence(
         hours = (now - newest).total_seconds() / 3600
         window = Window(start=newest, end=now, rows=1, value=hours)
         found["silence", "hours", row.source] = (window,)
-    return found
-
-
-def measure_ages(
-    parameters: AssessParameters, lakehouse: Lakehouse
-) -> Mapping[tuple[Kind, str, str], Windows]:
-    """Return the age of each feature table against what is allowed, as one window."""
-    computed = read_watermarks(lakehouse.spark, in_schema(parameters.source, WATERMARKS), COMPUTED)
-    found: dict[tuple[Kind, str, str], Windows] = {}
-    for table in PROBLEM.feature_tables:
-        if table.name in computed:
-            age = (parameters.as_of - computed[table.name]) / table.fresh_within
-            window = Window(
-                start=parameters.assessed_at - table.fresh_within,
-                end=parameters.assessed_at,
-                rows=1,
-                value=max(age, 0.0),
-            )
-            found["freshness", "ratio", table.name] = (window,)
     return found
 
 
@@ -244,6 +235,13 @@ def has_traffic(requests: pd.DataFrame, policy: MonitoringPolicy) -> bool:
     rule = policy.signals.errors
     least = rule.min_rows if rule and rule.min_rows is not None else policy.windows.min_rows
     return any(window.rows >= least for window in errors)
+
+
+def has_compared(skew: Windows, policy: MonitoringPolicy) -> bool:
+    """Tell whether as many requests of a window were compared as are judged."""
+    rule = policy.signals.skew
+    least = policy.windows.min_rows if rule is None else rule.min_rows or policy.windows.min_rows
+    return any(window.rows >= least for window in skew)
 
 
 def read_trainings(workspace: WorkspaceClient, job: int) -> tuple[int, datetime | None]:

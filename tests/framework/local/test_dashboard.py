@@ -97,6 +97,8 @@ SIGNALS = {
     "log_loss": ("quality", 0.4, 0.65, "within"),
     "errors": ("errors", 0.0, 0.02, "within"),
     "latency": ("latency", 80.0, 1000.0, "within"),
+    "age of weather_features": ("freshness", 0.5, 1.0, "within"),
+    "skew of requests": ("skew", 0.01, 0.05, "within"),
 }
 
 
@@ -196,6 +198,7 @@ def test_the_alert_is_triggered_while_nothing_was_assessed(empty: Laptop) -> Non
         ("Healthy", 49, "TRIGGERED"),
         ("Retrain", 1, "TRIGGERED"),
         ("Blind", 1, "TRIGGERED"),
+        ("Stale", 1, "TRIGGERED"),
     ],
 )
 def test_the_alert_follows_the_latest_verdict(
@@ -224,6 +227,7 @@ def test_the_page_shows_what_the_tables_hold(watched: Laptop) -> None:
         "quality": {"log_loss", "threshold"},
         "errors": {"errors", "threshold"},
         "latency": {"latency", "threshold"},
+        "ages": {"age of weather_features", "skew of requests", "threshold"},
         "outcomes_of_tests": {"integration: failed", "load: passed"},
         "load": {"p95_ms of 4 clients", "p99_ms of 4 clients"},
     }

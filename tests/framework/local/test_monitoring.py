@@ -4,14 +4,16 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
 
+from flight_delays.lakehouse.endpoint import endpoint_name
 from flight_delays.problem import PROBLEM
 
 from tests.conftest import MODEL, SCHEMA, Laptop, open_copy
-from tests.problem.instants import FIRST
+from tests.problem.instants import EARLIER, FIRST
 
 LABELLED = f"{SCHEMA}.inference_log_labelled"
 HEALTH = f"SELECT verdict, reason, figures, job_run FROM {SCHEMA}.model_health ORDER BY assessed_at"
@@ -36,6 +38,72 @@ monitor.run(
     monitor.MonitorParameters(model="{MODEL}", target="{SCHEMA}", policy="POLICY"), lakehouse
 )
 print(",".join(sorted(set(asked))))
+"""
+
+WATERMARKS = f"{SCHEMA}.watermarks"
+LOG = f"{SCHEMA}.inference_log"
+AT = PROBLEM.spine.decision_at
+TIMED = [table for table in PROBLEM.feature_tables if table.timeseries_column]
+LOOKED_UP = TIMED[0].numerical[0]
+LATE = datetime.fromisoformat(FIRST) + TIMED[0].fresh_within + timedelta(seconds=1)
+# Of rows decided days before what is online was published.
+ASK = f"""
+from functools import partial
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.lakehouse.served_version import as_records
+from flight_delays.lakehouse.endpoint import endpoint_name
+from flight_delays.problem import PROBLEM
+from flight_delays.spec.selection import select_rows
+from flight_delays.spec.windows import Interval
+from flight_delays.tasks import collect
+from flight_delays.tasks.parameters import in_schema, read_instant
+
+lakehouse = Lakehouse()
+days = Interval(read_instant("{EARLIER}"), read_instant("{FIRST}"))
+rows = select_rows(lakehouse.spark, PROBLEM, partial(in_schema, "{SCHEMA}"), days)
+records = as_records(rows.limit(250).toPandas())
+lakehouse.workspace.serving_endpoints.query("{endpoint_name(MODEL)}", dataframe_records=records)
+collect.run(collect.CollectParameters.parse([
+    "--model={MODEL}", "--source={SCHEMA}", "--target={SCHEMA}", "--policy=policy_small",
+    "--as_of={FIRST}", "--collected_at=",
+]), lakehouse)
+"""
+# What batch has looked up as training does, as if an endpoint had; then with something wrong.
+PLANTED = {
+    "sound": "",
+    "zone": f"{AT} + INTERVAL '1' HOUR AS {AT}",
+    "null": f"CAST(NULL AS DOUBLE) AS {LOOKED_UP}",
+    "digit": f"{LOOKED_UP} * (1 + 1e-9) AS {LOOKED_UP}",
+    "ahead": "",  # of decisions that the feature tables have not come to
+    "keyless": f"CAST(NULL AS STRING) AS {next(iter(PROBLEM.keys))}",
+}
+COMPARE = f"""
+import json
+from datetime import UTC, datetime, timedelta
+from flight_delays.config.monitoring import load_monitoring
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.lakehouse.endpoint import endpoint_name
+from flight_delays.problem import PROBLEM
+from flight_delays.tasks.freshness import measure_skew
+
+lakehouse, found = Lakehouse(), {{}}
+policy = load_monitoring("monitoring", PROBLEM.model_type)
+now = datetime.now(UTC)
+for name, change in {PLANTED!r}.items():
+    listed = [
+        change if change.endswith(" AS " + column) else column
+        for column in lakehouse.spark.table("{LOG}").columns
+        if column not in ("source", "features_from", "scored_at")
+    ]
+    lakehouse.spark.sql(
+        f"CREATE TABLE {SCHEMA}.{{name}} AS SELECT 'endpoint' AS source, 'trace' AS features_from, "
+        f"TIMESTAMP '{{now - timedelta(minutes=5)}}' AS scored_at, {{', '.join(listed)}} "
+        f"FROM {LOG} WHERE source = 'batch' AND {AT} {{'>=' if name == 'ahead' else '<'}} '{FIRST}'"
+    )
+    windows = measure_skew("{SCHEMA}." + name, "{SCHEMA}", policy, now, lakehouse)
+    found[name] = [[window.rows, window.value, window.note] for window in windows]
+    lakehouse.spark.sql("DROP TABLE {SCHEMA}." + name)
+print(json.dumps(found))
 """
 
 
@@ -73,6 +141,65 @@ def test_first_assessment_of_a_sound_model_starts_nothing(monitored: Laptop) -> 
         f"FROM {SCHEMA}.inference_log_baseline"
     )
     assert (rows["versions"], rows["n"] > 1000) == (1, True)
+
+
+@pytest.fixture
+def late(monitored: Laptop) -> Iterator[dict[str, Any]]:
+    """Yield a verdict of when features are too old, and of requests answered by others."""
+    kept, lost = (table.name for table in PROBLEM.feature_tables if table not in TIMED)
+    whole = monitored.sql(f"SELECT step, table_name, as_of FROM {WATERMARKS}")
+    monitored.sql(
+        f"UPDATE {WATERMARKS} SET as_of = TIMESTAMP '{EARLIER}' "
+        f"WHERE step = 'publish' AND table_name = '{kept}'"
+    )
+    monitored.sql(f"DELETE FROM {WATERMARKS} WHERE step = 'publish' AND table_name = '{lost}'")
+    monitored.execute(ASK)
+    done = monitored.run("monitoring", LATE.isoformat(), "--only", "assess")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = monitored.sql(HEALTH)[-1]
+    yield found | {each["signal"]: each for each in json.loads(found["figures"])}
+    values = (f"('{w['step']}', '{w['table_name']}', TIMESTAMP '{w['as_of']}')" for w in whole)
+    monitored.sql(f"INSERT OVERWRITE {WATERMARKS} VALUES {', '.join(values)}")
+    for table in (LOG, LABELLED):
+        monitored.sql(f"DELETE FROM {table} WHERE source = 'endpoint'")
+    monitored.sql(f"DELETE FROM {SCHEMA}.endpoint_payload WHERE client_request_id IS NULL")
+
+
+def test_features_that_are_too_old_or_others_than_training_uses_are_stale(
+    late: dict[str, Any],
+) -> None:
+    kept, lost = (table.name for table in PROBLEM.feature_tables if table not in TIMED)
+    states = {each["signal"]: each["state"] for each in late.values() if isinstance(each, dict)}
+    assert {name for name, state in states.items() if state == "over"} >= {
+        *(f"age of {table.name}" for table in TIMED),
+        *(f"age of {table.name} online" for table in TIMED),
+        f"age of {kept} online",
+        "skew of requests",
+    }
+    assert states[f"age of {kept}"] == states[f"age of {lost}"] == "within"
+    assert states[f"age of {lost} online"] == "missing"
+    assert late["verdict"] == "Stale"
+    allowed = f"{TIMED[0].fresh_within} allowed, computed as of {FIRST} 00:00:00 UTC"
+    assert f"age of {TIMED[0].name}" in late["reason"]
+    assert f"0:01 old, {allowed}" in late["reason"]
+    assert "run feature_refresh" in late["reason"]
+    assert late["skew of requests"]["value"] > 0.9
+
+
+def test_of_features_as_training_looks_them_up_none_differs_and_planted_ones_do(
+    monitored: Laptop,
+) -> None:
+    found = json.loads(monitored.execute(COMPARE).splitlines()[-1])
+    assert {name: len(windows) for name, windows in found.items()} == {
+        name: int(name not in ("ahead", "keyless")) for name in PLANTED
+    }
+    ((rows, share, note),) = found["sound"]
+    assert (share, note) == (0, "")
+    assert 200 < rows <= 1000
+    for name, column in (("zone", AT), ("null", LOOKED_UP), ("digit", LOOKED_UP)):
+        ((_, share, note),) = found[name]
+        assert share > 0.9
+        assert note.startswith(f"{column} in ")
 
 
 def test_a_monitor_is_changed_only_where_its_configuration_differs(monitored: Laptop) -> None:

@@ -255,8 +255,10 @@ def expect(year: Year, policy: MonitoringPolicy) -> tuple[Signal, ...]:
         PROBLEM.model_type,
         numerical=year.numerical,
         categorical=year.categorical,
-        max_hours={table.name: 2.0 for table in PROBLEM.feature_tables},
+        tables=[table.name for table in PROBLEM.feature_tables],
         endpoint=True,
+        online=True,
+        compared=True,
         sources=("batch",),
     )
 

@@ -13,6 +13,7 @@ from flight_delays.monitoring.verdicts import (
     Blind,
     Healthy,
     Retrain,
+    Stale,
     Verdict,
     Watch,
 )
@@ -34,6 +35,7 @@ POLICY = MonitoringPolicy.model_validate(
         "signals": {
             "numerical_drift": {"statistic": "ks_test", "above": 0.3, "then": "watch"},
             "quality": {"log_loss": {"above": 0.5, "windows": 2, "of": 3, "then": "retrain"}},
+            "freshness": {"above": 1.0, "then": "stale"},
             "silence": {"above": 26.0, "then": "blind"},
         },
     }
@@ -70,7 +72,14 @@ SILENCE = Signal(
     subject="batch",
     windows=(Window(start=NOW - DAY, end=NOW, rows=1, value=1.0),),
 )
-WELL = (DRIFT, QUALITY, SILENCE)
+AGE = Signal(
+    name="age of weights",
+    kind="freshness",
+    statistic="computed",
+    subject="weights",
+    windows=(Window(start=NOW - DAY, end=NOW, rows=1, value=1.0, note="2:00:00 old"),),
+)
+WELL = (DRIFT, QUALITY, SILENCE, AGE)
 
 
 def decide(*changed: Signal, **facts: Any) -> Verdict:
@@ -92,7 +101,7 @@ def with_quality(*values: float | None, **about: Any) -> Signal:
 def test_a_model_within_all_limits_is_healthy() -> None:
     verdict = decide()
     assert isinstance(verdict, Healthy)
-    assert [figure.state for figure in verdict.figures] == ["within"] * 3
+    assert [figure.state for figure in verdict.figures] == ["within"] * 4
 
 
 @pytest.mark.parametrize(
@@ -168,6 +177,23 @@ def test_drift_alone_is_watched_and_quality_beside_it_retrains() -> None:
     assert "drift of weight" in both.reason
 
 
+def test_a_table_older_than_it_may_be_is_stale_and_starts_no_training() -> None:
+    old = replace(AGE, windows=(replace(AGE.windows[0], value=1.0001, note="2:00:01 old"),))
+    for others in ((), (with_quality(0.6, 0.6), replace(SILENCE, windows=()))):
+        verdict = decide(old, *others)
+        assert isinstance(verdict, Stale)
+        assert "age of weights: 1, limit above 1: 2:00:01 old" in verdict.reason
+        assert "To do: run feature_refresh" in verdict.reason
+        assert all(each.name in verdict.reason for each in others)
+
+
+def test_a_table_of_unknown_age_is_blind_even_where_the_model_is_young() -> None:
+    for windows in ((), (replace(AGE.windows[0], value=None, note="not online"),)):
+        verdict = decide(replace(AGE, windows=windows), model_since=NOW - DAY)
+        assert isinstance(verdict, Blind)
+        assert "age of weights" in verdict.reason
+
+
 def test_a_model_too_young_for_a_window_is_watched_and_not_blind() -> None:
     young = replace(QUALITY, windows=())
     assert isinstance(decide(young, model_since=NOW - DAY), Watch)
@@ -183,7 +209,7 @@ def test_the_policy_watches_every_feature_and_the_quality() -> None:
         PROBLEM.model_type,
         numerical=PROBLEM.numerical_columns,
         categorical=PROBLEM.categorical_columns,
-        max_hours=dict.fromkeys(tables, 2.0),
+        tables=tables,
         endpoint=True,
         sources=("batch",),
     )

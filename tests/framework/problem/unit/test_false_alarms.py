@@ -12,7 +12,7 @@ import pytest
 from flight_delays.config.monitoring import MonitoringPolicy, load_monitoring
 from flight_delays.monitoring.assess import assess
 from flight_delays.monitoring.signals import Signal, Window
-from flight_delays.monitoring.verdicts import Blind, Healthy, Verdict, Watch
+from flight_delays.monitoring.verdicts import Blind, Healthy, Stale, Verdict, Watch
 from flight_delays.problem import PROBLEM
 
 from tests.framework.problem.broken_years import drop, empty, multiply, sharpen, turn_late
@@ -165,7 +165,8 @@ def well(policy: MonitoringPolicy, year: Year) -> tuple[Signal, ...]:
     ("name", "value", "verdict"),
     [
         ("silence of batch", 27.0, Blind),
-        ("age of weather_features", 1.1, Watch),
+        ("age of weather_features", 1.1, Stale),
+        ("skew of requests", 0.06, Stale),
         ("errors", 0.05, Watch),
         ("latency", 1500.0, Watch),
         ("rows", 0.4, Watch),

@@ -37,7 +37,7 @@ POLICY: dict[str, Any] = {
         ({"windows": 3, "of": 2}, r"windows \(3\) must be at most of \(2\)"),
         ({"windows": 0}, "windows"),
         ({"at_once": 0.4}, r"at_once \(0.4\) must be beyond 0.5"),
-        ({"then": "retire"}, "'retrain', 'watch' or 'blind'"),
+        ({"then": "retire"}, "'retrain', 'watch', 'blind' or 'stale'"),
         ({"above": float("nan")}, "finite"),
         ({"over": 1.0}, "Extra inputs"),
     ],
@@ -63,7 +63,7 @@ def test_a_subject_that_is_switched_off_and_a_kind_that_is_left_out_are_not_watc
         regression("minutes"),
         numerical=["weight"],
         categorical=["shop", "colour"],
-        max_hours={"shops": 2.0},
+        tables=["shops"],
         endpoint=False,
         sources=("batch",),
     )
@@ -79,7 +79,7 @@ def test_an_endpoint_has_signals_of_its_own() -> None:
             regression("minutes"),
             numerical=[],
             categorical=[],
-            max_hours={},
+            tables=[],
             endpoint=endpoint,
         )
         assert ("errors" in {signal.name for signal in signals}) == endpoint

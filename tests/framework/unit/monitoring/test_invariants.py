@@ -12,7 +12,7 @@ from flight_delays.errors import InstantWithoutZoneError, UnusableInputError
 from flight_delays.monitoring.assess import assess
 from flight_delays.monitoring.judge import judge
 from flight_delays.monitoring.signals import Signal, Window
-from flight_delays.monitoring.verdicts import Blind, Healthy, Retrain, Verdict, Watch
+from flight_delays.monitoring.verdicts import Blind, Healthy, Retrain, Stale, Verdict, Watch
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -39,21 +39,24 @@ POLICY = MonitoringPolicy.model_validate(
             },
             "quality": {"auc": {"below": 0.5, "windows": 1, "of": 2, "then": "retrain"}},
             "volume": {"below": 0.5, "then": "watch"},
-            "freshness": {"above": 1.0, "then": "blind"},
+            "freshness": {"above": 1.0, "then": "stale"},
+            "silence": {"above": 1.0, "then": "blind"},
         },
     }
 )
 # From good to bad, by signal.
 GOOD, BAD = 0, 1
-VALUES = {"a": (0.1, 0.8), "b": (0.1, 0.8), "auc": (0.8, 0.2), "rows": (1.0, 0.1), "age": (0.5, 2)}
+VALUES = {"a": (0.1, 0.8), "b": (0.1, 0.8), "auc": (0.8, 0.2), "rows": (1.0, 0.1), "age": (0.5, 2),
+          "silence": (0.5, 2)}  # fmt: skip
 EXPECTED = (
     Signal(name="a", kind="numerical_drift", statistic="ks_test", subject="a"),
     Signal(name="b", kind="numerical_drift", statistic="ks_test", subject="b"),
     Signal(name="auc", kind="quality", statistic="auc"),
     Signal(name="rows", kind="volume", statistic="ratio"),
-    Signal(name="age", kind="freshness", statistic="ratio", subject="t"),
+    Signal(name="age", kind="freshness", statistic="computed", subject="t"),
+    Signal(name="silence", kind="silence", statistic="hours", subject="batch"),
 )
-RANKS: tuple[type[Verdict], ...] = (Healthy, Watch, Blind, Retrain)
+RANKS: tuple[type[Verdict], ...] = (Healthy, Watch, Blind, Retrain, Stale)
 sick = st.lists(st.booleans(), min_size=4, max_size=4)
 states = st.fixed_dictionaries({each.name: sick for each in EXPECTED})
 
@@ -110,7 +113,7 @@ def test_a_latest_value_that_is_none_is_never_healthy(
     windows = signals[at].windows
     signals[at] = replace(signals[at], windows=(*windows[:-1], replace(windows[-1], value=value)))
     verdict = decide(signals, active)
-    assert isinstance(verdict, Blind | Retrain)
+    assert isinstance(verdict, Blind | Retrain | Stale)
     assert {figure.signal for figure in verdict.figures if figure.state == "missing"} == {
         signal.name
     }
@@ -122,7 +125,7 @@ def test_a_signal_left_out_is_never_healthy(
 ) -> None:
     names = {each.name for each in gone}
     verdict = decide([each for each in build(state) if each.name not in names])
-    assert isinstance(verdict, Blind | Retrain)
+    assert isinstance(verdict, Blind | Retrain | Stale)
     assert names == {figure.signal for figure in verdict.figures if figure.state == "missing"}
 
 
@@ -145,6 +148,7 @@ def test_a_training_begins_only_where_none_runs_or_has_just_begun(
     if isinstance(verdict, Retrain):
         assert active == 0
         assert ago is None or ago >= 3 * DAY
+        assert all(figure.then != "stale" for figure in verdict.figures if figure.state == "over")
     assert "To do: " in verdict.reason or isinstance(verdict, Healthy)
     assert "\n" not in verdict.reason
 

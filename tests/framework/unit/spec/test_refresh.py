@@ -122,3 +122,14 @@ def test_the_instant_of_a_look_up_is_the_last_multiple_that_was_online(
         )
         for each in decided
     }
+
+
+def test_what_was_published_sooner_than_said_is_as_of_a_later_multiple(spark: SparkSession) -> None:
+    late = Refresh(every=30 * MINUTE, delay=65 * MINUTE)
+    decided = datetime(2013, 11, 3, 6, 20, tzinfo=UTC)
+    for refresh, ago in ((HOURLY, (20, -40)), (late, (80, 50, 20, -10))):
+        instants = ", ".join(refresh.write_instants(f"TIMESTAMP '{decided.isoformat()}'"))
+        (row,) = spark.sql(f"SELECT {instants}").collect()
+        found = [each.replace(tzinfo=UTC) for each in row]
+        assert [decided - each for each in found] == [minutes * MINUTE for minutes in ago]
+        assert found[0] == floor(decided, refresh)

@@ -1,0 +1,187 @@
+"""How old features are, and whether requests got those that training would use."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from ..config.monitoring import Kind, MonitoringPolicy
+from ..config.serving import load_serving
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.measurements import Windows, cut
+from ..lakehouse.online_store import find_outage, online_name
+from ..lakehouse.watermarks import COMPUTED, PUBLISHED, read_watermarks
+from ..monitoring.signals import Window
+from ..problem import PROBLEM
+from ..spec.inference_log import ENDPOINT, FROM_TRACE, feature_types
+from ..spec.selection import select_asked_rows
+from ..spec.tables import WATERMARKS, FeatureTable
+from .parameters import in_schema
+
+# Requests of a window that are compared.
+MOST = 1000
+DAYS = {"day": 1, "week": 7, "month": 31}
+ASKED, ROW_ID = "asked_rows", "row_id"
+# A trace is JSON: it has a double as it is, but for its last bit.
+CLOSE = 1e-12
+
+
+def measure_ages(
+    source: str, as_of: datetime, now: datetime, lakehouse: Lakehouse
+) -> Mapping[tuple[Kind, str, str], Windows]:
+    """Return how old each feature table is, and its online table where there is an endpoint.
+
+    Args:
+        source: Schema of the feature tables, with its catalog.
+        as_of: Exclusive instant up to which features could be known.
+        now: The present.
+        lakehouse: The platform's clients.
+    """
+    qualify = partial(in_schema, source)
+    known = {"computed": read_watermarks(lakehouse.spark, qualify(WATERMARKS), COMPUTED)}
+    if load_serving().endpoint:
+        published = read_watermarks(lakehouse.spark, qualify(WATERMARKS), PUBLISHED)
+        known["published"] = published
+    found: dict[tuple[Kind, str, str], Windows] = {}
+    for table in PROBLEM.feature_tables:
+        for done, instants in known.items():
+            outage = ""
+            if done == "published":
+                outage = find_outage(lakehouse.workspace, online_name(qualify(table.name)))
+            window = measure_age(table, done, instants.get(table.name), as_of, now, outage)
+            found["freshness", done, table.name] = (window,)
+    return found
+
+
+def measure_age(
+    table: FeatureTable,
+    done: str,
+    known: datetime | None,
+    as_of: datetime,
+    now: datetime,
+    outage: str = "",
+) -> Window:
+    """Return the age of a table divided by the one it allows; no value where it is not known.
+
+    Args:
+        table: The table.
+        done: What brings it up to date, as a past participle.
+        known: As of when that was; None where nothing says so.
+        as_of: As of when it could be.
+        now: The present.
+        outage: Why requests cannot look anything up in it; blank where they can.
+    """
+    age = None if known is None or outage else max(as_of - known, timedelta())
+    if outage:
+        note = f"not online, {outage}"
+    elif known is None or age is None:
+        note = f"nothing says as of when it was {done}"
+    else:
+        note = (
+            f"{timedelta(seconds=round(age.total_seconds()))} old, {table.fresh_within} allowed, "
+            f"{done} as of {known:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    return Window(
+        start=now - table.fresh_within,
+        end=now,
+        rows=1,
+        value=None if age is None else age / table.fresh_within,
+        note=note,
+    )
+
+
+def measure_skew(
+    log: str, source: str, policy: MonitoringPolicy, now: datetime, lakehouse: Lakehouse
+) -> Windows:
+    """Return the share of requests, by window, with other features than training would use.
+
+    The trace of a request has the features that were looked up, and no time of theirs. They are
+    compared with what the feature tables had for the same key as of its decision: what training
+    looks up, or what was published sooner than `Refresh.delay` says. Left out are requests without
+    a trace or a key, rows that the source does not have, and decisions that the tables have not
+    come to yet; and features of tables without time key, which have no past to compare with.
+
+    Args:
+        log: Full name of the inference log.
+        source: Schema of the sources and of the feature tables, with its catalog.
+        policy: Which windows are judged.
+        now: The present.
+        lakehouse: The platform's clients.
+    """
+    rule, qualify = policy.signals.skew, partial(in_schema, source)
+    computed = read_watermarks(lakehouse.spark, qualify(WATERMARKS), COMPUTED)
+    if rule is None or not {table.name for table in PROBLEM.feature_tables} <= computed.keys():
+        return ()
+    granularity = policy.windows.granularity
+    since = now - timedelta(days=DAYS[granularity] * (rule.of + 1))
+    columns = list_compared()
+    wanted = dict.fromkeys((ROW_ID, *PROBLEM.keys, PROBLEM.spine.decision_at, "scored_at"))
+    with_key = " AND ".join(f"{key} IS NOT NULL" for key in PROBLEM.keys)
+    asked = lakehouse.spark.sql(
+        f"SELECT {', '.join(dict.fromkeys((*wanted, *columns)))} FROM (SELECT *, row_number() OVER "
+        f"(PARTITION BY date_trunc('{granularity}', scored_at) ORDER BY md5({ROW_ID})) AS place "
+        f"FROM {log} WHERE source = '{ENDPOINT}' AND features_from = '{FROM_TRACE}' "
+        f"AND scored_at >= TIMESTAMP '{since.isoformat()}' AND {with_key}) WHERE place <= {MOST}"
+    ).toPandas()
+    if asked.empty:
+        return ()
+    frame = lakehouse.spark.createDataFrame(asked[[ROW_ID, *PROBLEM.keys]])
+    frame.createOrReplaceTempView(ASKED)
+    rows = select_asked_rows(
+        lakehouse.spark, PROBLEM, qualify, ASKED, before=min(computed.values())
+    )
+    known = lakehouse.feature_store.create_training_set(
+        df=rows, feature_lookups=PROBLEM.look_ups(qualify), label=None, exclude_columns=[]
+    )
+    differ = compare(asked, known.load_df().toPandas(), columns)
+    asked = asked.set_index(ROW_ID).loc[differ.index]
+    return tuple(
+        Window(
+            start=start,
+            end=end,
+            rows=len(part),
+            value=float(differ.loc[part.index].any(axis=1).mean()),
+            note=describe_difference(differ.loc[part.index]),
+        )
+        for start, end, part in cut(asked, granularity)
+    )
+
+
+def list_compared() -> list[str]:
+    """Return the columns that are the same whenever they are looked up as of one instant."""
+    timeless = {
+        name for table in PROBLEM.feature_tables if not table.timeseries_column
+        for name in table.features
+    }  # fmt: skip
+    features = [name for name in feature_types(PROBLEM) if name not in timeless]
+    return [PROBLEM.spine.decision_at, *features]
+
+
+def compare(asked: pd.DataFrame, known: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    """Tell by row and column whether a request had a value that no look-up gives.
+
+    Args:
+        asked: What requests had, each row once, with its `row_id`.
+        known: What is looked up for them, for each row as of one or more instants.
+        columns: Those that are compared.
+    """
+    index = pd.Index(known[ROW_ID])
+    seen, known = asked.set_index(ROW_ID).loc[index], known.set_index(ROW_ID)
+    differs = {}
+    for name in columns:
+        left, right = seen[name], known[name]
+        if name in PROBLEM.numerical_columns:
+            ours, theirs = (each.astype(float).to_numpy() for each in (left, right))
+            same = np.isclose(ours, theirs, rtol=CLOSE, atol=CLOSE, equal_nan=True)
+        else:
+            same = ((left == right) | (left.isna() & right.isna())).to_numpy()
+        differs[name] = ~same
+    return pd.DataFrame(differs, index=index).groupby(level=0).all()
+
+
+def describe_difference(differ: pd.DataFrame) -> str:
+    """Name the columns that differ most often; blank where none does."""
+    shares = differ.mean().sort_values(ascending=False, kind="stable")
+    return ", ".join(f"{name} in {share:.0%}" for name, share in shares[shares > 0].head(3).items())

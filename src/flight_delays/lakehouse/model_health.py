@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..monitoring.verdicts import Verdict
@@ -23,6 +23,20 @@ def create_health(spark: "SparkSession", table: str) -> None:
     create_table(spark, table, COLUMNS)
 
 
+def read_verdict(
+    spark: "SparkSession", table: str, job_run: str
+) -> tuple[str, str, datetime] | None:
+    """Return verdict, reason and instant of what a run of the job has written; None for nothing."""
+    found = spark.sql(
+        f"SELECT verdict, reason, unix_micros(assessed_at) AS micros FROM {table} "
+        "WHERE job_run = :run",
+        args={"run": job_run},
+    ).first()
+    if found is None:
+        return None
+    return found["verdict"], found["reason"], datetime.fromtimestamp(found["micros"] / 1e6, UTC)
+
+
 def write_health(
     spark: "SparkSession",
     table: str,
@@ -38,7 +52,7 @@ def write_health(
 
     Args:
         spark: The session.
-        table: Full name of the table.
+        table: Full name of the table, which is there.
         verdict: The verdict.
         model: Full name of the model.
         version: Its Champion.
@@ -46,7 +60,6 @@ def write_health(
         window: The newest window of the log.
         job_run: Run of the job; letters, digits, dots, hyphens and underscores.
     """
-    create_health(spark, table)
     figures = json.dumps([asdict(figure) for figure in verdict.figures])
     start, end = window or (None, None)
     named = (assessed_at, model, str(version), verdict.label, verdict.reason, figures)

@@ -22,7 +22,7 @@ from ..lakehouse.measurements import (
     read_profile,
     with_rows,
 )
-from ..lakehouse.model_health import HEALTH, create_health, write_health
+from ..lakehouse.model_health import HEALTH, create_health, read_verdict, write_health
 from ..lakehouse.payload_log import find_payload_tables, has_requests
 from ..lakehouse.registry import read_aliases
 from ..monitoring.assess import assess
@@ -66,7 +66,11 @@ class AssessParameters(Parameters):
 
 
 def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
-    """Measure all signals, decide, record the verdict and leave it for the tasks that follow."""
+    """Measure all signals, decide, record the verdict and leave it for the tasks that follow.
+
+    Repeated or repaired once the training has begun that it asked for, a run keeps its verdict and
+    asks for no other.
+    """
     champion = read_aliases(lakehouse.registry, parameters.model).get(CHAMPION)
     if champion is None:
         print(f"{parameters.model} has no {CHAMPION} yet: nothing is assessed. Run model_training.")
@@ -76,6 +80,12 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
     health = in_schema(parameters.target, HEALTH)
     create_health(spark, health)
     active, last = read_trainings(lakehouse.workspace, parameters.training_job)
+    before = read_verdict(spark, health, parameters.job_run)
+    if before and before[0] == Retrain.label and (active or (last and last >= before[2])):
+        print(f"{Retrain.label}, as this run has said before; the training has begun.")
+        lakehouse.set_task_value("verdict", Retrain.label)
+        leave(lakehouse, retrain=False, reason=before[1])
+        return
     policy = load_monitoring("monitoring", PROBLEM.model_type)
     requests = read_requests(parameters.target, lakehouse)
     log = in_schema(parameters.target, LOG)

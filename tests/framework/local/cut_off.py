@@ -9,13 +9,14 @@ from time import monotonic
 from typing import Any
 
 import mlflow
+from databricks.sdk.service.dataquality import DataQualityAPI
 from databricks.sdk.service.jobs import JobsAPI
 from databricks.sdk.service.serving import ServingEndpointsAPI
 from pyspark.sql.connect.session import SparkSession
 
 from tests.declared import ROOT
 
-# What changes registry, endpoint and jobs, and which argument says what is changed.
+# What changes registry, endpoint, jobs and monitors, and which argument says what is changed.
 WRITES: Mapping[type, Mapping[str, int | None]] = {
     mlflow.MlflowClient: {
         "set_model_version_tag": 2,
@@ -32,6 +33,7 @@ WRITES: Mapping[type, Mapping[str, int | None]] = {
         "delete": None,
     },
     JobsAPI: {"run_now": None},
+    DataQualityAPI: {"create_monitor": None, "update_monitor": None, "create_refresh": None},
 }
 TABLES = ("CREATE", "INSERT", "MERGE")
 

@@ -30,6 +30,7 @@ MEANINGS = {
     "Watch": "#ffab00",
     "Retrain": "#ff3621",
     "Blind": "#5d6b7a",
+    "Stale": "#ab4057",
     THRESHOLD: "#8a97a5",
 }
 MOST_NAMED = 12

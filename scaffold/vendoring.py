@@ -71,7 +71,9 @@ def vendor_laptop(tree: Tree) -> Tree:
         ),
         "uv.lock": (
             (r"^\[manifest\]\nmembers = \[\n(?:    .*\n)+\]\n\n", ""),
-            (r'^(    \{ name = "laptop", extras = .*, )editable = "laptop"', rf"\g<1>{path}"),
+            (r"^default-groups = .*\n", ""),
+            (r'(?<=^    \{ name = "laptop", )editable = "laptop"', path),
+            (r'(?<=^streams = )(\[\{ name = "laptop", .*)editable = "laptop"', rf"\g<1>{path}"),
             (
                 r'^source = \{ editable = "laptop" \}\n(dependencies = \[\n(?:    .*\n)+\]\n)',
                 rf"source = {{ {path} }}\n\g<1>{wheels}\n]\n",

@@ -1,9 +1,9 @@
-"""CREATE in SQL: catalogs, volumes, views, tables; functions have a module of their own."""
+"""CREATE in SQL: catalogs, volumes, views, tables; functions and connections have modules."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import functions, names, writes
+from . import connections, functions, names, writes
 from .tokens import API, NOTHING, Cursor, StatementRefused, Token, column_info, quote
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def create(session: "Session", at: Cursor, frame_of: "FrameOf") -> str:
         return _create_table(session, at, frame_of, instead=instead)
     if at.accept("FUNCTION"):
         return functions.create(session, at, instead=instead)
+    if at.accept("CONNECTION"):
+        return connections.create(session, at)
     return names.expand(session, at.text)
 
 

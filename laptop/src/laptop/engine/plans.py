@@ -10,7 +10,7 @@ from pyspark.sql.connect.plan import LogicalPlan
 from pyspark.sql.connect.proto import relations_pb2
 from pyspark.sql.connect.session import SparkSession
 
-from . import kafka_plans, names, paths, statements, writes
+from . import jdbc, kafka_plans, names, paths, statements, writes
 from .session import UNCOMPRESSED
 from .tokens import Cursor, StatementRefused, quote
 
@@ -77,7 +77,7 @@ class Session:
 def prepare(session: Session, message: Any) -> None:
     """Change a request to execute or analyze a plan into what the engine can do."""
     if not hasattr(message, "plan"):
-        expand(session, message)
+        expand(session, message, rows=False)
         return
     command = message.plan.command
     kind = command.WhichOneof("command_type")
@@ -110,6 +110,9 @@ def prepare(session: Session, message: Any) -> None:
         finish(command, writes.save(session, command.write_operation))
     elif kind == "write_operation" and kafka_plans.is_kafka(command.write_operation.source):
         kafka_plans.prepare_write(session, command.write_operation)
+    elif kind == "write_operation" and jdbc.is_jdbc(command.write_operation.source):
+        jdbc.save(session, command.write_operation)
+        finish(command, True)
     elif kind == "write_operation":
         writes.check_path(command.write_operation)
         paths.place_write(session, command.write_operation)
@@ -141,8 +144,14 @@ def finish(command: Any, done: bool) -> None:
         command.sql_command.input.sql.query = "SELECT 1"
 
 
-def expand(session: Session, message: Any) -> None:
-    """Replace views, and names in other cases, below a part of a plan."""
+def expand(session: Session, message: Any, *, rows: bool = True) -> None:
+    """Replace views, names in other cases and what is read by JDBC, below a part of a plan.
+
+    Args:
+        session: Where it runs.
+        message: The part.
+        rows: Whether its rows are wanted, and not only their types.
+    """
     if isinstance(message, relations_pb2.Relation):
         kind = message.WhichOneof("rel_type")
         if kind == "read" and message.read.HasField("named_table"):
@@ -154,6 +163,8 @@ def expand(session: Session, message: Any) -> None:
                 message.subquery_alias.input.sql.query = found
                 return
             read.unparsed_identifier = names.expand(session, read.unparsed_identifier)
+        elif kind == "read" and jdbc.is_jdbc(message.read.data_source.format):
+            jdbc.place_read(session, message, rows=rows)
         elif kind == "read" and message.read.HasField("data_source"):
             if kafka_plans.is_kafka(message.read.data_source.format):
                 kafka_plans.prepare_read(session, message.read)
@@ -166,9 +177,9 @@ def expand(session: Session, message: Any) -> None:
         if field.message_type.GetOptions().map_entry:
             if field.message_type.fields_by_name["value"].type == field.TYPE_MESSAGE:
                 for each in value.values():
-                    expand(session, each)
+                    expand(session, each, rows=rows)
         elif field.is_repeated if hasattr(field, "is_repeated") else field.label == 3:
             for each in value:
-                expand(session, each)
+                expand(session, each, rows=rows)
         else:
-            expand(session, value)
+            expand(session, value, rows=rows)

@@ -5,7 +5,7 @@ A handler returns the text that the engine is to run instead; `NOTHING` where al
 
 from typing import TYPE_CHECKING
 
-from . import alterations, creations, describe, functions, names, writes
+from . import alterations, connections, creations, describe, functions, names, writes
 from .tokens import API, NOTHING, Cursor, StatementRefused, quote
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ def _barred_source(at: Cursor) -> str:
 def _drop(session: "Session", at: Cursor) -> str:
     if at.accept("FUNCTION"):
         return functions.drop(session, at)
+    if at.accept("CONNECTION"):
+        return connections.drop(session, at)
     if at.accept("VIEW"):
         there = at.accept("IF", "EXISTS")
         full = session.full(at.name())

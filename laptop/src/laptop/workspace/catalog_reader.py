@@ -5,7 +5,7 @@ from typing import Any
 
 from ..connection import Connection
 from .state import Document, State
-from .unity import CATALOG, FUNCTION, SCHEMA, TABLE, VIEW, VOLUME
+from .unity import CATALOG, CONNECTION, FUNCTION, SCHEMA, TABLE, VIEW, VOLUME
 from .volumes import Volumes
 
 
@@ -60,6 +60,10 @@ class CatalogReader:
     def find_function(self, full_name: str) -> Document | None:
         """Return a function by its name in lower case, None where there is none."""
         return self._state.get(FUNCTION, full_name)
+
+    def find_connection(self, name: str) -> Document | None:
+        """Return a connection by its name in lower case, with its password; None for no such."""
+        return self._state.get(CONNECTION, name)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request to the workspace's API and return the answer."""

@@ -9,7 +9,7 @@ from .errors import ApiError, missing
 from .models import model_of
 from .requests import JsonBody
 from .state import Document, State
-from .unity import CATALOG, SCHEMA, TABLE, VOLUME
+from .unity import CATALOG, CONNECTION, SCHEMA, TABLE, VOLUME
 
 GRANTS = "grants"
 ALL = "ALL_PRIVILEGES"
@@ -24,7 +24,7 @@ def router(state: State) -> APIRouter:
         # What Unity Catalog counts a registered model among.
         if kind == "function":
             return f"{kind}/{full_name}/{model_of(full_name).creation_timestamp}"
-        if kind not in (CATALOG, SCHEMA, TABLE, VOLUME):
+        if kind not in (CATALOG, CONNECTION, SCHEMA, TABLE, VOLUME):
             text = f"Privileges on a {kind} are not built on the laptop."
             raise ApiError(501, "NOT_IMPLEMENTED", text)
         known = state.get(kind, full_name)

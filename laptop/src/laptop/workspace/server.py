@@ -24,6 +24,7 @@ from ..jobs.task_environment import TaskEnvironment
 from ..state_dir import StateDir, file_lock
 from . import (
     alerts,
+    connections,
     dashboards,
     feature_store,
     files,
@@ -173,6 +174,7 @@ def serve(
     app.include_router(volumes_router(state, volumes))
     app.include_router(volume_files.router(volumes))
     app.include_router(functions.router(state))
+    app.include_router(connections.router(state))
     app.include_router(models.router(state))
     app.include_router(experiments.router())
     app.include_router(sql.router(lambda: open_session(remote)))

@@ -20,7 +20,7 @@ from .requests import JsonBody, required
 from .state import Document, State
 
 CATALOG, SCHEMA, TABLE, COMMITS = "catalog", "schema", "table", "commits"
-VOLUME, FUNCTION = "volume", "function"
+VOLUME, FUNCTION, CONNECTION = "volume", "function", "connection"
 VIEW = "VIEW"
 
 CHANGEABLE = frozenset({"comment", "properties", "owner", "columns"})

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
@@ -25,6 +26,7 @@ from .errors import LaptopError, WorkspaceNotRunning
 from .identity import SCIM_FIELDS, SHORT_NAME, USER_NAME, WAREHOUSE, WAREHOUSE_NAME
 from .jobs.task_environment import TaskEnvironment
 from .pages import list_links, pages_of_version
+from .postgres import open_postgres
 from .sql_output import as_json, print_rows
 from .state_dir import StateDir, file_lock
 from .status import find_version, print_status, read_models, read_status, run_sql
@@ -372,6 +374,19 @@ def kafka() -> None:
         with suppress(KeyboardInterrupt):
             signal.pause()
         del broker
+
+
+@app.command()
+def postgres() -> None:
+    """Run a PostgreSQL of the workspace's own, for connections by JDBC."""
+    with reporting():
+        state_dir = Place.state_dir()
+        state_dir.create()
+        with open_postgres(state_dir.path / "postgres") as url:
+            console.print(f"{url} (Ctrl-C ends it)", soft_wrap=True)
+            sys.stdout.flush()
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
 
 
 @app.command()

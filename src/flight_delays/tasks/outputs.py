@@ -9,6 +9,7 @@ from ..config.outputs import load_outputs
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import OutputError
 from ..lakehouse.feature_tables import ensure_feature_table
+from ..lakehouse.jdbc import JdbcTable, append_runs
 from ..lakehouse.online_store import publish_features, read_sync, require_online_store
 from ..lakehouse.tables import require_columns
 from ..lakehouse.volumes import read_manifest, require_volume, volume_path, write_folder
@@ -88,6 +89,7 @@ def run(parameters: OutputParameters, lakehouse: Lakehouse) -> None:
     failures = []
     for name, wanted, send in (
         ("files", outputs.files != "none", send_files),
+        ("jdbc", outputs.jdbc is not None, send_jdbc),
         ("online", outputs.online, send_online),
     ):
         if not wanted:
@@ -163,6 +165,31 @@ def select_run(spark: "SparkSession", table: str, scored: Scored) -> "DataFrame"
     from pyspark.sql import functions as F  # noqa: N812
 
     return spark.table(table).where(F.col("scored_at") == F.lit(scored.at).cast("timestamp"))
+
+
+def send_jdbc(
+    _: OutputParameters, lakehouse: Lakehouse, table: str, since: datetime
+) -> Iterator[str]:
+    """Append each run that is not in the table of another database.
+
+    Yields:
+        A sentence for each run that was appended; one where there was none to append.
+
+    Raises:
+        OutputError: The database does not take the rows, or holds some of a run.
+    """
+    spark, configured = lakehouse.spark, load_outputs().jdbc
+    runs = {scored.at: scored for scored in read_runs(spark, table, since)}
+    if configured is None or not runs:
+        yield f"{table} has no predictions since {since:%Y-%m-%d %H:%M} UTC"
+        return
+    yield from append_runs(
+        lakehouse,
+        JdbcTable(configured.connection, configured.table),
+        "scored_at",
+        {at: scored.rows for at, scored in runs.items()},
+        lambda at: select_run(spark, table, runs[at]).select(*SHOWN),
+    )
 
 
 def send_online(

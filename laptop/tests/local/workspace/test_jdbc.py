@@ -19,7 +19,7 @@ from laptop.connection import Connection
 from laptop.engine.session import connect
 from laptop.postgres import open_postgres
 from pyspark.errors import PySparkException
-from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql.connect.session import SparkSession
 
 from ...conftest import Toy, until
@@ -290,3 +290,15 @@ def test_a_workspace_killed_inside_leaves_no_row(
     until(lambda: not writing())
     assert count(database, table) == 0
     database.execute(f"DROP TRIGGER waits ON {table}")
+
+
+def test_the_command_runs_a_server_until_it_is_interrupted(lonely: Toy) -> None:
+    with lonely.start("postgres") as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().removesuffix(" (Ctrl-C ends it)\n")
+        with psycopg.connect(url.removeprefix("jdbc:")) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(url.removeprefix("jdbc:"))

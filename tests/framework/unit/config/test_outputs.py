@@ -23,7 +23,7 @@ def test_nothing_is_sent_by_default() -> None:
         ({"files": None}, "files"),
         ({"online": "yes"}, "online"),
         ({"lookback_days": 0}, "lookback_days"),
-        ({"jdbc": "warehouse"}, r"jdbc\s+Extra inputs"),
+        ({"kafka": "predictions"}, r"kafka\s+Extra inputs"),
     ],
 )
 def test_what_is_not_allowed_is_refused_by_name(change: dict[str, object], message: str) -> None:

@@ -133,7 +133,7 @@ def test_messages_are_scored_once_each_and_replied_to(
     parts = [values[at : at + part] for at in range(0, messages, part)]
     scored = f"{SCHEMA}.stream_predictions WHERE {KEY} LIKE '{messages}-%'"
     score = f"score('{broker.servers}', {at_once})"
-    replied = {}
+    replied: dict[str, dict[str, Any]] = {}
     for sent, run in zip(parts, RUNS, strict=False):
         broker.send("flights", sent)
         with pytest.raises(AssertionError, match="cut"):

@@ -1,6 +1,7 @@
 """Messages of a topic are scored once each, and replied to, whatever is killed meanwhile."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,8 @@ class Broker:
         )
         (broker,) = self.producer.list_topics(timeout=10).brokers.values()
         self.servers = f"{broker.host}:{broker.port}"
-        self.consumers: dict[str, Consumer] = {}
+        self.read_messages: dict[str, dict[str, Any]] = {}
+        self.over = threading.Event()
 
     def send(self, topic: str, values: list[bytes | None]) -> None:
         for number, value in enumerate(values):
@@ -80,31 +82,42 @@ class Broker:
             self.producer.poll(0)
         assert self.producer.flush(60) == 0
 
-    def read(self, topic: str, idle: float = 3) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield key and value of the messages of a topic that were not read yet."""
-        if topic not in self.consumers:
-            self.consumers[topic] = Consumer(
-                {
-                    "bootstrap.servers": self.servers,
-                    "group.id": "test",
-                    "auto.offset.reset": "earliest",
-                    "topic.metadata.refresh.interval.ms": "500",
-                }
-            )
-            self.consumers[topic].subscribe([topic])
-            idle = 10
-        until = time.monotonic() + idle
-        while time.monotonic() < until:
-            for message in self.consumers[topic].consume(10_000, timeout=1):
-                until = time.monotonic() + 3
+    def read(self, topic: str) -> None:
+        """Keep each message of a topic as it comes, by its key, for the broker forgets them."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.servers,
+                "group.id": "test",
+                "auto.offset.reset": "earliest",
+                "topic.metadata.refresh.interval.ms": "200",
+                "log_level": "0",
+            }
+        )
+        consumer.subscribe([topic])
+        while not self.over.is_set():
+            for message in consumer.consume(10_000, timeout=0.2):
                 key, value = message.key(), message.value()
                 if message.error() is None and key is not None and value is not None:
-                    yield key.decode(), json.loads(value)
+                    self.read_messages[key.decode()] = json.loads(value)
+        consumer.close()
+
+    def await_messages(self, wanted: int) -> dict[str, dict[str, Any]]:
+        """Return the messages that were read, once there are so many keys."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until and len(self.read_messages) < wanted:
+            time.sleep(0.2)
+        return dict(self.read_messages)
 
 
 @pytest.fixture(scope="module")
-def broker() -> Broker:
-    return Broker()
+def broker() -> Iterator[Broker]:
+    """Yield a broker whose topic `predictions` is read all the time."""
+    broker = Broker()
+    reading = threading.Thread(target=broker.read, args=("predictions",))
+    reading.start()
+    yield broker
+    broker.over.set()
+    reading.join()
 
 
 @pytest.fixture(scope="module")
@@ -133,19 +146,18 @@ def test_messages_are_scored_once_each_and_replied_to(
     parts = [values[at : at + part] for at in range(0, messages, part)]
     scored = f"{SCHEMA}.stream_predictions WHERE {KEY} LIKE '{messages}-%'"
     score = f"score('{broker.servers}', {at_once})"
-    replied: dict[str, dict[str, Any]] = {}
+    broker.read_messages.clear()
     for sent, run in zip(parts, RUNS, strict=False):
         broker.send("flights", sent)
         with pytest.raises(AssertionError, match="cut"):
             streaming.execute(f"{TASK}\n{run}\n{score}")
-        replied.update(broker.read("predictions"))
     (before,) = streaming.sql(f"SELECT count(*) AS n FROM {scored}")
     assert 0 < int(before["n"]) < messages
     broker.send("flights", [*parts[-1], *POISON, *parts[-1][: part // 5]])
     began = time.monotonic()
     said = streaming.execute(f"{TASK}\npromote()\n{score}")
     taken = time.monotonic() - began
-    replied.update(broker.read("predictions"))
+    replied = broker.await_messages(messages)
     rest = messages - int(before["n"])
     print(f"{rest:,} rows in {taken:.0f} s, {rest / taken:,.0f} a second")
     assert f"{rest:,} predictions added" in said

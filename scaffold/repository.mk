@@ -27,6 +27,7 @@ bench: setup databricks-cli ## Figures, both sides in one run on this machine.
 	@$(RUN) python -m benchmarks.slices
 	@$(RUN) python -m benchmarks.monitoring
 	@$(RUN) python benchmarks/profiling.py
+	@$(RUN) python -m benchmarks.streams
 
 nightly: setup databricks-cli ## What no change waits for; writes into benchmarks/results/.
 	@$(RUN) python -m benchmarks.nightly $(QUICK) $(SLOW)

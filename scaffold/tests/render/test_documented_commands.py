@@ -17,7 +17,7 @@ from scaffold.tests.repositories import add_all
 from scaffold.trees import write_tree
 
 # Run by their own tests or by the CI entry, or never ending.
-ELSEWHERE = re.compile(r"^(make (?!compare)|databricks |uv run laptop ui)")
+ELSEWHERE = re.compile(r"^(make (?!compare)|databricks |uv run laptop (?:ui|kafka))")
 # The steps start where the demo ends: November known, and scored.
 DECEMBER = "as_of=2013-12-01"
 

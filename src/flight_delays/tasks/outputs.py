@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ..config.outputs import load_outputs
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import OutputError
 from ..lakehouse.feature_tables import ensure_feature_table
-from ..lakehouse.jdbc import JdbcTable, append_runs
 from ..lakehouse.online_store import publish_features, read_sync, require_online_store
 from ..lakehouse.tables import require_columns
 from ..lakehouse.volumes import read_manifest, require_volume, volume_path, write_folder
@@ -168,28 +169,17 @@ def select_run(spark: "SparkSession", table: str, scored: Scored) -> "DataFrame"
 
 
 def send_jdbc(
-    _: OutputParameters, lakehouse: Lakehouse, table: str, since: datetime
+    parameters: OutputParameters, lakehouse: Lakehouse, table: str, since: datetime
 ) -> Iterator[str]:
-    """Append each run that is not in the table of another database.
-
-    Yields:
-        A sentence for each run that was appended; one where there was none to append.
+    """Send by a module that only some projects have; see `jdbc_output.send_jdbc`.
 
     Raises:
-        OutputError: The database does not take the rows, or holds some of a run.
+        OutputError: This project has it not.
     """
-    spark, configured = lakehouse.spark, load_outputs().jdbc
-    runs = {scored.at: scored for scored in read_runs(spark, table, since)}
-    if configured is None or not runs:
-        yield f"{table} has no predictions since {since:%Y-%m-%d %H:%M} UTC"
-        return
-    yield from append_runs(
-        lakehouse,
-        JdbcTable(configured.connection, configured.table),
-        "scored_at",
-        {at: scored.rows for at, scored in runs.items()},
-        lambda at: select_run(spark, table, runs[at]).select(*SHOWN),
-    )
+    name = f"{__package__}.jdbc_output"
+    if find_spec(name) is None:
+        raise OutputError("This project has no output jdbc: remove it from conf/outputs.yml.")
+    yield from import_module(name).send_jdbc(parameters, lakehouse, table, since)
 
 
 def send_online(

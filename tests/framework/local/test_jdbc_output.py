@@ -20,6 +20,7 @@ Database = psycopg.Connection[Any]
 # `send` runs the task with a table by JDBC.
 JDBC = f"""
 from flight_delays.lakehouse import jdbc
+from flight_delays.tasks import jdbc_output
 from flight_delays.tasks.batch_inference import COLUMNS, create_predictions
 append = jdbc.append
 
@@ -40,7 +41,9 @@ def add(at, times):
     new.write.mode("append").saveAsTable("{SCHEMA}.predictions")
 
 def send_jdbc(table={TABLE!r}, connection="sales", **more):
-    send(jdbc={{"connection": connection, "table": table}}, **more)
+    settings = {{"jdbc": {{"connection": connection, "table": table}}, "lookback_days": 7}}
+    jdbc_output.load_outputs = lambda: Outputs(files="none", **settings)
+    send(**settings, **more)
 
 def end_after(*arguments):
     append(*arguments)
@@ -216,3 +219,8 @@ send_jdbc(table="sales.dated")
     assert stored(database) == before
     (none,) = database.execute("SELECT to_regclass('sales.none')").fetchall()
     assert none == (None,)
+
+
+def test_a_project_without_the_output_says_so(scored: Laptop) -> None:
+    printed = send(scored, "outputs.find_spec = lambda name: None\nsend_jdbc()")
+    assert "REFUSED OutputError This project has no output jdbc" in printed

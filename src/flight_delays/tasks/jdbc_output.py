@@ -1,0 +1,34 @@
+"""The output `jdbc` of conf/outputs.yml: predictions in a table of another database."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from ..config.outputs import load_outputs
+from ..lakehouse.context import Lakehouse
+from ..lakehouse.jdbc import JdbcTable, append_runs
+from .outputs import SHOWN, OutputParameters, read_runs, select_run
+
+
+def send_jdbc(
+    _: OutputParameters, lakehouse: Lakehouse, table: str, since: datetime
+) -> Iterator[str]:
+    """Append each run that is not in the table of another database.
+
+    Yields:
+        A sentence for each run that was appended; one where there was none to append.
+
+    Raises:
+        OutputError: The database does not take the rows, or holds some of a run.
+    """
+    spark, configured = lakehouse.spark, load_outputs().jdbc
+    runs = {scored.at: scored for scored in read_runs(spark, table, since)}
+    if configured is None or not runs:
+        yield f"{table} has no predictions since {since:%Y-%m-%d %H:%M} UTC"
+        return
+    yield from append_runs(
+        lakehouse,
+        JdbcTable(configured.connection, configured.table),
+        "scored_at",
+        {at: scored.rows for at, scored in runs.items()},
+        lambda at: select_run(spark, table, runs[at]).select(*SHOWN),
+    )

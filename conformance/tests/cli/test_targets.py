@@ -5,6 +5,7 @@ import re
 from conformance.tests.deployments import (
     DEV,
     KEPT,
+    PROD,
     TARGETS,
     TEMPORARY,
     TEST,
@@ -119,6 +120,30 @@ def test_a_destroy_of_what_is_kept_is_refused_and_changes_nothing(
 def read_actions(deployment: Deployment) -> dict[str, str]:
     plan = deployment("plan", "--output", "json").succeed().json["plan"]
     return {key.removeprefix("resources."): entry["action"] for key, entry in plan.items()}
+
+
+TRIGGER = re.compile(r"^ {6}trigger:\n(?: {8}.*\n)+", re.MULTILINE)
+SCHEDULE = re.compile(r"^ {6}schedule:\n(?: {8}.*\n)+", re.MULTILINE)
+
+
+def test_a_refresh_may_be_triggered_as_its_page_says(open_target: Open) -> None:
+    deployment = open_target(PROD)
+    (trigger,) = TRIGGER.findall((deployment.project.root / "docs" / "streaming.md").read_text())
+    file = deployment.project.root / "resources" / "feature_refresh.job.yml"
+    triggered, count = SCHEDULE.subn(trigger, file.read_text())
+    file.write_text(
+        triggered.replace("--schedule=${var.refresh_schedule}", "--schedule=continuous")
+    )
+    assert count == 1
+    assert deployment("validate", "--strict").succeed().err == ""
+    deployment.deploy().succeed()
+    (job,) = (
+        each["settings"]
+        for each in deployment.workspace.read_state()["jobs"].values()
+        if each["settings"]["name"] == "feature_refresh"
+    )
+    assert job["trigger"]["table_update"]["table_names"]
+    assert "schedule" not in job
 
 
 def test_what_a_pull_request_deploys_carries_its_number(open_target: Open) -> None:

@@ -58,7 +58,9 @@ STREAMS = {
     "resources/stream_refresh.job.yml",
     "src/zoo/conf/streaming.yml",
     "src/zoo/config/streaming.py",
+    "src/zoo/lakehouse/jdbc.py",
     "src/zoo/lakehouse/streams.py",
+    "src/zoo/tasks/jdbc_output.py",
     "src/zoo/tasks/stream_inference.py",
     "src/zoo/tasks/stream_refresh.py",
     "tests/integration/test_streams.py",
@@ -94,9 +96,11 @@ STREAMING = {
     "README.md",
     "databricks.yml",
     "docs/costs.md",
+    "docs/outputs.md",
     "docs/with_job_clusters.yml",
     "pyproject.toml",
     "resources/teardown.job.yml",
+    "src/zoo/conf/outputs.yml",
 }
 
 
@@ -171,7 +175,7 @@ SUBJECTS = (
     Subject(
         "streaming",
         {"yes"},
-        re.compile(r"(?i)streaming|stream_|kafka|checkpoint"),
+        re.compile(r"(?i)streaming|stream_|kafka|checkpoint|jdbc|--group streams"),
         (STREAMING | {path for path in STREAMS if not path.endswith(".py")}) - {RECORD},
         # Its packages are asked for by name alone.
         {"pyproject.toml"},

@@ -338,6 +338,8 @@ def test_teardown_and_destroy_leave_nothing(integrated: Deployer) -> None:
     catalog, schema = SCHEMA.split(".")
     assert list(workspace.serving_endpoints.list()) == []
     assert list(workspace.tables.list(catalog, schema)) == []
+    checkpoints = f"/Volumes/{catalog}/{schema}/checkpoints"
+    assert list(workspace.files.list_directory_contents(checkpoints)) == []
     integrated.succeed("bundle", "destroy", "--auto-approve", "-t", "test")
     assert list(workspace.jobs.list()) == []
     assert list(workspace.registered_models.list()) == []

@@ -96,6 +96,7 @@ STREAMING = {
     "README.md",
     "databricks.yml",
     "docs/costs.md",
+    "docs/features.md",
     "docs/outputs.md",
     "docs/with_job_clusters.yml",
     "pyproject.toml",

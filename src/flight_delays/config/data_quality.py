@@ -3,12 +3,11 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
 
 from pydantic import Field
 
 from ..errors import InstantWithoutZoneError
-from .loading import ConfigurationError, Count, Section, load_configuration
+from .loading import Count, Section, load_configuration, require_sources
 from .policy import BEGINNING
 
 
@@ -48,21 +47,6 @@ class DataQualityPolicy(Section):
         if watermark is None:
             return BEGINNING
         return watermark - timedelta(hours=self.reread_hours)
-
-    def require_sources(self, names: Collection[str]) -> Self:
-        """Return the policy if each source that it names is one of `names`.
-
-        Raises:
-            ConfigurationError: It names another.
-        """
-        unknown = sorted(set(self.sources) - set(names))
-        if unknown:
-            raise ConfigurationError(
-                "data_quality.yml",
-                f"there is no source {', '.join(unknown)}.",
-                f"There are: {', '.join(names)}.",
-            )
-        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,4 +101,6 @@ def find_violations(stats: SourceStats, limits: Limits, as_of: datetime) -> Iter
 
 def load_data_quality(sources: Collection[str]) -> DataQualityPolicy:
     """Return conf/data_quality.yml for the sources of these names."""
-    return load_configuration("data_quality", DataQualityPolicy).require_sources(sources)
+    found = load_configuration("data_quality", DataQualityPolicy)
+    require_sources("data_quality", found.sources, sources)
+    return found

@@ -1,5 +1,6 @@
 """Reading the reviewed files under conf/, which travel inside the package."""
 
+from collections.abc import Collection, Iterable
 from importlib import resources
 from typing import Annotated, TypeVar
 
@@ -53,3 +54,18 @@ def load_configuration(name: str, model: type[Model], kind: str = "") -> Model:
         raise ConfigurationError(
             f"{name}.yml", f"{error}.", f"Allowed at the top: {', '.join(model.model_fields)}."
         ) from error
+
+
+def require_sources(name: str, named: Iterable[str], sources: Collection[str]) -> None:
+    """Refuse conf/<name>.yml where it names a source that the problem does not have.
+
+    Raises:
+        ConfigurationError: It does.
+    """
+    unknown = sorted(set(named) - set(sources))
+    if unknown:
+        raise ConfigurationError(
+            f"{name}.yml",
+            f"there is no source {', '.join(unknown)}.",
+            f"There are: {', '.join(sources)}.",
+        )

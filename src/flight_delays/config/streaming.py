@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from .loading import ConfigurationError, Count, Section, load_configuration
+from .loading import Count, Section, load_configuration, require_sources
 
 
 class Channel(Section):
@@ -75,11 +75,5 @@ def load_streaming(sources: Collection[str]) -> Streaming:
         ConfigurationError: It names another source, or says what is not allowed.
     """
     found = load_configuration("streaming", Streaming)
-    unknown = sorted(set(found.sources) - set(sources))
-    if unknown:
-        raise ConfigurationError(
-            "streaming.yml",
-            f"there is no source {', '.join(unknown)}.",
-            f"There are: {', '.join(sources)}.",
-        )
+    require_sources("streaming", found.sources, sources)
     return found

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from flight_delays.config.data_quality import DataQualityPolicy, load_data_quality
-from flight_delays.config.loading import ConfigurationError
+from flight_delays.config.loading import ConfigurationError, require_sources
 from flight_delays.config.policy import BEGINNING
 from flight_delays.problem import PROBLEM
 
@@ -25,8 +25,11 @@ def test_a_source_has_its_own_limits_or_the_default_ones() -> None:
         {"reread_hours": 0, "default": USUAL, "sources": {"orders": own}}
     )
     assert (policy.of("orders").max_bad_rows, policy.of("shops").max_bad_rows) == (0, 10)
+
+
+def test_a_source_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"no source orders\. There are: shops\."):
-        policy.require_sources(["shops"])
+        require_sources("data_quality", ["orders", "shops"], ["shops"])
 
 
 def test_rows_are_read_from_some_hours_before_the_last_ingest_or_from_the_start() -> None:

@@ -100,8 +100,8 @@ def measure_skew(
     The trace of a request has the features that were looked up, and no time of theirs. They are
     compared with what the feature tables had for the same key as of its decision: what training
     looks up, or what was published sooner than `Refresh.delay` says. Left out are requests without
-    a trace or a key, rows that the source does not have, and decisions that the tables have not
-    come to yet; and features of tables without time key, which have no past to compare with.
+    a trace, a key or a time, rows that the source does not have, and decisions that the tables have
+    not come to yet; and features of tables without time key, which have no past to compare with.
 
     Args:
         log: Full name of the inference log.
@@ -112,26 +112,27 @@ def measure_skew(
     """
     rule, qualify = policy.signals.skew, partial(in_schema, source)
     computed = read_watermarks(lakehouse.spark, qualify(WATERMARKS), COMPUTED)
-    if rule is None or not {table.name for table in PROBLEM.feature_tables} <= computed.keys():
+    reached = [computed.get(table.name) for table in PROBLEM.feature_tables]
+    before = min((instant for instant in reached if instant), default=None)
+    if rule is None or before is None or None in reached:
         return ()
     granularity = policy.windows.granularity
     since = now - timedelta(days=DAYS[granularity] * (rule.of + 1))
     columns = list_compared()
     wanted = dict.fromkeys((ROW_ID, *PROBLEM.keys, PROBLEM.spine.decision_at, "scored_at"))
-    with_key = " AND ".join(f"{key} IS NOT NULL" for key in PROBLEM.keys)
+    needed = (*PROBLEM.keys, PROBLEM.spine.decision_at)
+    complete = " AND ".join(f"{name} IS NOT NULL" for name in needed)
     asked = lakehouse.spark.sql(
         f"SELECT {', '.join(dict.fromkeys((*wanted, *columns)))} FROM (SELECT *, row_number() OVER "
         f"(PARTITION BY date_trunc('{granularity}', scored_at) ORDER BY md5({ROW_ID})) AS place "
         f"FROM {log} WHERE source = '{ENDPOINT}' AND features_from = '{FROM_TRACE}' "
-        f"AND scored_at >= TIMESTAMP '{since.isoformat()}' AND {with_key}) WHERE place <= {MOST}"
+        f"AND scored_at >= TIMESTAMP '{since.isoformat()}' AND {complete}) WHERE place <= {MOST}"
     ).toPandas()
     if asked.empty:
         return ()
     frame = lakehouse.spark.createDataFrame(asked[[ROW_ID, *PROBLEM.keys]])
     frame.createOrReplaceTempView(ASKED)
-    rows = select_asked_rows(
-        lakehouse.spark, PROBLEM, qualify, ASKED, before=min(computed.values())
-    )
+    rows = select_asked_rows(lakehouse.spark, PROBLEM, qualify, ASKED, before)
     known = lakehouse.feature_store.create_training_set(
         df=rows, feature_lookups=PROBLEM.look_ups(qualify), label=None, exclude_columns=[]
     )

@@ -3,7 +3,8 @@
 import math
 import os
 import signal
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -37,6 +38,14 @@ TABLE = (
     "a integer PRIMARY KEY, b bigint, c float8, d text, e timestamptz, f date, g boolean, "
     "h numeric(9,2)"
 )
+
+WRITER = """
+import sys
+from laptop.engine.session import connect
+rows = connect(sys.argv[1]).range(50_000).selectExpr("CAST(id AS INT) AS a").coalesce(1)
+writer = rows.write.format("jdbc").mode("append").option("databricks.connection", "db")
+writer.option("dbtable", sys.argv[2]).save()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -269,26 +278,21 @@ def test_a_workspace_killed_inside_leaves_no_row(
     database.execute(
         f"CREATE TRIGGER waits BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION wait()"
     )
-    spark = connect(there.spark)
-    rows = spark.range(50_000).selectExpr("CAST(id AS INT) AS a").coalesce(1)
-    failed: list[Exception] = []
-
-    def call() -> None:
-        try:
-            write(rows, table)
-        except Exception as error:
-            failed.append(error)
 
     def writing() -> int:
         activity = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND state = "
         return int(database.execute(f"{activity}'active'").fetchall()[0][0])
 
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    until(writing)
-    os.kill(there.pid, signal.SIGKILL)
-    until(lambda: not writing())
-    assert count(database, table) == 0
+    # A client of its own: at its end it would ask the workspace that is gone, again and again.
+    client = subprocess.Popen([sys.executable, "-c", WRITER, there.spark, table])
+    try:
+        until(writing)
+        os.kill(there.pid, signal.SIGKILL)
+        until(lambda: not writing())
+        assert count(database, table) == 0
+    finally:
+        client.kill()
+        client.wait()
     database.execute(f"DROP TRIGGER waits ON {table}")
 
 

@@ -133,7 +133,7 @@ def test_what_is_not_there_is_said(standing: Databricks, command: str, words: st
         ("secrets list-scopes", "GET /api/2.0/secrets/scopes/list"),
         ("pipelines list-pipelines", "GET /api/2.0/pipelines"),
         ("permissions get clusters 1", "Permissions of clusters"),
-        ("grants get connection other", "Privileges on a connection"),
+        ("grants get external_location other", "Privileges on a external_location"),
     ],
 )
 def test_what_is_not_built_is_said(standing: Databricks, command: str, request_line: str) -> None:

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 SYNCED = "synced-table"
 
 FIRST, LATER = "PROVISIONING_INITIAL_SNAPSHOT", "ONLINE_TRIGGERED_UPDATE"
-ONLINE = "ONLINE_NO_PENDING_UPDATE"
+ONLINE, FOLLOWING = "ONLINE_NO_PENDING_UPDATE", "ONLINE_CONTINUOUS_UPDATE"
 OFFLINE_FAILED, UPDATE_FAILED = "OFFLINE_FAILED", "ONLINE_PIPELINE_FAILED"
 
-_MODES = ("TRIGGERED", "SNAPSHOT")
+CONTINUOUS = "CONTINUOUS"
+_MODES = ("TRIGGERED", "SNAPSHOT", CONTINUOUS)
 _PATIENCE_SECONDS = 1.0
+# How long a table that follows its source is behind it.
+_FOLLOW_SECONDS = 0.5
 
 
 class SyncFailed(Exception):
@@ -53,6 +56,7 @@ class SyncedTables:
         # Held while rows are written, so that a table is not deleted under a sync.
         self._writing = threading.Lock()
         self._syncs: list[threading.Thread] = []
+        self._follower: threading.Thread | None = None
 
     @property
     def busy(self) -> bool:
@@ -64,6 +68,8 @@ class SyncedTables:
         for table in self._state.all(SYNCED):
             if in_progress(table):
                 self._start(table)
+            elif table["mode"] == CONTINUOUS:
+                self._follow()
 
     def get(self, name: str) -> Document:
         """Return a synced table as the API shows it."""
@@ -120,6 +126,8 @@ class SyncedTables:
             }
             self._state.put(SYNCED, name, table)
         self._start(table)
+        if mode == CONTINUOUS:
+            self._follow()
         # As on Databricks, which often names no pipeline here.
         return {"online_table_name": name}
 
@@ -133,7 +141,7 @@ class SyncedTables:
     def close(self) -> None:
         """Leave syncs in progress to the next workspace."""
         self._closing.set()
-        for sync in self._syncs:
+        for sync in [*self._syncs, *filter(None, [self._follower])]:
             sync.join(_PATIENCE_SECONDS)
         if "_session" in self.__dict__:
             # At exit it would ask the engine, which is gone by then, again and again.
@@ -191,6 +199,25 @@ class SyncedTables:
             failed = UPDATE_FAILED if table.get("last_sync") else OFFLINE_FAILED
             self._settle(table, {"state": failed, "message": str(error)})
 
+    def _follow(self) -> None:
+        """Have a thread bring tables that follow their sources up to date, again and again."""
+        if self._follower is None:
+            self._follower = threading.Thread(target=self._look, daemon=True)
+            self._follower.start()
+
+    def _look(self) -> None:
+        while not self._closing.wait(_FOLLOW_SECONDS):
+            for table in self._state.all(SYNCED):
+                if table["state"] != FOLLOWING:
+                    continue
+                try:
+                    content = self._content(self._describe(table["source"]))
+                    if {key: table["last_sync"][key] for key in content} != content:
+                        self._sync(table)
+                except Exception as error:
+                    if not self._closing.is_set():
+                        self._settle(table, {"state": UPDATE_FAILED, "message": str(error)})
+
     def _sync(self, table: Document) -> None:
         source = self._describe(table["source"])
         started = time.time()
@@ -208,7 +235,8 @@ class SyncedTables:
                 )
                 message = f"Synced {count} rows of {source.name}."
             position = {"start": started, "end": time.time(), **content}
-            self._settle(table, {"state": ONLINE, "message": message, "last_sync": position})
+            state = FOLLOWING if table["mode"] == CONTINUOUS else ONLINE
+            self._settle(table, {"state": state, "message": message, "last_sync": position})
 
     def _content(self, source: "FeatureTable") -> Document:
         """Return what the rows to publish, and the form they are stored in, depend on."""
@@ -269,7 +297,9 @@ def shown(table: Document) -> Document:
             "last_processed_commit_version": last["version"],
             "timestamp": instant(last["end"]),
         }
-    if table["state"] in (ONLINE, LATER):
+    if table["state"] == FOLLOWING:
+        status["continuous_update_status"] = processed
+    elif table["state"] in (ONLINE, LATER):
         status["triggered_update_status"] = processed
     elif table["state"] in (OFFLINE_FAILED, UPDATE_FAILED):
         status["failed_status"] = processed

@@ -272,7 +272,6 @@ class TestOnline:
     @pytest.mark.parametrize(
         ("facts", "error", "message"),
         [
-            ({"publish_mode": "CONTINUOUS"}, NotImplementedError, "CONTINUOUS"),
             ({"publish_mode": "ONCE"}, FeatureError, "Allowed: TRIGGERED, SNAPSHOT"),
             ({"streaming": True}, FeatureError, "streaming"),
             ({"online_table_name": "weather"}, FeatureError, "catalog.schema.table"),

@@ -55,12 +55,13 @@ class Shop:
         name = name or self.table
         self.fe.create_table(name=name, primary_keys="origin", df=self.frame(**temps))
 
-    def publish(self, name: str = "") -> None:
+    def publish(self, name: str = "", mode: str = "TRIGGERED") -> None:
         """Publish the feature table, or another one, under the name of the first."""
         self.fe.publish_table(
             online_store=self.fe.get_online_store(name="s"),
             source_table_name=name or self.table,
             online_table_name=self.online,
+            publish_mode=mode,
         )
 
     def finish(self) -> SyncedTableStatus:
@@ -129,6 +130,26 @@ def test_states_tell_of_a_first_publication_and_of_a_later_one(shop: Shop) -> No
     assert (info[0].delta_commit_version or 0) < (info[1].delta_commit_version or 0)
     committed = datetime.fromisoformat(info[1].delta_commit_timestamp or "")
     assert committed < datetime.fromisoformat(later.last_sync.sync_end_timestamp or "")
+
+
+def test_a_continuous_publication_follows_its_table(shop: Shop) -> None:
+    shop.create(EWR=1.0)
+    shop.publish(mode="CONTINUOUS")
+    until(lambda: shop.state == "ONLINE_CONTINUOUS_UPDATE")
+    assert shop.temps("EWR") == [1.0]
+
+    shop.fe.write_table(name=shop.table, df=shop.frame(EWR=2.0, JFK=3.0))
+    until(lambda: shop.temps("EWR", "JFK") == [2.0, 3.0])
+    told = status(shop.sdk, shop.online)
+    assert told.continuous_update_status
+    assert told.last_sync
+    assert told.last_sync.delta_table_sync_info
+    version = told.last_sync.delta_table_sync_info.delta_commit_version
+    assert told.continuous_update_status.last_processed_commit_version == version
+
+    shop.spark.sql(f"DROP TABLE {shop.table}")
+    until(lambda: shop.state == "ONLINE_PIPELINE_FAILED")
+    shop.sdk.feature_store.delete_online_table(shop.online)
 
 
 def test_a_second_publication_is_refused_while_one_is_in_progress(shop: Shop) -> None:

@@ -339,7 +339,8 @@ class FeatureEngineeringClient:
 
         Returns before the sync has run; `WorkspaceClient().database.get_synced_database_table`
         tells how it goes. TRIGGERED and SNAPSHOT leave the same: all that changed since the last
-        time is found by comparing, and rows that are gone from the table leave.
+        time is found by comparing, and rows that are gone from the table leave. With CONTINUOUS
+        the workspace does so whenever the table has changed.
         """
         _refuse(kwargs, "publish_table")
         unsupported = {
@@ -357,9 +358,6 @@ class FeatureEngineeringClient:
                 f"publish_table got publish_mode {publish_mode!r}. Allowed: "
                 f"{', '.join(_PUBLISH_MODES)}."
             )
-        if publish_mode == "CONTINUOUS":
-            # Once would look like always.
-            raise not_built("publish_table(publish_mode='CONTINUOUS'), which never ends,")
         if source_table_name is None or online_table_name is None:
             raise FeatureError("publish_table needs source_table_name and online_table_name.")
         tables.check_name(online_table_name)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql.connect.proto import commands_pb2, relations_pb2
 
-from ..kafka.options import SourceOptions, client_options
+from ..kafka.options import STREAMED, SourceOptions, client_options
 from .tokens import StatementRefused
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ def prepare_read(session: "Session", read: Any) -> None:
             "Kafka source has a fixed schema and cannot be set with a custom one"
         )
     SourceOptions(read.data_source.options, streaming=read.is_streaming)
+    if read.is_streaming:
+        # The engine would read it as a batch.
+        read.data_source.options[STREAMED] = "true"
     _register(session)
 
 

@@ -25,7 +25,7 @@ from pyspark.sql.types import (
 
 from .errors import KafkaRefused, report_loss
 from .offsets import Partition, name
-from .options import SourceOptions, client_options
+from .options import STREAMED, SourceOptions, client_options
 from .topics import SECONDS, Topics, list_topics, make_client, make_consumer
 
 FORMAT = "kafka"
@@ -59,7 +59,15 @@ class KafkaDataSource(DataSource):
         return SCHEMA
 
     def reader(self, schema: StructType) -> "Reader":  # noqa: ARG002
-        """Return what reads."""
+        """Return what reads.
+
+        Raises:
+            KafkaRefused: It is to be streamed.
+        """
+        if STREAMED in self.options:
+            raise KafkaRefused(
+                "Queries with streaming sources must be executed with writeStream.start()"
+            )
         return Reader(SourceOptions(self.options, streaming=False))
 
     def writer(self, schema: StructType, overwrite: bool) -> "Writer":  # noqa: ARG002

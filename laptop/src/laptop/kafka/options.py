@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from .errors import KafkaRefused
 from .offsets import EARLIEST, LATEST, Offsets, parse_offsets, parse_partitions
 
+# An option of the laptop's own, of a source that is not to be read as a batch.
+STREAMED = "laptop.streamed"
 # How topics are named, and what Spark says where none are.
 _EMPTY = {
     "subscribe": ("No topics to subscribe to", "subscribe"),

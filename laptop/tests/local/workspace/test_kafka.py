@@ -341,6 +341,17 @@ def test_what_a_reader_cannot_do_is_refused(streams: Streams, broker: Broker, to
         ).load().collect()
 
 
+def test_a_stream_is_known_as_one_and_not_collected(streams: Streams) -> None:
+    rows = streams.spark.readStream.format("kafka").options(**streams.options).load()
+    assert rows.isStreaming
+    assert rows.select(rows.value.cast("string").alias("text"), "offset").dtypes == [
+        ("text", "string"),
+        ("offset", "bigint"),
+    ]
+    with pytest.raises(Exception, match="must be executed with writeStream"):
+        rows.collect()
+
+
 ROW = "SELECT 'k' AS key, 'v' AS value"
 WRITES: list[tuple[str, dict[str, Any], str]] = [
     ("SELECT 'v' AS text", {}, "Required attribute 'value' not found"),

@@ -22,6 +22,13 @@ _OF_THE_ENDPOINT = {
     "test_served_as_judged.py",
     "test_served_checks.py",
 }
+_OF_STREAMS = {
+    "test_jdbc_output.py",
+    "test_stream_inference.py",
+    "test_stream_kafka.py",
+    "test_stream_refresh.py",
+    "test_streaming.py",
+}
 
 FRAMEWORK = "tests/framework"
 """Tests of the rooms that a project's owner does not edit."""
@@ -79,8 +86,11 @@ def commit_project(folder: Path, answers: Answers) -> Project:
 def add_framework_tests(project: Path, answers: Answers) -> None:
     """Write into a project the tests that stay in this repository, as if they were rendered."""
     sentinel = Sentinel(MANIFEST.sentinel)
+    left_out = set() if answers["serving"] == "yes" else _OF_THE_ENDPOINT
+    if answers["streaming"] == "no":
+        left_out = left_out | _OF_STREAMS
     for path in (ROOT / FRAMEWORK).rglob("*.py"):
-        if answers["serving"] == "yes" or path.name not in _OF_THE_ENDPOINT:
+        if path.name not in left_out:
             target = project / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(write(sentinel.split(path.read_text()), answers))

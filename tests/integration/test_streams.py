@@ -18,9 +18,10 @@ def test_rows_that_arrive_are_scored(
     arriving = table if "." in table else f"{deployment.schema}.{table}"
     spine, keys = f"{deployment.source}.{PROBLEM.spine.source}", ", ".join(PROBLEM.keys)
     deployment.sql(f"CREATE TABLE IF NOT EXISTS {arriving} AS SELECT * FROM {spine} WHERE FALSE")
+    same = " AND ".join(f"s.{key} = a.{key}" for key in PROBLEM.keys)
     asked = f"SELECT {keys} FROM {deployment.schema}.{PREDICTIONS} ORDER BY {keys} LIMIT {ROWS}"
     deployment.sql(
-        f"INSERT INTO {arriving} SELECT s.* FROM {spine} s LEFT SEMI JOIN ({asked}) USING ({keys})"
+        f"INSERT INTO {arriving} SELECT s.* FROM {spine} s LEFT SEMI JOIN ({asked}) a ON {same}"
     )
     ended = runs.finish("stream_inference", as_of=deployment.parameters["as_of"] or "")
     assert ended is not None
@@ -29,7 +30,7 @@ def test_rows_that_arrive_are_scored(
     (found,) = deployment.sql(
         f"SELECT count(*) AS rows, count(DISTINCT {keys}) AS apart, "
         f"count_if(prediction IS NULL) AS unscored "
-        f"FROM {deployment.schema}.{STREAM_PREDICTIONS} LEFT SEMI JOIN ({asked}) USING ({keys})"
+        f"FROM {deployment.schema}.{STREAM_PREDICTIONS} s LEFT SEMI JOIN ({asked}) a ON {same}"
     )
     assert {name: int(value) for name, value in found.items()} == {
         "rows": ROWS,

@@ -12,6 +12,7 @@ from tests.conftest import SCHEMA, Laptop, open_copy
 from tests.problem.instants import FIRST
 
 KEYS = ", ".join(PROBLEM.keys)
+SAME = " AND ".join(f"s.{key} = a.{key}" for key in PROBLEM.keys)
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +25,8 @@ def streaming(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> 
 def test_rows_that_arrive_are_scored_once_each(streaming: Laptop) -> None:
     assert "0 predictions added" in streaming.succeed("stream_inference", FIRST)
     streaming.sql(
-        f"INSERT INTO {SCHEMA}.stream_requests SELECT * FROM {SCHEMA}.{PROBLEM.spine.source} "
-        f"LEFT SEMI JOIN (SELECT {KEYS} FROM {SCHEMA}.{PREDICTIONS} LIMIT 20) USING ({KEYS})"
+        f"INSERT INTO {SCHEMA}.stream_requests SELECT s.* FROM {SCHEMA}.{PROBLEM.spine.source} s "
+        f"LEFT SEMI JOIN (SELECT {KEYS} FROM {SCHEMA}.{PREDICTIONS} LIMIT 20) a ON {SAME}"
     )
     assert "20 predictions added" in streaming.succeed("stream_inference", FIRST)
     (row,) = streaming.sql(

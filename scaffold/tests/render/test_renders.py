@@ -50,6 +50,7 @@ STRANGE = {
     "ci_platform": "gitlab",
     "serving": "no",
     "monorepo": "no",
+    "streaming": "yes",
     "staging_host": "https://adb-1234567890123456.7.azuredatabricks.net",
     "prod_host": "https://dbc-a1b2c3d4-e5f6.cloud.databricks.com",
     "staging_principal": "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9",

@@ -97,6 +97,7 @@ def test_a_project_names_the_wheel_where_the_root_names_a_member(
     compared = ndiff(marker.sub("", before).splitlines(), after.splitlines())
     assert [line for line in compared if line.startswith(("+", "-"))] == [
         '- license = "Apache-2.0"',
+        '- default-groups = ["dev", "streams"]',
         "- [tool.uv.workspace]",
         '- members = ["laptop"]',
         "- ",
@@ -113,11 +114,14 @@ def test_a_project_names_the_wheel_where_the_root_names_a_member(
         "members = [",
         '    "flight-delays",',
         '    "laptop",',
+        'default-groups = ["dev", "streams"]',
         '    { name = "laptop", editable = "laptop" },',
+        'streams = [{ name = "laptop", extras = ["kafka", "postgres"], editable = "laptop" }]',
         'source = { editable = "laptop" }',
     }
     assert made - own == {
         f'    {{ name = "laptop", path = "{path}" }},',
+        f'streams = [{{ name = "laptop", extras = ["kafka", "postgres"], path = "{path}" }}]',
         f'source = {{ path = "{path}" }}',
         f'    {{ filename = "{name}", hash = "sha256:{hashlib.sha256(content).hexdigest()}" }},',
     }

@@ -98,9 +98,9 @@ def test_a_project_names_the_wheel_where_the_root_names_a_member(
     assert [line for line in compared if line.startswith(("+", "-"))] == [
         '- license = "Apache-2.0"',
         '- default-groups = ["dev", "streams"]',
+        "- ",
         "- [tool.uv.workspace]",
         '- members = ["laptop"]',
-        "- ",
         "- laptop = { workspace = true }",
         f'+ laptop = {{ path = "{path}" }}',
         '-     "tests/framework/unit",',

@@ -16,7 +16,8 @@ MEASURED = "`window`, log_type, model_version, slice_key, slice_value, column_na
 HEALTH = f"{SCHEMA}.model_health"
 RUN = "77"
 COMMON = ["--model=" + MODEL, "--target=" + SCHEMA]
-EVERY = pytest.param("", marks=pytest.mark.nightly, id="every write")
+EVERY = pytest.param("", id="every write")
+pytestmark = pytest.mark.nightly
 
 MONITOR = f"""
 from databricks.sdk import WorkspaceClient

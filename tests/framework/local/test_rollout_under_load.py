@@ -24,6 +24,7 @@ CLIENTS, ROWS = 8, 3
 SHIFT = 0.001
 # A split that is kept is outside of its bounds once in a million.
 ALPHA = 1e-6
+pytestmark = pytest.mark.nightly
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from flight_delays.problem import PROBLEM
 from tests.conftest import MODEL, SCHEMA, Laptop, open_copy
 from tests.problem.instants import FIRST
 
+NIGHTLY = pytest.mark.nightly
 KEYS = list(PROBLEM.keys)
 SPINE = PROBLEM.spine.source
 
@@ -96,12 +97,11 @@ def test_rows_are_scored_once_each_as_batch_scores_them(streaming: Laptop) -> No
 @pytest.mark.parametrize(
     "cut",
     [
-        "streams.append_batch = land_and_end",
-        "stream_inference.score_batch = end",
-        "stream_inference.add_new_rows = end",
-        "stream_inference.forget_batch = end",
+        pytest.param("streams.append_batch = land_and_end", id="landing"),
+        pytest.param("stream_inference.score_batch = end", id="landed", marks=NIGHTLY),
+        pytest.param("stream_inference.add_new_rows = end", id="taken", marks=NIGHTLY),
+        pytest.param("stream_inference.forget_batch = end", id="scored"),
     ],
-    ids=["landing", "landed", "taken", "scored"],
 )
 def test_a_run_that_is_killed_is_completed_by_the_next(streaming: Laptop, cut: str) -> None:
     first = len(scored(streaming))

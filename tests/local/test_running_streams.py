@@ -24,7 +24,8 @@ def streaming(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> 
 
 def test_rows_that_arrive_are_scored_once_each(streaming: Laptop) -> None:
     streaming.sql(
-        f"CREATE TABLE {SCHEMA}.stream_requests AS SELECT s.* FROM {SCHEMA}.{PROBLEM.spine.source} s "
+        f"CREATE TABLE {SCHEMA}.stream_requests AS "
+        f"SELECT s.* FROM {SCHEMA}.{PROBLEM.spine.source} s "
         f"LEFT SEMI JOIN (SELECT {KEYS} FROM {SCHEMA}.{PREDICTIONS} LIMIT 20) a ON {SAME}"
     )
     assert "20 predictions added" in streaming.succeed("stream_inference", FIRST)

@@ -20,7 +20,7 @@ def test_jobs_run_as_the_service_principal_that_deployed_them(
     deployment = open_target(target)
     deployment.deploy().succeed()
     jobs = deployment.workspace.read_state()["jobs"].values()
-    assert len(jobs) == 7
+    assert len(jobs) == 9
     for job in jobs:
         assert job["creator_user_name"] == SERVICE_PRINCIPAL.user_name
         run_as = job["settings"]["run_as"]

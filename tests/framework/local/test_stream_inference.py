@@ -185,7 +185,8 @@ def test_a_stream_that_cannot_be_read_is_named(streaming: Laptop, code: str) -> 
 def test_predictions_of_streams_come_into_the_inference_log(streaming: Laptop) -> None:
     there = len(scored(streaming))
     for _ in range(2):
-        streaming.succeed("monitoring", FIRST)
+        done = streaming.run("monitoring", FIRST, "--only", "collect")
+        assert done.returncode == 0, done.stdout + done.stderr
     (row,) = streaming.sql(
         f"SELECT count(*) AS n, count(DISTINCT row_id) AS ids FROM {SCHEMA}.inference_log "
         "WHERE source = 'stream'"

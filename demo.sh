@@ -50,6 +50,9 @@ eval "$(laptop up)"
 # [end]
 sum_up > .laptop/demo
 say "Next"
+case "$uv" in
+.tools/*) echo '  export PATH="$PATH:$PWD/.tools/bin"  for the commands below: uv was installed there' ;;
+esac
 cat <<NEXT
   uv run laptop report     pages of the newest version
   uv run laptop ui         runs, metrics and models, in MLflow's own pages

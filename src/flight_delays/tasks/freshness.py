@@ -97,7 +97,7 @@ def measure_skew(
 ) -> Windows:
     """Return the share of requests, by window, with other features than training would use.
 
-    The trace of a request has the features that were looked up, and no time of theirs. They are
+    The trace of a request has the features that were looked up, but not how old they were. They are
     compared with what the feature tables had for the same key as of its decision: what training
     looks up, or what was published sooner than `Refresh.delay` says. Left out are requests without
     a trace, a key or a time, rows that the source does not have, and decisions that the tables have

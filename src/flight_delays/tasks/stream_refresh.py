@@ -145,8 +145,8 @@ def require_recent(
         if not row.recent:
             raise StreamError(
                 f"{name}: the newest row that has arrived is of {row.newest}, more than {hours} "
-                f"hours before {now:%Y-%m-%d %H:%M} UTC. See whether whoever fills "
-                f"{streaming.sources[name]} still does; the limit is in conf/data_quality.yml."
+                f"hours before {now:%Y-%m-%d %H:%M} UTC. Check what fills "
+                f"{streaming.sources[name]}; the limit is in conf/data_quality.yml."
             )
 
 

@@ -138,6 +138,18 @@ registry.set_registered_model_alias("{MODEL}", "Champion", "1")
     assert versions.count(2) == 2
 
 
+def test_a_run_looks_for_more_as_long_as_it_is_told_to(streaming: Laptop) -> None:
+    first = len(scored(streaming))
+    # The rows come between its first look, as it begins, and its second, half a minute later.
+    code = f"""
+clock = iter([0, 0, 30, 61])
+stream_inference.monotonic = lambda: next(clock)
+stream_inference.sleep = lambda _: arrive({first}, {first + 2})
+score(minutes=1)
+"""
+    assert "2 predictions added" in streaming.execute(TASK + code)
+
+
 def test_without_a_champion_what_has_arrived_waits(streaming: Laptop) -> None:
     first = len(scored(streaming))
     code = f"""

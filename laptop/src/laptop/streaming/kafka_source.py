@@ -81,7 +81,7 @@ class KafkaSource:
     def next(self, position: Position, *, all_at_once: bool) -> Position | None:
         """Return where the next micro-batch ends, None where nothing is left.
 
-        The first of a new query has no messages where there are none: from then on the checkpoint
+        A new query has a first micro-batch even if there are no messages yet: its checkpoint then
         says where it began.
         """
         end = self._latest

@@ -24,7 +24,6 @@ from flight_delays.problem import PROBLEM
 from flight_delays.spec.tables import FeatureTable
 
 from tests.conftest import MODEL, SCHEMA, Laptop, open_copy
-from tests.problem.instants import LATER
 
 # Appended: the repository's folder laptop/ must not hide the package.
 PROGRAM = f"""
@@ -109,19 +108,6 @@ def test_planted_model_ends_where_it_has_to_with_its_own_reason(
 
 def test_endpoint_and_champion_are_as_they_were(planting: Planting) -> None:
     assert planting.after == planting.before
-
-
-@pytest.mark.usefixtures("planting")
-def test_honest_model_of_later_rows_passes_and_is_promoted_or_kept(workspace: Laptop) -> None:
-    workspace.succeed("feature_refresh", LATER)
-    workspace.succeed("model_training", LATER)
-    versions = read_versions(workspace)
-    newest = max(versions)
-    tags = versions[newest]["tags"]
-    assert tags["model_validation_status"] == PASSED
-    assert tags["decision"] in ("promote", KEEP), tags["decision_reason"]
-    champion = newest if tags["decision"] == "promote" else min(versions)
-    assert "Champion" in versions[champion]["aliases"]
 
 
 def test_a_table_without_time_that_reads_the_outcome_cannot_be_declared() -> None:

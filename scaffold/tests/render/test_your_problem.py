@@ -103,6 +103,7 @@ def afternoon(written: Afternoon) -> Iterator[Afternoon]:
         written.run("uv run laptop down")
 
 
+@pytest.mark.nightly
 def test_nothing_has_changed_but_the_problem_its_configuration_and_its_tests(
     written: Afternoon,
 ) -> None:

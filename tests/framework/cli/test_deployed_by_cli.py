@@ -270,6 +270,7 @@ def test_integration_fails_when_the_champion_is_not_who_is_used(
     assert failures == failing
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not ASKED_FOR, reason="nothing is served")
 def test_integration_fails_when_answers_under_load_are_too_slow(integrated: Deployer) -> None:
     conf = integrated.root / SERVING
@@ -289,6 +290,7 @@ def test_integration_fails_when_answers_under_load_are_too_slow(integrated: Depl
     assert "conf/serving.yml has no load_test: no load was put on the endpoint" in skipped.stdout
 
 
+@pytest.mark.nightly
 def test_integration_fails_when_the_newest_version_does_not_challenge(
     integrated: Deployer,
 ) -> None:
@@ -298,6 +300,7 @@ def test_integration_fails_when_the_newest_version_does_not_challenge(
     assert failures == ["test_newest_version_is_the_challenger"]
 
 
+@pytest.mark.nightly
 def test_integration_fails_when_tables_hold_a_row_twice(integrated: Deployer) -> None:
     for table in ("weather_features", "predictions"):
         name = f"{SCHEMA}.{table}"

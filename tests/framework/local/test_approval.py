@@ -151,7 +151,9 @@ lakehouse.registry = Registry()
 ask(read_version(lakehouse.registry, {MODEL!r}, 1), None, lakehouse)
 print(find_approval(read_version(lakehouse.registry, {MODEL!r}, 1), None))
 """
-EFFECTS = (f"remove {APPROVAL_TAG}", f"remove {ASKED_TAG}", f"set {ASKED_TAG}")
+NIGHTLY = pytest.mark.nightly
+FIRST_EFFECT = f"remove {APPROVAL_TAG}"
+EFFECTS = (f"remove {ASKED_TAG}", f"set {ASKED_TAG}")
 
 
 def test_version_is_promoted_by_no_task_before_it_is_approved(asking: Laptop) -> None:
@@ -173,7 +175,14 @@ def test_another_answer_approves_nothing(asking: Laptop, value: str) -> None:
     assert ("Nobody has approved it yet" if not value else f"is '{value}'") in printed
 
 
-@pytest.mark.parametrize("only", ["Approval_Check", "evaluation,Approval_Check", "deployment"])
+@pytest.mark.parametrize(
+    "only",
+    [
+        pytest.param("Approval_Check", marks=NIGHTLY),
+        pytest.param("evaluation,Approval_Check", marks=NIGHTLY),
+        "deployment",
+    ],
+)
 def test_stale_approval_is_removed_and_asked_anew(asking: Laptop, only: str) -> None:
     approve_against_another(asking)
     refuse(asking, "--only", only)
@@ -181,7 +190,9 @@ def test_stale_approval_is_removed_and_asked_anew(asking: Laptop, only: str) -> 
     assert '"champion": null' in tags(asking)[ASKED_TAG]
 
 
-@pytest.mark.parametrize("effect", EFFECTS)
+@pytest.mark.parametrize(
+    "effect", [FIRST_EFFECT, *(pytest.param(each, marks=NIGHTLY) for each in EFFECTS)]
+)
 def test_killed_request_approves_nothing_and_is_completed(asking: Laptop, effect: str) -> None:
     approve_against_another(asking)
     asking.execute(f"CUT = {effect!r}\n{ASK}")
@@ -224,7 +235,8 @@ deploy.run(deploy.DeployParameters.parse([
 """
 
 
-@pytest.mark.parametrize("after", ["create", pytest.param("", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("after", ["create", ""])
 def test_killed_promotion_of_an_approved_version_is_completed(asking: Laptop, after: str) -> None:
     def promote(cut_off: str) -> str:
         registry(asking, f"delete_registered_model_alias({MODEL!r}, {CHAMPION!r})")

@@ -108,6 +108,7 @@ say(rows=[rows, count()], filled=count("twice IS NOT NULL"), wrong=again, due=du
     assert ask(laptop) == before
 
 
+@pytest.mark.nightly
 def test_what_a_killed_run_left_is_completed_and_then_left_alone(laptop: Laptop) -> None:
     found, printed = execute(
         laptop,
@@ -129,6 +130,7 @@ say(wrong=count("NOT (twice <=> {FEATURE} * 2)"))
     assert f"{TABLE.name}: 0 new rows" in after
 
 
+@pytest.mark.nightly
 def test_rows_of_a_changed_query_have_new_values_and_those_it_no_longer_gives_go(
     laptop: Laptop,
 ) -> None:
@@ -150,6 +152,7 @@ say(rows=count(), kept=kept, moved=count("{FEATURE} > 500"))
     assert f"{found['kept']:,} rows have other values" in printed
 
 
+@pytest.mark.nightly
 def test_a_feature_that_the_champion_looks_up_is_computed_until_none_does(laptop: Laptop) -> None:
     found, printed = execute(
         laptop,

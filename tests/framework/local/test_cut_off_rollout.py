@@ -81,6 +81,7 @@ rollout.admit_beside = spoil
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("after", ["set_model_version_tag rejected", EVERY])
 def test_bad_version_is_taken_back_by_the_next_run(laptop: Laptop, after: str) -> None:
     versions = []
@@ -110,6 +111,7 @@ def test_bad_version_is_taken_back_by_the_next_run(laptop: Laptop, after: str) -
     faults(laptop).unlink(missing_ok=True)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("after", ["set_registered_model_alias Champion", EVERY])
 def test_champion_is_gone_back_from_in_the_next_run(laptop: Laptop, after: str) -> None:
     version = register(laptop)
@@ -132,6 +134,7 @@ def test_champion_is_gone_back_from_in_the_next_run(laptop: Laptop, after: str) 
     put_back(laptop)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("after", ["set_model_version_tag rejected", EVERY])
 def test_rollout_is_gone_back_from_in_the_next_run(laptop: Laptop, after: str) -> None:
     versions = []
@@ -156,6 +159,7 @@ def test_rollout_is_gone_back_from_in_the_next_run(laptop: Laptop, after: str) -
 AB = {"mode": "ab", "steps": [50, 100], "min_requests": 3, "min_minutes": 0, "probes": 3}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("after", ["set_model_version_tag decision", EVERY])
 def test_ab_test_that_shows_nothing_is_ended_by_the_next_run(laptop: Laptop, after: str) -> None:
     versions = []
@@ -180,6 +184,7 @@ def test_ab_test_that_shows_nothing_is_ended_by_the_next_run(laptop: Laptop, aft
         assert [step["decision"] for step in read_steps(laptop, version)] == ["finish"]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("after", ["update_config", EVERY])
 def test_rollout_beside_another_champion_is_given_up_by_the_next_run(
     laptop: Laptop, after: str

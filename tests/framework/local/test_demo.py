@@ -77,6 +77,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
         connection.stop(StateDir(state))
 
 
+@pytest.mark.nightly
 def test_the_demo_deletes_its_own_workspace_and_keeps_any_other(demo: Demo) -> None:
     demo.laptop("up")
     demo.laptop("sql", "CREATE SCHEMA dev.mine")

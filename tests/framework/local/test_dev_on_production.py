@@ -18,6 +18,8 @@ from tests.conftest import MODEL, Laptop
 from tests.declared import catalog_of
 from tests.problem.instants import FIRST, LATER
 
+pytestmark = pytest.mark.nightly
+
 THERE = f"{catalog_of('prod')}.{declared.SCHEMA}"
 CHAMPION_OF = f"{THERE}.model"
 CATALOG, SCHEMA_THERE = THERE.split(".")

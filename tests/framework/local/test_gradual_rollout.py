@@ -46,7 +46,13 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("reason", BAD)
+# The other reasons are of tests/unit, and of the night.
+FIRST_BAD, *OTHERS = BAD
+
+
+@pytest.mark.parametrize(
+    "reason", [FIRST_BAD, *(pytest.param(each, marks=pytest.mark.nightly) for each in OTHERS)]
+)
 def test_version_that_turns_bad_is_taken_back_for_its_own_reason(
     laptop: Laptop, version: str, reason: str
 ) -> None:
@@ -60,6 +66,7 @@ def test_version_that_turns_bad_is_taken_back_for_its_own_reason(
     assert shares(laptop) == {"1": 100}
 
 
+@pytest.mark.nightly
 def test_killed_rollout_goes_on_at_its_step(laptop: Laptop, version: str) -> None:
     printed = roll_out(laptop, "raise PowerCut")
     assert "PowerCut" in printed
@@ -154,6 +161,7 @@ BY_LABELS = {
 }
 
 
+@pytest.mark.nightly
 def test_version_that_labels_show_to_be_worse_is_taken_back_for_that(
     laptop: Laptop, version: str
 ) -> None:
@@ -170,6 +178,7 @@ def test_version_that_labels_show_to_be_worse_is_taken_back_for_that(
     assert shares(laptop) == {"1": 100}
 
 
+@pytest.mark.nightly
 def test_version_that_nothing_is_shown_of_finishes_at_the_horizon(
     laptop: Laptop, version: str
 ) -> None:
@@ -187,6 +196,7 @@ def test_version_that_nothing_is_shown_of_finishes_at_the_horizon(
     roll_back(laptop, "--to_version=1", "--hold_days=0")
 
 
+@pytest.mark.nightly
 def test_ab_test_keeps_the_champion_where_nothing_is_shown(laptop: Laptop, version: str) -> None:
     policy = {"mode": "ab", "min_requests": 100, "probes": 0, "quality": QUALITY}
 

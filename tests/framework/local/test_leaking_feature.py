@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.conftest import MODEL, SCHEMA, Laptop
 from tests.problem.instants import FIRST
 
@@ -74,6 +76,7 @@ except validate.ValidationFailedError as error:
 """
 
 
+@pytest.mark.nightly
 def test_validate_names_the_input_that_is_known_only_with_the_label(trained: Laptop) -> None:
     code = PLANT.format(schema=SCHEMA, model=MODEL, as_of=FIRST)
     printed = trained.execute(code).splitlines()[-1]

@@ -231,6 +231,7 @@ def test_the_share_without_a_value_is_what_sql_says(drawn: Drawn, trained: Lapto
                 assert shown.get(feature, 0) == pytest.approx(float(row[feature])), feature
 
 
+@pytest.mark.nightly
 def test_the_candidate_is_compared_with_the_reviewed_model_and_the_baselines(tried: Tried) -> None:
     assert find_errors(tried.notebook) == []
     assert len(tried.losses) == 5
@@ -240,6 +241,7 @@ def test_the_candidate_is_compared_with_the_reviewed_model_and_the_baselines(tri
     assert gain["rows"] > 100
 
 
+@pytest.mark.nightly
 def test_a_version_from_the_notebook_is_refused_by_validate(tried: Tried, trained: Laptop) -> None:
     texts = " ".join(" ".join(cell.source.split()) for cell in tried.notebook.cells)
     assert "A version that is registered from here is never promoted" in texts

@@ -185,6 +185,7 @@ def test_refresh_repeated_or_for_an_earlier_as_of_changes_nothing(promoted: Lapt
     assert found == kept | {QUARANTINE, RESULTS, VALIDATED, WATERMARKS}
 
 
+@pytest.mark.nightly
 def test_same_data_trains_the_same_model(promoted: Laptop) -> None:
     done = promoted.run("model_training", FIRST, "--only", "train")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -200,6 +201,7 @@ for number in (1, numbers[-1]):
     assert first == second
 
 
+@pytest.mark.nightly
 def test_model_of_shuffled_labels_fails_and_is_not_promoted(promoted: Laptop) -> None:
     stood = served(promoted)
     printed = promoted.execute(TASK + PLANT)

@@ -79,6 +79,7 @@ def refreshed(laptop: Laptop) -> Laptop:
     return laptop
 
 
+@pytest.mark.nightly
 def test_tables_refreshed_in_steps_are_those_refreshed_at_once(refreshed: Laptop) -> None:
     compared, marks = json.loads(refreshed.execute(CODE + REFRESH).splitlines()[-1])
     assert len(compared) == len(PROBLEM.sources) + len(PROBLEM.feature_tables)

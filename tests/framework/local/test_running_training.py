@@ -230,6 +230,7 @@ print(json.dumps([trial.candidate.loss for trial in found.trials]))
 """
 
 
+@pytest.mark.nightly
 def test_tuning_killed_half_way_and_run_again_tries_the_same(trained: Laptop, tuned: Left) -> None:
     assert trained.execute(f"CUT = 2\n{TUNE}").endswith("cut\n")
     again = json.loads(trained.execute(f"CUT = None\n{TUNE}").splitlines()[-1])

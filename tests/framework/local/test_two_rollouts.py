@@ -20,6 +20,8 @@ from .rolling import (
 )
 from tests.conftest import Laptop, open_copy
 
+pytestmark = pytest.mark.nightly
+
 LOST = "goes on with the roll-out of version"
 REFUSED = ("LakehouseError", "EndpointError")
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from databricks.sdk import WorkspaceClient
 from laptop import cli, connection, deployment
+from laptop.cli.opening import resolve_target
 from laptop.connection import Connection
 from laptop.jobs.records import ENDED
 from laptop.state_dir import StateDir
@@ -278,7 +279,7 @@ def there(toy: Toy) -> Connection:
 def wheel(toy: Toy, folder: Path) -> str:
     """Return the toy's wheel, built once, for jobs that are made through the API."""
     built = folder / "built"
-    bundle = cli.resolve_target(toy.root, None, {})
+    bundle = resolve_target(toy.root, None, {})
     deployment.build(toy.root, "wheel", bundle.artifacts["wheel"])
     (made,) = (toy.root / "dist").glob("*.whl")
     return str(deployment.upload(made, built))

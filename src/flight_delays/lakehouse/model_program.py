@@ -47,7 +47,8 @@ class Asked:
 
         self.folder = folder
         self.task = json.loads((folder / "task.json").read_text())
-        self.served = mlflow.pyfunc.load_model(self.task["model"])
+        # Requirements were compared before: MLflow would list every package once more.
+        self.served = mlflow.pyfunc.load_model(self.task["model"], suppress_warnings=True)
         try:
             # Behind MLflow's checks of types, which copy the rows: as it was fitted.
             self.model = self.served.get_raw_model()

@@ -3,8 +3,9 @@
     python -m benchmarks.nightly FOLDER...
 
 Runs the tests of these folders that are marked nightly; then, in each of six projects, its own
-lint, quick tests and demo, and in some the tests on laptop workspaces, also those that stay in this
-repository. What passed, and how long it took, goes into a file of the day in benchmarks/results/.
+lint and quick tests, and in some its demo and its tests on laptop workspaces; in one without an
+endpoint also those that stay in this repository. What passed, and how long it took, goes into a
+file of the day in benchmarks/results/.
 """
 
 import re
@@ -27,11 +28,9 @@ from scaffold.tests.shapes import SHAPES, THOROUGH
 RESULTS = Path(__file__).parent / "results"
 PYTEST = ("pytest", "-n", "2", "--dist", "loadfile", "--timeout=1800", "--durations=20")
 Commands = tuple[tuple[str, ...], ...]
-QUICK: Commands = (("make", "lint"), ("make", "test"), ("make", "demo"))
-SLOW: Commands = (
-    ("make", "test-slow"),
-    ("uv", "run", "--no-sync", *PYTEST, "-m", "not nightly", FRAMEWORK),
-)
+QUICK: Commands = (("make", "lint"), ("make", "test"))
+SLOW: Commands = (("make", "demo"), ("make", "test-slow"))
+STAYING: Commands = (("uv", "run", "--no-sync", *PYTEST, "-m", "not nightly", FRAMEWORK),)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -103,12 +102,12 @@ def main(folders: list[str]) -> int:
             engine = Engine("bundle", Path(program), ROOT, Path(folder))
             answers = renderer.complete(given)
             project = install_project(engine, answers, Path(folder) / "made")
-            for step in QUICK:
+            for step in (*QUICK, *(SLOW if shape in THOROUGH else ())):
                 report.take(shape, project.run, step)
             project.shut_down()
-            if shape in THOROUGH:
+            if shape in THOROUGH and answers["serving"] == "no":
                 add_framework_tests(project.root, answers)
-                for step in SLOW:
+                for step in STAYING:
                     report.take(shape, project.run, step)
     return int(report.failed)
 

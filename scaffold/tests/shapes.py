@@ -99,4 +99,4 @@ SHAPES: dict[str, Answers] = {
 """Six answer files."""
 
 THOROUGH = ("three letters", "after laptop")
-"""Those whose tests on laptop workspaces run in `make nightly`, one of them without an endpoint."""
+"""Those whose demo and tests on workspaces run in `make nightly`; one has no endpoint."""

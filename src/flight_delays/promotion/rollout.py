@@ -92,12 +92,10 @@ def decide_rollout(evidence: Evidence, policy: RolloutPolicy) -> Verdict:
     Args:
         evidence: What is counted of both arms. A step counts all requests since it began, and the
             labels of its requests whenever they come.
-        policy: Steps, limits and times.
+        policy: Steps, limits and times; its mode is gradual or ab.
     """
     present = evidence.steps[-1] if evidence.steps else None
-    at_once = policy.mode == "immediate"
-    alone = at_once or (present is not None and present.percent == 100)
-    figures = () if alone or present is None else measure(evidence.steps, policy)
+    figures = () if present is None else measure(evidence.steps, policy)
     harm = [figure.detail for figure in figures if figure.state == "harm"]
     if harm:
         return RollBack(f"The {CHALLENGER} does harm: {'; '.join(harm)}", figures)
@@ -109,11 +107,8 @@ def decide_rollout(evidence: Evidence, policy: RolloutPolicy) -> Verdict:
         )
     flaws = _find_flaws(evidence, policy)
     flaws += dict.fromkeys(figure.detail for figure in figures if figure.state == "missing")
-    if flaws or (present is None and not at_once):
+    if flaws or present is None:
         return Hold(f"Cannot be judged: {'; '.join(flaws) or 'there is no step'}", figures)
-    if present is None or alone:
-        why = "mode: immediate" if at_once else "it has all of it already"
-        return Finish(f"The {CHALLENGER} gets all traffic, {why}", figures)
     if policy.mode == "ab":
         return _decide_ab(evidence, policy, figures)
     return _decide_step(evidence, present, policy, figures)
@@ -206,10 +201,10 @@ def _find_flaws(evidence: Evidence, policy: RolloutPolicy) -> list[str]:
     flaws = []
     if evidence.offline_gate_passed is None:
         flaws.append("it is not known whether the validation holds")
-    allowed = {*policy.judged_steps, 100}
     for step in evidence.steps:
-        if step.percent not in allowed:
-            flaws.append(f"got a step of {step.percent} %, allowed: {_list(allowed)}")
+        if step.percent not in policy.judged_steps:
+            allowed = _list(set(policy.judged_steps))
+            flaws.append(f"got a step of {step.percent} %, allowed: {allowed}")
         unknown = set(step.arms) - set(SIDES)
         if unknown:
             flaws.append(f"got requests of {_list(unknown)}, allowed: {' and '.join(SIDES)}")

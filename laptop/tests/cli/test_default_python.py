@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from laptop import cli, connection
+from laptop import connection
+from laptop.cli.opening import resolve_target
 from laptop.connection import Connection
 
 from ..conftest import Shown, Toy
@@ -51,7 +52,7 @@ def succeed(shown: Shown) -> str:
 def test_the_laptop_reads_a_fresh_project_as_the_cli_does(fresh: Databricks) -> None:
     for target in ("dev", "prod"):
         validated = fresh.read("bundle", "validate", "-t", target)
-        config = cli.resolve_target(fresh.toy.root, target, {}).config
+        config = resolve_target(fresh.toy.root, target, {}).config
         for part in ("artifacts", "resources", "variables"):
             assert config[part] == validated[part]
 

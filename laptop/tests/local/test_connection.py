@@ -115,6 +115,7 @@ def test_a_workspace_that_cannot_start_says_what_it_printed(tmp_path: Path) -> N
     assert ours(tmp_path) == []
 
 
+@pytest.mark.nightly
 def test_what_stands_is_there_after_a_quick_stop_that_leaves_nothing_running(
     lonely: Toy, wheel: str
 ) -> None:
@@ -173,7 +174,7 @@ def test_it_leaves_when_left_alone_but_not_while_a_job_runs(lonely: Toy, wheel: 
     assert ours(lonely.root) == []
 
 
-@pytest.mark.parametrize("forking", ["forked", "spawned"])
+@pytest.mark.parametrize("forking", ["forked", pytest.param("spawned", marks=pytest.mark.nightly)])
 def test_a_killed_workspace_takes_its_tasks_along_and_shows_the_run_as_interrupted(
     lonely: Toy, wheel: str, forking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

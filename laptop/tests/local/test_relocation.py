@@ -1,6 +1,7 @@
 import shutil
 from dataclasses import replace
 
+import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntityInput
 from laptop import connection
@@ -67,6 +68,7 @@ def serve(there: Connection) -> WorkspaceClient:
     return client
 
 
+@pytest.mark.nightly
 def test_copied_state_folder_works_without_its_original(lonely: Toy, wheel: str) -> None:
     there = lonely.open()
     train = Jobs(there, wheel).run(execute("train", TRAIN))

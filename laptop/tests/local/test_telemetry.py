@@ -39,6 +39,7 @@ def test_telemetry_is_off_in_exec(toy: Toy) -> None:
     assert done.returncode == 0, err
 
 
+@pytest.mark.nightly
 def test_telemetry_is_off_in_the_ui(toy: Toy, jobs: Jobs, free_port: int) -> None:
     jobs.run(execute("a", "pass"))
     process = toy.start("ui", "--port", str(free_port), **ON)

@@ -115,7 +115,8 @@ def killed(toy: Toy) -> None:
     until(lambda: not alive(pid))
 
 
-@pytest.mark.parametrize("version", ["2", pytest.param("99", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("version", ["2", "99"])
 def test_a_workspace_killed_during_an_update_completes_or_fails_it_when_it_is_back(
     lonely: Toy, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def identifiers(logged: Logged, name: str) -> list[str]:
     return [row["client_request_id"] for row in logged.rows(name)]
 
 
+@pytest.mark.nightly
 def test_payloads_outlive_stops_kills_and_their_delay_and_are_written_once(
     logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -455,6 +455,7 @@ def test_a_refresh_of_a_wrong_configuration_fails_with_its_message(
     assert not tables.client.tables.exists(f"{LOG}_profile_metrics").table_exists
 
 
+@pytest.mark.nightly
 def test_a_canceled_refresh_writes_nothing_and_a_killed_one_has_failed(
     lonely: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -265,6 +265,7 @@ def test_many_rows_go_there_and_back(
     assert (found.n, found.b) == (number, number * (number - 1))
 
 
+@pytest.mark.nightly
 def test_a_workspace_killed_inside_leaves_no_row(
     lonely: Toy, database: psycopg.Connection[Any], table: str, url: str
 ) -> None:

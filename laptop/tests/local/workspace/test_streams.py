@@ -133,7 +133,12 @@ CHANGED = "make()\nadd((0, 'a'), (1, 'b'))\nstream()\n"
             "TABLE_IGNORE_CHANGES",
             "skipChangeCommits",
         ),
-        ("DELETE FROM {SOURCE} WHERE id = 0", "IGNORE_DELETE", "ignoreDeletes"),
+        pytest.param(
+            "DELETE FROM {SOURCE} WHERE id = 0",
+            "IGNORE_DELETE",
+            "ignoreDeletes",
+            marks=pytest.mark.nightly,
+        ),
     ],
 )
 def test_rows_that_change_in_the_source_stop_the_stream(

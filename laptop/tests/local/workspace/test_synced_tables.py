@@ -36,6 +36,7 @@ def publish(client: WorkspaceClient) -> None:
     client.feature_store.publish_table(SOURCE, spec)
 
 
+@pytest.mark.nightly
 def test_a_sync_that_a_killed_workspace_leaves_is_taken_up_by_the_next(
     lonely: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

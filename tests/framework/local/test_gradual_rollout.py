@@ -46,7 +46,7 @@ BAD = {
 }
 
 
-# The other reasons are of tests/unit, and of the night.
+# Unit tests cover the other reasons, too.
 FIRST_BAD, *OTHERS = BAD
 
 

@@ -2,8 +2,9 @@
 
 Both sides start at Parquet files of the same rows, in turns, each in a process of its own, and
 compute counts, nulls, moments and quantiles of each column, and its drift against a baseline of as
-many rows. The laptop writes its metric tables as a refresh does. Evidently lives in an environment
-of its own: `uv run --with evidently` makes it.
+many rows. The laptop writes its metric tables as a refresh does, with more statistics. Evidently's
+own total variation is left out: it permutes a thousand times for a p-value, for ten minutes. It
+lives in an environment of its own: `uv run --with evidently` makes it.
 """
 
 import argparse
@@ -47,7 +48,7 @@ for column in numbers:
     metrics += [ValueDrift(column=column, method=m) for m in ("ks", "wasserstein", "psi")]
 for column in words:
     metrics += [MissingValueCount(column=column), UniqueValueCount(column=column)]
-    metrics += [ValueDrift(column=column, method=m) for m in ("jensenshannon", "chisquare", "TVD")]
+    metrics += [ValueDrift(column=column, method=m) for m in ("jensenshannon", "chisquare")]
 Report(metrics).run(*sides)
 seconds = time.perf_counter() - begin
 print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))

@@ -4,6 +4,7 @@ The engine has no micro-batches. pyspark's own classes stay (`DataStreamWriter`,
 their commands are taken where they would leave for the engine.
 """
 
+import atexit
 import json
 import os
 from collections.abc import Mapping
@@ -131,6 +132,8 @@ def _join(client: Any) -> SparkSession:
     user = f";user_id={client._user_id}" if client._user_id else ""
     session = ConnectSession(DefaultChannelBuilder(address + user, [UNCOMPRESSED]))
     session.release_session_on_close = False
+    # At exit it would ask an engine that may be gone, again and again, for models it never had.
+    atexit.unregister(session.client._cleanup_ml_cache)
     return session  # type: ignore[return-value]
 
 

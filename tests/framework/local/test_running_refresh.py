@@ -88,6 +88,7 @@ def test_tables_refreshed_in_steps_are_those_refreshed_at_once(refreshed: Laptop
     assert set(marks.values()) == {f"{FIRST}T00:00:00+00:00"}
 
 
+@pytest.mark.nightly
 def test_a_feature_table_of_another_shape_is_refused(refreshed: Laptop) -> None:
     keys, features = list(TABLE.primary_keys), list(TABLE.features)
     printed = refreshed.execute(

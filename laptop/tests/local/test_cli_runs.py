@@ -126,10 +126,10 @@ def test_of_many_items_the_table_shows_those_that_failed_and_the_logs_of_few(toy
     inputs = json.dumps(list(range(1, 26)))
     declare(
         toy,
-        "many",
+        "items",
         {"task_key": "each", "for_each_task": {"inputs": inputs, "concurrency": 4, "task": load}},
     )
-    shown = toy.call("run", "many")
+    shown = toy.call("run", "items")
     table = shown.out[shown.out.index("task ") :]
     assert re.findall(r"load\[(\d+)\] +FAILED", table) == ["5", "10", "15", "20", "25"]
     assert "SUCCESS" not in table

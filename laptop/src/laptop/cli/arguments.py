@@ -1,4 +1,4 @@
-"""What is given to a command: options that may be repeated, and what stands after `--`."""
+"""Arguments of commands: repeated options, and job parameters after `--`."""
 
 import csv
 

@@ -1,7 +1,8 @@
 """The inference log's tables: rows come in once, labels when they are known."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -42,6 +43,7 @@ REJECTED_COLUMNS = {
 }
 # How far back rows are read again: a payload may come late, and a run may have been killed.
 REREAD = timedelta(days=7)
+_INTEGERS = {"TINYINT": 8, "SMALLINT": 16, "INT": 32, "BIGINT": 64}
 REMEDY = "Rename or delete the table, then run monitoring: it makes the table anew."
 
 
@@ -58,17 +60,25 @@ def create_log(spark: "SparkSession", problem: Problem, qualify: Qualify) -> Non
         REJECTED: REJECTED_COLUMNS,
     }
     for name, columns in shapes.items():
-        create_shape(spark, qualify(name), columns)
+        # Of a table with a change feed data profiling reads only rows that are new: labels, which
+        # come later, would not be counted.
+        feed = {"delta.enableChangeDataFeed": "true"} if name == LOG else {}
+        create_shape(spark, qualify(name), columns, feed)
 
 
-def create_shape(spark: "SparkSession", table: str, columns: Mapping[str, str]) -> None:
+def create_shape(
+    spark: "SparkSession",
+    table: str,
+    columns: Mapping[str, str],
+    properties: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Make a table where it is missing, and add the columns that it lacks.
 
     Raises:
         SchemaChangedError: It has one in another type.
     """
     listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-    create_table(spark, table, listed, {"delta.enableChangeDataFeed": "true"})
+    create_table(spark, table, listed, properties)
     add_columns(spark, table, columns)
     require_columns(spark, table, columns, REMEDY)
 
@@ -148,7 +158,7 @@ def make_frame(
     )
     frame = spark.createDataFrame(arrow)
     return frame.selectExpr(
-        *(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns.items())
+        *(f"try_cast({name} AS {kind}) AS {name}" for name, kind in columns.items())
     )
 
 
@@ -161,6 +171,9 @@ def merge_labels(
 ) -> None:
     """Bring the labelled table up to date: new rows, and labels that are known or corrected since.
 
+    What batch has scored before is no new row: after a promotion it scores a month anew, in which
+    a week of live rows would be lost to sight.
+
     Args:
         spark: The session.
         problem: What a row is, and what its label.
@@ -170,6 +183,8 @@ def merge_labels(
     """
     label = problem.label
     same = " AND ".join(f"l.{key} = o.{key}" for key in problem.keys)
+    keys = ", ".join(problem.keys)
+    again = " AND ".join(f"l.{key} = f.{key}" for key in problem.keys)
     columns = list(log_columns(problem))
     rows = spark.sql(
         f"SELECT {', '.join(f'l.{name}' for name in columns)}, "
@@ -177,7 +192,10 @@ def merge_labels(
         f"CASE WHEN o.{label.column} IS NOT NULL THEN o.{label.known_at} END AS {LABEL_KNOWN_AT} "
         f"FROM {qualify_log(LOG)} l "
         f"LEFT JOIN (SELECT * FROM {qualify_source(label.source)} WHERE {label.where} "
-        f"AND {label.known_at} < CAST(:as_of AS TIMESTAMP)) o ON {same}",
+        f"AND {label.known_at} < CAST(:as_of AS TIMESTAMP)) o ON {same} "
+        f"LEFT ANTI JOIN (SELECT {keys}, min(scored_at) AS first_at FROM {qualify_log(LOG)} "
+        f"WHERE source = '{BATCH}' GROUP BY {keys}) f "
+        f"ON {again} AND l.source = '{BATCH}' AND l.scored_at > f.first_at",
         args={"as_of": as_of.isoformat()},
     )
     rows.createOrReplaceTempView("labelled_rows")
@@ -251,8 +269,48 @@ def cast_features(problem: Problem, features: Mapping[str, Any]) -> Mapping[str,
     }
 
 
+def read_value(kind: str, given: Any) -> Any:
+    """Return what a request brought for a column, as its Spark SQL type; None where it is not."""
+    if kind == "STRING":
+        return _as_text(given)
+    if kind in ("DOUBLE", "FLOAT"):
+        return _as_number(given)
+    if kind == "TIMESTAMP":
+        return _as_instant(given)
+    if kind in _INTEGERS:
+        return _as_integer(given, _INTEGERS[kind])
+    return _as_text(given) if isinstance(given, bool | str) else None
+
+
+def _as_instant(given: Any) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(given)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (OverflowError, TypeError, ValueError):
+        return None
+
+
+def _as_integer(given: Any, bits: int) -> int | None:
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        return None
+    try:
+        number = int(given)
+        is_whole = isinstance(given, str) or number == given
+    except (OverflowError, ValueError):
+        return None
+    return number if is_whole and -(1 << bits - 1) <= number < 1 << bits - 1 else None
+
+
 def _as_text(value: Any) -> str | None:
-    return None if value is None or value != value else str(value)
+    if value is None or value != value:
+        return None
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # JSON can name half a character.
+        return None
+    return text
 
 
 def _as_number(value: Any) -> float | None:

@@ -40,10 +40,12 @@ def read_drift(
         f"WHEN column_name = '{column}' THEN {write_statistic(statistic)}"
         for column, statistic in statistics.items()
     )
+    # A monitor that was changed may have left what its configuration before has measured.
     rows = spark.sql(
         "SELECT column_name, unix_micros(`window`.start) AS start, unix_micros(`window`.`end`) AS "
-        f"stop, CASE {values} END AS value FROM {table} WHERE drift_type = 'BASELINE' "
-        "AND granularity = :granularity AND model_version = :version AND slice_key IS NULL",
+        f"stop, max_by(CASE {values} END, monitor_version) AS value FROM {table} "
+        "WHERE drift_type = 'BASELINE' AND granularity = :granularity "
+        "AND model_version = :version AND slice_key IS NULL GROUP BY 1, 2, 3",
         args={"granularity": GRANULARITY[granularity], "version": version},
     )
     return group(rows)
@@ -67,9 +69,11 @@ def read_profile(
     listed = ", ".join(f"'{column}'" for column in (*columns, ":table"))
     rows = spark.sql(
         "SELECT column_name, unix_micros(`window`.start) AS start, unix_micros(`window`.`end`) AS "
-        "stop, percent_null / 100 AS value, count + coalesce(num_nulls, 0) AS row_count "
+        "stop, max_by(percent_null, monitor_version) / 100 AS value, "
+        "max_by(count + coalesce(num_nulls, 0), monitor_version) AS row_count "
         f"FROM {table} WHERE log_type = 'INPUT' AND granularity = :granularity "
-        f"AND model_version = :version AND slice_key IS NULL AND column_name IN ({listed})",
+        f"AND model_version = :version AND slice_key IS NULL AND column_name IN ({listed}) "
+        "GROUP BY 1, 2, 3",
         args={"granularity": GRANULARITY[granularity], "version": version},
     )
     found = dict(group(rows))
@@ -160,7 +164,7 @@ def measure_requests(rows: pd.DataFrame, granularity: Granularity) -> tuple[Wind
     errors, latency = [], []
     for start, end, part in cut(rows, granularity):
         took = part["execution_duration_ms"].dropna()
-        failed = float((part["status_code"] >= 500).mean())
+        failed = float(part["failed"].astype(float).mean())
         slow = float(took.quantile(0.95)) if len(took) else None
         errors.append(Window(start=start, end=end, rows=len(part), value=failed))
         latency.append(Window(start=start, end=end, rows=len(took), value=slow))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from databricks.sdk.errors.base import DatabricksError
@@ -167,10 +168,30 @@ def read_payloads(
         f"AND {_FOREIGN} "
         f"GROUP BY {FIELDS[0]}) p "
         f"LEFT ANTI JOIN {log} l ON l.row_id = concat(p.{FIELDS[0]}, '-0') "
-        f"LEFT ANTI JOIN {rejected} r ON r.request_id = p.{FIELDS[0]}"
+        f"LEFT ANTI JOIN {rejected} r ON r.request_id = p.{FIELDS[0]} "
+        # So that whoever is killed has left what the next run reads again.
+        f"ORDER BY p.request_time"
     )
     for batch in rows.toArrow().to_batches(CHUNK):
         yield [_as_payload(row, [TWICE] if row["differs"] else ()) for row in batch.to_pylist()]
+
+
+def read_outcomes(
+    spark: "SparkSession", table: str, since: datetime, *, rejected: str
+) -> pd.DataFrame:
+    """Return when requests came, whether they failed, and the milliseconds that they took.
+
+    One that is kept aside has failed as well: nothing is known of its answer. Those of deploy and
+    of load tests are left out.
+    """
+    found: pd.DataFrame = spark.sql(
+        f"SELECT request_time AS scored_at, {DURATION}, "
+        "coalesce(status_code, 0) <> 200 OR request_id IS NOT NULL AS failed "
+        f"FROM {table} LEFT JOIN (SELECT DISTINCT request_id FROM {rejected}) "
+        f"ON {FIELDS[0]} = request_id "
+        f"WHERE request_time >= TIMESTAMP '{since.isoformat()}' AND {_FOREIGN}"
+    ).toPandas()
+    return found
 
 
 def read_since(

@@ -23,14 +23,22 @@ from ..lakehouse.measurements import (
     with_rows,
 )
 from ..lakehouse.model_health import HEALTH, create_health, read_verdict, write_health
-from ..lakehouse.payload_log import find_payload_tables, has_requests
+from ..lakehouse.payload_log import find_payload_tables, has_requests, read_outcomes
 from ..lakehouse.registry import read_aliases
 from ..monitoring.assess import assess
 from ..monitoring.signals import Window, list_signals
 from ..monitoring.verdicts import Retrain, Verdict
 from ..problem import PROBLEM
 from ..promotion.decide import CHAMPION
-from ..spec.inference_log import BATCH, ENDPOINT, LABELLED, LOG
+from ..spec.inference_log import (
+    BATCH,
+    ENDPOINT,
+    LABELLED,
+    LOG,
+    REJECTED,
+    STREAM,
+    STREAM_PREDICTIONS,
+)
 from .freshness import measure_ages, measure_skew
 from .parameters import FullName, Instant, Name, Parameters, SchemaName, in_schema
 
@@ -87,11 +95,17 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
         leave(lakehouse, retrain=False, reason=before[1])
         return
     policy = load_monitoring("monitoring", PROBLEM.model_type)
-    requests = read_requests(parameters.target, lakehouse)
+    since = find_reach(policy, now)
+    requests = read_requests(parameters.target, since, lakehouse)
     log = in_schema(parameters.target, LOG)
     skew = measure_skew(log, parameters.source, policy, now, lakehouse)
     # Few requests say nothing of the endpoint; once there were enough, there ought to be.
-    has_endpoint = has_traffic(requests, policy)
+    has_endpoint = load_serving().endpoint and has_traffic(requests, policy)
+    sources = [BATCH]
+    if has_endpoint:
+        sources.append(ENDPOINT)
+    if spark.catalog.tableExists(in_schema(parameters.target, STREAM_PREDICTIONS)):
+        sources.append(STREAM)
     expected = list_signals(
         policy,
         PROBLEM.model_type,
@@ -101,10 +115,10 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
         endpoint=has_endpoint,
         online=load_serving().endpoint,
         compared=has_compared(skew, policy),
-        sources=(BATCH, ENDPOINT) if has_endpoint else (BATCH,),
+        sources=sources,
     )
     measured = {
-        **measure(parameters, str(champion), policy, requests, lakehouse),
+        **measure(parameters, str(champion), policy, since, requests, lakehouse),
         **measure_ages(parameters.source, parameters.as_of, now, lakehouse),
         ("skew", "share", ""): skew,
     }
@@ -119,7 +133,7 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
         now=now,
         active_trainings=active,
         last_training=last,
-        model_since=read_start(parameters.model, champion, lakehouse),
+        model_since=read_start(parameters.model, champion, log, lakehouse),
     )
     ends = [window for each in measured.values() for window in each]
     newest = max(ends, key=lambda window: window.end, default=None)
@@ -148,6 +162,7 @@ def measure(
     parameters: AssessParameters,
     version: str,
     policy: MonitoringPolicy,
+    since: datetime,
     requests: pd.DataFrame,
     lakehouse: Lakehouse,
 ) -> Mapping[tuple[Kind, str, str], Windows]:
@@ -177,7 +192,7 @@ def measure(
         _, rows = read_profile(spark, profile, version, granularity, ())
         windows = read_drift(spark, drift, version, granularity, {"score": score}).get("score", ())
         found["score_drift", score, ""] = with_rows(windows, rows)
-    logged = read_log(spark, labelled, policy, parameters.assessed_at)
+    logged = read_log(spark, labelled, since)
     quality = measure_quality(
         logged[logged["model_version"] == version],
         PROBLEM.model_type,
@@ -209,13 +224,16 @@ def measure_silence(
     return found
 
 
-def read_log(
-    spark: "SparkSession", table: str, policy: MonitoringPolicy, now: datetime
-) -> pd.DataFrame:
-    """Return what quality and volume are measured by, of as many windows as are judged."""
+def find_reach(policy: MonitoringPolicy, now: datetime) -> datetime:
+    """Return the instant from which on as many windows lie as are judged, once labels are known."""
     days = {"day": 1, "week": 7, "month": 31}[policy.windows.granularity]
-    reach = pd.Timedelta(days=days * policy.most_windows)
-    since = (pd.Timestamp(now) - reach).floor("D")
+    reach = pd.Timedelta(days=days * policy.most_windows) + PROBLEM.label_maturity
+    since: datetime = (pd.Timestamp(now) - reach).floor("D").to_pydatetime()
+    return since
+
+
+def read_log(spark: "SparkSession", table: str, since: datetime) -> pd.DataFrame:
+    """Return what quality and volume are measured by, from an instant on."""
     rows: pd.DataFrame = spark.sql(
         f"SELECT scored_at, {PROBLEM.spine.decision_at} AS decision_at, score, "
         f"CAST(label AS DOUBLE) AS label, model_version FROM {table} "
@@ -226,21 +244,18 @@ def read_log(
     return rows
 
 
-def read_requests(schema: str, lakehouse: Lakehouse) -> pd.DataFrame:
-    """Return status and time of the endpoint's requests; no row where none was logged yet."""
-    rows = [pd.DataFrame(columns=["scored_at", "status_code", "execution_duration_ms"])]
+def read_requests(schema: str, since: datetime, lakehouse: Lakehouse) -> pd.DataFrame:
+    """Return what became of the endpoint's requests; no row where none was logged yet."""
+    rows = [pd.DataFrame(columns=["scored_at", "failed", "execution_duration_ms"])]
     for table in find_payload_tables(lakehouse.workspace, schema):
         if has_requests(lakehouse.spark, table):
-            found = lakehouse.spark.sql(
-                "SELECT request_time AS scored_at, status_code, execution_duration_ms "
-                f"FROM {table} WHERE request_time IS NOT NULL"
-            )
-            rows.append(found.toPandas())
+            rejected = in_schema(schema, REJECTED)
+            rows.append(read_outcomes(lakehouse.spark, table, since, rejected=rejected))
     return pd.concat([each for each in rows if len(each)] or rows, ignore_index=True)
 
 
 def has_traffic(requests: pd.DataFrame, policy: MonitoringPolicy) -> bool:
-    """Tell whether the endpoint ever had as many requests in a window as are judged."""
+    """Tell whether the endpoint has had as many requests in a window as are judged."""
     errors, _ = measure_requests(requests, policy.windows.granularity)
     rule = policy.signals.errors
     least = rule.min_rows if rule and rule.min_rows is not None else policy.windows.min_rows
@@ -263,10 +278,16 @@ def read_trainings(workspace: WorkspaceClient, job: int) -> tuple[int, datetime 
     return active, datetime.fromtimestamp(newest.start_time / 1000, UTC)
 
 
-def read_start(model: str, version: int, lakehouse: Lakehouse) -> datetime:
-    """Return when a version was registered: it cannot have answered before."""
+def read_start(model: str, version: int, log: str, lakehouse: Lakehouse) -> datetime:
+    """Return when a version took over: once it was registered, and batch used no other."""
     made = lakehouse.registry.get_model_version(model, str(version)).creation_timestamp
-    return datetime.fromtimestamp(made / 1000, UTC)
+    registered = datetime.fromtimestamp(made / 1000, UTC)
+    row = lakehouse.spark.sql(
+        f"SELECT unix_micros(max(scored_at)) AS latest FROM {log} "
+        f"WHERE source = '{BATCH}' AND model_version <> '{version}'"
+    ).first()
+    latest = row and row.latest
+    return max(registered, read_micros(latest)) if latest else registered
 
 
 def print_verdict(verdict: Verdict) -> None:

@@ -18,6 +18,7 @@ from ..lakehouse.inference_log import (
     create_log,
     make_frame,
     merge_labels,
+    read_value,
 )
 from ..lakehouse.model_health import HEALTH, create_health
 from ..lakehouse.payload_log import (
@@ -106,7 +107,9 @@ def delete_old_rows(
 ) -> None:
     """Delete what is older than it may be kept, but not what deploy asked to name versions."""
     log, payload = (now - timedelta(days=days) for days in (keep.log, keep.payload))
-    old = {qualify(name): f"scored_at < TIMESTAMP '{log.isoformat()}'" for name in (LOG, LABELLED)}
+    scored = (name for name in SCORED.values() if spark.catalog.tableExists(qualify(name)))
+    logged = (LOG, LABELLED, *scored)
+    old = {qualify(name): f"scored_at < TIMESTAMP '{log.isoformat()}'" for name in logged}
     requested = f"request_time < TIMESTAMP '{payload.isoformat()}'"
     old[qualify(REJECTED)] = requested
     for table in payloads:
@@ -139,13 +142,14 @@ def collect_payloads(
                     continue
                 rejected.append((payload, "no version is known for its served entity"))
                 continue
+            model, number = version or ("", "")
             try:
-                asked = unpack(payload)
+                rows += [
+                    describe_row(payload, at, row, model, number)
+                    for at, row in enumerate(unpack(payload))
+                ]
             except PayloadError as error:
                 rejected.append((payload, str(error)))
-                continue
-            model, number = version or ("", "")
-            rows += [describe_row(payload, at, row, model, number) for at, row in enumerate(asked)]
         added += add_endpoint_rows(rows, threshold, parameters, lakehouse)
         add_rows(
             spark,
@@ -164,12 +168,20 @@ def collect_payloads(
 def describe_row(
     payload: Payload, at: int, row: AskedRow, model: str, version: str
 ) -> dict[str, Any]:
-    """Return a row of a request as the log takes it, its features still to be completed."""
+    """Return a row of a request as the log takes it, its features still to be completed.
+
+    Raises:
+        PayloadError: A key is there, and not of its type.
+    """
     given = dict(row.given)
+    keys = {key: read_value(kind, given.get(key)) for key, kind in PROBLEM.keys.items()}
+    for key, kind in PROBLEM.keys.items():
+        if keys[key] is None and given.get(key) is not None:
+            raise PayloadError(f"its {key} is no {kind}")
     return {
         "row_id": f"{payload.request_id}-{at}",
-        **{key: given.get(key) for key in PROBLEM.keys},
-        PROBLEM.spine.decision_at: read_time(given.get(PROBLEM.spine.decision_at)),
+        **keys,
+        PROBLEM.spine.decision_at: read_value("TIMESTAMP", given.get(PROBLEM.spine.decision_at)),
         "scored_at": payload.request_time,
         "features_from": FROM_LOOKUP if row.features is None else FROM_TRACE,
         "score": row.score,
@@ -179,14 +191,6 @@ def describe_row(
         "given": given,
         "features": row.features,
     }
-
-
-def read_time(given: Any) -> datetime | None:
-    """Return an instant that a request brought as text; None for anything else."""
-    try:
-        return datetime.fromisoformat(given)
-    except (TypeError, ValueError):
-        return None
 
 
 def describe_rejected(payload: Payload, reason: str, seen_at: datetime) -> dict[str, Any]:
@@ -241,7 +245,7 @@ def look_up(
     columns = {"row_id": "STRING", **{n: kinds[n] for n in wanted}, FEATURES_AT: "TIMESTAMP"}
     asked = [
         {
-            **{name: row["given"].get(name) for name in wanted},
+            **{name: read_value(columns[name], row["given"].get(name)) for name in wanted},
             PROBLEM.spine.decision_at: row[PROBLEM.spine.decision_at],
             "row_id": row["row_id"],
             FEATURES_AT: row["scored_at"],

@@ -111,7 +111,10 @@ def describe_monitor(
         if is_class
         else InferenceProblemType.INFERENCE_PROBLEM_TYPE_REGRESSION
     )
-    slices = [name for name in policy.validation.slice_columns if name in labelled_columns(PROBLEM)]
+    wanted = policy.validation.slice_columns
+    slices = [name for name in wanted if name in labelled_columns(PROBLEM)]
+    if left_out := sorted(set(wanted) - set(slices)):
+        print(f"not measured by {', '.join(left_out)}: the log has no such column")
     return DataProfilingConfig(
         output_schema_id=schema_id,
         baseline_table_name=baseline,
@@ -146,8 +149,9 @@ def write_cost(policy: Policy) -> str:
     false_alarm, missed = (costs.false_alarm, costs.missed) if costs else (1.0, 1.0)
     return (
         "avg(CASE WHEN {{label_col}} IS NULL THEN NULL "
-        "WHEN {{prediction_col}} = {{label_col}} THEN 0.0 "
-        f"WHEN {{{{prediction_col}}}} = '1' THEN {false_alarm!r} ELSE {missed!r} END)"
+        # Plain numbers would be decimals, and their mean no double.
+        "WHEN {{prediction_col}} = {{label_col}} THEN 0.0D "
+        f"WHEN {{{{prediction_col}}}} = '1' THEN {false_alarm!r}D ELSE {missed!r}D END)"
     )
 
 

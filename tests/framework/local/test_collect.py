@@ -22,6 +22,7 @@ COLUMNS = (
     "logging_error_codes ARRAY<STRING>, served_entity_id STRING, requester STRING"
 )
 KEYS = list(PROBLEM.keys)
+OLD = "TIMESTAMP '2011-01-01'"
 NEEDED = [column for column in PROBLEM.columns if column != FEATURES_AT]
 # How late requests come, in days before the task runs.
 ROWS = f"""
@@ -39,6 +40,9 @@ known = spark.sql(
 ).toPandas()
 rows = json.loads(known[{NEEDED!r}].to_json(orient="records", date_format="iso"))
 unknown = [{{k: v for k, v in rows[0].items() if k not in {KEYS!r}}}]
+# JSON can name half a character, and an instant that no table can hold.
+half = [rows[0] | dict.fromkeys({KEYS!r}, chr(0xD800))]
+ancient = [rows[0] | {{{PROBLEM.spine.decision_at!r}: "0001-01-01T00:00:00+05:00"}}]
 now = datetime.fromisoformat("{FIRST}").replace(tzinfo=UTC)
 
 def logged(number, entity, rows, days=2, status=200, answers=None, error=(), **more):
@@ -55,6 +59,8 @@ payloads = [
     good,
     logged("keyless", "old", unknown),
     logged("late", "old", rows[:1], 6),
+    logged("half", "old", half),
+    logged("ancient", "old", ancient),
     logged("fails", "old", rows, status=500),
     logged("twice", "old", rows),
     logged("twice", "old", rows[::-1]),
@@ -134,8 +140,9 @@ def test_rows_of_requests_are_logged_with_version_class_and_features(collected: 
         f"SELECT row_id, score, prediction, model_name, model_version, features_from, "
         f"{looked_up} IS NOT NULL AS found FROM {LOG} WHERE source = 'endpoint' ORDER BY row_id"
     )
-    assert [row["row_id"] for row in rows] == ["good-0", "good-1", "keyless-0", "late-0"]
-    assert [row["score"] for row in rows] == [0.3, 0.7, 0.3, 0.3]
+    taken = ["ancient-0", "good-0", "good-1", "keyless-0", "late-0"]
+    assert [row["row_id"] for row in rows] == taken
+    assert [row["score"] for row in rows] == [0.3, 0.3, 0.7, 0.3, 0.3]
     assert {row["prediction"] for row in rows} == {"1"}
     assert {(row["model_name"], row["model_version"]) for row in rows} == {(MODEL, "1")}
     assert all(row["features_from"] == "lookup" and row["found"] for row in rows)
@@ -151,9 +158,24 @@ def test_what_cannot_be_used_is_kept_aside_with_its_reason_and_what_is_young_wai
         "cut": "logged with faults: MAX_RESPONSE_SIZE_EXCEEDED",
         "fails": "status 500",
         "foreign": "no version is known for its served entity",
+        "half": f"its {KEYS[0]} is no {PROBLEM.keys[KEYS[0]]}",
         "short": "1 predictions for 2 rows",
         "twice": "logged with faults: delivered twice, with different content",
     }
+
+
+def test_requests_have_failed_of_which_nothing_is_logged(collected: Laptop) -> None:
+    printed = collected.execute(f"""
+from datetime import datetime, UTC
+from databricks.sdk.runtime import spark
+from flight_delays.lakehouse.payload_log import read_outcomes
+
+since = datetime(2013, 1, 1, tzinfo=UTC)
+found = read_outcomes(spark, "{PAYLOAD}", since, rejected="{TARGET}.inference_rejected")
+print(len(found), int(found["failed"].sum()))
+""")
+    # Without those of deploy and of the load test; two were logged twice.
+    assert printed.split() == ["13", "7"]
 
 
 def test_labels_join_by_the_keys_of_a_request_and_corrected_ones_too(collected: Laptop) -> None:
@@ -221,16 +243,41 @@ def test_killed_once_it_has_written_to_a_table_it_loses_and_doubles_nothing(
     assert [row["request_id"] for row in aside] == [f"{table}-bad"]
 
 
+def test_what_batch_scores_anew_is_logged_and_not_profiled(collected: Laptop) -> None:
+    printed = collected.execute(f"""
+from databricks.sdk.runtime import spark
+from pyspark.sql import functions as F
+from flight_delays.lakehouse.context import Lakehouse
+from flight_delays.tasks import assess
+
+anew = spark.table("{TARGET}.predictions").limit(50).withColumns({{
+    "model_version": F.lit(2).cast("int"), "scored_at": F.expr("scored_at + INTERVAL 1 HOUR"),
+}})
+anew.write.mode("append").saveAsTable("{TARGET}.predictions")
+{COLLECT}
+since = assess.read_start("{MODEL}", 1, "{LOG}", Lakehouse())
+newest = spark.sql("SELECT unix_micros(max(scored_at)) AS newest FROM {TARGET}.predictions").first()
+print(since == assess.read_micros(newest.newest))
+""")
+    count = "SELECT count(*) AS n FROM {} WHERE source = 'batch' AND model_version = '2'"
+    assert collected.sql(count.format(LOG)) == [{"n": 50}]
+    assert collected.sql(count.format(f"{LOG}_labelled")) == [{"n": 0}]
+    # A version that is in use again has been so only since then.
+    assert printed.endswith("True\n")
+
+
 def test_rows_that_are_too_old_are_deleted_but_not_what_names_versions(collected: Laptop) -> None:
     collected.sql(
-        f"UPDATE {PAYLOAD} SET request_time = TIMESTAMP '2011-01-01' "
+        f"UPDATE {PAYLOAD} SET request_time = {OLD} "
         "WHERE databricks_request_id IN ('good', 'deploy')"
     )
     for table in (LOG, f"{LOG}_labelled"):
-        collected.sql(
-            f"UPDATE {table} SET scored_at = TIMESTAMP '2011-01-01' WHERE row_id LIKE 'good-%'"
-        )
+        collected.sql(f"UPDATE {table} SET scored_at = {OLD} WHERE row_id LIKE 'good-%'")
+    anew = f"{TARGET}.predictions WHERE model_version = 2"
+    collected.sql(f"UPDATE {TARGET}.predictions SET scored_at = {OLD} WHERE model_version = 2")
     collected.execute(COLLECT)
+    assert collected.sql(f"SELECT count(*) AS n FROM {anew}") == [{"n": 0}]
+    assert collected.sql(f"SELECT count(*) AS n FROM {TARGET}.predictions")[0]["n"] > 100
     left = collected.sql(f"SELECT databricks_request_id AS id FROM {PAYLOAD}")
     ids = {row["id"] for row in left}
     assert "good" not in ids

@@ -90,7 +90,7 @@ def test_requests_have_a_share_of_errors_and_a_slow_end() -> None:
     rows = pd.DataFrame(
         {
             "scored_at": [MONDAY] * 4,
-            "status_code": [200, 400, 503, 200],
+            "failed": [False, False, True, False],
             "execution_duration_ms": [10, 20, None, 30],
         }
     )

@@ -17,7 +17,7 @@ from uv import find_uv_bin
 from .context import is_databricks_runtime
 
 ROOT_PACKAGE = __name__.partition(".")[0]
-BUILT_WITHIN = 1200
+BUILT_WITHIN = 500
 # What a process needs to find programs and libraries, and nothing that opens a door.
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")
 # Where packages are found; for the build alone.

@@ -128,21 +128,31 @@ def test_a_process_that_ends_or_hangs_is_a_failure_with_its_last_words(tmp_path:
 def test_what_a_model_leaves_running_holds_nothing_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_process, "LOADED_WITHIN", 30.0)
+    monkeypatch.setattr(model_process, "ASKED_WITHIN", 30.0)
+    left = str(tmp_path / "left")
 
     def leave(rows: Any) -> Any:
         import os
         import time
 
         if os.fork() == 0:
+            # Out of reach of a signal to the group.
+            os.setsid()
+            if os.fork() == 0:
+                with open(left, "a") as file:
+                    file.write(f"{os.getpid()} ")
             time.sleep(300)
         if len(rows) < 3:
             time.sleep(300)
         return np.zeros(len(rows))
 
     answers = ask(tmp_path, leave)
-    assert "had not answered after" in answers.failure
+    assert "had not answered after 30 s" in answers.failure
     assert list(answers.given) == ["first"]
+    running = [Path("/proc", pid, "cmdline") for pid in Path(left).read_text().split()]
+    assert running
+    # Of a process that has ended, and that nobody has asked how, nothing is left to read.
+    assert [each for each in running if each.exists() and each.read_bytes()] == []
 
 
 def test_a_slow_model_is_asked_no_more(tmp_path: Path) -> None:

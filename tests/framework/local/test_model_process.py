@@ -139,7 +139,7 @@ def test_what_a_model_leaves_running_holds_nothing_up(
             # Out of reach of a signal to the group.
             os.setsid()
             if os.fork() == 0:
-                with open(left, "a") as file:
+                with Path(left).open("a") as file:
                     file.write(f"{os.getpid()} ")
             time.sleep(300)
         if len(rows) < 3:

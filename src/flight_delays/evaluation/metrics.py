@@ -81,9 +81,9 @@ def absolute_errors(labels: FloatArray, predictions: FloatArray) -> FloatArray:
 def largest_difference(first: ArrayLike, second: ArrayLike) -> float:
     """Return the largest difference of two predictions of the same rows.
 
-    It is absolute up to 1, as between probabilities, and relative to the largest prediction where
-    that is larger: a double holds so many digits and no more. NaN where either holds a missing
-    value, which no tolerance accepts.
+    It is absolute up to 1, as between probabilities, and relative to the first prediction of the
+    row where that is larger: a double holds so many digits and no more. NaN where either holds a
+    missing value, which no tolerance accepts.
 
     Raises:
         UnusableInputError: Values that are no numbers, different lengths, or no rows.
@@ -97,4 +97,4 @@ def largest_difference(first: ArrayLike, second: ArrayLike) -> float:
             remedy="Predict the same rows both times.",
         )
     with np.errstate(invalid="ignore"):
-        return float(np.abs(left - right).max() / max(1.0, np.abs(left).max()))
+        return float((np.abs(left - right) / np.maximum(1.0, np.abs(left))).max())

@@ -242,6 +242,11 @@ def test_largest_difference_of_large_numbers_is_relative() -> None:
     assert largest_difference([2e6, -4e6], [2e6, -4e6 - 4]) == pytest.approx(1e-6)
 
 
+def test_largest_difference_of_a_small_number_is_not_hidden_by_a_large_one() -> None:
+    assert largest_difference([1e9, 100, 200], [1e9, 110, 220]) == pytest.approx(0.1)
+    assert np.isnan(largest_difference([np.inf, 100], [0.1, 100]))
+
+
 def test_largest_difference_is_absolute_and_a_missing_value_is_not_lost() -> None:
     assert largest_difference([0.1, 0.5], [0.2, 0.2]) == pytest.approx(0.3)
     assert np.isnan(largest_difference([0.1, nan], [0.1, 0.2]))

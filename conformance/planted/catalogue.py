@@ -54,13 +54,13 @@ def plant(name: str, model: type[Planted], reason: str, **more: Any) -> Plant:
 
 FORMS = (
     plant("strings", forms.Strings, "it answers ndarray of <U"),
-    plant("two columns", forms.TwoColumns, "shape (30, 2)"),
-    plant("frame", forms.Frame, "DataFrame of float64, shape (30, 1)", nightly=True),
+    plant("two columns", forms.TwoColumns, ", 2)"),
+    plant("frame", forms.Frame, "DataFrame of float64", nightly=True),
     plant("complex", forms.Complex, "ndarray of complex128", nightly=True),
     plant("decimals", forms.Decimals, "list of object", nightly=True),
     plant("floats as objects", forms.Objects, "ndarray of object", nightly=True),
     plant("whole numbers", forms.Whole, "ndarray of int64", nightly=True),
-    plant("one too many", forms.OneTooMany, "shape (31,)", nightly=True),
+    plant("one too many", forms.OneTooMany, "ndarray of float64, shape", nightly=True),
     plant("generator", forms.Generator, "it answers generator", nightly=True),
     plant("masked", forms.Masked, "MaskedArray", nightly=True),
     plant("NaN for one slice", forms.Unsure, "carrier=MQ"),
@@ -80,6 +80,8 @@ EACH_TIME = "need the same answer each time"
 ROWS = (
     plant("batch mean", rows.BatchMean, ALONE),
     plant("previous row", rows.PreviousRow, ALONE),
+    plant("gaps from the next row", rows.NextRowsGaps, ALONE, nightly=True),
+    plant("gaps by the batch mean", rows.MeanGaps, ALONE, nightly=True),
     plant("ranks", rows.Ranks, ALONE, nightly=True),
     plant("bad for many", rows.BadForMany, BATCH, nightly=True),
     plant("worse for one", rows.WorseForOne, ALONE, nightly=True),

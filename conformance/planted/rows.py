@@ -25,6 +25,20 @@ class PreviousRow(Planted):
         return 0.8 * late + 0.2 * np.concatenate([late[:1], late[:-1]])
 
 
+class NextRowsGaps(Planted):
+    """Fills gaps from the rows beside them."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return self.ask(rows.ffill().bfill())
+
+
+class MeanGaps(Planted):
+    """Fills gaps by the mean of the batch."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return self.ask(rows.fillna(rows.mean(numeric_only=True)))
+
+
 class Ranks(Planted):
     """Answers the rank within the batch."""
 

@@ -13,13 +13,15 @@ from .checks import Check, at_most
 # Predictions closer than this count as the same: what JSON and a cast or two may change.
 TOLERANCE = 1e-6
 
-# The questions, by name. All but the last four are about the same few rows.
+# The questions, by name. All but the last five are about the same few rows.
 TOGETHER, ALONE, REVERSED, AGAIN = "together", "alone", "reversed", "again"
 MISSING, MISSING_SERVED, UNSEEN = "missing", "missing_served", "unseen"
-IN_BATCH, ALL, FRESH, SERVED = "in_batch", "all", "fresh", "served"
+IN_BATCH, ALL, SHUFFLED = "in_batch", "all", "shuffled"
+FRESH, SERVED = "fresh", "served"
 QUESTIONS = {
     TOGETHER: "a few rows",
     ALL: "the held-out rows",
+    SHUFFLED: "the held-out rows in parts, in another order",
     ALONE: "each of a few rows alone",
     REVERSED: "a few rows in reverse",
     IN_BATCH: "a few rows among all others",
@@ -30,11 +32,13 @@ QUESTIONS = {
     FRESH: "rows with fresh features",
     AGAIN: "the first rows again",
 }
-# What has to answer as the few rows together do, and the reason where it does not.
+# What has to answer as the few rows together do, or SHUFFLED as all rows do, and the reason where
+# it does not.
 SAME = {
     ALONE: "a prediction may depend on its own row alone",
     REVERSED: "a prediction may not depend on the order of rows",
     IN_BATCH: "a prediction may not depend on the rows beside it",
+    SHUFFLED: "a prediction may not depend on the rows beside it",
     AGAIN: "the same rows need the same answer each time",
 }
 
@@ -99,8 +103,9 @@ def _check_rows(answers: Answers, model_type: ModelType) -> Iterator[Check]:
     """Yield whether an answer depends on its row alone, and is there for difficult rows."""
     given = {name: each.values for name, each in answers.given.items() if each.values is not None}
     for name, why in SAME.items():
-        if name in given and TOGETHER in given:
-            apart = _compare(given[TOGETHER], given[name])
+        base = ALL if name == SHUFFLED else TOGETHER
+        if name in given and base in given:
+            apart = _compare(given[base], given[name])
             yield at_most(f"same_{name}", apart, TOLERANCE, why=why)
     for name in (MISSING, MISSING_SERVED, UNSEEN):
         if name in given:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ..config.policy import ValidationPolicy
@@ -19,13 +20,17 @@ from ..promotion.behaviour import (
     MISSING_SERVED,
     REVERSED,
     SERVED,
+    SHUFFLED,
     TOGETHER,
     UNSEEN,
 )
 from ..promotion.model_version import ModelVersion
 
-# Rows that are asked about in several ways, and in the form of a request.
+# Rows that are asked about in several ways, beside as many difficult ones at most, and rows in the
+# form of a request.
 FEW, REQUESTED = 30, 5000
+# All rows are asked about once more in so many parts at most, of so many rows at least.
+PARTS, FEWEST = 50, 30
 NEVER_SEEN = "never seen before"
 LOOKED_UP = tuple(feature for table in PROBLEM.feature_tables for feature in table.features)
 
@@ -41,13 +46,16 @@ def ask_about(
         fresh: The same with features as fresh as the decision.
         policy: How long it may take.
     """
-    rows, positions = held_out[list(PROBLEM.feature_columns)], spread(len(held_out), FEW)
+    rows = held_out[list(PROBLEM.feature_columns)]
+    positions = choose_few(rows)
+    order = np.random.default_rng(0).permutation(len(rows))
     few = rows.iloc[positions].reset_index(drop=True)
     blank = few.assign(**{name: blank_of(few[name]) for name in LOOKED_UP})
     strange = few.assign(**dict.fromkeys(PROBLEM.categorical_columns, NEVER_SEEN))
     questions = [
         Question(name=TOGETHER, rows=few, timed=True),
         Question(name=ALL, rows=rows),
+        Question(name=SHUFFLED, rows=rows, take=divide(order)),
         Question(name=ALONE, rows=few, take=[[at] for at in range(len(few))]),
         Question(name=REVERSED, rows=few, take=[list(range(len(few)))[::-1]]),
         Question(name=MISSING, rows=blank),
@@ -59,12 +67,36 @@ def ask_about(
     ]
     answers = ask_version(version.uri, questions, seconds_per_row=policy.max_seconds_per_row)
     given = dict(answers.given)
-    for name, order in ((REVERSED, slice(None, None, -1)), (ALL, positions)):
-        answer = given.get(name)
+    # Under these names, in the order of what each is compared with.
+    for name, asked, at in (
+        (REVERSED, REVERSED, slice(None, None, -1)),
+        (SHUFFLED, SHUFFLED, np.argsort(order)),
+        (IN_BATCH, ALL, positions),
+    ):
+        answer = given.get(asked)
         if answer is not None and answer.values is not None:
-            values = answer.values[order]
-            given[IN_BATCH if name == ALL else name] = replace(answer, values=values)
+            given[name] = replace(answer, values=answer.values[at])
     return replace(answers, given=given)
+
+
+def choose_few(rows: pd.DataFrame) -> list[int]:
+    """Return the positions of a few rows: evenly spread ones, and ones that may be difficult.
+
+    These are, for each column that has gaps, a row with one, and for each categorical column a
+    row of its rarest value: evenly spread ones may have none of either.
+    """
+    masks = [rows[name].isna() for name in rows]
+    for name in PROBLEM.categorical_columns:
+        counts = rows[name].value_counts()
+        masks += [rows[name] == value for value in counts.index[-1:]]
+    difficult = dict.fromkeys(int(mask.to_numpy().argmax()) for mask in masks if mask.any())
+    return sorted({*spread(len(rows), FEW), *list(difficult)[:FEW]})
+
+
+def divide(order: npt.NDArray[np.intp]) -> list[list[int]]:
+    """Return positions in parts of equal size, but for the last."""
+    size = max(FEWEST, -(-len(order) // PARTS))
+    return [order[at : at + size].tolist() for at in range(0, len(order), size)]
 
 
 def spread(rows: int, most: int) -> list[int]:

@@ -1,0 +1,107 @@
+"""What a version is asked, and which faults its answers show."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+from flight_delays.config.policy import load_policy
+from flight_delays.problem import PROBLEM
+from flight_delays.promotion.answers import Answer, Answers, Question
+from flight_delays.promotion.behaviour import check_behaviour
+from flight_delays.promotion.model_version import ModelVersion
+from flight_delays.tasks import questions
+
+POLICY = load_policy("policy", PROBLEM.model_type).validation
+NUMBER = next(iter(PROBLEM.numerical_columns))
+TEXT = next(iter(PROBLEM.categorical_columns))
+VERSION = ModelVersion(model="main.flights.model", version=4, aliases=frozenset(), tags={})
+ROWS = 4000
+
+
+def make_rows() -> pd.DataFrame:
+    """Return held-out rows with gaps in a hundredth of a column, none of them evenly spread."""
+    random = np.random.default_rng(7)
+    rows = pd.DataFrame(random.random((ROWS, len(PROBLEM.feature_columns))))
+    rows.columns = pd.Index(PROBLEM.feature_columns)
+    rows[list(PROBLEM.categorical_columns)] = "usual"
+    gaps = random.choice(ROWS, ROWS // 100, replace=False)
+    rows.loc[np.setdiff1d(gaps, questions.spread(ROWS, questions.FEW)), NUMBER] = np.nan
+    rows.loc[2001, TEXT] = "rare"
+    return rows
+
+
+HELD_OUT = make_rows()
+
+
+def predict(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return a probability that depends on one column alone, gaps included."""
+    given: npt.NDArray[np.float64] = rows[NUMBER].fillna(0.5).to_numpy(float)
+    return given
+
+
+def find_flaws(monkeypatch: pytest.MonkeyPatch, model: Callable[[pd.DataFrame], Any]) -> list[str]:
+    """Return the names of the checks that a model fails."""
+
+    def ask(_: str, asked: Sequence[Question], **__: object) -> Answers:
+        given = {}
+        for question in asked:
+            rows, take = question.rows, question.take
+            parts = [rows] if take is None else [rows.iloc[some] for some in take]
+            try:
+                values = np.concatenate([model(part.copy()) for part in parts])
+                given[question.name] = Answer(values=values)
+            except ValueError as error:
+                given[question.name] = Answer(error=str(error))
+        return Answers(environment="this process", given=given)
+
+    monkeypatch.setattr(questions, "ask_version", ask)
+    answers = questions.ask_about(VERSION, HELD_OUT, HELD_OUT, POLICY)
+    checks = check_behaviour(answers, PROBLEM.model_type, seconds_per_row=1, allow_untried=False)
+    return [check.name for check in checks if not check.ok]
+
+
+def test_a_model_that_answers_each_row_by_itself_has_no_flaw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert find_flaws(monkeypatch, predict) == []
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [lambda column: column.ffill().bfill(), lambda column: column.fillna(column.mean())],
+    ids=["neighbour", "mean"],
+)
+def test_a_model_that_fills_rare_gaps_from_other_rows_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, fill: Callable[[pd.Series], pd.Series]
+) -> None:
+    def model(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return predict(rows.assign(**{NUMBER: fill(rows[NUMBER])}))
+
+    flaws = find_flaws(monkeypatch, model)
+    assert {"same_alone", "same_in_batch", "same_shuffled"} <= set(flaws)
+
+
+def test_a_fault_in_a_few_rows_that_are_not_asked_singly_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = set(HELD_OUT[NUMBER].iloc[questions.choose_few(HELD_OUT)].dropna())
+    hidden = HELD_OUT[NUMBER][~HELD_OUT[NUMBER].isin(few)].iloc[17]
+
+    def model(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+        answers = predict(rows)
+        return np.where(rows[NUMBER] == hidden, answers.mean(), answers)
+
+    assert find_flaws(monkeypatch, model) == ["same_shuffled"]
+
+
+def test_few_rows_have_a_gap_and_a_rare_category_where_there_are_any() -> None:
+    few = HELD_OUT.iloc[questions.choose_few(HELD_OUT)]
+    assert questions.FEW < len(few) <= 2 * questions.FEW
+    assert few[NUMBER].isna().any()
+    assert "rare" in set(few[TEXT])
+    assert questions.choose_few(HELD_OUT.head(3)) == [0, 1, 2]
+    assert questions.choose_few(HELD_OUT.head(0)) == []

@@ -32,6 +32,8 @@ QUESTIONS = {
     FRESH: "rows with fresh features",
     AGAIN: "the first rows again",
 }
+# The name of a question without the features of one table begins so, and ends with that table.
+MISSING_FROM = f"{MISSING}-"
 # What has to answer as the few rows together do, or SHUFFLED as all rows do, and the reason where
 # it does not.
 SAME = {
@@ -41,6 +43,18 @@ SAME = {
     SHUFFLED: "a prediction may not depend on the rows beside it",
     AGAIN: "the same rows need the same answer each time",
 }
+
+
+def missing_from(table: str) -> str:
+    """Return the name of the question about rows without the features of one table."""
+    return f"{MISSING_FROM}{table}"
+
+
+def describe(name: str) -> str:
+    """Return a question in words."""
+    if name.startswith(MISSING_FROM):
+        return f"rows whose look-ups of {name.removeprefix(MISSING_FROM)} are null"
+    return QUESTIONS[name]
 
 
 def check_behaviour(
@@ -79,7 +93,7 @@ def _check_answered(answers: Answers) -> Iterator[Check]:
         yield Check(name="asked", ok=False, detail=f"the model: {answers.failure}")
         return
     flaws = [
-        f"{QUESTIONS[name]}: {flaw}"
+        f"{describe(name)}: {flaw}"
         for name, answer in answers.given.items()
         if (flaw := _find_flaw(answer))
     ]
@@ -107,12 +121,13 @@ def _check_rows(answers: Answers, model_type: ModelType) -> Iterator[Check]:
         if name in given and base in given:
             apart = _compare(given[base], given[name])
             yield at_most(f"same_{name}", apart, TOLERANCE, why=why)
-    for name in (MISSING, MISSING_SERVED, UNSEEN):
+    tables = [name for name in given if name.startswith(MISSING_FROM)]
+    for name in (MISSING, *tables, MISSING_SERVED, UNSEEN):
         if name in given:
             wrong = sum(not model_type.allows(float(each)) for each in given[name])
-            what = f"{QUESTIONS[name]} need a possible answer, too"
+            what = f"{describe(name)} need a possible answer, too"
             yield at_most(f"impossible_{name}", wrong, 0, why=what)
-    altered = [QUESTIONS[name] for name, each in answers.given.items() if each.altered]
+    altered = [describe(name) for name, each in answers.given.items() if each.altered]
     yield Check(
         name="rows_unchanged",
         ok=not altered,

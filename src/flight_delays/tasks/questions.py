@@ -1,5 +1,6 @@
 """What a version is asked in a process of its own, before it is judged."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..promotion.behaviour import (
     SHUFFLED,
     TOGETHER,
     UNSEEN,
+    missing_from,
 )
 from ..promotion.model_version import ModelVersion
 
@@ -50,7 +52,8 @@ def ask_about(
     positions = choose_few(rows)
     order = np.random.default_rng(0).permutation(len(rows))
     few = rows.iloc[positions].reset_index(drop=True)
-    blank = few.assign(**{name: blank_of(few[name]) for name in LOOKED_UP})
+    blank = clear(few, LOOKED_UP)
+    tables = PROBLEM.feature_tables if len(PROBLEM.feature_tables) > 1 else ()
     strange = few.assign(**dict.fromkeys(PROBLEM.categorical_columns, NEVER_SEEN))
     questions = [
         Question(name=TOGETHER, rows=few, timed=True),
@@ -60,6 +63,10 @@ def ask_about(
         Question(name=REVERSED, rows=few, take=[list(range(len(few)))[::-1]]),
         Question(name=MISSING, rows=blank),
         Question(name=MISSING_SERVED, rows=blank, as_json=True),
+        *(
+            Question(name=missing_from(table.name), rows=clear(few, table.features))
+            for table in tables
+        ),
         Question(name=UNSEEN, rows=strange),
         Question(name=SERVED, rows=rows, take=[spread(len(rows), REQUESTED)], as_json=True),
         Question(name=FRESH, rows=fresh[list(PROBLEM.feature_columns)]),
@@ -102,6 +109,11 @@ def divide(order: npt.NDArray[np.intp]) -> list[list[int]]:
 def spread(rows: int, most: int) -> list[int]:
     """Return so many positions at most, evenly spread over the rows."""
     return sorted({int(at) for at in np.linspace(0, rows - 1, min(rows, most))}) if rows else []
+
+
+def clear(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows without the values of some columns."""
+    return rows.assign(**{name: blank_of(rows[name]) for name in columns})
 
 
 def blank_of(column: pd.Series) -> float | None:

@@ -192,7 +192,7 @@ def check_latency(served: ServedVersion, row: pd.DataFrame, limit_ms: int) -> No
 
 
 def check_gaps(served: ServedVersion, keys: list[str], scored: pd.DataFrame) -> None:
-    """Have a version predict without features, and with categories it has never seen.
+    """Have a version predict without features, all and of one table, and with unseen categories.
 
     Raises:
         EndpointError: It fails, or an answer is no possible prediction.
@@ -202,6 +202,9 @@ def check_gaps(served: ServedVersion, keys: list[str], scored: pd.DataFrame) -> 
     # Alone, a column has no value in the whole request; beside others it has gaps.
     served.ask(empty, "rows whose features are all missing")
     served.ask(pd.concat([rows.astype(object), empty]), "some rows whose features are missing")
+    for table in PROBLEM.feature_tables:
+        without = rows.assign(**dict.fromkeys(table.features))
+        served.ask(without, f"rows whose features of {table.name} are missing")
     served.ask(
         rows.assign(**dict.fromkeys(PROBLEM.categorical_columns, NEVER_SEEN)),
         "rows of unseen categories",

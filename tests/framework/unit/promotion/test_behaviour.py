@@ -59,6 +59,13 @@ def test_difficult_rows_need_a_possible_answer(question: str, value: float) -> N
     assert "1, expected at most 0" in check(answers)[f"impossible_{question}"].detail
 
 
+def test_rows_without_the_features_of_one_table_need_a_possible_answer() -> None:
+    answers = change("missing-weather", values=np.array([*FEW[:-1], np.nan]))
+    assert failed(answers) == ["impossible_missing-weather"]
+    assert "look-ups of weather" in check(answers)["impossible_missing-weather"].detail
+    assert failed(change("missing-weather")) == []
+
+
 def test_a_missing_answer_is_counted_elsewhere_and_is_no_difference() -> None:
     gap = np.array([np.nan, *FEW[1:]])
     given = {name: replace(SOUND, values=gap) for name in ("together", "alone", "reversed")}

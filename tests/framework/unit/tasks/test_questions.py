@@ -105,3 +105,22 @@ def test_few_rows_have_a_gap_and_a_rare_category_where_there_are_any() -> None:
     assert "rare" in set(few[TEXT])
     assert questions.choose_few(HELD_OUT.head(3)) == [0, 1, 2]
     assert questions.choose_few(HELD_OUT.head(0)) == []
+
+
+def test_a_model_that_fails_without_one_feature_table_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = PROBLEM.feature_tables[-1]
+    others = [name for name in questions.LOOKED_UP if name not in table.features]
+
+    def answer(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+        only = rows[list(table.features)].isna().all(axis=1) & rows[others].notna().any(axis=1)
+        return np.where(only, np.nan, predict(rows))
+
+    def fail(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+        if np.isnan(answer(rows)).any():
+            raise ValueError("no such row")
+        return predict(rows)
+
+    assert find_flaws(monkeypatch, answer) == [f"impossible_missing-{table.name}"]
+    assert find_flaws(monkeypatch, fail) == ["answer_form"]

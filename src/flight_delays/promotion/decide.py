@@ -9,7 +9,7 @@ from ..errors import UnusableInputError
 from ..evaluation.comparison import Comparison
 from ..evaluation.model_types import format_figure
 from .checks import Check, is_figure
-from .model_version import REJECTED_TAG, STATUS_TAG, ModelVersion
+from .model_version import STATUS_TAG, ModelVersion
 from .rules import MeanLosses, Requirement, find_excess, require_gain
 
 # Unity Catalog's limit for the value of a tag.
@@ -237,8 +237,8 @@ def _find_refusal(challenger: ModelVersion, champion: ModelVersion | None) -> st
             f"its validation status is {challenger.status!r}, only {Passed.status!r} is promoted; "
             "run validate on it"
         )
-    if reason := challenger.tags.get(REJECTED_TAG):
-        return f"it was taken back: {reason}; train again"
+    if challenger.rejection is not None:
+        return f"it was taken back: {challenger.rejection}; train again"
     if CHALLENGER not in challenger.aliases:
         return (
             f"it does not carry the alias {CHALLENGER}; run validate on it, or deploy the version "

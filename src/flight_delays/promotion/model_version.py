@@ -76,6 +76,12 @@ class ModelVersion:
         return PROGRESS_TAG in self.tags and ENDED_TAG not in self.tags
 
     @property
+    def rejection(self) -> str | None:
+        """Why it was taken back; None where it was not. An empty tag takes it back, too."""
+        reason = self.tags.get(REJECTED_TAG)
+        return reason if reason is None else reason.strip() or "no reason is given"
+
+    @property
     def held_until(self) -> datetime | None:
         """The instant until which it stays Champion, with a zone; None where it is not held.
 
@@ -99,9 +105,7 @@ class ModelVersion:
             there = ", ".join(sorted(self.tags)) or "none"
             raise UnusableInputError(
                 f"version {self.version} of {self.model}",
-                got=f"an empty tag '{AS_OF_TAG}'"
-                if AS_OF_TAG in self.tags
-                else f"no tag '{AS_OF_TAG}'; its tags are: {there}",
+                got=f"no tag '{AS_OF_TAG}'; its tags are: {there}",
                 allowed="a version that train has registered",
                 remedy="Train again.",
             )
@@ -109,7 +113,7 @@ class ModelVersion:
 
     def _read_instant(self, tag: str) -> datetime | None:
         value = self.tags.get(tag)
-        if not value:
+        if value is None:
             return None
         try:
             instant = datetime.fromisoformat(value)

@@ -34,7 +34,7 @@ from ..lakehouse.split_traffic import (
 )
 from ..problem import PROBLEM
 from ..promotion.decide import CHALLENGER, CHAMPION, Keep, Passed, Promote
-from ..promotion.model_version import ENDED_TAG, PROGRESS_TAG, REJECTED_TAG, ModelVersion
+from ..promotion.model_version import ENDED_TAG, PROGRESS_TAG, ModelVersion
 from ..promotion.rollback import PREVIOUS_TAG
 from ..promotion.rollout import Advance, Evidence, Finish, Hold, RollBack, Verdict, decide_rollout
 from .deploy import make_champion, predict_held_out
@@ -123,8 +123,8 @@ def complete(rollout: Rollout) -> bool:
         LakehouseError: Another version has become Champion.
     """
     challenger, champion = rollout.challenger, rollout.champion
-    if reason := challenger.tags.get(REJECTED_TAG):
-        take_back(rollout, reason)
+    if challenger.rejection is not None:
+        take_back(rollout, challenger.rejection)
     if challenger.version == champion.version:
         finish(rollout)
         return True

@@ -77,8 +77,8 @@ def require_own(rollout: Rollout) -> ModelVersion:
             f"{challenger.model}: it began after this one, {rollout.run}, which stops. Look there "
             "for how it ends."
         )
-    if reason := current.tags.get(REJECTED_TAG):
-        take_back(rollout, reason)
+    if current.rejection is not None:
+        take_back(rollout, current.rejection)
     number = read_aliases(registry, champion.model).get(CHAMPION)
     if number == challenger.version:
         raise LakehouseError(

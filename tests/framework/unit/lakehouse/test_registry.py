@@ -51,3 +51,8 @@ def test_as_of_without_a_zone_is_refused() -> None:
         UnusableInputError, match=r"as_of of version 3 of .*got .2013-11-01T00:00:00.;"
     ):
         version(as_of="2013-11-01T00:00:00").require_as_of()
+
+
+def test_an_empty_as_of_is_refused() -> None:
+    with pytest.raises(UnusableInputError, match=r"as_of of version 3 of .*got ''"):
+        version(as_of="").require_as_of()

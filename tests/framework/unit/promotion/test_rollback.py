@@ -75,15 +75,22 @@ def test_a_champion_is_held_for_so_many_days(days: int, after: int, held: bool) 
 def test_nobody_else_is_held() -> None:
     assert find_hold(None, NOW) is None
     assert find_hold(version({}), NOW) is None
+
+
+@pytest.mark.parametrize("until", ["next week", "", " "])
+def test_a_hold_that_cannot_be_read_is_refused(until: str) -> None:
     with pytest.raises(UnusableInputError, match="held_until"):
-        find_hold(version({HELD_UNTIL_TAG: "next week"}), NOW)
+        find_hold(version({HELD_UNTIL_TAG: until}), NOW)
 
 
-def test_a_version_that_was_taken_back_is_not_promoted_again() -> None:
-    challenger = version({REJECTED_TAG: "slow"}, 6, CHALLENGER)
+@pytest.mark.parametrize(
+    ("tag", "said"), [("slow", "slow"), ("", "no reason is given"), (" ", "no reason is given")]
+)
+def test_a_version_that_was_taken_back_is_not_promoted_again(tag: str, said: str) -> None:
+    challenger = version({REJECTED_TAG: tag}, 6, CHALLENGER)
     decision = precheck(challenger, version({}))
     assert isinstance(decision, Reject)
-    assert "it was taken back: slow" in decision.reason
+    assert f"it was taken back: {said}" in decision.reason
     assert precheck(replace(challenger, tags=TAGS), version({})) is None
 
 

@@ -48,7 +48,8 @@ class Streaming(Section):
         files_at_once: Files of a table in a micro-batch.
         rows_at_once: Messages of a topic in a micro-batch.
         settle_seconds: For how long rows that became known may still arrive out of order.
-        minutes: How long a run looks for more.
+        minutes: How long a run looks for more; then it takes in the rest, before the jobs' time
+            limit of two hours ends it as failed.
     """
 
     requests: Channel
@@ -57,7 +58,7 @@ class Streaming(Section):
     files_at_once: Count
     rows_at_once: Count
     settle_seconds: int = Field(ge=0)
-    minutes: int = Field(ge=0)
+    minutes: int = Field(ge=0, le=100)
 
     @property
     def settling(self) -> timedelta:

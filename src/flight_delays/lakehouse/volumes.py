@@ -47,8 +47,7 @@ def require_volume(workspace: WorkspaceClient, volume: str) -> None:
     except DatabricksError as error:
         raise OutputError(
             f"Volume {volume} cannot be used: {describe(error)}. Deploy the bundle, which makes "
-            "it, and grant READ VOLUME and WRITE VOLUME on it to whom the job runs as. Or write no "
-            "files: none in conf/outputs.yml."
+            "it, and grant READ VOLUME and WRITE VOLUME on it to whom the job runs as."
         ) from error
 
 

@@ -40,6 +40,8 @@ def test_the_file_takes_rows_from_a_table_and_nothing_else() -> None:
         ({"replies": {"table": "a"}}, "Field required"),
         ({"rows_at_once": 0}, "greater than or equal to 1"),
         ({"settle_seconds": -1}, "greater than or equal to 0"),
+        # The tasks' time limit of two hours would end such a run as failed.
+        ({"minutes": 101}, "less than or equal to 100"),
     ],
 )
 def test_what_is_not_allowed_is_refused(changed: dict[str, Any], message: str) -> None:

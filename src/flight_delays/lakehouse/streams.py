@@ -10,10 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ..config.data_quality import Limits, SourceStats, find_violations
 from ..config.streaming import Channel, Streaming
 from ..spec.tables import Qualify, Source
 from .errors import LakehouseError
-from .quarantine import COLUMNS, LEFT_OUT, SAME, describe_bad_rows, keep_bad_rows
+from .quarantine import (
+    COLUMNS,
+    LEFT_OUT,
+    REFUSED,
+    SAME,
+    count_reasons,
+    describe_bad_rows,
+    keep_bad_rows,
+)
 from .tables import create_table, require_table
 
 if TYPE_CHECKING:
@@ -21,10 +30,11 @@ if TYPE_CHECKING:
 
 
 class StreamError(LakehouseError):
-    """A stream cannot be read, or has been silent for too long."""
+    """A stream cannot be read, has been silent for too long, or brings too many bad rows."""
 
 
 LANDED = "batch BIGINT, place STRING, content STRING"
+REASONS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -41,11 +51,7 @@ class Broker:
 
     @property
     def options(self) -> Mapping[str, str]:
-        """The options of Spark's reader and writer.
-
-        Raises:
-            StreamError: No address is given.
-        """
+        """The options of Spark's reader and writer; without an address a StreamError."""
         if not self.servers:
             raise StreamError(
                 "conf/streaming.yml names a topic, and the job no broker. Set the variable "
@@ -176,8 +182,24 @@ def list_batches(spark: "SparkSession", table: str) -> list[int]:
 
 
 def forget_batch(spark: "SparkSession", table: str, batch: int) -> None:
-    """Forget a micro-batch whose rows are where they belong."""
-    spark.sql(f"DELETE FROM {table} WHERE batch = {batch}")
+    """Forget a micro-batch whose rows are where they belong, and those that waited for it."""
+    spark.sql(f"DELETE FROM {table} WHERE batch <= {batch}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Taken:
+    """The rows of a micro-batch, and of those before it that wait.
+
+    Attributes:
+        rows: The valid ones, of each key the first.
+        valid: How many arrived. A micro-batch without any is not to be forgotten: it is judged with
+            the next, so that a stream of few rows at once reaches its limits, too.
+        kept: How many rows quarantine has gained.
+    """
+
+    rows: "DataFrame"
+    valid: int
+    kept: int
 
 
 def take_batch(
@@ -187,8 +209,9 @@ def take_batch(
     source: Source,
     name: str,
     quarantine: str,
+    limits: Limits,
     as_of: datetime,
-) -> "tuple[DataFrame, int]":
+) -> Taken:
     """Take the rows of a source out of a micro-batch.
 
     Args:
@@ -198,30 +221,66 @@ def take_batch(
         source: What its rows are.
         name: What the stream is called in quarantine.
         quarantine: Full name of the table that takes what is no such row, or a bad one.
+        limits: How many bad rows are accepted.
         as_of: Now.
 
-    Returns:
-        The sound rows, each key once, and how many rows quarantine has gained.
+    Raises:
+        StreamError: There are more; all rows of the micro-batch wait where they are.
     """
     shape = ", ".join(f"{column} STRING" for column in source.columns)
     landed = spark.sql(
-        f"SELECT place, content, from_json(content, '{shape}') AS said FROM {table} "
-        f"WHERE batch = {batch}"
+        f"SELECT batch, place, content, from_json(content, '{shape}') AS said FROM {table} "
+        f"WHERE batch <= {batch}"
     )
     nothing = " AND ".join(f"said.{column} IS NULL" for column in source.columns)
-    checked = source.check(landed.where(f"NOT ({nothing})").select("said.*"))
+    judged = source.judge(landed.where(f"NOT ({nothing})").select("said.*", "batch", "place"))
+    # What was landed twice, by a run that was killed, counts once where it has a place.
+    number = "count(DISTINCT place) + count_if(place IS NULL)"
+    ((read,),) = landed.selectExpr(number).collect()
+    ((valid,),) = judged.where("_reason = ''").selectExpr(number).collect()
+    stats = SourceStats(
+        source=name,
+        read=read,
+        repeated=0,
+        valid=valid,
+        invalid=read - valid,
+        dated=False,
+        newest=None,
+    )
+    violations = " ".join(find_violations(stats, limits, as_of))
+    outcome = REFUSED if violations else LEFT_OUT
     foreign = landed.where(nothing).selectExpr(
         f"'{name}' AS source",
         "coalesce(place, '-') AS row_key",
         f"'no JSON object with a column of {source.name}' AS reason",
-        f"'{LEFT_OUT}' AS outcome",
+        f"'{outcome}' AS outcome",
         "coalesce(content, 'null') AS content",
         f"TIMESTAMP '{as_of.isoformat()}' AS as_of",
         f"TIMESTAMP '{as_of.isoformat()}' AS first_seen",
     )
-    bad = describe_bad_rows(checked, name, LEFT_OUT, as_of, as_of).select(*COLUMNS)
-    kept = keep_bad_rows(spark, quarantine, bad.union(foreign).dropDuplicates(list(SAME)))
-    return checked.where("_reason = ''").select(*source.columns), kept
+    bad = describe_bad_rows(judged, name, outcome, as_of, as_of).select(*COLUMNS).union(foreign)
+    once = bad.dropDuplicates(list(SAME))
+    kept = keep_bad_rows(spark, quarantine, once) if valid < read else 0
+    if violations:
+        reasons = list(count_reasons(bad).items())[:REASONS_SHOWN]
+        listed = "; ".join(f"{rows:,} x {reason}, as {key}" for reason, (rows, key) in reasons)
+        raise StreamError(
+            f"{violations} {listed}. See {quarantine}, outcome '{outcome}'. What has arrived waits "
+            f"in {table}: correct the rules in problem/sources.py or the limits in "
+            "conf/data_quality.yml, and the next run takes it. If the rows themselves are wrong, "
+            f"correct what sends them, and run DELETE FROM {table} WHERE batch <= {batch}"
+        )
+    rows = select_first(judged.where("_reason = ''"), source)
+    return Taken(rows=rows, valid=valid, kept=kept)
+
+
+def select_first(rows: "DataFrame", source: Source) -> "DataFrame":
+    """Return of each key the row that arrived first; those of a table go by their content."""
+    # Places of a partition are alike up to the offset, of which the longer text is the greater.
+    order = "batch, length(place), place, _content"
+    keys = ", ".join(source.primary_keys)
+    number = f"row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS _number"
+    return rows.selectExpr("*", number).where("_number = 1").select(*source.columns)
 
 
 def send(rows: "DataFrame", broker: Broker, topic: str, keys: Collection[str]) -> None:

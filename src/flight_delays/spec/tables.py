@@ -83,18 +83,40 @@ class Source:
         missing = [column for column in self.columns if column not in given]
         if missing:
             raise ColumnMissingError(self.name, missing, list(given))
+        once = rows.groupBy(*self.columns).count().withColumnRenamed("count", "_times")
+        same_key = f"count(*) OVER (PARTITION BY {', '.join(self.primary_keys)}) AS _same_key"
+        contradiction = "CASE WHEN _same_key > 1 THEN 'rows of this key contradict each other' END"
+        return (
+            self.judge(once)
+            .selectExpr("*", same_key)
+            .selectExpr(
+                *self.columns,
+                f"concat_ws('; ', nullif(_reason, ''), {contradiction}) AS _reason",
+                "_times",
+                "_key",
+                "_content",
+            )
+        )
+
+    def judge(self, rows: "DataFrame") -> "DataFrame":
+        """Judge each row by itself.
+
+        Args:
+            rows: All declared columns, in whatever types, and others.
+
+        Returns:
+            The declared columns as `check` has them, with its `_reason`, `_key` and `_content`, and
+            the others as they are.
+        """
+        given = dict(rows.dtypes)
         values = {name: write_value(name, kind, given[name]) for name, kind in self.columns.items()}
         for name, text in self.fill.items():
             values[name] = f"coalesce({values[name]}, {quote(text)})"
-        key = ", ".join(values[name] for name in self.primary_keys)
-        same_key = f"count(*) OVER (PARTITION BY {key})"
         reasons = write_reasons(self.columns, given, self.primary_keys, self.rules)
-        contradiction = "CASE WHEN _same_key > 1 THEN 'rows of this key contradict each other' END"
-        once = rows.groupBy(*self.columns).count().withColumnRenamed("count", "_times")
-        return once.selectExpr("*", f"{same_key} AS _same_key").selectExpr(
+        return rows.selectExpr(
             *(f"{value} AS {name}" for name, value in values.items()),
-            f"concat_ws('; ', nullif({reasons}, ''), {contradiction}) AS _reason",
-            "_times",
+            *(name for name in given if name not in values),
+            f"{reasons} AS _reason",
             f"to_json(struct({', '.join(self.primary_keys)})) AS _key",
             f"to_json(struct({', '.join(self.columns)})) AS _content",
         )

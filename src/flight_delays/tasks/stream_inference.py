@@ -5,6 +5,7 @@ from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from ..config.data_quality import load_data_quality
 from ..config.streaming import Streaming, load_streaming
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.quarantine import create_quarantine
@@ -69,7 +70,7 @@ def run(
     """Land what has arrived, and score it by micro-batches, for as long as the run is to look.
 
     Raises:
-        StreamError: A topic is named, and no broker.
+        StreamError: A topic is named, and no broker; or too many rows are bad.
         TableMissingError: There are no features yet.
         LakehouseError: The Champion has failed validation.
     """
@@ -124,16 +125,22 @@ def score_batch(
     """
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     table, keys = qualify(STREAM_PREDICTIONS), list(PROBLEM.keys)
-    rows, kept = take_batch(
+    source = PROBLEM.require_source(PROBLEM.spine.source)
+    taken = take_batch(
         spark,
         qualify(LANDED_REQUESTS),
         batch,
-        PROBLEM.require_source(PROBLEM.spine.source),
+        source,
         REQUESTS,
         qualify(QUARANTINE),
+        load_data_quality([each.name for each in PROBLEM.sources]).of(source.name),
         parameters.scored_at,
     )
-    rows.createOrReplaceTempView("stream_rows")
+    aside = f", {taken.kept:,} kept in {QUARANTINE}" if taken.kept else ""
+    if not taken.valid:
+        print(f"micro-batch {batch}: no valid row, it waits for the next{aside}")
+        return 0
+    taken.rows.createOrReplaceTempView("stream_rows")
     asked = select_rows(spark, PROBLEM, lambda _: "stream_rows", None, known_by=parameters.as_of)
     new = asked.join(spark.table(table).select(*keys), on=keys, how="left_anti")
     added = 0
@@ -144,9 +151,8 @@ def score_batch(
         predictions = with_origin(scored, parameters.model, version, parameters.scored_at)
         added = add_new_rows(spark, table, predictions, keys)
     if streaming.replies is not None:
-        send(reply(spark.table(table), rows), broker, streaming.replies.topic, keys)
+        send(reply(spark.table(table), taken.rows), broker, streaming.replies.topic, keys)
     forget_batch(spark, qualify(LANDED_REQUESTS), batch)
-    aside = f", {kept:,} kept in {QUARANTINE}" if kept else ""
     print(f"micro-batch {batch}: {added:,} rows scored by version {version}{aside}")
     return added
 

@@ -56,7 +56,8 @@ def run(
     """Take in what has arrived, then compute and publish features, for as long as the run looks.
 
     Raises:
-        StreamError: A topic is named, and no broker; or a stream has been silent for too long.
+        StreamError: A topic is named, and no broker; a stream brings too many bad rows, or has been
+            silent for too long.
     """
     streaming = streaming or load_streaming([source.name for source in PROBLEM.sources])
     if not streaming.sources:
@@ -66,10 +67,18 @@ def run(
     create_quarantine(lakehouse.spark, in_schema(parameters.target, QUARANTINE))
     began, added, now = monotonic(), 0, parameters.as_of
     while True:
+        failures = []
         for name in streaming.sources:
-            source = PROBLEM.require_source(name)
-            added += take_in(source, parameters, lakehouse, streaming, now)
+            try:
+                source = PROBLEM.require_source(name)
+                added += take_in(source, parameters, lakehouse, streaming, now)
+            # The other sources are taken in, and features that do not need this one computed.
+            except StreamError as error:
+                print(f"{name}: {error}")
+                failures.append(error)
         bring_up(parameters, lakehouse, now - streaming.settling)
+        if failures:
+            raise StreamError(" ".join(map(str, failures))) from failures[0]
         if monotonic() - began >= 60 * streaming.minutes:
             break
         sleep(PAUSE)
@@ -94,13 +103,15 @@ def take_in(
     channel = streaming.sources[source.name]
     arriving = read_channel(spark, channel, source, qualify, broker, streaming)
     land(arriving, spark, landed, f"{volume_path(parameters.volume)}/{source.name}")
+    limits = load_data_quality([each.name for each in PROBLEM.sources]).of(source.name)
     added = kept = 0
     for batch in list_batches(spark, landed):
         quarantine = qualify(QUARANTINE)
-        rows, bad = take_batch(spark, landed, batch, source, source.name, quarantine, now)
-        added += add_new_rows(spark, table, rows, source.primary_keys)
-        kept += bad
-        forget_batch(spark, landed, batch)
+        taken = take_batch(spark, landed, batch, source, source.name, quarantine, limits, now)
+        kept += taken.kept
+        if taken.valid:
+            added += add_new_rows(spark, table, taken.rows, source.primary_keys)
+            forget_batch(spark, landed, batch)
     aside = f", {kept:,} kept in {QUARANTINE}" if kept else ""
     print(f"{source.name}: {added:,} rows have arrived{aside}")
     return added

@@ -180,6 +180,34 @@ score()
     assert row["outcome"] == "left out"
 
 
+def test_too_many_bad_rows_wait_until_they_are_accepted(streaming: Laptop) -> None:
+    first = len(scored(streaming))
+    code = f"""
+rows = spark.table(REQUESTS).limit(1).toPandas()
+bad = rows.assign(**{{"{PROBLEM.spine.decision_at}": None}}).loc[rows.index.repeat(11)]
+bad["{KEYS[0]}"] = [f"bad {{number}}" for number in range(11)]
+spark.createDataFrame(bad, spark.table(REQUESTS).schema).write.mode("append").saveAsTable(REQUESTS)
+arrive({first}, {first + 2})
+score()
+score()
+"""
+    said = streaming.execute(TASK + code)
+    assert said.count("REFUSED StreamError requests: 11 of 11 new rows are invalid") == 2
+    assert "micro-batch" not in said.partition("REFUSED")[0]
+    assert (waiting(streaming), len(scored(streaming))) == (13, first)
+    corrected = """
+policy = stream_inference.load_data_quality([source.name for source in PROBLEM.sources])
+limits = policy.default.model_copy(update={"max_bad_rows": 11})
+policy = policy.model_copy(update={"default": limits})
+stream_inference.load_data_quality = lambda _: policy
+score()
+"""
+    said = streaming.execute(f"{TASK}from flight_delays.problem import PROBLEM\n{corrected}")
+    assert "no valid row, it waits for the next, 11 kept in quarantine" in said
+    assert "2 predictions added" in said
+    assert (waiting(streaming), len(scored(streaming))) == (0, first + 2)
+
+
 REFUSED = {
     "score(requests={'topic': 'flights'})": "Set the variable kafka_servers",
     "score(requests={'table': 'other.one.requests'})": "Table other.one.requests does not exist",

@@ -1,5 +1,6 @@
 """Task: make the functions of features, and bring the feature tables up to `as_of`."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from ..lakehouse.registry import read_look_ups
 from ..lakehouse.tables import require_table
 from ..lakehouse.watermarks import (
     COMPUTED,
+    INGESTED,
     PUBLISHED,
     advance_watermarks,
     forget_watermark,
@@ -71,19 +73,45 @@ def run(parameters: FeatureParameters, lakehouse: Lakehouse) -> None:
         print(f"{name}: {'made' if made else 'is there'}, for {feature.output}")
     watermarks = read_watermarks(spark, qualify(WATERMARKS), COMPUTED)
     limits = load_data_quality([source.name for source in PROBLEM.sources])
-    added, as_of = 0, parameters.as_of
+    taken_in = read_watermarks(spark, qualify(WATERMARKS), INGESTED)
+    added = 0
+    reached: dict[datetime, list[str]] = {}
     for table in PROBLEM.feature_tables:
         there = spark.catalog.tableExists(qualify(table.name))
         if there:
             refuse_to_forget(table, qualify(table.name), parameters.model, lakehouse)
+        as_of, reason = limit_as_of(table, parameters.as_of, taken_in)
         watermark = watermarks.get(table.name) if there else None
         since, latest = limits.read_from(watermark), max(as_of, watermark or as_of)
         new = refresh_table(table, qualify, since, as_of, latest, lakehouse)
-        print(f"{table.name}: {new:,} new rows")
+        print(f"{table.name}: {new:,} new rows{reason}")
         added += new
-    names = [table.name for table in PROBLEM.feature_tables]
-    advance_watermarks(spark, qualify(WATERMARKS), COMPUTED, names, as_of)
+        reached.setdefault(as_of, []).append(table.name)
+    for as_of, names in reached.items():
+        advance_watermarks(spark, qualify(WATERMARKS), COMPUTED, names, as_of)
     lakehouse.set_task_value("rows_added", added)
+
+
+def limit_as_of(
+    table: FeatureTable, as_of: datetime, taken_in: Mapping[str, datetime]
+) -> tuple[datetime, str]:
+    """Return the instant up to which a table may be computed, and why it is earlier, for a message.
+
+    Rows of a stream that arrive after their features were computed change none of them, so that a
+    table waits for the streams of its sources.
+
+    Args:
+        table: The table.
+        as_of: The instant that is wanted.
+        taken_in: The instant up to which each source was taken in; none where it never was.
+    """
+    streamed = [name for name in table.sources if PROBLEM.require_source(name).read is None]
+    last = min(streamed, key=lambda name: taken_in.get(name, BEGINNING), default=None)
+    if last is None or taken_in.get(last, BEGINNING) >= as_of:
+        return as_of, ""
+    if last not in taken_in:
+        return BEGINNING, f"; none is computed until the job stream_refresh has taken in {last}"
+    return taken_in[last], f"; up to {taken_in[last]:%Y-%m-%d %H:%M:%S} UTC, as far as {last} is in"
 
 
 def refresh_table(

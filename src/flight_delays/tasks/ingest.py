@@ -95,9 +95,11 @@ def run(
     watermarks = read_watermarks(spark, qualify(WATERMARKS), INGESTED)
     inspected = []
     for source in sources:
-        if source.read is None:
-            continue
         table = qualify(source.name)
+        if source.read is None:
+            # What reads it finds a table, also where no stream has brought rows yet.
+            create_table(spark, table, source.schema)
+            continue
         there = spark.catalog.tableExists(table)
         if not there:
             create_table(spark, table, source.schema)

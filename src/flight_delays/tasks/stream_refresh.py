@@ -19,9 +19,10 @@ from ..lakehouse.streams import (
 )
 from ..lakehouse.tables import add_new_rows, create_table, require_columns
 from ..lakehouse.volumes import require_volume, volume_path
+from ..lakehouse.watermarks import INGESTED, advance_watermarks
 from ..problem import PROBLEM
 from ..spec.refresh import CONTINUOUS
-from ..spec.tables import QUARANTINE, Source
+from ..spec.tables import QUARANTINE, WATERMARKS, Source
 from . import features, publish
 from .ingest import REMEDY
 from .parameters import FullName, Instant, Parameters, SchemaName, in_schema
@@ -112,6 +113,9 @@ def take_in(
         if taken.valid:
             added += add_new_rows(spark, table, taken.rows, source.primary_keys)
             forget_batch(spark, landed, batch)
+    # Only now: features are computed up to it, and what arrives later changes none of them.
+    come = now - streaming.settling
+    advance_watermarks(spark, qualify(WATERMARKS), INGESTED, [source.name], come)
     aside = f", {kept:,} kept in {QUARANTINE}" if kept else ""
     print(f"{source.name}: {added:,} rows have arrived{aside}")
     return added

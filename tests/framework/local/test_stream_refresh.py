@@ -38,21 +38,22 @@ def refresh(schema, *instants, schedule="0 0 * * * ?", sources=PROBLEM.sources):
              f"--schedule={{schedule}}"]
         ), lakehouse)
 
-def stream(as_of, sources=STREAMED, **changed):
-    others = [replace(source, read=None) if source.name in STREAMED else source
-        for source in PROBLEM.sources]
+others = tuple(replace(source, read=None) if source.name in STREAMED else source
+    for source in PROBLEM.sources)
+
+def stream(as_of, sources=STREAMED, schema="streamed", **changed):
     ingest.run(ingest.IngestParameters.parse(
-        ["--target={CATALOG}.streamed", f"--as_of={{as_of}}", "--shift_days=0"]
+        [f"--target={CATALOG}.{{schema}}", f"--as_of={{as_of}}", "--shift_days=0"]
     ), lakehouse, others)
     configured = {{"requests": {{"table": "none"}}, "files_at_once": 9, "rows_at_once": 100,
         "sources": {{name: {{"table": f"raw_{{name}}"}} for name in sources}},
         "settle_seconds": 0, "minutes": 0, **changed}}
     stream_refresh.run(stream_refresh.StreamRefreshParameters.parse(
-        ["--target={CATALOG}.streamed", "--model={MODEL}",
-         "--volume={CATALOG}.streamed.checkpoints", f"--as_of={{as_of}}"]
+        [f"--target={CATALOG}.{{schema}}", "--model={MODEL}",
+         f"--volume={CATALOG}.{{schema}}.checkpoints", f"--as_of={{as_of}}"]
     ), lakehouse, Streaming(**configured))
 
-def arrive(since, until, files=12):
+def arrive(since, until, files=12, schema="streamed"):
     since, until = (datetime.fromisoformat(each).replace(tzinfo=UTC) for each in (since, until))
     chance = random.Random(str(since))
     for name in STREAMED:
@@ -65,7 +66,7 @@ def arrive(since, until, files=12):
                 some = some.iloc[:3].merge(some, how="outer")
             if len(some):
                 frame = spark.createDataFrame(some, source.schema.replace(" NOT NULL", ""))
-                frame.write.mode("append").saveAsTable(f"{CATALOG}.streamed.raw_{{name}}")
+                frame.write.mode("append").saveAsTable(f"{CATALOG}.{{schema}}.raw_{{name}}")
 
 def end(*_, **__):
     print("cut", flush=True)
@@ -76,9 +77,10 @@ def end(*_, **__):
 @pytest.fixture(scope="module")
 def refreshed(laptop: Laptop) -> Laptop:
     """Return a workspace with a schema for each way."""
-    for way in ("scheduled", "triggered", "streamed"):
+    for way in ("scheduled", "triggered", "streamed", "at_once", "both"):
         laptop.sql(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{way}")
-    laptop.sql(f"CREATE VOLUME IF NOT EXISTS {CATALOG}.streamed.checkpoints")
+    for way in ("streamed", "both"):
+        laptop.sql(f"CREATE VOLUME IF NOT EXISTS {CATALOG}.{way}.checkpoints")
     return laptop
 
 
@@ -129,6 +131,39 @@ def test_three_ways_leave_equal_tables(refreshed: Laptop, instants: list[str], f
     none = dict.fromkeys(TABLES, 0)
     assert difference(refreshed, "scheduled", "triggered") == none
     assert difference(refreshed, "scheduled", "streamed") == none
+
+
+def computed(laptop: Laptop, schema: str) -> dict[str, str]:
+    """Return by table the day up to which it was computed."""
+    rows = laptop.sql(
+        f"SELECT table_name, CAST(CAST(as_of AS DATE) AS STRING) AS day "
+        f"FROM {CATALOG}.{schema}.watermarks WHERE step = 'features'"
+    )
+    return {row["table_name"]: row["day"] for row in rows}
+
+
+def test_feature_refresh_computes_no_further_than_streams_were_taken_in(
+    refreshed: Laptop,
+) -> None:
+    both = f"{TASK}\nfeatures.PROBLEM = stream_refresh.PROBLEM = replace(PROBLEM, sources=others)\n"
+    waits = {table.name for table in PROBLEM.feature_tables if {*STREAMED} & {*table.sources}}
+    reached = dict.fromkeys(TABLES, "2013-01-06")
+    # A fresh schema has the tables, without rows of the streams.
+    said = refreshed.execute(both + "refresh('both', '2013-01-04', sources=others)")
+    assert "none is computed until the job stream_refresh has taken in" in said
+    begun = {name: "1970-01-01" if name in waits else "2013-01-04" for name in TABLES}
+    assert computed(refreshed, "both") == begun
+    refreshed.execute(both + "arrive('2013-01-01', '2013-01-04', 3, 'both')")
+    refreshed.execute(both + "stream('2013-01-04', schema='both')")
+    # What is known from then on has not arrived yet.
+    refreshed.execute(both + "refresh('both', '2013-01-06', sources=others)")
+    late = {name: "2013-01-04" if name in waits else "2013-01-06" for name in TABLES}
+    assert computed(refreshed, "both") == late
+    refreshed.execute(both + "arrive('2013-01-04', '2013-01-06', 3, 'both')")
+    refreshed.execute(both + "stream('2013-01-06', schema='both')")
+    assert computed(refreshed, "both") == reached
+    refreshed.execute(TASK + "refresh('at_once', '2013-01-06')")
+    assert difference(refreshed, "at_once", "both") == dict.fromkeys(TABLES, 0)
 
 
 def test_a_late_row_adds_features_and_changes_none(refreshed: Laptop) -> None:

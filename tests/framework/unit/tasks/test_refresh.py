@@ -1,16 +1,21 @@
-"""The schedule that the bundle gives feature_refresh keeps what the problem declares."""
+"""When features are computed and published: by schedule, and as far as streams have come."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from laptop.bundle import Identity, resolve
 
+from flight_delays.config.policy import BEGINNING
 from flight_delays.errors import DeclarationError
 from flight_delays.problem import PROBLEM
-from flight_delays.tasks.features import FeatureParameters
+from flight_delays.tasks import features
+from flight_delays.tasks.features import FeatureParameters, limit_as_of
 
 from tests.declared import ROOT
 
@@ -51,3 +56,45 @@ def test_a_schedule_that_is_changed_for_a_deploy_reaches_the_task_that_refuses_i
     assert told.schedule == schedule == "0 0 1 1 * ?"
     with pytest.raises(DeclarationError, match="refresh_schedule"):
         PROBLEM.refresh.require_schedule(told.schedule)
+
+
+NOON, HOUR = datetime(2026, 3, 1, 12, tzinfo=UTC), timedelta(hours=1)
+TABLE = PROBLEM.feature_tables[0]
+STREAMED = TABLE.sources[-1]
+
+
+@pytest.mark.parametrize(
+    ("taken_in", "expected", "reason"),
+    [
+        ({}, BEGINNING, f"until the job stream_refresh has taken in {STREAMED}"),
+        (
+            {STREAMED: NOON - HOUR},
+            NOON - HOUR,
+            f"up to 2026-03-01 11:00:00 UTC, as far as {STREAMED}",
+        ),
+        ({STREAMED: NOON}, NOON, ""),
+        ({STREAMED: NOON + HOUR}, NOON, ""),
+    ],
+)
+def test_a_table_is_computed_as_far_as_its_streams_were_taken_in(
+    monkeypatch: pytest.MonkeyPatch,
+    taken_in: Mapping[str, datetime],
+    expected: datetime,
+    reason: str,
+) -> None:
+    sources = tuple(
+        replace(source, read=None) if source.name == STREAMED else source
+        for source in PROBLEM.sources
+    )
+    monkeypatch.setattr(
+        features,
+        "PROBLEM",
+        SimpleNamespace(
+            require_source=lambda name: next(source for source in sources if source.name == name)
+        ),
+    )
+    as_of, said = limit_as_of(TABLE, NOON, taken_in)
+    assert as_of == expected
+    assert reason in said
+    other = replace(TABLE, sql="SELECT 1")
+    assert limit_as_of(other, NOON, taken_in) == (NOON, "")

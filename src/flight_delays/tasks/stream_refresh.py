@@ -17,16 +17,21 @@ from ..lakehouse.streams import (
     read_channel,
     take_batch,
 )
-from ..lakehouse.tables import add_new_rows, create_table, require_columns
+from ..lakehouse.tables import add_columns, add_new_rows, create_table, require_columns
 from ..lakehouse.volumes import require_volume, volume_path
 from ..lakehouse.watermarks import INGESTED, advance_watermarks
 from ..problem import PROBLEM
 from ..spec.refresh import CONTINUOUS
 from ..spec.tables import QUARANTINE, WATERMARKS, Source
 from . import features, publish
-from .ingest import REMEDY
 from .parameters import FullName, Instant, Parameters, SchemaName, in_schema
 from .stream_inference import PAUSE
+
+REMEDY = (
+    "Its rows came by a stream, which does not bring them again: keep it. In problem/ leave its "
+    "keys as they are, give a column the type that the table has, and what is new a new name; "
+    "columns that it lacks are added."
+)
 
 
 class StreamRefreshParameters(Parameters):
@@ -98,8 +103,7 @@ def take_in(
     """Add what has arrived of a source to its table, each key once, and return how many rows."""
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     table, landed = qualify(source.name), qualify(f"stream_{source.name}_landed")
-    create_table(spark, table, source.schema)
-    require_columns(spark, table, source.columns, REMEDY)
+    prepare_table(source, table, lakehouse)
     broker = Broker(parameters.kafka_servers, parameters.kafka_credential)
     channel = streaming.sources[source.name]
     arriving = read_channel(spark, channel, source, qualify, broker, streaming)
@@ -119,6 +123,22 @@ def take_in(
     aside = f", {kept:,} kept in {QUARANTINE}" if kept else ""
     print(f"{source.name}: {added:,} rows have arrived{aside}")
     return added
+
+
+def prepare_table(source: Source, table: str, lakehouse: Lakehouse) -> None:
+    """Make a source's table where it is missing, and add the columns that it lacks.
+
+    Raises:
+        SchemaChangedError: It has columns in other types, or lacks one of the key.
+    """
+    spark = lakehouse.spark
+    create_table(spark, table, source.schema)
+    there = {*spark.table(table).columns, *source.primary_keys}
+    kept = {name: kind for name, kind in source.columns.items() if name in there}
+    require_columns(spark, table, kept, REMEDY)
+    if new := [name for name in source.columns if name not in there]:
+        add_columns(spark, table, source.columns)
+        print(f"{source.name}: {', '.join(new)} added, without values in the rows that are there")
 
 
 def bring_up(parameters: StreamRefreshParameters, lakehouse: Lakehouse, as_of: datetime) -> None:

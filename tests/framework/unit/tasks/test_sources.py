@@ -1,5 +1,6 @@
 """Feature tables of another deployment are read; each job writes to its own schema alone."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,11 +9,17 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
-from flight_delays.lakehouse.errors import TableMissingError, TableUnreadableError
+from flight_delays.lakehouse.errors import (
+    SchemaChangedError,
+    TableMissingError,
+    TableUnreadableError,
+)
 from flight_delays.lakehouse.tables import require_readable
 from flight_delays.tasks.datasets import advise, require_source
+from flight_delays.tasks.stream_refresh import prepare_table
 
 from tests.declared import ROOT
+from tests.framework.unit.spec.orders import RETURNS
 from tests.framework.unit.tasks.test_parameters import list_wheel_tasks
 
 OWN_SCHEMA = "${resources.schemas.flight_delays.id}"
@@ -79,3 +86,27 @@ def test_a_table_that_cannot_be_read_is_refused_with_the_reason(
         file.rmdir() if file.is_dir() else file.unlink()
     with pytest.raises(TableUnreadableError, match=r"(?s)Table sealed .* be read: .+ Ask its own"):
         require_readable(spark, "sealed", "Ask its owner.")
+
+
+def test_a_table_that_a_stream_fills_gains_columns_and_is_never_to_be_deleted(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lakehouse: Any = SimpleNamespace(spark=spark)
+    spark.sql(
+        f"CREATE TABLE streamed ({RETURNS.schema}) USING DELTA LOCATION '{tmp_path / 'streamed'}'"
+    )
+    spark.sql("INSERT INTO streamed VALUES (1, 0.5, TIMESTAMP '2026-06-01 09:00:00')")
+    wider = replace(RETURNS, columns={**RETURNS.columns, "note": "STRING", "paid": "DOUBLE"})
+    for _ in range(2):
+        prepare_table(wider, "streamed", lakehouse)
+    (row,) = spark.table("streamed").collect()
+    assert (row.order_id, row.returned, row.note, row.paid) == (1, 0.5, None, None)
+    assert capsys.readouterr().out.count("returns: note, paid added, without values") == 1
+    for changed in ({"returned": "STRING"}, {"order_id": "STRING"}):
+        other = replace(RETURNS, columns={**RETURNS.columns, **changed})
+        with pytest.raises(SchemaChangedError, match="give a column the type") as raised:
+            prepare_table(other, "streamed", lakehouse)
+        assert "elete" not in str(raised.value)
+    other_key = replace(wider, primary_keys=("unit",), columns={**wider.columns, "unit": "STRING"})
+    with pytest.raises(SchemaChangedError, match="needs unit string"):
+        prepare_table(other_key, "streamed", lakehouse)

@@ -5,6 +5,7 @@ from functools import partial
 from time import monotonic, sleep
 
 from ..config.data_quality import load_data_quality
+from ..config.serving import load_serving
 from ..config.streaming import Streaming, load_streaming
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.quarantine import create_quarantine
@@ -142,14 +143,14 @@ def prepare_table(source: Source, table: str, lakehouse: Lakehouse) -> None:
 
 
 def bring_up(parameters: StreamRefreshParameters, lakehouse: Lakehouse, as_of: datetime) -> None:
-    """Compute features up to an instant, and publish them."""
+    """Compute features up to an instant, and publish them where an endpoint looks them up."""
     features.run(
         features.FeatureParameters(
             target=parameters.target, model=parameters.model, as_of=as_of, schedule=CONTINUOUS
         ),
         lakehouse,
     )
-    if parameters.online_store:
+    if parameters.online_store and load_serving().endpoint:
         publish.run(
             publish.PublishParameters(
                 target=parameters.target, online_store=parameters.online_store

@@ -14,8 +14,9 @@ from laptop.bundle import Identity, resolve
 from flight_delays.config.policy import BEGINNING
 from flight_delays.errors import DeclarationError
 from flight_delays.problem import PROBLEM
-from flight_delays.tasks import features
+from flight_delays.tasks import features, publish, stream_refresh
 from flight_delays.tasks.features import FeatureParameters, limit_as_of
+from flight_delays.tasks.stream_refresh import StreamRefreshParameters
 
 from tests.declared import ROOT
 
@@ -98,3 +99,19 @@ def test_a_table_is_computed_as_far_as_its_streams_were_taken_in(
     assert reason in said
     other = replace(TABLE, sql="SELECT 1")
     assert limit_as_of(other, NOON, taken_in) == (NOON, "")
+
+
+@pytest.mark.parametrize(("endpoint", "published"), [(True, 1), (False, 0)])
+def test_features_of_streams_are_published_only_for_an_endpoint(
+    monkeypatch: pytest.MonkeyPatch, endpoint: bool, published: int
+) -> None:
+    done = []
+    monkeypatch.setattr(features, "run", lambda *_: None)
+    monkeypatch.setattr(publish, "run", lambda *given: done.append(given))
+    monkeypatch.setattr(stream_refresh, "load_serving", lambda: SimpleNamespace(endpoint=endpoint))
+    lakehouse: Any = None
+    parameters = StreamRefreshParameters.parse(
+        ["--target=a.b", "--model=a.b.c", "--volume=a.b.v", "--online_store=o", "--as_of="]
+    )
+    stream_refresh.bring_up(parameters, lakehouse, NOON)
+    assert len(done) == published

@@ -50,7 +50,7 @@ def find_flaws(monkeypatch: pytest.MonkeyPatch, model: Callable[[pd.DataFrame], 
         given = {}
         for question in asked:
             rows, take = question.rows, question.take
-            parts = [rows] if take is None else [rows.iloc[some] for some in take]
+            parts = [rows] if take is None else [rows.iloc[list(some)] for some in take]
             try:
                 values = np.concatenate([model(part.copy()) for part in parts])
                 given[question.name] = Answer(values=values)
@@ -88,7 +88,7 @@ def test_a_model_that_fills_rare_gaps_from_other_rows_is_noticed(
 def test_a_fault_in_a_few_rows_that_are_not_asked_singly_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    few = set(HELD_OUT[NUMBER].iloc[questions.choose_few(HELD_OUT)].dropna())
+    few = set(HELD_OUT.iloc[questions.choose_few(HELD_OUT)][NUMBER].dropna())
     hidden = HELD_OUT[NUMBER][~HELD_OUT[NUMBER].isin(few)].iloc[17]
 
     def model(rows: pd.DataFrame) -> npt.NDArray[np.float64]:

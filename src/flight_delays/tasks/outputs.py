@@ -14,7 +14,12 @@ from ..lakehouse.feature_tables import ensure_feature_table
 from ..lakehouse.online_store import publish_features, read_sync, require_online_store
 from ..lakehouse.tables import require_columns
 from ..lakehouse.volumes import read_manifest, require_volume, volume_path, write_folder
-from ..lakehouse.watermarks import PUBLISHED, advance_watermarks, read_watermarks
+from ..lakehouse.watermarks import (
+    PUBLISHED,
+    advance_watermarks,
+    forget_watermark,
+    read_watermarks,
+)
 from ..problem import PROBLEM
 from ..spec.inference_log import PREDICTIONS
 from ..spec.tables import WATERMARKS
@@ -25,14 +30,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 LATEST = "latest_predictions"
-SHOWN = (
-    *PROBLEM.keys,
-    PROBLEM.spine.decision_at,
-    "prediction",
-    "model_name",
-    "model_version",
-    "scored_at",
-)
+# Which prediction of a key it is.
+ORIGIN = ("model_name", "model_version", "scored_at")
+SHOWN = (*PROBLEM.keys, PROBLEM.spine.decision_at, "prediction", *ORIGIN)
 
 
 class OutputParameters(Parameters):
@@ -206,16 +206,17 @@ def send_online(
         description="The latest prediction of each key.",
         remedy=f"Drop {latest}, then run batch_inference: it makes the table anew.",
     )
-    stored = spark.table(latest).select(*PROBLEM.keys, "scored_at")
-    new = rows.join(stored, [*PROBLEM.keys, "scored_at"], "left_anti")
+    watermarks, same = in_schema(parameters.target, WATERMARKS), [*PROBLEM.keys, *ORIGIN]
+    new = rows.join(spark.table(latest).select(*same), same, "left_anti")
     if not new.isEmpty():
+        # Its rows may be no later than those online. First, so that a killed run is completed.
+        forget_watermark(spark, watermarks, PUBLISHED, LATEST)
         lakehouse.feature_store.write_table(name=latest, df=new.select(*SHOWN), mode="merge")
     (newest,) = spark.sql(f"SELECT unix_micros(max(scored_at)) AS micros FROM {latest}").collect()
     if newest.micros is None:
         yield f"{table} has no predictions yet"
         return
     as_of = datetime.fromtimestamp(newest.micros / 1e6, UTC)
-    watermarks = in_schema(parameters.target, WATERMARKS)
     published = read_watermarks(spark, watermarks, PUBLISHED).get(LATEST)
     online = f"{latest}_online"
     if published == as_of and read_sync(lakehouse.workspace, online) is not None:

@@ -8,7 +8,7 @@ import yaml
 from databricks.sdk import WorkspaceClient
 from mlflow.exceptions import MlflowException
 
-from ..promotion.decide import CHAMPION, Failed
+from ..promotion.decide import CHAMPION, Passed
 from ..promotion.model_version import ModelVersion
 from .errors import LakehouseError, ModelUnreadableError, ModelUriError
 
@@ -42,18 +42,27 @@ def find_champion(registry: mlflow.MlflowClient, model: str) -> int | None:
     """Return the version of the Champion; None where a model has none.
 
     Raises:
-        LakehouseError: It has failed validation.
+        LakehouseError: It has not passed validation.
     """
     champion = read_aliases(registry, model).get(CHAMPION)
-    if champion is None:
-        return None
-    if read_version(registry, model, champion).status == Failed.status:
-        raise LakehouseError(
-            f"Version {champion} of {model} is {CHAMPION}, but failed validation: it is "
-            f"not used. Set the alias {CHAMPION} to a version that has passed, and see the tag "
-            "validation_reason for what happened."
-        )
+    if champion is not None:
+        require_usable(read_version(registry, model, champion))
     return champion
+
+
+def require_usable(champion: ModelVersion) -> None:
+    """Refuse a Champion that has not passed validation: it predicts with the rights of the task.
+
+    Raises:
+        LakehouseError: It has not passed.
+    """
+    if champion.status != Passed.status:
+        raise LakehouseError(
+            f"Version {champion.version} of {champion.model} is {CHAMPION}, but its validation "
+            f"status is {champion.status!r}, expected {Passed.status!r}: it is not loaded. Its tag "
+            "validation_reason may say what happened. Go to a version that has passed by the job "
+            f"rollback; or remove the alias {CHAMPION} and run model_training."
+        )
 
 
 def require_aliases(registry: mlflow.MlflowClient, model: str, remedy: str) -> dict[str, int]:

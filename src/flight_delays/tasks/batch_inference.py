@@ -67,7 +67,7 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
 
     Raises:
         SchemaChangedError: The table of predictions was made for another version of the project.
-        LakehouseError: The Champion has failed validation, or changed meanwhile.
+        LakehouseError: The Champion has not passed validation, or changed meanwhile.
     """
     champion = find_champion(lakehouse.registry, parameters.model)
     if champion is None:

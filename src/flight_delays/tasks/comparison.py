@@ -11,6 +11,7 @@ from ..evaluation.days import local_days
 from ..evaluation.slices import SliceComparison, compare_by_slice
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import ChampionUnusableError
+from ..lakehouse.registry import require_usable
 from ..lakehouse.scoring import score
 from ..problem import PROBLEM
 from ..promotion.checks import Check
@@ -45,8 +46,11 @@ def add_incumbent(
         lakehouse: The platform's clients.
 
     Raises:
-        ChampionUnusableError: Batch fails with the Champion.
+        LakehouseError: The Champion has not passed validation.
+        ChampionUnusableError: Batch fails with it.
     """
+    if champion is not None:
+        require_usable(champion)
     scored = scored.assign(**{HEURISTIC: PROBLEM.heuristic_baseline(scored)})
     if champion is None:
         scored = scored.assign(**{INCUMBENT: scored[HEURISTIC]})

@@ -15,7 +15,14 @@ from ..lakehouse.endpoint import Size
 from ..lakehouse.errors import LakehouseError
 from ..lakehouse.model_logging import read_predictions
 from ..lakehouse.online_store import require_online, require_online_store
-from ..lakehouse.registry import parse_model_uri, read_aliases, read_version, set_alias, tag_version
+from ..lakehouse.registry import (
+    parse_model_uri,
+    read_aliases,
+    read_version,
+    require_usable,
+    set_alias,
+    tag_version,
+)
 from ..lakehouse.rollout import Check, roll_out
 from ..lakehouse.split_traffic import find_rolled
 from ..problem import PROBLEM
@@ -86,6 +93,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
 
     Raises:
         PromotionRefusedError: The version is rejected, or a person has to look at it first.
+        LakehouseError: The Champion has not passed validation.
     """
     policy = load_policy(parameters.policy, PROBLEM.model_type)
     require_look_ups(parameters, lakehouse)
@@ -97,6 +105,8 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
         if champion_number is None
         else read_version(lakehouse.registry, model, champion_number)
     )
+    if champion is not None and champion.version != challenger.version:
+        require_usable(champion)
     approval = find_approval(challenger, champion_number)
     held_out = pd.DataFrame()
     decision: Decision | None = precheck(challenger, champion) or find_hold(

@@ -90,7 +90,13 @@ def bring(
     source: str,
     lakehouse: Lakehouse,
 ) -> None:
-    """Have a version predict, then bring endpoint and alias to it."""
+    """Have a version that has passed predict, then bring endpoint and alias to it.
+
+    Raises:
+        UnusableInputError: It has not passed.
+        LakehouseError: It does not predict, or Champion was moved by another meanwhile.
+    """
+    require_passed(version)
     rows = read_rows(source, lakehouse)
     check_answers(version, rows, lakehouse)
     commit = partial(make_champion, version, champion.version if champion else None, lakehouse)

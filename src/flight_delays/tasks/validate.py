@@ -89,8 +89,10 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
         ValidationFailedError: The verdict is FAILED.
     """
     version = read_version(lakehouse.registry, *parse_model_uri(parameters.model_uri))
-    # An earlier verdict is no longer valid, however this task ends.
-    tag_version(lakehouse.registry, version, **{STATUS_TAG: PENDING})
+    # An earlier verdict is no longer valid, however this task ends. Only that of a Champion is
+    # until there is another: it is in use.
+    if CHAMPION not in version.aliases:
+        tag_version(lakehouse.registry, version, **{STATUS_TAG: PENDING})
     try:
         verdict = judge(version, parameters, lakehouse)
     except Exception as error:

@@ -120,6 +120,7 @@ def test_a_new_champion_takes_over_between_two_micro_batches(streaming: Laptop) 
 registry = lakehouse.registry
 one = registry.get_model_version("{MODEL}", "1")
 two = registry.create_model_version("{MODEL}", one.source, one.run_id).version
+registry.set_model_version_tag("{MODEL}", two, "model_validation_status", "PASSED")
 scoring = stream_inference.score_batch
 def score_then_promote(*given):
     added = scoring(*given)

@@ -50,6 +50,7 @@ def land_and_end(table, append=streams.append_batch):
 def promote():
     one = registry.get_model_version("{MODEL}", "1")
     two = registry.create_model_version("{MODEL}", one.source, one.run_id).version
+    registry.set_model_version_tag("{MODEL}", two, "model_validation_status", "PASSED")
     registry.set_registered_model_alias("{MODEL}", "Champion", two)
 """
 # The runs that are killed, one after another: after the broker was read and before that is

@@ -1,11 +1,15 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from flight_delays.errors import UnusableInputError
-from flight_delays.lakehouse.errors import ModelUriError
-from flight_delays.lakehouse.registry import parse_model_uri
+from flight_delays.lakehouse import registry
+from flight_delays.lakehouse.errors import LakehouseError, ModelUriError
+from flight_delays.lakehouse.registry import find_champion, parse_model_uri
 from flight_delays.promotion.model_version import ModelVersion
+
+NOBODY: Any = None
 
 
 def version(**tags: str) -> ModelVersion:
@@ -56,3 +60,24 @@ def test_as_of_without_a_zone_is_refused() -> None:
 def test_an_empty_as_of_is_refused() -> None:
     with pytest.raises(UnusableInputError, match=r"as_of of version 3 of .*got ''"):
         version(as_of="").require_as_of()
+
+
+@pytest.mark.parametrize("status", ["FAILED", "PENDING", "", None])
+def test_a_champion_that_has_not_passed_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, status: str | None
+) -> None:
+    tags = {} if status is None else {"model_validation_status": status}
+    monkeypatch.setattr(registry, "read_aliases", lambda *_: {"Champion": 3})
+    monkeypatch.setattr(registry, "read_version", lambda *_: version(**tags))
+    with pytest.raises(LakehouseError, match=f"status is {status!r}, expected 'PASSED'"):
+        find_champion(NOBODY, "prod.flights.model")
+
+
+def test_a_champion_that_has_passed_is_found_and_none_where_there_is_no_alias(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed = version(model_validation_status="PASSED")
+    monkeypatch.setattr(registry, "read_version", lambda *_: passed)
+    for aliases, found in (({"Champion": 3}, 3), ({"Challenger": 3}, None)):
+        monkeypatch.setattr(registry, "read_aliases", lambda *_, a=aliases: a)
+        assert find_champion(NOBODY, "prod.flights.model") == found

@@ -173,6 +173,7 @@ class ComparisonPolicy(Section):
         min_blocks: Fewest local days that the held-out rows fall into.
         min_gain: What the interval's lower bound must exceed where something was changed.
         first_min_gain: The same for the first Champion, over the heuristic baseline.
+        first_max_gain: As `max_gain` for the first Champion, over the heuristic baseline.
         margin: How much worse a model may be that has only learned from later rows: the lower
             bound must lie above minus this.
         max_gain: A lower bound above this is too good: a person looks for a leak first.
@@ -183,6 +184,7 @@ class ComparisonPolicy(Section):
     min_blocks: int = Field(ge=5)
     min_gain: float = Field(ge=0)
     first_min_gain: float = Field(ge=0)
+    first_max_gain: float = Field(gt=0)
     margin: float = Field(gt=0)
     max_gain: float = Field(gt=0)
 
@@ -190,6 +192,11 @@ class ComparisonPolicy(Section):
     def _attainable(self) -> Self:
         if self.max_gain <= self.min_gain:
             raise ValueError(f"max_gain ({self.max_gain}) must exceed min_gain ({self.min_gain})")
+        if self.first_max_gain <= self.first_min_gain:
+            raise ValueError(
+                f"first_max_gain ({self.first_max_gain}) must exceed first_min_gain "
+                f"({self.first_min_gain})"
+            )
         return self
 
 

@@ -165,13 +165,16 @@ def decide(
     figures = _write_figures(comparison, asked)
     is_enough = comparison.low > asked.bound
     if champion is None:
-        if is_enough:
-            return Promote(
-                f"{version} is significantly better than the heuristic baseline, no {CHAMPION} "
-                f"yet: {figures}"
-            )
-        return Reject(
-            f"{version} is not significantly better than the heuristic baseline: {figures}"
+        baseline, limit = "the heuristic baseline", policy.first_max_gain
+        if not is_enough:
+            return Reject(f"{version} is not significantly better than {baseline}: {figures}")
+        if not comparison.low <= limit and not approved:
+            return _ask_about_gain(
+                f"{version} is better than {baseline}", comparison.low, limit, "first_max_gain",
+                comparison.unit, figures,
+            )  # fmt: skip
+        return Promote(
+            f"{version} is significantly better than {baseline}, no {CHAMPION} yet: {figures}"
         )
     incumbent = f"{CHAMPION} version {champion.version}"
     figures += _write_reservations(champion, incumbent, holdout_start)
@@ -185,13 +188,10 @@ def decide(
         return Keep(f"{kept} is {lack}: {figures}")
     excess = find_excess(comparison, champion, losses)
     if not excess <= policy.max_gain and not approved:
-        found, limit = (format_figure(f, comparison.unit) for f in (excess, policy.max_gain))
-        return NeedsApproval(
-            f"{version} is better than {incumbent} by {found} at least, more than the limit "
-            f"comparison.max_gain, {limit}. Look in training.html for an input that is known "
-            "too late. If the gain is real, approve the version, or raise comparison.max_gain in "
-            f"the policy, have it reviewed and run the job again: {figures}"
-        )
+        return _ask_about_gain(
+            f"{version} is better than {incumbent}", excess, policy.max_gain, "max_gain",
+            comparison.unit, figures,
+        )  # fmt: skip
     if asked.rule == "non-inferiority":
         return Promote(
             f"{version} is {incumbent} retrained on later rows, and is not worse by the margin: "
@@ -229,6 +229,18 @@ def expect_decision(
     tags = {**version.tags, STATUS_TAG: Passed.status} if passed else version.tags
     newest = replace(version, version=number, aliases=frozenset({CHALLENGER}), tags=tags)
     return decide(newest, champion, comparison, policy, losses=losses, holdout_start=holdout_start)
+
+
+def _ask_about_gain(
+    what: str, excess: float, limit: float, setting: str, unit: str, figures: str
+) -> NeedsApproval:
+    """Return what a person has to look at where a gain is too good."""
+    return NeedsApproval(
+        f"{what} by {format_figure(excess, unit)} at least, more than the limit "
+        f"comparison.{setting}, {format_figure(limit, unit)}. Look in training.html for an input "
+        "that is known too late. If the gain is real, approve the version, or raise "
+        f"comparison.{setting} in the policy, have it reviewed and run the job again: {figures}"
+    )
 
 
 def _find_refusal(challenger: ModelVersion, champion: ModelVersion | None) -> str | None:

@@ -84,6 +84,7 @@ POLICY = ComparisonPolicy(
     min_blocks=14,
     min_gain=0.001,
     first_min_gain=0.005,
+    first_max_gain=0.03,
     margin=0.002,
     max_gain=0.02,
 )
@@ -371,8 +372,16 @@ def test_too_good_is_measured_against_what_the_champion_was_at_its_validation(
     assert isinstance(run(champion=VALIDATED, losses=losses), Promote), "a gain of 0.009"
 
 
-def test_first_version_has_no_champion_to_be_too_good_against() -> None:
-    assert isinstance(run(champion=None, comparison=TOO_GOOD), Promote)
+def test_a_first_version_that_is_too_good_needs_approval() -> None:
+    decision = run(champion=None, comparison=TOO_GOOD)
+    assert isinstance(decision, NeedsApproval)
+    assert (
+        "better than the heuristic baseline by 0.04 nats at least, more than the limit "
+        "comparison.first_max_gain, 0.03 nats" in decision.reason
+    )
+    assert isinstance(run(champion=None, comparison=TOO_GOOD, approved=True), Promote)
+    allowed = change_policy(first_max_gain=0.04)
+    assert isinstance(run(champion=None, comparison=TOO_GOOD, policy=allowed), Promote)
 
 
 def test_screening_leaves_open_only_what_a_comparison_decides() -> None:

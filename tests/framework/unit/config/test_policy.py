@@ -40,6 +40,7 @@ DOCUMENT: dict[str, Any] = {
         "min_blocks": 14,
         "min_gain": 0.0,
         "first_min_gain": 0.005,
+        "first_max_gain": 0.08,
         "margin": 0.002,
         "max_gain": 0.02,
     },
@@ -113,6 +114,11 @@ SLICES = ("validation", "slices")
         (change("comparison", "margin", to=0.0), "margin"),
         (change("comparison", "max_gain", to=None), "max_gain"),
         (change("comparison", "max_gain", to=0.0), "max_gain"),
+        (change("comparison", "first_max_gain", to=None), "first_max_gain"),
+        (
+            change("comparison", "first_max_gain", to=0.005),
+            r"first_max_gain \(0.005\) must exceed first_min_gain \(0.005\)",
+        ),
         (
             change("comparison", "min_gain", to=0.03),
             r"max_gain \(0.02\) must exceed min_gain \(0.03\)",

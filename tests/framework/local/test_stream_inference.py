@@ -183,6 +183,10 @@ score()
 
 def test_too_many_bad_rows_wait_until_they_are_accepted(streaming: Laptop) -> None:
     first = len(scored(streaming))
+    # The bad row of before waits for a valid one.
+    streaming.execute(TASK + f"arrive({first}, {first + 1})\nscore()")
+    first += 1
+    assert (waiting(streaming), len(scored(streaming))) == (0, first)
     code = f"""
 rows = spark.table(REQUESTS).limit(1).toPandas()
 bad = rows.assign(**{{"{PROBLEM.spine.decision_at}": None}}).loc[rows.index.repeat(11)]

@@ -96,6 +96,9 @@ class Laptop:
 
     def bring(self) -> None:
         """Bring the tables that the problem's sources read."""
+        if BROUGHT:
+            # No job has started the workspace yet.
+            self.task_environment()
         for statement in BROUGHT:
             self.sql(statement)
 

@@ -21,6 +21,7 @@ from scaffold.tests.shapes import MANIFEST, PAIRS
 from scaffold.trees import compare, read_folder, write_tree
 
 TEXTS = [name for name, question in MANIFEST.questions.items() if not question.choices]
+OTHER_BRANCH = "another-than-any-answer"
 HOST = re.compile(r"(?<=host: )\S+")
 
 
@@ -145,7 +146,7 @@ def test_each_target_of_what_is_accepted_is_valid_without_a_warning(
         (project.root / "dist" / f"{answers['project_name']}-0.1.0-py3-none-any.whl").touch()
         declared = yaml.safe_load(described.read_text())["targets"]
         for target in TARGETS:
-            project.switch(declared[target.name].get("git", {"branch": "feature"})["branch"])
+            project.switch(declared[target.name].get("git", {"branch": OTHER_BRANCH})["branch"])
             databricks = Databricks(
                 bundle.program,
                 tmp_path,

@@ -39,7 +39,16 @@ from ..promotion.rollback import PREVIOUS_TAG
 from ..promotion.rollout import Advance, Evidence, Finish, Hold, RollBack, Verdict, decide_rollout
 from .deploy import make_champion, predict_held_out
 from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_schema
-from .rollout_ends import Rollout, claim, finish, give_up, keep, require_own, take_back
+from .rollout_ends import (
+    ROLLED_BACK,
+    Rollout,
+    claim,
+    finish,
+    give_up,
+    keep,
+    require_own,
+    take_back,
+)
 from .rollout_evidence import Observer, Split, find_edges
 from .served_checks import check_served, mark_served
 
@@ -159,7 +168,10 @@ def find_versions(
     rolled = find_rolled(lakehouse.workspace, registry, model)
     if rolled is None and CHALLENGER in aliases:
         newest = read_version(registry, model, aliases[CHALLENGER])
-        rolled = None if newest.version == number or ENDED_TAG in newest.tags else newest
+        ended = newest.tags.get(ENDED_TAG, ROLLED_BACK)
+        # Taken back, it loses the alias last.
+        if newest.version != number and ended.startswith(ROLLED_BACK):
+            rolled = newest
     return rolled, champion
 
 

@@ -15,6 +15,9 @@ from ..promotion.model_version import ENDED_TAG, REJECTED_TAG, RUN_TAG, ModelVer
 from ..promotion.rollback import PREVIOUS_TAG
 from .rollback import bring
 
+# How the tag begins that says how it ended.
+ROLLED_BACK = "rolled back"
+
 
 class RolledBackError(Exception):
     """The version was taken back; Champion and endpoint are as they were."""
@@ -120,8 +123,9 @@ def take_back(rollout: Rollout, reason: str) -> NoReturn:
     rollout.tag(**{REJECTED_TAG: rejected.reason}, decision=rejected.label)
     rollout.tag(decision_reason=rejected.reason)
     leave_alone(rollout.pair, rollout.pair.champion)
+    end(rollout, f"{ROLLED_BACK}: {rejected.reason}")
+    # Last: by the alias the next run finds the version.
     remove_alias(rollout.lakehouse.registry, rollout.challenger, CHALLENGER)
-    end(rollout, f"rolled back: {rejected.reason}")
     raise RolledBackError(
         f"Version {rollout.challenger.version} of {rollout.challenger.model} was rolled back: "
         f"{rejected.reason}"

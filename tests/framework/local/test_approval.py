@@ -211,15 +211,21 @@ def test_job_is_linked_before_a_version_is_registered_and_started_for_it(asking:
     assert finish(asking) == {"evaluation": "FAILED", **broken}
 
 
-def test_approved_version_is_promoted_and_again_changes_nothing(asking: Laptop) -> None:
+@pytest.fixture(scope="module")
+def approved(asking: Laptop) -> Laptop:
+    """Return the workspace once a person has approved version 1, which was promoted by it."""
     refuse(asking)
-    approved = asking.call("approve", MODEL, "1")
-    assert approved.returncode == 0, approved.stdout + approved.stderr
-    assert set(finish(asking).values()) == {"SUCCESS"}
-    done = deploy(asking)
+    done = asking.call("approve", MODEL, "1")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert read(asking)["aliases"] == ["Challenger", "Champion"]
-    assert tags(asking)["decision_reason"].startswith("Approved. ")
+    assert set(finish(asking).values()) == {"SUCCESS"}
+    return asking
+
+
+def test_approved_version_is_promoted_and_again_changes_nothing(approved: Laptop) -> None:
+    done = deploy(approved)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read(approved)["aliases"] == ["Challenger", "Champion"]
+    assert tags(approved)["decision_reason"].startswith("Approved. ")
 
 
 PROMOTE = f"""
@@ -237,18 +243,18 @@ deploy.run(deploy.DeployParameters.parse([
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("after", ["create", ""])
-def test_killed_promotion_of_an_approved_version_is_completed(asking: Laptop, after: str) -> None:
+def test_killed_promotion_of_an_approved_version_is_completed(approved: Laptop, after: str) -> None:
     def promote(cut_off: str) -> str:
-        registry(asking, f"delete_registered_model_alias({MODEL!r}, {CHAMPION!r})")
-        delete_endpoint(connect(asking), endpoint_name(MODEL))
-        return asking.execute(f"{cut_off}\n{PROMOTE}")
+        registry(approved, f"delete_registered_model_alias({MODEL!r}, {CHAMPION!r})")
+        delete_endpoint(connect(approved), endpoint_name(MODEL))
+        return approved.execute(f"{cut_off}\n{PROMOTE}")
 
     for _ in cut_each(promote, after, least=5):
-        done = deploy(asking)
+        done = deploy(approved)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert read(asking)["aliases"] == ["Challenger", "Champion"]
-        assert tags(asking)["decision_reason"].startswith("Approved. ")
-        served = read_configuration(read_settled(connect(asking), endpoint_name(MODEL)))
+        assert read(approved)["aliases"] == ["Challenger", "Champion"]
+        assert tags(approved)["decision_reason"].startswith("Approved. ")
+        served = read_configuration(read_settled(connect(approved), endpoint_name(MODEL)))
         assert [(part.entity.entity_version, part.share) for part in served] == [("1", 100)]
 
 

@@ -20,8 +20,8 @@ RAW_MODEL = Path("data", "feature_store", "raw_model")
 PROGRAM = Path(__file__).with_name("model_program.py")
 # How long a process may take to import its libraries and load the model.
 LOADED_WITHIN = 300.0
-# However many rows there are: a task that runs out of its own time says no reason.
-ASKED_WITHIN = 1500.0
+# How long it may take in all, so that the task, which has an hour, ends with a verdict.
+ANSWERED_WITHIN = 1500.0
 # Nothing listens there.
 NOWHERE = "http://127.0.0.1:9"
 
@@ -50,8 +50,8 @@ def ask_version(
         asked = folder / "asked"
         write_task(asked, model, environment, questions, seconds_per_row)
         rows = sum(question.size for question in questions)
-        within = min(LOADED_WITHIN + rows * seconds_per_row, ASKED_WITHIN)
-        failure = run_program(environment.python, asked, within)
+        seconds = min(LOADED_WITHIN + rows * seconds_per_row, ANSWERED_WITHIN)
+        failure = run_program(environment.python, asked, seconds)
         given = {
             question.name: answer
             for question in questions
@@ -127,7 +127,7 @@ def run_program(python: str, folder: Path, seconds: float) -> str:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        end_left(folder)
+        end_others(folder)
     failure = folder / "failure.json"
     if failure.exists():
         return f"it cannot be loaded: {' '.join(str(json.loads(failure.read_text())).split())}"
@@ -137,17 +137,17 @@ def run_program(python: str, folder: Path, seconds: float) -> str:
     return ""
 
 
-def end_left(folder: Path) -> None:
-    """Kill what the program has left behind in a session of its own, where `/proc` shows it."""
+def end_others(folder: Path) -> None:
+    """End what has left the program's session: on Linux, processes with its home."""
     home = f"HOME={folder / 'home'}".encode()
     # Each may have started another meanwhile.
     for _ in range(10):
         found = False
-        for variables in Path("/proc").glob("[0-9]*/environ"):
-            # Others' are not ours to read.
+        for process in Path("/proc").glob("[0-9]*"):
+            # Others end meanwhile, or belong to somebody else.
             with suppress(OSError):
-                if home in variables.read_bytes().split(b"\0"):
-                    os.kill(int(variables.parent.name), signal.SIGKILL)
+                if home in (process / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(process.name), signal.SIGKILL)
                     found = True
         if not found:
             return

@@ -1,6 +1,7 @@
 """A model in a process of its own: what it can see, and what is known where it fails."""
 
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,14 @@ def ask(
     ]
     given: dict[str, Any] = {"seconds_per_row": 1.0} | changes
     return model_process.ask_version(str(folder / "artifact"), questions, **given)
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether there is a process that has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_it_sees_no_credentials_no_home_and_no_way_out(
@@ -128,20 +137,21 @@ def test_a_process_that_ends_or_hangs_is_a_failure_with_its_last_words(tmp_path:
 def test_what_a_model_leaves_running_holds_nothing_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_process, "ASKED_WITHIN", 30.0)
-    left = str(tmp_path / "left")
+    monkeypatch.setattr(model_process, "ANSWERED_WITHIN", 30.0)
+    note = str(tmp_path / "left")
 
     def leave(rows: Any) -> Any:
         import os
         import time
 
         if os.fork() == 0:
-            # Out of reach of a signal to the group.
+            # Of another session, and nobody's child.
             os.setsid()
             if os.fork() == 0:
-                with Path(left).open("a") as file:
-                    file.write(f"{os.getpid()} ")
-            time.sleep(300)
+                with Path(note).open("a") as file:
+                    file.write(f"{os.getpid()}\n")
+                time.sleep(300)
+            os._exit(0)
         if len(rows) < 3:
             time.sleep(300)
         return np.zeros(len(rows))
@@ -149,10 +159,14 @@ def test_what_a_model_leaves_running_holds_nothing_up(
     answers = ask(tmp_path, leave)
     assert "had not answered after 30 s" in answers.failure
     assert list(answers.given) == ["first"]
-    running = [Path("/proc", pid, "cmdline") for pid in Path(left).read_text().split()]
-    assert running
-    # Of a process that has ended, and that nobody has asked how, nothing is left to read.
-    assert [each for each in running if each.exists() and each.read_bytes()] == []
+    left = [int(line) for line in (tmp_path / "left").read_text().split()]
+    assert left
+    # A process that is killed takes a moment to end.
+    for _ in range(100):
+        if not any(is_running(pid) for pid in left):
+            break
+        time.sleep(0.1)
+    assert [pid for pid in left if is_running(pid)] == []
 
 
 def test_a_slow_model_is_asked_no_more(tmp_path: Path) -> None:

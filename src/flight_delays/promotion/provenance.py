@@ -8,7 +8,8 @@ from datetime import datetime
 import pandas as pd
 
 from .checks import Check
-from .model_version import ModelVersion
+from .decide import CHAMPION
+from .model_version import TRAINING_DIGEST_TAG, ModelVersion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +61,11 @@ def find_mismatch(version: ModelVersion, now: Provenance) -> str | None:
         for tag, value in now.tags.items()
         if version.tags.get(tag) != value
     ]
-    if wrong:
-        return f"it was validated by something else: {'; '.join(wrong)}; run validate on it again"
-    return None
+    if not wrong:
+        return None
+    is_made_otherwise = now.digest != version.tags.get("validated_digest")
+    remedy = "run model_training again" if is_made_otherwise else "run validate on it again"
+    return f"it was validated by something else: {'; '.join(wrong)}; {remedy}"
 
 
 def find_overlap(version: ModelVersion, start: datetime) -> str | None:
@@ -90,9 +93,12 @@ def check_origin(
     expected_experiment: str,
     creator: str,
     principal: str,
+    digest: str,
     start: datetime,
 ) -> tuple[Check, ...]:
-    """Return whether a version comes from this job and learned before its holdout.
+    """Return whether a version comes from this job and its code and learned before its holdout.
+
+    The Champion may have been made by former code.
 
     Args:
         version: The version.
@@ -100,6 +106,7 @@ def check_origin(
         expected_experiment: The job's experiment.
         creator: Who registered it.
         principal: Who runs this task.
+        digest: Digest of the code, hyperparameters and policy of now.
         start: The first instant of the held-out rows.
     """
     flaws = []
@@ -107,9 +114,11 @@ def check_origin(
         flaws.append(
             f"its run is of the experiment {experiment!r}, this job's is {expected_experiment!r}"
         )
-    if creator != principal:
+    # The two services need not spell a name alike.
+    if creator.casefold() != principal.casefold():
         flaws.append(f"{creator!r} registered it, this job runs as {principal!r}")
     overlap = find_overlap(version, start)
+    is_of_now = version.training_digest == digest or CHAMPION in version.aliases
     return (
         Check(
             name="origin",
@@ -117,6 +126,14 @@ def check_origin(
             detail=f"{' and '.join(flaws)}: train it by this job"
             if flaws
             else f"registered by {creator}, from a run of {experiment}",
+        ),
+        Check(
+            name="training_digest",
+            ok=is_of_now,
+            detail="it was made by the code, hyperparameters and policy that it is validated by"
+            if version.training_digest == digest
+            else f"its tag {TRAINING_DIGEST_TAG} is {version.training_digest or 'not there'}, "
+            f"{digest} is that of the code, hyperparameters and policy of now: train again",
         ),
         Check(
             name="learned_until",

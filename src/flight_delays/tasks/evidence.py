@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pandas as pd
 
+from ..config.digest import digest_training
 from ..config.policy import Policy
 from ..errors import UnusableInputError
 from ..evaluation.availability import compare_availability
@@ -66,9 +67,9 @@ def gather_evidence(
 
 
 def trace_origin(
-    version: ModelVersion, holdout: Holdout, expected: str, lakehouse: Lakehouse
+    version: ModelVersion, holdout: Holdout, expected: str, policy: str, lakehouse: Lakehouse
 ) -> tuple[Check, ...]:
-    """Check that the job's own train task made the version, of labels before the holdout."""
+    """Check that the job's own train task made the version, of this code, before the holdout."""
     found = lakehouse.registry.get_run(version.run_id) if version.run_id else None
     experiment = found and lakehouse.registry.get_experiment(found.info.experiment_id).name
     registered = lakehouse.workspace.model_versions.get(version.model, version.version)
@@ -78,6 +79,7 @@ def trace_origin(
         expected_experiment=expected,
         creator=registered.created_by or "nobody on record",
         principal=lakehouse.workspace.current_user.me().user_name or "nobody on record",
+        digest=digest_training(policy),
         start=holdout.interval.start,
     )
 

@@ -59,7 +59,11 @@ class ValidationFailedError(Exception):
 
 
 class AliasMovedError(Exception):
-    """An alias was moved while the model ran, which no part of this task does."""
+    """An alias was moved while the model ran, as no job would do it."""
+
+
+class OvertakenError(Exception):
+    """A job or a person moved an alias meanwhile; nothing is known against the version."""
 
 
 class ValidateParameters(Parameters):
@@ -87,6 +91,7 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
 
     Raises:
         ValidationFailedError: The verdict is FAILED.
+        OvertakenError: There is no verdict, for a job or a person moved an alias meanwhile.
     """
     version = read_version(lakehouse.registry, *parse_model_uri(parameters.model_uri))
     # An earlier verdict is no longer valid, however this task ends. Only that of a Champion is
@@ -95,6 +100,12 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
         tag_version(lakehouse.registry, version, **{STATUS_TAG: PENDING})
     try:
         verdict = judge(version, parameters, lakehouse)
+        if isinstance(verdict, Passed):
+            # What was approved before was another comparison, whoever has set the tag.
+            withdraw(read_version(lakehouse.registry, version.model, version.version), lakehouse)
+    except OvertakenError as error:
+        tag_version(lakehouse.registry, version, validation_reason=Failed(str(error), ()).reason)
+        raise
     except Exception as error:
         reason = " ".join(
             f"Validation stopped with an error: {type(error).__name__}: {error}".split()
@@ -106,8 +117,6 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
         raise ValidationFailedError(
             f"Version {version.version} of {version.model} failed validation. {verdict.reason}"
         )
-    # What was approved before was another comparison, whoever has set the tag.
-    withdraw(read_version(lakehouse.registry, version.model, version.version), lakehouse)
     set_alias(lakehouse.registry, version, CHALLENGER)
     tag_version(
         lakehouse.registry,
@@ -135,7 +144,8 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
     """Gather the evidence, check it against the policy, and write checks and report.
 
     Raises:
-        AliasMovedError: An alias was moved meanwhile.
+        AliasMovedError: An alias was moved meanwhile, as no job would do it.
+        OvertakenError: One was moved by a job or a person.
     """
     policy = load_policy(parameters.policy, PROBLEM.model_type)
     as_of, source = version.require_as_of(), parameters.source
@@ -157,7 +167,7 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
             seconds_per_row=policy.validation.max_seconds_per_row,
             allow_untried=policy.validation.untried_environment == "allow",
         ),
-        *trace_origin(version, holdout, parameters.experiment, lakehouse),
+        *trace_origin(version, holdout, parameters.experiment, parameters.policy, lakehouse),
         check_features(holdout, source, lakehouse),
         *check_skill(
             PROBLEM.model_type,
@@ -217,23 +227,28 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
 
 
 def require_unmoved(version: ModelVersion, before: Mapping[str, int], lakehouse: Lakehouse) -> None:
-    """Refuse a version if an alias was moved while its model ran.
+    """Refuse to go on if an alias was moved or removed while the model ran.
 
-    An alias that was moved to a version that has not passed is put back. Another one may have been
-    moved by a person, and is left.
+    One that no job would have moved so is put back. Another is left.
 
     Raises:
-        AliasMovedError: One was moved.
+        AliasMovedError: One was moved as no job would do it.
+        OvertakenError: Others were moved.
     """
     after = read_aliases(lakehouse.registry, version.model)
     if after == before:
         return
-    moved = [name for name in after if after[name] != before.get(name)]
+    moved = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
     taken = [
-        name
-        for name in moved
-        if read_version(lakehouse.registry, version.model, after[name]).status != Passed.status
+        name for name in moved if is_suspect(version, before.get(name), after.get(name), lakehouse)
     ]
+    if not taken:
+        raise OvertakenError(
+            f"While version {version.version} of {version.model} was validated, its aliases "
+            f"changed from {before} to {after}, to versions that have passed: by another run or a "
+            "person, it seems. There is no verdict: run validate again. If nobody did that, see "
+            "docs/security.md."
+        )
     for alias in taken:
         if alias in before:
             set_alias(lakehouse.registry, replace(version, version=before[alias]), alias)
@@ -245,6 +260,27 @@ def require_unmoved(version: ModelVersion, before: Mapping[str, int], lakehouse:
         f"and revoke what the model may have read. Put back: {', '.join(taken) or 'none'}; put the "
         "others back yourself."
     )
+
+
+def is_suspect(
+    version: ModelVersion, before: int | None, after: int | None, lakehouse: Lakehouse
+) -> bool:
+    """Tell whether no job would move an alias so.
+
+    A job moves one to a version that has passed, never to the one that is being validated, and
+    removes it from a version that has not passed or was taken back.
+
+    Args:
+        version: The version that is being validated.
+        before: The version that the alias pointed to; None where there was no such alias.
+        after: That it points to now.
+        lakehouse: The platform's clients.
+    """
+    if after == version.version:
+        return True
+    at = read_version(lakehouse.registry, version.model, after or before or 0)
+    is_sound = at.status == Passed.status
+    return not is_sound if after else is_sound and at.rejection is None
 
 
 def compare_with_incumbent(

@@ -45,7 +45,8 @@ def test_what_has_changed_since_is_named(changes: dict[str, Any], text: str) -> 
     found = find_mismatch(make_version(**FOUND.tags), replace(FOUND, **changes))
     assert found is not None
     assert text in found
-    assert "run validate on it again" in found
+    remedy = "run model_training again" if "digest" in changes else "run validate on it again"
+    assert found.endswith(remedy)
 
 
 def test_nothing_recorded_is_a_mismatch() -> None:
@@ -76,9 +77,11 @@ def test_an_instant_that_is_none_is_refused_by_name(value: str) -> None:
 def trace(**changes: Any) -> list[str]:
     given: dict[str, Any] = {
         "experiment": "/jobs", "expected_experiment": "/jobs", "creator": "job", "principal": "job",
-        "start": START,
+        "digest": "d1", "start": START,
     }  # fmt: skip
-    version = make_version(learned_until=START.isoformat())
+    tags = {"learned_until": START.isoformat(), "training_digest": changes.pop("made_by", "d1")}
+    aliases = frozenset({changes.pop("alias", "Challenger")})
+    version = replace(make_version(**tags), aliases=aliases)
     return [each.detail for each in check_origin(version, **(given | changes)) if not each.ok]
 
 
@@ -88,6 +91,17 @@ def test_a_version_of_another_experiment_or_principal_is_refused() -> None:
     assert "experiment '/mine', this job's is '/jobs'" in detail
     assert "'me' registered it, this job runs as 'job'" in detail
     assert "inside the holdout" in trace(start=datetime(2013, 1, 1, tzinfo=UTC))[0]
+
+
+def test_a_principal_is_the_same_however_it_is_spelt() -> None:
+    assert trace(creator="Ada@Example.com", principal="ada@example.com") == []
+
+
+def test_a_version_of_other_code_is_refused_unless_it_is_the_champion() -> None:
+    (detail,) = trace(made_by="d0")
+    assert "training_digest is d0, d1 is that of the code" in detail
+    assert detail.endswith("train again")
+    assert trace(made_by="d0", alias="Champion") == []
 
 
 def test_rows_have_a_hash_whatever_their_order() -> None:

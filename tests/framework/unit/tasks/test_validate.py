@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from flight_delays.promotion.decide import Failed, Verdict
+from flight_delays.promotion.decide import Failed, Passed, Verdict
 from flight_delays.promotion.model_version import STATUS_TAG, ModelVersion
 from flight_delays.tasks import validate
+from flight_delays.tasks.approval import ApprovalError
 
 MODEL, NUMBER = "a.b.model", 4
 
@@ -67,3 +68,69 @@ def test_an_earlier_verdict_ends_at_once_but_that_of_the_champion(
         judge_by(monkeypatch, registry, Failed("too bad", ()))
     assert registry.seen == [meanwhile]
     assert registry.tags[NUMBER][STATUS_TAG] == "FAILED"
+
+
+def test_an_approval_that_cannot_be_withdrawn_leaves_failed_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def withdraw(*_: Any) -> None:
+        raise ApprovalError("the tag is governed")
+
+    registry = make_registry()
+    monkeypatch.setattr(validate, "withdraw", withdraw)
+    with pytest.raises(ApprovalError):
+        judge_by(monkeypatch, registry, Passed("sound", ()))
+    assert registry.tags[NUMBER][STATUS_TAG] == "FAILED"
+    assert "the tag is governed" in registry.tags[NUMBER]["validation_reason"]
+    assert registry.aliases == {}
+
+
+BEFORE = {"Champion": 3, "Challenger": 2}
+
+
+def require_unmoved(registry: Registry) -> None:
+    lakehouse: Any = SimpleNamespace(registry=registry)
+    version = ModelVersion(model=MODEL, version=NUMBER, aliases=frozenset(), tags={})
+    validate.require_unmoved(version, BEFORE, lakehouse)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"Challenger": 2},
+        {"Champion": 3},
+        {},
+        {"Champion": 6, "Challenger": 2},
+        {"Champion": NUMBER, "Challenger": NUMBER},
+        {**BEFORE, "Other": 6},
+    ],
+)
+def test_an_alias_that_no_job_would_move_so_is_put_back(after: dict[str, int]) -> None:
+    registry = make_registry(**after)
+    # The model may have set that, too.
+    registry.tags[NUMBER] = {STATUS_TAG: "PASSED"}
+    with pytest.raises(validate.AliasMovedError, match=r"Put back: [CO]"):
+        require_unmoved(registry)
+    assert registry.aliases == BEFORE
+    require_unmoved(registry)
+
+
+@pytest.mark.parametrize("after", [{"Champion": 5, "Challenger": 5}, {"Champion": 2}])
+def test_an_alias_that_a_job_has_moved_is_left(after: dict[str, int]) -> None:
+    registry = make_registry(**after)
+    registry.tags[2]["rejected"] = ""
+    with pytest.raises(validate.OvertakenError, match="run validate again"):
+        require_unmoved(registry)
+    assert registry.aliases == after
+
+
+def test_a_version_that_was_overtaken_has_no_verdict_but_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry = make_registry(Champion=3)
+    with pytest.raises(validate.OvertakenError):
+        judge_by(monkeypatch, registry, validate.OvertakenError("moved: run validate again"))
+    assert registry.tags[NUMBER] == {
+        STATUS_TAG: "PENDING",
+        "validation_reason": "moved: run validate again",
+    }

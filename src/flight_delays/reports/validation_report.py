@@ -38,6 +38,7 @@ REMEDIES = (
     ("probabilities", "Return predict_proba's second column, not predict."),
     ("seconds_per_row", "Make the model faster, or raise max_seconds_per_row in the policy."),
     ("origin", "Train by the job model_training of this target."),
+    ("training_digest", "Train again: run model_training, of the code and policy of now."),
     ("learned_until", "Train and validate by the same policy, as of the same instant."),
     ("features_computed", "Run feature_refresh as of the version's as_of, then train again."),
     ("skill", "The model is hardly better than a constant: check that its features arrive."),
@@ -218,7 +219,8 @@ def list_compared(incumbent: Incumbent) -> TableRows:
 
 def is_figure(check: Check) -> bool:
     """Tell whether a check says how good the version is, not how it was made or behaves."""
-    return check.name.startswith(FIGURES) and not check.name.startswith("rows_")
+    is_untried = check.detail.startswith("not tried")
+    return is_untried or (check.name.startswith(FIGURES) and not check.name.startswith("rows_"))
 
 
 def find_remedy(check: Check) -> str:

@@ -166,8 +166,8 @@ def _check_availability(found: Availability) -> Check:
     detail = f"each input is there as often on {found.compared:,} rows without a known label"
     if not found.compared:
         detail = (
-            f"not tried, nothing could be compared: {found.rows:,} rows have no known label, {MIN_ROWS} that "
-            "were decided at hours of labelled ones are needed"
+            f"not tried, nothing could be compared: {found.rows:,} rows have no known label, "
+            f"{MIN_ROWS} that were decided at hours of labelled ones are needed"
         )
     if found.missing:
         shares = "; ".join(

@@ -48,11 +48,10 @@ def send(volume={VOLUME!r}, store="online-store", **configured):
     except LakehouseError as error:
         print("REFUSED", type(error).__name__, error)
 
-def add(at, times=1, **changed):
+def add(at, times=1):
     # Predictions that another run has made.
     table = spark.table("{SCHEMA}.predictions")
-    rows = table.orderBy({KEYS[0]!r}).limit(times).toPandas()
-    rows = rows.assign(scored_at=pd.Timestamp(at), **changed)
+    rows = table.orderBy({KEYS[0]!r}).limit(times).toPandas().assign(scored_at=pd.Timestamp(at))
     new = spark.createDataFrame(rows, table.schema)
     new.write.mode("append").saveAsTable("{SCHEMA}.predictions")
 
@@ -260,29 +259,6 @@ def test_the_latest_prediction_of_each_key_is_online(
     synced = client.database.get_synced_database_table(f"{latest}_online")
     assert synced.spec is not None
     assert synced.spec.primary_key_columns == KEYS
-
-
-@pytest.mark.skipif(not load_serving().endpoint, reason="there is no online store")
-def test_what_a_repaired_run_adds_is_online_too(scored: Laptop) -> None:
-    at, latest = "2030-01-04 12:00:00", f"{SCHEMA}.latest_predictions"
-    send(scored, f"add('{at}', 1)\nsend(online=True)")
-    # Its repair scores one more row as of then, and the first once more by a new Champion.
-    repaired = f"add('{at}', 2)\nadd('{at}', 1, model_version=2)\n"
-    cut = send(scored, f"{repaired}outputs.publish_features = end\nsend(online=True)")
-    assert cut.endswith("cut\n")
-    done = send(scored, "send(online=True)\nsend(online=True)")
-    assert f"online: {latest}_online shows the predictions up to" in done
-    rows = scored.sql(
-        f"SELECT {KEYS[0]}, model_version FROM {latest} WHERE scored_at = '{at}' ORDER BY {KEYS[0]}"
-    )
-    assert [int(row["model_version"]) for row in rows] == [2, 1]
-    store = OnlineStore(scored.home.path)
-    try:
-        keys = [[row[KEYS[0]]] for row in rows]
-        shown = store.lookup(store.find(latest, ()), keys, ["model_version"])
-    finally:
-        store.close()
-    assert [int(row["model_version"]) for row in shown] == [2, 1]
 
 
 @pytest.mark.skipif(not load_serving().endpoint, reason="there is no online store")

@@ -167,7 +167,9 @@ def decide(
     if champion is None:
         baseline, limit = "the heuristic baseline", policy.first_max_gain
         if not is_enough:
-            return Reject(f"{version} is not significantly better than {baseline}: {figures}")
+            return Reject(
+                f"{version} is not significantly better than the heuristic baseline: {figures}"
+            )
         if not comparison.low <= limit and not approved:
             return _ask_about_gain(
                 f"{version} is better than {baseline}", comparison.low, limit, "first_max_gain",

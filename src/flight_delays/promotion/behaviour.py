@@ -122,9 +122,14 @@ def _check_rows(answers: Answers, model_type: ModelType) -> Iterator[Check]:
             apart = _compare(given[base], given[name])
             yield at_most(f"same_{name}", apart, TOLERANCE, why=why)
     tables = [name for name in given if name.startswith(MISSING_FROM)]
+    # Rows that have no possible answer as they are the gate counts.
+    known = [not model_type.allows(float(each)) for each in given.get(TOGETHER, ())]
     for name in (MISSING, *tables, MISSING_SERVED, UNSEEN):
         if name in given:
-            wrong = sum(not model_type.allows(float(each)) for each in given[name])
+            wrong = sum(
+                not model_type.allows(float(each)) and not (known and known[row])
+                for row, each in enumerate(given[name])
+            )
             what = f"{describe(name)} need a possible answer, too"
             yield at_most(f"impossible_{name}", wrong, 0, why=what)
     altered = [describe(name) for name, each in answers.given.items() if each.altered]

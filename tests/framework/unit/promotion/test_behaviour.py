@@ -57,6 +57,9 @@ def test_difficult_rows_need_a_possible_answer(question: str, value: float) -> N
     answers = change(question, values=np.array([*FEW[:-1], value]))
     assert failed(answers) == [f"impossible_{question}"]
     assert "1, expected at most 0" in check(answers)[f"impossible_{question}"].detail
+    # Where it is impossible as it is, too, that is what is wrong, and the gate counts it.
+    both = replace(answers, given={**answers.given, "together": answers.given[question]})
+    assert f"impossible_{question}" not in failed(both)
 
 
 def test_rows_without_the_features_of_one_table_need_a_possible_answer() -> None:

@@ -363,3 +363,11 @@ def test_page_says_why_rows_are_not_plotted_or_compared() -> None:
     words = " ".join(read(broken).words)
     assert "Not compared: too few rows" in words
     assert "No plots: " in words
+
+
+def test_what_was_not_tried_is_not_folded() -> None:
+    untried = Check(name="availability", ok=True, value=0, threshold=0, detail="not tried, for")
+    verdict = Passed("all 3 checks hold", (CHECKS[0], CHECKS[2], untried))
+    above, _, folded = write_report(make_report(verdict)).partition("<details")
+    assert ("not tried, for" in above, "not tried, for" in folded) == (True, False)
+    assert "1 more hold" in folded

@@ -1,7 +1,7 @@
 """The inference log's tables: rows come in once, labels when they are known."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from ..spec.inference_log import (
 )
 from ..spec.problem import Problem
 from ..spec.tables import Qualify
+from .payloads import read_value
 from .tables import add_columns, add_new_rows, create_table, require_columns
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ REJECTED_COLUMNS = {
 }
 # How far back rows are read again: a payload may come late, and a run may have been killed.
 REREAD = timedelta(days=7)
-_INTEGERS = {"TINYINT": 8, "SMALLINT": 16, "INT": 32, "BIGINT": 64}
 REMEDY = "Rename or delete the table, then run monitoring: it makes the table anew."
 
 
@@ -151,7 +151,9 @@ def make_frame(
     }
     arrow = pa.table(
         {
-            name: pa.array([_as_text(v) if kind == pa.string() else v for v in values], kind)
+            name: pa.array(
+                [read_value("STRING", v) if kind == pa.string() else v for v in values], kind
+            )
             for name, kind in types.items()
             for values in [[row.get(name) for row in rows]]
         }
@@ -263,59 +265,5 @@ def write_validated(
 
 def cast_features(problem: Problem, features: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return features as the log has them; a value of another type is left out."""
-    return {
-        name: _as_text(features.get(name)) if kind == "STRING" else _as_number(features.get(name))
-        for name, kind in feature_types(problem).items()
-    }
-
-
-def read_value(kind: str, given: Any) -> Any:
-    """Return what a request brought for a column, as its Spark SQL type; None where it is not."""
-    if kind == "STRING":
-        return _as_text(given)
-    if kind in ("DOUBLE", "FLOAT"):
-        return _as_number(given)
-    if kind == "TIMESTAMP":
-        return _as_instant(given)
-    if kind in _INTEGERS:
-        return _as_integer(given, _INTEGERS[kind])
-    return _as_text(given) if isinstance(given, bool | str) else None
-
-
-def _as_instant(given: Any) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(given)
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    except (OverflowError, TypeError, ValueError):
-        return None
-
-
-def _as_integer(given: Any, bits: int) -> int | None:
-    if isinstance(given, bool) or not isinstance(given, int | float | str):
-        return None
-    try:
-        number = int(given)
-        is_whole = isinstance(given, str) or number == given
-    except (OverflowError, ValueError):
-        return None
-    return number if is_whole and -(1 << bits - 1) <= number < 1 << bits - 1 else None
-
-
-def _as_text(value: Any) -> str | None:
-    if value is None or value != value:
-        return None
-    text = str(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        # JSON can name half a character.
-        return None
-    return text
-
-
-def _as_number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if number == number else None
+    types = feature_types(problem)
+    return {name: read_value(kind, features.get(name)) for name, kind in types.items()}

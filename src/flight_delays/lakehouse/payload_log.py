@@ -169,7 +169,7 @@ def read_payloads(
         f"GROUP BY {FIELDS[0]}) p "
         f"LEFT ANTI JOIN {log} l ON l.row_id = concat(p.{FIELDS[0]}, '-0') "
         f"LEFT ANTI JOIN {rejected} r ON r.request_id = p.{FIELDS[0]} "
-        # So that whoever is killed has left what the next run reads again.
+        # Oldest first: after a kill the next run reads from a week before the newest row on.
         f"ORDER BY p.request_time"
     )
     for batch in rows.toArrow().to_batches(CHUNK):

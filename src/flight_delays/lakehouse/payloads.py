@@ -4,10 +4,11 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 MODEL_SPAN = "custom_model"
+_INTEGERS = {"TINYINT": 8, "SMALLINT": 16, "INT": 32, "BIGINT": 64}
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,19 @@ def _read_rows(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return rows
 
 
+def read_value(kind: str, given: Any) -> Any:
+    """Return what a request brought for a column, as its Spark SQL type; None where it is not."""
+    if kind == "STRING":
+        return _as_text(given)
+    if kind in ("DOUBLE", "FLOAT"):
+        return _as_number(given)
+    if kind == "TIMESTAMP":
+        return _as_instant(given)
+    if kind in _INTEGERS:
+        return _as_integer(given, _INTEGERS[kind])
+    return _as_text(given) if isinstance(given, bool | str) else None
+
+
 def read_answers(payload: Payload) -> list[float | None]:
     """Return the answer to each row of a request, None where it is no number.
 
@@ -143,9 +157,10 @@ def _read_score(given: Any) -> float | None:
     inner = list(given.values()) if isinstance(given, dict) else given
     if isinstance(inner, list):
         given = inner[0] if len(inner) == 1 else None
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+    if isinstance(given, bool) or not isinstance(given, int | float):
         return None
-    return float(given)
+    number = _as_number(given)
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _read_trace(response: Mapping[str, Any], rows: int) -> list[Mapping[str, Any]] | None:
@@ -175,3 +190,42 @@ def _read_inputs(span: Mapping[str, Any]) -> Mapping[str, Any]:
         except ValueError:
             return {}
     return inputs if isinstance(inputs, dict) else {}
+
+
+def _as_instant(given: Any) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(given)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (OverflowError, TypeError, ValueError):
+        return None
+
+
+def _as_integer(given: Any, bits: int) -> int | None:
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        return None
+    try:
+        number = int(given)
+        is_whole = isinstance(given, str) or number == given
+    except (OverflowError, ValueError):
+        return None
+    return number if is_whole and -(1 << bits - 1) <= number < 1 << bits - 1 else None
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or value != value:
+        return None
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # JSON can name half a character.
+        return None
+    return text
+
+
+def _as_number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (OverflowError, TypeError, ValueError):
+        return None
+    return number if number == number else None

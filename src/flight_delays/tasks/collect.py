@@ -18,7 +18,6 @@ from ..lakehouse.inference_log import (
     create_log,
     make_frame,
     merge_labels,
-    read_value,
 )
 from ..lakehouse.model_health import HEALTH, create_health
 from ..lakehouse.payload_log import (
@@ -28,7 +27,7 @@ from ..lakehouse.payload_log import (
     read_entities,
     read_payloads,
 )
-from ..lakehouse.payloads import AskedRow, Payload, PayloadError, unpack
+from ..lakehouse.payloads import AskedRow, Payload, PayloadError, read_value, unpack
 from ..lakehouse.quarantine import create_quarantine
 from ..lakehouse.tables import add_new_rows
 from ..problem import PROBLEM

@@ -101,7 +101,7 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
     try:
         verdict = judge(version, parameters, lakehouse)
         if isinstance(verdict, Passed):
-            # What was approved before was another comparison, whoever has set the tag.
+            # An earlier approval was of another comparison.
             withdraw(read_version(lakehouse.registry, version.model, version.version), lakehouse)
     except OvertakenError as error:
         tag_version(lakehouse.registry, version, validation_reason=Failed(str(error), ()).reason)
@@ -246,8 +246,8 @@ def require_unmoved(version: ModelVersion, before: Mapping[str, int], lakehouse:
         raise OvertakenError(
             f"While version {version.version} of {version.model} was validated, its aliases "
             f"changed from {before} to {after}, to versions that have passed: by another run or a "
-            "person, it seems. There is no verdict: run validate again. If nobody did that, see "
-            "docs/security.md."
+            "person, it seems. There is no verdict: run validate again. If no run or person moved "
+            "them, see docs/security.md."
         )
     for alias in taken:
         if alias in before:

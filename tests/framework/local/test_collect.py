@@ -178,6 +178,35 @@ print(len(found), int(found["failed"].sum()))
     assert printed.split() == ["13", "7"]
 
 
+def test_requests_that_wait_are_taken_oldest_first(collected: Laptop) -> None:
+    printed = collected.execute(f"""
+from databricks.sdk.runtime import spark
+from flight_delays.lakehouse import payload_log
+
+empty = {{name: f"(SELECT * FROM {TARGET}.{{name}} WHERE false)" for name in
+         ("inference_log", "inference_rejected")}}
+payload_log.CHUNK = 1
+read = payload_log.read_payloads(
+    spark, "{PAYLOAD}", log=empty["inference_log"], rejected=empty["inference_rejected"]
+)
+times = [payload.request_time for payloads in read for payload in payloads]
+print(len(times), times == sorted(times), times[0] < times[-1])
+""")
+    # Each once, without those of deploy and of the load test.
+    assert printed.split() == ["11", "True", "True"]
+
+
+def test_profiling_reads_all_labels_for_only_the_log_has_a_change_feed(collected: Laptop) -> None:
+    printed = collected.execute(f"""
+from flight_delays.lakehouse.context import Lakehouse
+
+tables = Lakehouse().workspace.tables
+for name in ("inference_log", "inference_log_labelled"):
+    print((tables.get(f"{TARGET}.{{name}}").properties or {{}}).get("delta.enableChangeDataFeed"))
+""")
+    assert printed.split() == ["true", "None"]
+
+
 def test_labels_join_by_the_keys_of_a_request_and_corrected_ones_too(collected: Laptop) -> None:
     label = PROBLEM.label
     rows = collected.sql(

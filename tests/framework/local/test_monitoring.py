@@ -221,6 +221,30 @@ def test_a_monitor_is_changed_only_where_its_configuration_differs(monitored: La
     assert "update_monitor" in again.splitlines()[-1]
 
 
+def test_figures_of_an_earlier_configuration_are_passed_over(monitored: Laptop) -> None:
+    printed = monitored.execute(f"""
+from databricks.sdk.runtime import spark
+from pyspark.sql import functions as F
+from flight_delays.lakehouse.measurements import read_drift, read_profile
+
+profile, drift = "{LABELLED}_profile_metrics", "{LABELLED}_drift_metrics"
+column = {PROBLEM.numerical_columns[0]!r}
+
+def read():
+    return (read_profile(spark, profile, "*", "week", [column]),
+            read_drift(spark, drift, "*", "week", {{column: "ks_test"}}))
+
+before = read()
+for table in (profile, drift):
+    former = spark.table(table).withColumn("monitor_version", F.lit(-1).cast("bigint"))
+    former.write.mode("append").saveAsTable(table)
+print(all(each.get(column) for each in (before[0][0], before[1])), read() == before)
+for table in (profile, drift):
+    spark.sql(f"DELETE FROM {{table}} WHERE monitor_version = -1")
+""")
+    assert printed.split() == ["True", "True"]
+
+
 def assess_again(laptop: Laptop) -> str:
     """Assess as a run does that was killed and repeated, and return the verdict."""
     done = laptop.run("monitoring", FIRST, "--only", "assess")

@@ -126,21 +126,23 @@ class Nursery:
     def register(self, plant: Plant) -> ModelVersion:
         """Register a planted model as train registers its own."""
         registry = self.lakehouse.registry
-        mlflow.set_experiment(plant.experiment or self.experiment)
-        with mlflow.start_run():
+        # Not mlflow.set_experiment, which is for all threads.
+        name = plant.experiment or self.experiment
+        found = registry.get_experiment_by_name(name)
+        number = found.experiment_id if found else registry.create_experiment(name)
+        with mlflow.start_run(experiment_id=number):
             uri = self.log(plant)
-        number = int(mlflow.register_model(uri, self.model).version)
-        version = read_version(registry, self.model, number)
+        made = int(mlflow.register_model(uri, self.model).version)
+        version = read_version(registry, self.model, made)
         tags = {**{name: self.champion.tags[name] for name in TAGS}, **plant.tags}
         wanted = {name: value.format(**self.instants) for name, value in tags.items() if value}
         tag_version(registry, version, **wanted, model_validation_status="PENDING")
         description = self.champion.description if plant.description is None else plant.description
-        registry.update_model_version(self.model, str(number), description)
+        registry.update_model_version(self.model, str(made), description)
         return version
 
     def log(self, plant: Plant) -> str:
         """Log the model with its look-ups to the active run."""
-        pickled = (*MODULES, *PROBLEM.modules_by_value)
         installed = [f"{name}=={importlib.metadata.version(name)}" for name in PROBLEM.requirements]
         more: dict[str, Any] = {}
         with TemporaryDirectory() as folder:
@@ -149,23 +151,17 @@ class Nursery:
                 package.mkdir()
                 (package / "__init__.py").write_text("VALUE = 1\n")
                 more["code_paths"] = [str(package)]
-            for module in pickled:
-                cloudpickle.register_pickle_by_value(module)
-            try:
-                info = self.lakehouse.feature_store.log_model(
-                    model=self.make(plant.model),
-                    artifact_path="model",
-                    flavor=mlflow.sklearn,
-                    training_set=self.find_training_set(plant),
-                    infer_input_example=True,
-                    output_schema=Schema([ColSpec(DataType.double)]),
-                    pip_requirements=[*installed, *plant.pins] if plant.pins else installed,
-                    serialization_format="cloudpickle",
-                    **more,
-                )
-            finally:
-                for module in pickled:
-                    cloudpickle.unregister_pickle_by_value(module)
+            info = self.lakehouse.feature_store.log_model(
+                model=self.make(plant.model),
+                artifact_path="model",
+                flavor=mlflow.sklearn,
+                training_set=self.find_training_set(plant),
+                infer_input_example=True,
+                output_schema=Schema([ColSpec(DataType.double)]),
+                pip_requirements=[*installed, *plant.pins] if plant.pins else installed,
+                serialization_format="cloudpickle",
+                **more,
+            )
         return str(info.model_uri)
 
     def find_training_set(self, plant: Plant) -> Any:
@@ -279,9 +275,14 @@ def run(plants: Sequence[Plant], model: str, schema: str, *, pages: bool) -> Non
     validate.write_results = one_at_a_time(write_results)  # type: ignore[attr-defined]
     if not pages:
         validate.log_report = leave  # type: ignore[assignment]
+    for module in (*MODULES, *PROBLEM.modules_by_value):
+        cloudpickle.register_pickle_by_value(module)
     nursery = Nursery(lakehouse=Lakehouse(), model=model, schema=schema)
     nursery.lakehouse.set_task_value = leave  # type: ignore[assignment, method-assign]
-    versions = {plant.name: nursery.register(plant) for plant in plants}
+    versions: dict[str, ModelVersion] = {}
+
+    def register(plant: Plant) -> None:
+        versions[plant.name] = nursery.register(plant)
 
     def send(plant: Plant) -> None:
         started = time.perf_counter()
@@ -291,10 +292,15 @@ def run(plants: Sequence[Plant], model: str, schema: str, *, pages: bool) -> Non
         found = nursery.describe(plant, version.version, error) | {"seconds": seconds}
         print("\n" + json.dumps(found), flush=True)
 
-    # Those that fail move no alias, so two can be asked at once.
+    # Those that fail move no alias, so two can be asked at once; the others go one by one, and
+    # meanwhile those that fail are registered.
     quiet = [plant for plant in plants if plant.ends == FAILED and not plant.moves_alias]
+    moving = [plant for plant in plants if plant not in quiet]
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(send, quiet))
-    for plant in plants:
-        if plant not in quiet:
+        for plant in moving:
+            register(plant)
+        registered = pool.submit(lambda: list(map(register, quiet)))
+        for plant in moving:
             send(plant)
+        registered.result()
+        list(pool.map(send, quiet))

@@ -22,7 +22,9 @@ ANSWERS = {
 ALONE = r"Run the others alone: --only python_wheel_task"
 
 
-@pytest.fixture(scope="module", params=["serverless", "cluster"])
+@pytest.fixture(
+    scope="module", params=["serverless", pytest.param("cluster", marks=pytest.mark.nightly)]
+)
 def fresh(
     request: pytest.FixtureRequest, binary: str, folder: Path, there: Connection
 ) -> Iterator[Databricks]:

@@ -71,17 +71,13 @@ def run(lines: list[str], project: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_commands_of_the_readme_run(project: Path) -> None:
-    readme = select_commands(project / "README.md")
-    assert len(readme) >= 4
-    run(readme, project)
-
-
 @pytest.mark.nightly
 def test_commands_of_the_pages_run_in_their_order(project: Path) -> None:
+    readme = select_commands(project / "README.md")
     features = select_commands(project / "docs" / "features.md")
     steps = select_commands(project / "docs" / "first-steps.md")
     outputs = select_commands(project / "docs" / "outputs.md")
+    assert len(readme) >= 4
     assert len(features) >= 4
     assert len(steps) >= 4
     assert len(outputs) >= 2
@@ -92,5 +88,4 @@ def test_commands_of_the_pages_run_in_their_order(project: Path) -> None:
         f"uv run laptop run {job} --params {DECEMBER}"
         for job in ("feature_refresh", "batch_inference")
     )
-    readme = select_commands(project / "README.md")
     run([refreshed, *readme, *features, scored, *outputs, *streaming, *steps], project)

@@ -36,6 +36,7 @@ def accepted(files: list[Answers], renderer: Renderer) -> list[Answers]:
     return [answers for answers in files if not renderer.list_complaints(answers)]
 
 
+@pytest.mark.nightly
 def test_there_are_enough_answer_files_of_each_kind(
     files: list[Answers], accepted: list[Answers]
 ) -> None:
@@ -45,12 +46,12 @@ def test_there_are_enough_answer_files_of_each_kind(
     assert len({answers["project_name"] for answers in accepted}) > 25
 
 
-@pytest.mark.parametrize("number", [40, pytest.param(400, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
 def test_what_is_accepted_makes_a_sound_project(
-    accepted: list[Answers], renderer: Renderer, number: int
+    accepted: list[Answers], renderer: Renderer
 ) -> None:
     oracle = Oracle(renderer)
-    for answers in pick(accepted, min(number, len(accepted))):
+    for answers in accepted:
         tree = renderer.render(answers)
         assert list_flaws(tree, answers) == [], answers
         assert oracle.list_differences(tree, answers) == [], answers
@@ -62,14 +63,13 @@ def test_a_hostile_text_is_refused_or_stands_where_it_should(
 ) -> None:
     oracle = Oracle(renderer)
     sound = 0
-    for choices in PAIRS[:2]:
-        for text in INVALID:
-            answers = renderer.complete({"project_name": "zoo", **choices, question: text})
-            if not renderer.list_complaints(answers):
-                sound += 1
-                tree = renderer.render(answers)
-                assert list_flaws(tree, answers) == [], text
-                assert oracle.list_differences(tree, answers) == [], text
+    for text in INVALID:
+        answers = renderer.complete({"project_name": "zoo", **PAIRS[0], question: text})
+        if not renderer.list_complaints(answers):
+            sound += 1
+            tree = renderer.render(answers)
+            assert list_flaws(tree, answers) == [], text
+            assert oracle.list_differences(tree, answers) == [], text
     assert 0 < sound < len(INVALID)
 
 

@@ -26,7 +26,13 @@ PREFIX = f"{NAME.replace('_', '-')}-"
 
 _TOP = ROOT.parent if MONOREPO else ROOT
 _OWN = f"{NAME}.*.yml" if MONOREPO else "*.yml"
-WORKFLOWS = sorted((_TOP / ".github" / "workflows").glob(_OWN))
+# That of the repository itself is no project's.
+OF_THE_REPOSITORY = "nightly.yml"
+WORKFLOWS = sorted(
+    path
+    for path in (_TOP / ".github" / "workflows").glob(_OWN)
+    if path.name != OF_THE_REPOSITORY
+)
 AZURE = ROOT / "azure-pipelines.yml"
 GITLAB = ROOT / ".gitlab-ci.yml"
 MAIN, RELEASE = _ANSWERS["default_branch"], _ANSWERS["release_branch"]

@@ -72,12 +72,11 @@ FATAL = [
 LOCKED = [(READ_LOCK, 0), (READ_LOCK, 1), (DELETE, 1)]
 LOST = [(MKDIRS, 0), (WHEEL, 0), (PROGRESS, 0), (FOLDER_GRANTS, 0), (STATE, 0), (METADATA, 0)]
 KILLED_BEFORE_THE_LOCK = [(ME, 0), (LOCK, 1), (TELEMETRY, 0)]
-# No creation is among them: others run beside it, whose answers may or may not be known by then.
+# No creation, nor a call while others create: whether their answers are known is chance.
 KILLED_WITH_THE_LOCK = [
     (READ_LOCK, 0),
     (MODULE, 0),
     (PROGRESS, 0),
-    (GET_JOB, 2),
     (STATE, 0),
     (METADATA, 0),
     (DELETE, 1),

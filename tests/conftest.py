@@ -1,12 +1,14 @@
 """What tests run on: a Spark session, and workspaces in folders of their own."""
 
+import atexit
 import json
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -124,20 +126,6 @@ class Laptop:
         (described / "entry_points.txt").write_text("[console_scripts]\nrun = program:main\n")
         return folder
 
-    @cached_property
-    def _fork_servers(self) -> dict[str, ForkServer]:
-        return {}
-
-    @property
-    def _fork_server(self) -> ForkServer:
-        """The one of the workspace's present address."""
-        environment = self.task_environment()
-        servers = self._fork_servers
-        if environment.address not in servers:
-            modules = [f"flight_delays.tasks.{name}" for name in MODULES]
-            servers[environment.address] = ForkServer(environment, modules)
-        return servers[environment.address]
-
     def execute(self, code: str) -> str:
         """Run Python code as a task would run, and return what it printed."""
         program, log, errors, spec = (
@@ -151,20 +139,32 @@ class Laptop:
             entry_point="run",
             arguments=[str(program), str(errors)],
             path=[str(self._programs)],
-            environment={"LAPTOP_TASK_VALUES": str(self._programs / "values.json")},
+            environment={
+                **self.environment(),
+                "LAPTOP_TASK_VALUES": str(self._programs / "values.json"),
+            },
             log=str(log),
         ).write(spec)
-        fork = self._fork_server.fork(spec)
+        fork = start_fork_server().fork(spec)
         assert fork is not None
         status = fork.wait(None)
         assert status == 0, log.read_text() + errors.read_text()
         return log.read_text()
 
     def close(self) -> None:
-        """End the workspace, and what runs programs on it."""
-        for server in self._fork_servers.values():
-            server.close()
+        """End the workspace."""
         connection.stop(self.home)
+
+
+@cache
+def start_fork_server() -> ForkServer:
+    """Return the fork server of this process, for programs on any workspace."""
+    folder = Path(tempfile.mkdtemp())
+    modules = [f"flight_delays.tasks.{name}" for name in MODULES]
+    server = ForkServer(TaskEnvironment(folder, address="", token="", spark=""), modules)
+    atexit.register(shutil.rmtree, folder)
+    atexit.register(server.close)
+    return server
 
 
 def copy_project(folder: Path) -> Path:

@@ -212,6 +212,7 @@ def test_model_of_shuffled_labels_fails_and_is_not_promoted(promoted: Laptop) ->
     assert served(promoted) == stood
 
 
+@pytest.mark.nightly
 def test_challenger_trained_before_the_champion_is_rejected(promoted: Laptop) -> None:
     stood = served(promoted)
     done = promoted.run("model_training", EARLIER)

@@ -29,9 +29,7 @@ _OWN = f"{NAME}.*.yml" if MONOREPO else "*.yml"
 # That of the repository itself is no project's.
 OF_THE_REPOSITORY = "nightly.yml"
 WORKFLOWS = sorted(
-    path
-    for path in (_TOP / ".github" / "workflows").glob(_OWN)
-    if path.name != OF_THE_REPOSITORY
+    path for path in (_TOP / ".github" / "workflows").glob(_OWN) if path.name != OF_THE_REPOSITORY
 )
 AZURE = ROOT / "azure-pipelines.yml"
 GITLAB = ROOT / ".gitlab-ci.yml"

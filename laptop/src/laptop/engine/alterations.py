@@ -1,4 +1,4 @@
-"""ALTER and COMMENT in SQL: what the catalog says of tables, views, schemas and catalogs."""
+"""SQL ALTER and COMMENT ON for tables, views, schemas and catalogs, applied to the catalog."""
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def alter(session: "Session", at: Cursor) -> str:
-    """Change what a statement says; `at` is behind ALTER."""
+    """Run an ALTER statement; `at` is positioned after ALTER."""
     kind = at.take().upper
     if kind not in ("TABLE", "VIEW", "SCHEMA", "DATABASE", "CATALOG"):
         return at.text
@@ -142,7 +142,7 @@ def _change_column(
 
 
 def comment(session: "Session", at: Cursor) -> str:
-    """Comment on what a statement names; `at` is behind COMMENT ON."""
+    """Run a COMMENT ON statement; `at` is positioned after COMMENT ON."""
     kind = at.take().upper
     levels = at.name()
     if not at.accept("IS"):

@@ -1,4 +1,4 @@
-"""CREATE CONNECTION and DROP CONNECTION in SQL: JDBC connections, kept in the catalog."""
+"""SQL CREATE and DROP CONNECTION: JDBC connections stored in the catalog."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ _FORM = (
 
 
 def create(session: "Session", at: Cursor) -> str:
-    """Create the connection that a statement declares; `at` is behind CONNECTION."""
+    """Create a connection; `at` is positioned after CREATE CONNECTION."""
     there = at.accept("IF", "NOT", "EXISTS")
     (name, *more) = at.name()
     if more or not at.accept("TYPE"):
@@ -42,7 +42,7 @@ def create(session: "Session", at: Cursor) -> str:
 
 
 def drop(session: "Session", at: Cursor) -> str:
-    """Drop the connection that a statement names; `at` is behind CONNECTION."""
+    """Drop a connection; `at` is positioned after DROP CONNECTION."""
     there = at.accept("IF", "EXISTS")
     name = at.name()[0].lower()
     if not there or session.api.find_connection(name) is not None:

@@ -1,4 +1,4 @@
-"""CREATE in SQL: catalogs, volumes, views, tables; functions and connections have modules."""
+"""SQL CREATE for catalogs, volumes, views and tables; see also `functions`, `connections`."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ _QUERY = ("SELECT", "WITH", "FROM", "VALUES", "TABLE")
 
 
 def create(session: "Session", at: Cursor, frame_of: "FrameOf") -> str:
-    """Create what a statement says; `at` is behind CREATE."""
+    """Run a CREATE statement; `at` is positioned after CREATE."""
     instead = at.accept("OR", "REPLACE")
     if at.accept("CATALOG"):
         there = at.accept("IF", "NOT", "EXISTS")
@@ -47,7 +47,7 @@ def create(session: "Session", at: Cursor, frame_of: "FrameOf") -> str:
 
 
 def replace_table(session: "Session", at: Cursor, frame_of: "FrameOf") -> str:
-    """Replace a table that is there; `at` is behind REPLACE TABLE."""
+    """Replace an existing table; `at` is positioned after REPLACE TABLE."""
     full = session.full(Cursor(at.rest).name())
     if session.api.find(full) is None:
         raise StatementRefused(
@@ -97,7 +97,7 @@ def _create_view(session: "Session", at: Cursor, frame_of: "FrameOf", *, instead
 
 
 def _clauses(at: Cursor, full: str) -> dict[str, Any]:
-    """Go past what a table or view declares behind its columns; return what the catalog keeps."""
+    """Parse the clauses after the columns of a table or view into catalog fields."""
     kept: dict[str, Any] = {}
     while at.next.kind != "end" and at.next.upper != "AS" and at.next.upper not in _QUERY:
         if at.accept("COMMENT"):
@@ -110,7 +110,7 @@ def _clauses(at: Cursor, full: str) -> dict[str, Any]:
         elif at.accept("PARTITIONED", "BY"):
             kept["partitions"] = [at.slice(item) for item in at.group()]
         elif at.accept("CLUSTER", "BY"):
-            # How rows lie in files; nothing that a query would see.
+            # Affects the file layout, not query results.
             if not at.any("AUTO", "NONE"):
                 at.group()
         else:
@@ -122,7 +122,7 @@ def _clauses(at: Cursor, full: str) -> dict[str, Any]:
 
 
 def read_constraint(at: Cursor, full: str, item: list[Token]) -> dict[str, Any] | None:
-    """Return the constraint that an item of a table's columns declares, None for a column."""
+    """Parse a table constraint; return None if the item is a column."""
     inner = Cursor(at.slice(item))
     name = inner.name()[0] if inner.accept("CONSTRAINT") else ""
     if inner.accept("PRIMARY", "KEY"):
@@ -182,7 +182,7 @@ def _create_table(session: "Session", at: Cursor, frame_of: "FrameOf", *, instea
         if text:
             writes.create(session, levels, frame_of(names.expand(session, text)), parted)
         else:
-            # A partition may be declared with its type, in place of a column.
+            # PARTITIONED BY may declare a column with its type.
             more = [p for p in parted if " " in p.strip()]
             by = f" PARTITIONED BY ({', '.join(p.split()[0] for p in parted)})" if parted else ""
             shape = ", ".join([*columns, *more])
@@ -211,7 +211,7 @@ def _inline_key(full: str, item: list[Token]) -> dict[str, Any] | None:
         if words[at : at + 2] == ["PRIMARY", "KEY"]:
             before = words[at - 2] == "CONSTRAINT"
             name = item[at - 1].value if before else f"{full.rpartition('.')[2]}_pk"
-            # The key of one column needs no NOT NULL beside it.
+            # PRIMARY KEY on a column implies NOT NULL.
             del item[at - 2 * before : at + 2]
             if item[-1].upper in ("RELY", "NORELY"):
                 item.pop()
@@ -223,7 +223,7 @@ def _inline_key(full: str, item: list[Token]) -> dict[str, Any] | None:
 
 
 def require_plain(full: str, item: list[Token]) -> str:
-    """Return a column's declaration, refused where it says what the laptop lacks."""
+    """Return a column's declaration; raise StatementRefused for unsupported features."""
     words = [token.upper for token in item]
     for word in ("DEFAULT", "GENERATED", "MASK"):
         if word in words[1:]:

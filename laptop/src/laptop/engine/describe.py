@@ -1,4 +1,4 @@
-"""DESCRIBE and SHOW, answered by the catalog and the tables' logs in Databricks' columns."""
+"""SQL DESCRIBE and SHOW from the catalog and the Delta logs, with Databricks' columns."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _API = "/api/2.1/unity-catalog"
 
 
 def describe(session: "Session", at: Cursor) -> str:
-    """Return the query that gives what a DESCRIBE shows."""
+    """Return a query with the result of a DESCRIBE statement."""
     if at.any("DETAIL"):
         return _detail(_table(session, at.name()))
     if at.any("HISTORY"):
@@ -40,7 +40,7 @@ def describe(session: "Session", at: Cursor) -> str:
     at.accept("TABLE")
     extended = at.any("EXTENDED", "FORMATTED")
     levels = at.name()
-    # A temporary view is the session's, and no table of the catalog.
+    # Temporary views belong to the session, not to the catalog.
     table = session.api.find(session.full(levels))
     if table is None:
         types = session.spark.table(quote(*levels)).dtypes
@@ -63,7 +63,7 @@ def describe(session: "Session", at: Cursor) -> str:
 
 
 def show(session: "Session", at: Cursor) -> str | None:
-    """Return the query that gives what a SHOW shows; None leaves it to the engine."""
+    """Return a query with the result of a SHOW statement; None leaves it to the engine."""
     catalog, schema = session.current()
     if at.any("TABLES", "VIEWS"):
         views = at.tokens[at.at - 1].upper == "VIEWS"
@@ -193,7 +193,7 @@ def _statement(table: dict[str, Any]) -> str:
 
 
 def _log(table: dict[str, Any]) -> list[tuple[int, list[dict[str, Any]]]]:
-    """Return the actions of a table's log by version."""
+    """Return the actions of a table's Delta log by version."""
     if "storage_location" not in table:
         raise StatementRefused(f"{table['full_name']} is a view: it has no log.")
     folder = Path(unquote(urlparse(table["storage_location"]).path)) / "_delta_log"

@@ -1,4 +1,4 @@
-"""CREATE FUNCTION and DROP FUNCTION in SQL: scalar functions in Python, kept in the catalog."""
+"""SQL CREATE and DROP FUNCTION: scalar Python functions stored in the catalog."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ _FORM = (
 
 
 def create(session: "Session", at: Cursor, *, instead: bool) -> str:
-    """Create the function that a statement declares; `at` is behind FUNCTION."""
+    """Create a function; `at` is positioned after CREATE FUNCTION."""
     there = at.accept("IF", "NOT", "EXISTS")
     full = session.full(at.name())
     catalog, schema, name = full.split(".")
@@ -54,7 +54,7 @@ def create(session: "Session", at: Cursor, *, instead: bool) -> str:
 
 
 def drop(session: "Session", at: Cursor) -> str:
-    """Drop the function that a statement names; `at` is behind FUNCTION."""
+    """Drop a function; `at` is positioned after DROP FUNCTION."""
     there = at.accept("IF", "EXISTS")
     full = session.full(at.name())
     if not there or session.api.find_function(full) is not None:
@@ -63,10 +63,10 @@ def drop(session: "Session", at: Cursor) -> str:
 
 
 def refuse_call(session: "Session", levels: list[str]) -> None:
-    """Refuse a query that calls a function of the catalog.
+    """Reject a call of a catalog function in a query.
 
     Raises:
-        StatementRefused: The name is that of one.
+        StatementRefused: The name is a catalog function.
     """
     if not session.api.is_function(levels[-1].lower()):
         return

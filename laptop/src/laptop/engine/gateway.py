@@ -1,6 +1,6 @@
-"""The Spark Connect address of the workspace: every plan passes here on its way to the engine.
+"""Spark Connect proxy between clients and the engine.
 
-What the engine lacks is done in its words or in the catalog, for whichever client asks.
+Requests that the engine does not support are rewritten or handled in the catalog.
 """
 
 import json
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from .plans import Session
 
 _THREADS = 128
-# A local relation or a batch of rows may be large. The engine would compress the rows it returns,
-# which on loopback takes ten times what it saves.
+# Local relations and row batches may be large. Compressing results costs ten times what it saves
+# on loopback.
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -30,15 +30,14 @@ _OPTIONS = (
 _ENGINE_OPTIONS = (*_OPTIONS, ("grpc.compression_enabled_algorithms_bitset", 1))
 _STREAMED = ("ExecutePlan", "ReattachExecute")
 _SERVICE = "/spark.connect.SparkConnectService/"
-# What the engine says where another writer of the table came first. Delta commits again; the engine
-# has to be asked again.
+# Engine errors after a concurrent commit. Delta retries these by itself; the engine does not.
 _CONFLICTS = ("Delta catalog commit conflict", "was prepared from snapshot version")
-# Longest pause before each further attempt, in seconds.
+# Maximum delay before each retry, in seconds.
 _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, *([1.6] * 15))
 
 
 class Engine:
-    """One Sail server, with the catalogs that were there when it was started."""
+    """One Sail server, with the catalogs that existed at its start."""
 
     def __init__(self, start: Callable[[list[str]], tuple[Any, str]], catalogs: list[str]) -> None:
         self.server, self.address = start(catalogs)
@@ -47,15 +46,15 @@ class Engine:
 
 
 class Gateway(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Answers Spark Connect in place of the engine.
+    """Spark Connect server that forwards requests to the engine.
 
-    The engine knows the catalogs that it was started with. After CREATE CATALOG another one is
-    started, for new sessions and for those whose requests name the new catalog.
+    An engine's catalogs are fixed at its start. After CREATE CATALOG another engine is started, for
+    new sessions and for sessions whose requests name the new catalog.
 
     Args:
         start: Starts an engine for catalogs and returns it with its address.
         catalogs: Returns the names of all catalogs.
-        catalog_api: What sessions ask for metadata.
+        catalog_api: Source of metadata for sessions.
     """
 
     def __init__(
@@ -76,13 +75,13 @@ class Gateway(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._server.start()
 
     def stop(self) -> None:
-        """End the server and the engines."""
+        """Stop the server and the engines."""
         self._server.stop(None)
         for engine in self._engines:
             engine.server.stop()
 
     def service(self, details: Any) -> Any:
-        """Return what answers a method."""
+        """Return the handler of a method."""
         method = details.method.removeprefix(_SERVICE)
         if method in _STREAMED:
             return grpc.unary_stream_rpc_method_handler(
@@ -135,7 +134,7 @@ class Gateway(grpc.GenericRpcHandler):  # type: ignore[misc]
             refuse(context, error)
 
     def _prepare(self, method: str, request: bytes) -> tuple["Session", bytes]:
-        """Return the session of a request, and the request as the engine is to have it."""
+        """Return the session of a request, and the request to send to the engine."""
         from pyspark.sql.connect.proto import base_pb2
 
         from . import plans
@@ -173,7 +172,7 @@ class Gateway(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 
 def _semantic_hash(request: bytes) -> bytes | None:
-    """Return the answer to a request for a plan's hash, which the engine lacks; None for others."""
+    """Return the response to a semantic hash request, else None; the engine lacks these."""
     from pyspark.sql.connect.proto import base_pb2
 
     message = base_pb2.AnalyzePlanRequest.FromString(request)
@@ -186,18 +185,18 @@ def _semantic_hash(request: bytes) -> bytes | None:
 
 
 def chain(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield a request that was read already, then the others."""
+    """Yield the first request, then the others."""
     yield first
     yield from others
 
 
 def is_conflict(error: Exception) -> bool:
-    """Tell whether a commit was refused, and nothing written, since another writer came first."""
+    """Return whether a commit failed, with nothing written, because of a concurrent commit."""
     return any(said in str(error) for said in _CONFLICTS)
 
 
 def refuse(context: Any, error: Exception) -> None:
-    """End a call with an error that the client raises as the engine's own, or as an analysis's."""
+    """Abort a call with the engine's error, or else with an AnalysisException."""
     if isinstance(error, grpc.RpcError):
         context.set_trailing_metadata(error.trailing_metadata() or ())
         context.abort(error.code(), error.details())

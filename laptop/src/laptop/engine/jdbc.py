@@ -1,4 +1,4 @@
-"""Spark's source `jdbc` by a connection of the catalog, of which the engine knows nothing."""
+"""Spark's `jdbc` data source over catalog connections, which the engine does not support."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,25 +19,25 @@ _BUILT = ("dbtable", "query")
 
 
 def is_jdbc(source: str) -> bool:
-    """Tell whether a format is the one that is done here."""
+    """Return whether a format is `jdbc`."""
     return source.lower() == "jdbc"
 
 
 def place_read(session: "Session", relation: Any, *, rows: bool) -> None:
-    """Replace a relation that reads by JDBC by the rows that it reads.
+    """Replace a JDBC read with a local relation that has its rows.
 
     Args:
         session: The session.
-        relation: Of the kind `read`.
-        rows: Whether the rows are wanted; else there are their types alone.
+        relation: A `read` relation, changed in place.
+        rows: Whether to read the rows, or only the schema.
 
     Raises:
-        StatementRefused: Connection, options or database do not give them.
+        StatementRefused: The connection or an option is invalid, or the database fails.
     """
     options = {key.lower(): value for key, value in relation.read.data_source.options.items()}
     with postgres.connect(_connection(session, options)) as connection:
         found = postgres.read(connection, f"{_query(options)}{'' if rows else ' WHERE 1=0'}")
-    # The engine takes the types of rows that are not there from the schema alone.
+    # Without rows, the engine takes the types from the schema.
     relation.local_relation.schema = from_arrow_schema(found.schema).json()
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, found.schema) as stream:
@@ -55,13 +55,13 @@ def _query(options: Mapping[str, str]) -> str:
 
 
 def save(session: "Session", operation: Any) -> None:
-    """Append a DataFrame to a table of a database, a transaction for each partition, as Spark does.
+    """Append a DataFrame to a database table, one transaction per partition as in Spark.
 
-    A DataFrame of one partition, by `coalesce(1)`, is there as a whole or not at all. Any other
-    counts as one of two partitions, so that a task which needs one shows it.
+    With `coalesce(1)` the append is atomic. Any other DataFrame is written as two partitions, to
+    expose tasks that need an atomic append.
 
     Raises:
-        StatementRefused: Connection, options or database refuse; rows of earlier partitions stay.
+        StatementRefused: The append fails; rows of earlier partitions remain.
     """
     options = {key.lower(): value for key, value in operation.options.items()}
     if operation.mode != commands_pb2.WriteOperation.SAVE_MODE_APPEND:
@@ -90,7 +90,7 @@ def save(session: "Session", operation: Any) -> None:
 
 
 def _connection(session: "Session", options: Mapping[str, str]) -> dict[str, str]:
-    """Return the options of the connection that options name."""
+    """Return the options of the connection named in `databricks.connection`."""
     name = options.get(CONNECTION, "")
     if not name:
         raise StatementRefused(

@@ -1,4 +1,4 @@
-"""Reads and writes of `format("kafka")`, which the engine does by a data source of Python."""
+"""Reads and writes of `format("kafka")`, run by a Python data source in the engine."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
 FORMAT = "kafka"
 _TEXT = ("string", "binary")
-# What the sink takes of each column, in the order in which Spark checks them.
+# Types that the sink accepts for each column, in the order of Spark's checks.
 _COLUMNS = {"topic": ("string",), "key": _TEXT, "value": _TEXT, "partition": ("int",)}
 _MODES = commands_pb2.WriteOperation
 _NEVER = {_MODES.SAVE_MODE_OVERWRITE: "Overwrite", _MODES.SAVE_MODE_IGNORE: "Ignore"}
 
 
 def is_kafka(source: str) -> bool:
-    """Tell whether a format is Kafka's."""
+    """Return whether a format is `kafka`."""
     return source.lower() == FORMAT
 
 
 def prepare_read(session: "Session", read: Any) -> None:
-    """Have the engine know the source that a plan reads.
+    """Validate a Kafka read and register its data source.
 
     Raises:
-        KafkaRefused: An option that the source does not take.
-        StatementRefused: A schema of the reader's own.
+        KafkaRefused: An option is not supported.
+        StatementRefused: The reader sets a schema.
     """
     if read.data_source.schema:
         raise StatementRefused(
@@ -42,11 +42,11 @@ def prepare_read(session: "Session", read: Any) -> None:
 
 
 def prepare_write(session: "Session", operation: Any) -> None:
-    """Have the engine know the sink that rows are written to.
+    """Validate a Kafka write and register its data source.
 
     Raises:
-        KafkaRefused: An option that the sink does not take.
-        StatementRefused: Rows or a mode that it does not take.
+        KafkaRefused: An option is not supported.
+        StatementRefused: The save mode or a column is not supported.
     """
     if operation.mode in _NEVER:
         raise StatementRefused(
@@ -73,7 +73,7 @@ def prepare_write(session: "Session", operation: Any) -> None:
                 f"{' or '.join(allowed)}"
             )
     client_options(operation.options, "producer")
-    # Of a plan with a join or an aggregation the engine expects fewer parts than it then writes.
+    # After a join or an aggregation the engine writes more partitions than it expects.
     rows = relations_pb2.Relation()
     rows.CopyFrom(operation.input)
     operation.input.repartition.input.CopyFrom(rows)

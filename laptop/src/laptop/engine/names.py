@@ -1,4 +1,4 @@
-"""Names that the engine does not know as Unity Catalog does: other cases, views, its own schema."""
+"""Names that the engine cannot resolve: mixed case, views and the information schema."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ _ALTERED = "last_altered timestamp, last_altered_by string"
 
 
 def expand(session: "Session", text: str) -> str:
-    """Return a query in which each view stands as its definition, and catalogs in lower case."""
+    """Return a query with views replaced by their definitions and catalogs in lower case."""
     tokens = scan(text)
     pieces, done, at = [], 0, 0
     while at < len(tokens):
@@ -67,7 +67,7 @@ def _replace(session: "Session", chain: list[Token], before: str, after: Token) 
 
 
 def definition(session: "Session", levels: tuple[str, ...]) -> str | None:
-    """Return the query behind a view or a table of the information schema, None for others."""
+    """Return the query of a view, information schema or sample table; None for other tables."""
     if INFORMATION_SCHEMA in (levels[-2].lower() if len(levels) > 1 else "",):
         catalog = levels[0].lower() if len(levels) > 2 else session.current()[0]
         return _information(session, catalog, levels[-1].lower())
@@ -83,7 +83,7 @@ def definition(session: "Session", levels: tuple[str, ...]) -> str | None:
 
 
 def qualify(session: "Session", text: str) -> str:
-    """Return a query whose tables of the current schema have their full names."""
+    """Return a query with full names for tables of the current schema."""
     pieces, done = [], 0
     tokens = scan(text)
     for at, token in enumerate(tokens):
@@ -164,7 +164,7 @@ def _columns(table: dict[str, Any]) -> list[list[object]]:
 
 
 def time_of(milliseconds: int | None) -> str | None:
-    """Return a time of the catalog as SQL's text."""
+    """Return a catalog timestamp as SQL text."""
     from datetime import UTC, datetime
 
     if milliseconds is None:

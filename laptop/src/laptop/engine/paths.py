@@ -1,4 +1,4 @@
-"""Paths below `/Volumes` in plans and statements, put where the workspace keeps volumes."""
+"""Mapping of `/Volumes` paths in plans and statements to local paths."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +18,15 @@ _MUST_BE_NEW = (
 
 
 def is_volume_path(path: str) -> bool:
-    """Tell whether a path is one of a volume."""
+    """Return whether a path is in a volume."""
     return path.startswith(_BELOW)
 
 
 def place_read(session: "Session", path: str) -> str:
-    """Return where a path that is read is kept.
+    """Return the local path of a path to read.
 
     Raises:
-        StatementRefused: Nothing is there; the engine would answer no rows.
+        StatementRefused: The path does not exist; the engine would return no rows.
     """
     if not is_volume_path(path):
         return path
@@ -37,17 +37,17 @@ def place_read(session: "Session", path: str) -> str:
 
 
 def place_source(session: "Session", source: Any) -> None:
-    """Change the paths that a plan reads from."""
+    """Replace the volume paths of a data source with local paths."""
     source.paths[:] = [place_read(session, path) for path in list(source.paths)]
     for key in _path_options(source):
         source.options[key] = place_read(session, source.options[key])
 
 
 def place_write(session: "Session", operation: Any) -> None:
-    """Change the path that a plan writes to.
+    """Replace the volume path of a write with a local path.
 
     Raises:
-        StatementRefused: Something is there, and the mode does not say what becomes of it.
+        StatementRefused: The path exists, and the save mode does not allow that.
     """
     if is_volume_path(operation.path):
         place = session.api.volume_path(operation.path.removeprefix("dbfs:"))

@@ -1,4 +1,4 @@
-"""Plans of Spark Connect, changed before the engine has them."""
+"""Spark Connect plans, rewritten before the engine runs them."""
 
 import re
 from functools import cached_property
@@ -21,7 +21,7 @@ _IDENTIFIER = re.compile(r"(?i)\bIDENTIFIER\s*\(\s*(?:'([^']+)'|:(\w+))\s*\)")
 
 
 class Given(LogicalPlan):
-    """A relation as it came from a client, for a DataFrame of our own."""
+    """Logical plan of a client's relation."""
 
     def __init__(self, relation: Any) -> None:
         super().__init__(None)
@@ -33,12 +33,12 @@ class Given(LogicalPlan):
 
 
 class Session:
-    """A session of a client, and our own way into it.
+    """A client's session.
 
     Args:
-        key: Its identifier.
-        user: User that the client names.
-        engine: Where it is.
+        key: Session ID.
+        user: User ID sent by the client.
+        engine: Engine of the session.
         api: The catalog.
     """
 
@@ -47,15 +47,15 @@ class Session:
         self.user = user
         self.engine = engine
         self.api = api
-        # Formats of data sources that the engine knows in this session alone.
+        # Data source formats registered in this session.
         self.sources: set[str] = set()
 
     @cached_property
     def spark(self) -> SparkSession:
-        """The same session of the engine, with its temporary views and settings."""
+        """A client of the same engine session, with its temporary views and settings."""
         address = f"{self.engine.address}/;session_id={self.key};user_id={self.user}"
         session = SparkSession(DefaultChannelBuilder(address, [UNCOMPRESSED]))
-        # It is the client's to end.
+        # The remote client ends the session.
         session.release_session_on_close = False
         return session
 
@@ -65,7 +65,7 @@ class Session:
         return row["c"], row["s"]
 
     def full(self, levels: tuple[str, ...]) -> str:
-        """Return a table's name with all levels, in lower case as the catalog keeps it."""
+        """Return a table's full name in lower case, as stored in the catalog."""
         missing = 3 - len(levels)
         return ".".join([*(self.current()[:missing] if missing > 0 else ()), *levels]).lower()
 
@@ -75,7 +75,7 @@ class Session:
 
 
 def prepare(session: Session, message: Any) -> None:
-    """Change a request to execute or analyze a plan into what the engine can do."""
+    """Rewrite an ExecutePlan or AnalyzePlan request for the engine."""
     if not hasattr(message, "plan"):
         expand(session, message, rows=False)
         return
@@ -129,7 +129,7 @@ def prepare(session: Session, message: Any) -> None:
 
 
 def name_identifiers(text: str, arguments: Any) -> str:
-    """Return a statement in which IDENTIFIER(…) is the name it stands for."""
+    """Return a statement with IDENTIFIER(…) replaced by the name."""
 
     def named(found: re.Match[str]) -> str:
         value = found[1] or (arguments[found[2]].literal.string if found[2] in arguments else "")
@@ -139,18 +139,18 @@ def name_identifiers(text: str, arguments: Any) -> str:
 
 
 def finish(command: Any, done: bool) -> None:
-    """Replace a command that is done by one that does nothing."""
+    """Replace a command with a no-op if it is done."""
     if done:
         command.sql_command.input.sql.query = "SELECT 1"
 
 
 def expand(session: Session, message: Any, *, rows: bool = True) -> None:
-    """Replace views, names in other cases and what is read by JDBC, below a part of a plan.
+    """Rewrite views, names, paths and JDBC or Kafka reads in a part of a plan.
 
     Args:
-        session: Where it runs.
-        message: The part.
-        rows: Whether its rows are wanted, and not only their types.
+        session: Session of the plan.
+        message: The part, changed in place.
+        rows: Whether rows are needed, or only the schema.
     """
     if isinstance(message, relations_pb2.Relation):
         kind = message.WhichOneof("rel_type")

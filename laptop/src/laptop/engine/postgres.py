@@ -1,4 +1,4 @@
-"""A PostgreSQL database, read and written as Spark's JDBC source does; by psycopg, not by Java."""
+"""PostgreSQL reads and writes as in Spark's JDBC source, with psycopg instead of Java."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PREFIX = "jdbc:postgresql:"
 _SECONDS = "10"
 _INSTANT = pa.timestamp("us", "UTC")
-# Spark's types by PostgreSQL's, as Spark's PostgresDialect has them.
+# PostgreSQL types to Spark types, as in Spark's PostgresDialect.
 _READ: Mapping[str, pa.DataType] = {
     "bool": pa.bool_(),
     "int2": pa.int16(),
@@ -30,7 +30,7 @@ _READ: Mapping[str, pa.DataType] = {
 }
 _TEXT = frozenset({"text", "varchar", "bpchar", "name"})
 _AS_TEXT = ("json", "jsonb", "uuid")
-# PostgreSQL's types by Spark's, of a table that a write makes.
+# Spark types to PostgreSQL types, for tables that a write creates.
 _WRITE: Mapping[str, str] = {
     "string": "TEXT",
     "binary": "BYTEA",
@@ -49,13 +49,13 @@ _WRITE: Mapping[str, str] = {
 
 @contextmanager
 def connect(options: Mapping[str, str]) -> Iterator["psycopg.Connection[Any]"]:
-    """Open a connection; each block `with connection.transaction()` is a transaction of its own.
+    """Open a connection in autocommit mode; use `connection.transaction()` for transactions.
 
     Args:
-        options: Of the catalog's connection: `url`, `user`, `password`.
+        options: `url`, `user` and `password` of the catalog connection.
 
     Raises:
-        StatementRefused: There is no driver, or the database refuses.
+        StatementRefused: The URL is invalid, psycopg is missing, or the database fails.
     """
     url = options.get("url", "")
     if not url.startswith(PREFIX):
@@ -89,7 +89,7 @@ def read(connection: "psycopg.Connection[Any]", query: str) -> pa.Table:
     """Return the rows of a query, in Spark's types.
 
     Raises:
-        StatementRefused: A column has a type that Spark's dialect does not read, or ours.
+        StatementRefused: A column type is not supported.
     """
     from psycopg.types.string import TextLoader
 
@@ -131,14 +131,14 @@ def _type_name(column: Any) -> str:
 
 
 def _aware(values: Sequence[Any]) -> list[Any]:
-    """Return instants in UTC, in which those without a zone are."""
+    """Return timestamps with a time zone: UTC for naive ones."""
     from datetime import UTC
 
     return [v if v is None or v.tzinfo else v.replace(tzinfo=UTC) for v in values]
 
 
 def columns_of(connection: "psycopg.Connection[Any]", table: str) -> dict[str, str] | None:
-    """Return the type by column of a table, None where there is no such table."""
+    """Return the column types of a table, or None if it does not exist."""
     from psycopg.errors import UndefinedTable
 
     try:
@@ -149,10 +149,10 @@ def columns_of(connection: "psycopg.Connection[Any]", table: str) -> dict[str, s
 
 
 def create(connection: "psycopg.Connection[Any]", table: str, kinds: Mapping[str, str]) -> None:
-    """Make a table for columns of Spark simple types.
+    """Create a table for columns of Spark simple types.
 
     Raises:
-        StatementRefused: A type has no column of PostgreSQL's.
+        StatementRefused: A type has no PostgreSQL equivalent.
     """
     columns = [f"{_quote(name)} {_column_type(name, kind)}" for name, kind in kinds.items()]
     connection.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
@@ -167,10 +167,10 @@ def _column_type(name: str, kind: str) -> str:
 
 
 def match(table: str, there: Mapping[str, str], kinds: Mapping[str, str]) -> list[str]:
-    """Return the columns of a table that rows are written to, in the order of the rows' columns.
+    """Return the table columns to write, in the order of the rows' columns.
 
     Raises:
-        StatementRefused: The table lacks one, or has one of a type that takes no text.
+        StatementRefused: A column is missing or has a type that does not fit.
     """
     lowered = {name.lower(): name for name in there}
     for name, kind in kinds.items():
@@ -190,7 +190,7 @@ def match(table: str, there: Mapping[str, str], kinds: Mapping[str, str]) -> lis
 def append(
     connection: "psycopg.Connection[Any]", table: str, columns: Sequence[str], rows: pa.Table
 ) -> None:
-    """Append rows to a table in one transaction: all of them or none."""
+    """Append rows to a table in one transaction."""
     names = ", ".join(map(_quote, columns))
     with (
         connection.transaction(),

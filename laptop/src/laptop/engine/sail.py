@@ -1,4 +1,4 @@
-"""Sail: Spark Connect and Delta without a JVM, in the workspace's own process."""
+"""Sail: Spark Connect and Delta without a JVM, in the workspace process."""
 
 import os
 from collections.abc import Sequence
@@ -8,19 +8,19 @@ CATALOGS = ("dev", "staging", "prod", "main", "workspace")
 
 
 def start(api: str, token: str, catalogs: Sequence[str] = CATALOGS) -> tuple[Any, str]:
-    """Start a server whose catalogs ask the workspace's Unity Catalog API for metadata.
+    """Start a server with catalogs backed by the workspace's Unity Catalog API.
 
-    Sail reads its settings from the environment once, when the server is made.
+    Sail reads its settings from the environment once, when the server is created.
 
     Args:
         api: The workspace's address, `http://127.0.0.1:<port>`.
-        token: What the workspace wants as bearer token.
-        catalogs: Names under which the one Unity Catalog is seen.
+        token: The workspace's bearer token.
+        catalogs: Catalog names, all backed by the same API.
 
     Returns:
-        The server, to be kept and stopped, and its address, `sc://127.0.0.1:<port>`.
+        The server, which the caller stops, and its address, `sc://127.0.0.1:<port>`.
     """
-    # A DATABRICKS_HOST in the environment would replace the address given here.
+    # A DATABRICKS_HOST in the environment would override the address.
     for key in [k for k in os.environ if k.startswith(("DATABRICKS_", "UNITY_", "UC_"))]:
         del os.environ[key]
     entries = ", ".join(
@@ -31,10 +31,10 @@ def start(api: str, token: str, catalogs: Sequence[str] = CATALOGS) -> tuple[Any
     settings = {
         "SAIL_CATALOG__LIST": f"[{entries}]",
         "SAIL_CATALOG__DEFAULT_CATALOG": f'"{catalogs[0]}"',
-        # A session removed for idleness loses its settings; a long training is no idleness.
+        # A session loses its settings when it expires; allow for long training runs.
         "SAIL_SPARK__SESSION_TIMEOUT_SECS": "86400",
-        # Each batch is a message to the client; with Sail's own 8,192 rows, reading a column of
-        # ten million takes twice as long.
+        # Each batch is a message to the client. With Sail's default of 8,192 rows, reading a column
+        # of ten million rows takes twice as long.
         "SAIL_EXECUTION__BATCH_SIZE": "32768",
     }
     os.environ.update(settings)
@@ -44,7 +44,7 @@ def start(api: str, token: str, catalogs: Sequence[str] = CATALOGS) -> tuple[Any
 
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
-    # Another server, of this process or of one it starts, is none of this workspace's.
+    # Do not pass the settings on to other servers or child processes.
     for key in settings:
         del os.environ[key]
     host, port = server.listening_address
@@ -54,6 +54,6 @@ def start(api: str, token: str, catalogs: Sequence[str] = CATALOGS) -> tuple[Any
 SESSION_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
-    # Sail's own default is parquet, which would land in the working directory.
+    # Sail's default is parquet, written to the working directory.
     "spark.sql.sources.default": "delta",
 }

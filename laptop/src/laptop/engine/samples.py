@@ -1,6 +1,6 @@
-"""What the laptop has of the catalog `samples`, which every workspace of Databricks has to read."""
+"""Datasets of Databricks' `samples` catalog that the laptop provides."""
 
-# Made of their number, not measured: columns and types are those of Databricks, rows are not.
+# Columns and types match Databricks; the rows are generated.
 TRIPS = """
 SELECT timestampadd(MINUTE, 31 * id, TIMESTAMP '2016-01-01 00:00:00') AS tpep_pickup_datetime,
     timestampadd(MINUTE, 31 * id + 5 + 7 * id % 40, TIMESTAMP '2016-01-01 00:00:00')

@@ -3,16 +3,16 @@
 from pyspark.sql.connect.client import DefaultChannelBuilder
 from pyspark.sql.connect.session import SparkSession
 
-# The engine would compress all rows it returns, which on loopback takes ten times what it saves.
+# Compressing results costs ten times what it saves on loopback.
 UNCOMPRESSED = ("grpc.compression_enabled_algorithms_bitset", 1)
 
 
 class Session(SparkSession):
-    """A session that ends by `stop` alone."""
+    """A session that only `stop` ends."""
 
-    # pyspark's waits for threads; called by a garbage collection within a call, it waits for ever.
+    # pyspark's __del__ waits for threads, which deadlocks if garbage collection runs in a call.
     def __del__(self) -> None:
-        """Leave what was not stopped to the end of the process."""
+        """Do nothing."""
 
 
 def connect(address: str) -> SparkSession:

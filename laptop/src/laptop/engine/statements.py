@@ -1,6 +1,6 @@
-"""SQL statements that the engine lacks: done in the catalog, or said in other words.
+"""SQL statements that the engine does not support: rewritten, or run in the catalog.
 
-A handler returns the text that the engine is to run instead; `NOTHING` where all is done.
+A handler returns the SQL for the engine to run instead: `NOTHING` if none is left.
 """
 
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .plans import Session
 
 _QUERY = ("SELECT", "WITH", "FROM", "VALUES", "TABLE")
-# What the engine would not even parse, with what does it instead.
+# Statements that the engine cannot parse, with alternatives.
 _ABSENT = {
     ("GRANT",): "Grant by the API: databricks grants update.",
     ("REVOKE",): "Revoke by the API: databricks grants update.",
@@ -27,7 +27,7 @@ _MAINTENANCE = ("OPTIMIZE", "VACUUM", "ANALYZE", "REFRESH")
 
 
 def query(session: "Session", text: str) -> str:
-    """Return a query as the engine can run it; of what is no query, only the names."""
+    """Return a query rewritten for the engine; other statements only have names replaced."""
     at = Cursor(text)
     if at.any("DESCRIBE", "DESC"):
         return describe.describe(session, at)
@@ -37,15 +37,15 @@ def query(session: "Session", text: str) -> str:
 
 
 def rewrite(session: "Session", at: Cursor, frame_of: "FrameOf") -> str:
-    """Return what the engine runs in place of a statement.
+    """Return the SQL that the engine runs in place of a statement.
 
     Args:
-        session: Where it runs.
+        session: Session of the statement.
         at: The statement.
-        frame_of: Makes a DataFrame of a query that is a part of it.
+        frame_of: Returns a DataFrame for a query in the statement.
 
     Raises:
-        StatementRefused: It cannot be run; the message says what to write instead.
+        StatementRefused: The statement is not supported; the message names an alternative.
     """
     text = at.text
     for words, instead in _ABSENT.items():
@@ -73,7 +73,7 @@ def rewrite(session: "Session", at: Cursor, frame_of: "FrameOf") -> str:
 
 
 def _barred(text: str) -> str:
-    """Put a barrier above the query that a statement writes; see `writes.wrap`."""
+    """Add a LIMIT to the source query of an INSERT or MERGE; see `writes.wrap`."""
     at = Cursor(text)
     merging = at.accept("MERGE")
     depth = 0
@@ -96,7 +96,7 @@ def _barred(text: str) -> str:
 
 
 def _barred_source(at: Cursor) -> str:
-    """Put the barrier above the source of a MERGE."""
+    """Add the LIMIT to the source of a MERGE."""
     begin = at.next.start
     if at.next.text == "(":
         at.group()

@@ -1,4 +1,4 @@
-"""The words of a SQL statement and where they are, so that parts of its text can be replaced."""
+"""Tokens of a SQL statement with their positions, to replace parts of its text."""
 
 import re
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ _TOKEN = re.compile(
 
 
 class StatementRefused(Exception):
-    """A statement that the laptop does not run; the message says what to write instead."""
+    """A statement that the laptop does not support; the message names an alternative."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """One word, string, name in backticks, text between dollars or mark."""
+    """A word, string, name in backticks, dollar-quoted text or punctuation mark."""
 
     kind: str
     text: str
@@ -30,12 +30,12 @@ class Token:
 
     @property
     def upper(self) -> str:
-        """The word in capitals; a name in backticks or a string is no keyword."""
+        """The word or mark in upper case; empty for strings and quoted names."""
         return self.text.upper() if self.kind in ("word", "mark") else ""
 
     @property
     def value(self) -> str:
-        """A name or a string without its quotes."""
+        """The text without its quotes."""
         if self.kind == "quoted":
             return self.text[1:-1].replace("``", "`")
         if self.kind == "string":
@@ -51,7 +51,7 @@ class Token:
 
 
 def scan(text: str) -> list[Token]:
-    """Return the tokens of a text, without space and comments."""
+    """Return the tokens of a text, without whitespace and comments."""
     return [
         Token(m.lastgroup or "", m[0], *m.span())
         for m in _TOKEN.finditer(text)
@@ -63,10 +63,10 @@ END = Token("end", "", -1, -1)
 
 
 class Cursor:
-    """Reads a statement from left to right.
+    """Parser of a statement, from left to right.
 
     Args:
-        text: One statement; a semicolon at its end is left out.
+        text: One statement; a trailing semicolon is dropped.
     """
 
     def __init__(self, text: str) -> None:
@@ -78,11 +78,11 @@ class Cursor:
 
     @property
     def next(self) -> Token:
-        """The token that comes next; `END` behind the last one."""
+        """The next token; `END` after the last one."""
         return self.tokens[self.at] if self.at < len(self.tokens) else END
 
     def accept(self, *words: str) -> bool:
-        """Go past these words if they come next; tell whether they did."""
+        """Consume these words if they come next; return whether they do."""
         ahead = tuple(token.upper for token in self.tokens[self.at : self.at + len(words)])
         if ahead != words:
             return False
@@ -90,17 +90,17 @@ class Cursor:
         return True
 
     def any(self, *words: str) -> bool:
-        """Go past one of these words; tell whether one came next."""
+        """Consume one of these words if it comes next; return whether one does."""
         return any(self.accept(word) for word in words)
 
     def take(self) -> Token:
-        """Go past one token and return it."""
+        """Consume and return one token."""
         token = self.next
         self.at += 1
         return token
 
     def name(self) -> tuple[str, ...]:
-        """Go past a name of one level or more and return the levels."""
+        """Consume a name and return its levels."""
         levels = []
         while self.next.is_name:
             levels.append(self.take().value)
@@ -111,7 +111,7 @@ class Cursor:
         return tuple(levels)
 
     def string(self) -> str:
-        """Go past a string, or several beside each other, and return the value."""
+        """Consume one or more adjacent strings and return their value."""
         if self.next.kind != "string":
             raise StatementRefused(f"A string was expected at '{self.rest[:30]}' in: {self.text}")
         parts = []
@@ -120,7 +120,7 @@ class Cursor:
         return "".join(parts)
 
     def group(self) -> list[list[Token]]:
-        """Go past a list in parentheses and return the tokens of each item."""
+        """Consume a list in parentheses and return the tokens of each item."""
         if not self.accept("("):
             raise StatementRefused(f"A list was expected at '{self.rest[:30]}' in: {self.text}")
         items: list[list[Token]] = [[]]
@@ -137,7 +137,7 @@ class Cursor:
         raise StatementRefused(f"A parenthesis is open in: {self.text}")
 
     def properties(self) -> dict[str, str]:
-        """Go past a list of `key = value` and return it."""
+        """Consume a list of `key = value` pairs and return it as a dict."""
         found = {}
         for item in self.group():
             cut = next((i for i, token in enumerate(item) if token.text == "="), None)
@@ -163,7 +163,7 @@ _CATALOG_TYPES = {"bigint": "LONG", "smallint": "SHORT", "tinyint": "BYTE"}
 
 
 def column_info(name: str, kind: str, position: int) -> dict[str, object]:
-    """Return a column of a Spark simple type as the catalog keeps it."""
+    """Return the catalog's column info for a Spark simple type."""
     bare = re.split(r"[<(]", kind)[0]
     shown = _CATALOG_TYPES.get(bare, bare.upper())
     return {"name": name, "type_text": kind, "type_name": shown, "position": position}
@@ -175,7 +175,7 @@ def quote(*levels: str) -> str:
 
 
 def literal(value: object) -> str:
-    """Return a value as SQL."""
+    """Return a value as a SQL literal."""
     if value is None or isinstance(value, bool | int):
         return "NULL" if value is None else str(value)
     text = str(value).replace("\\", "\\\\").replace("'", "\\'")
@@ -183,11 +183,11 @@ def literal(value: object) -> str:
 
 
 def answer(columns: str, rows: Sequence[Sequence[object]]) -> str:
-    """Return a query that gives these rows.
+    """Return a query with these rows.
 
     Args:
-        columns: Name and type of each, `name string, size bigint`.
-        rows: Values; strings are cast to the type.
+        columns: Names and types, such as `name string, size bigint`.
+        rows: Values, cast to the types.
     """
     pairs = [column.split(maxsplit=1) for column in columns.split(", ")]
     casts = ", ".join(f"CAST({quote(name)} AS {kind}) AS {quote(name)}" for name, kind in pairs)
@@ -199,5 +199,5 @@ def answer(columns: str, rows: Sequence[Sequence[object]]) -> str:
 
 
 API = "/api/2.1/unity-catalog"
-# What the engine runs where all is done.
+# No-op for the engine.
 NOTHING = answer("status string", [])

@@ -1,4 +1,4 @@
-"""DataFrames written to tables, in the ways that the engine lacks or gets wrong."""
+"""DataFrame writes to tables that the engine does not support or gets wrong."""
 
 import json
 import uuid
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from .plans import Session
 
 _V1, _V2 = commands_pb2.WriteOperation, commands_pb2.WriteOperationV2
-# As many as the engine's plans can say.
+# Maximum limit of a plan.
 MOST_ROWS = 2**31 - 1
 _WIDER = {("int", "bigint"), ("smallint", "int"), ("smallint", "bigint"), ("float", "double")}
 
 
 def wrap(relation: Any) -> None:
-    """Put a barrier above a query: the engine would check NOT NULL before the query's filters."""
+    """Add a limit to a query: the engine would check NOT NULL before the query's filters."""
     inner = relations_pb2.Relation()
     inner.CopyFrom(relation)
     relation.limit.input.CopyFrom(inner)
@@ -30,7 +30,7 @@ def wrap(relation: Any) -> None:
 
 
 def check_path(operation: Any) -> None:
-    """Refuse what the engine would do to a path without a word."""
+    """Reject options that the engine silently ignores for a path."""
     if "replacewhere" in {key.lower() for key in operation.options}:
         raise StatementRefused(
             "replaceWhere is not on the laptop for a path, only for a table: use saveAsTable."
@@ -38,7 +38,7 @@ def check_path(operation: Any) -> None:
 
 
 def save(session: "Session", operation: Any) -> bool:
-    """Write a DataFrame by `saveAsTable` or `insertInto`; tell whether that is done."""
+    """Run `saveAsTable` or `insertInto`; return False if the engine still has to write."""
     levels = Cursor(operation.table.table_name).name()
     options = {key.lower(): value for key, value in operation.options.items()}
     table = session.api.find(session.full(levels))
@@ -65,7 +65,7 @@ def save(session: "Session", operation: Any) -> bool:
 
 
 def save_v2(session: "Session", operation: Any) -> bool:
-    """Write a DataFrame by `writeTo`; tell whether that is done."""
+    """Run `writeTo`; return False if the engine still has to write."""
     levels = Cursor(operation.table_name).name()
     options = {key.lower(): value for key, value in operation.options.items()}
     table = session.api.find(session.full(levels))
@@ -106,9 +106,9 @@ def create(
     rows: "DataFrame",
     partitions: Sequence[str] = (),
 ) -> None:
-    """Create a table of a DataFrame's columns, all nullable, and write the rows.
+    """Create a table with a DataFrame's columns, all nullable, and write the rows.
 
-    No table is left where they cannot be written.
+    The table is dropped if the write fails.
     """
     columns = ", ".join(f"{quote(name)} {kind}" for name, kind in rows.dtypes)
     parted = f" PARTITIONED BY ({', '.join(map(quote, partitions))})" if partitions else ""
@@ -116,7 +116,7 @@ def create(
         session.spark.sql(f"CREATE TABLE {quote(*levels)} ({columns}){parted}")
         session.spark.sql(f"INSERT INTO {quote(*levels)} SELECT * FROM {{rows}}", rows=rows)
     except Exception as error:
-        # Another session's table of that name stays.
+        # Do not drop a table that another session created.
         full = session.full(tuple(levels))
         if "already exists" not in str(error) and session.api.find(full) is not None:
             session.api.ask("DELETE", f"/api/2.1/unity-catalog/tables/{full}")
@@ -126,7 +126,7 @@ def create(
 def replace(
     session: "Session", levels: Sequence[str], make: Callable[[Sequence[str]], None]
 ) -> None:
-    """Have a table made under another name, and give it the name of the one that is there."""
+    """Create a table under a temporary name, then replace the existing table with it."""
     full = session.full(tuple(levels))
     draft = [*full.split(".")[:2], f"replacement_{uuid.uuid4().hex}"]
     make(draft)
@@ -135,12 +135,12 @@ def replace(
 
 
 def add_columns(session: "Session", full: str, columns: Mapping[str, str]) -> None:
-    """Add columns to a table, null in the rows that are there."""
+    """Add columns to a table, null in existing rows."""
     added = ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in columns.items())
     name = quote(*full.split("."))
     empty = session.spark.sql(f"SELECT *, {added} FROM {name} WHERE 1 = 0")
     empty.write.mode("append").option("mergeSchema", "true").saveAsTable(name)
-    # The engine may have told the catalog of them, as not null.
+    # The engine may have added them to the catalog as not nullable.
     added_names = {name.lower() for name in columns}
     told = {c["name"].lower(): c for c in session.api.find(full)["columns"]}
     there = [column for name, column in told.items() if name not in added_names]
@@ -153,7 +153,7 @@ def add_columns(session: "Session", full: str, columns: Mapping[str, str]) -> No
 
 
 def _nullable(column: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    """Return a column that takes nulls, with the whole type that the engine has told of it."""
+    """Return a nullable column with the full type that the engine reported."""
     declared = json.loads(told.get("type_json") or "{}")
     whole = {"type_json": json.dumps(declared | {"nullable": True})} if declared else {}
     return {**column, **whole, "nullable": True}
@@ -185,7 +185,7 @@ def _append(
     options: Mapping[str, str],
     plan: Any,
 ) -> bool:
-    """Append rows whose schema adds columns; leave others to the engine, behind a barrier."""
+    """Append rows with new columns; leave others to the engine, with a limit (see `wrap`)."""
     levels = table["full_name"].split(".")
     if not _new_columns(session, table, rows, options):
         wrap(plan)
@@ -210,9 +210,9 @@ def _new_columns(
 def _widened(
     session: "Session", table: dict[str, Any], rows: "DataFrame", options: Mapping[str, str]
 ) -> Iterator["DataFrame"]:
-    """Add the columns that rows bring to a table, and yield the rows.
+    """Add the new columns of rows to a table, and yield the rows.
 
-    They are set aside first: their query may read the table, as it is without the columns.
+    The rows are stored in a temporary table first, because their query may read the table.
     """
     new = _new_columns(session, table, rows, options)
     if not new:
@@ -228,7 +228,7 @@ def _widened(
 
 
 def _by_name(rows: "DataFrame", there: Mapping[str, str]) -> str:
-    """Return the columns of a table as a query of rows gives them, null where they lack one."""
+    """Return the select list for a table's columns, null for columns missing in the rows."""
     given = {name.lower(): name for name in rows.columns}
     return ", ".join(
         (quote(given[name.lower()]) if name.lower() in given else f"CAST(NULL AS {kind})")

@@ -1,4 +1,4 @@
 """The workspace: one process that answers the REST API, runs Sail and serves models.
 
-What Databricks would refuse raises ApiError with the same status.
+Requests that Databricks rejects raise ApiError with the same status.
 """

@@ -1,4 +1,4 @@
-"""The AI Gateway of serving endpoints: which parts there are, and where payloads are logged."""
+"""AI Gateway of serving endpoints: supported settings and the payload table's name."""
 
 import re
 
@@ -14,15 +14,15 @@ _PLACE = ("catalog_name", "schema_name", "table_name_prefix")
 
 
 def planned_gateway(endpoint: str, given: Document, standing: Document) -> Document:
-    """Return the AI Gateway that a request asks for; it replaces all parts of the one there is.
+    """Return the AI Gateway of a request, which replaces all settings of the current one.
 
     Args:
         endpoint: Name of the endpoint.
         given: The request's body.
-        standing: What the endpoint has now; empty where it has none.
+        standing: The endpoint's current AI Gateway; empty if there is none.
 
     Raises:
-        ApiError: 501 for a part that is not built, 400 for an inference table that cannot be.
+        ApiError: 501 for an unsupported setting, 400 for an invalid inference table.
     """
     parts = {name: part for name, part in given.items() if part}
     only(parts, _PARTS, "an AI Gateway")
@@ -52,7 +52,7 @@ def payload_table(gateway: Document) -> str:
 
 
 def table_exists(table: str) -> ApiError:
-    """Return the refusal of a payload table whose name is taken, as Databricks words it."""
+    """Return the error for a payload table that exists already, with Databricks' message."""
     text = (
         f"Table in Unity Catalog {table} already exists. Please specify a different table prefix."
     )

@@ -1,6 +1,6 @@
-"""SQL alerts, version 2: a query, a condition on its result, a schedule and whom to notify.
+"""SQL alerts, version 2: a query, a condition on its result, a schedule and subscribers.
 
-They are recorded. Nothing evaluates them on their schedules: `laptop alerts` does, once.
+Alerts are recorded, but not run on schedule: `laptop alerts` evaluates them once.
 """
 
 import uuid
@@ -31,7 +31,7 @@ FIELDS = (
     "run_as",
     "run_as_user_name",
 )
-# What the service alone writes; a request may carry it back.
+# Output-only fields; ignored in requests.
 OUTPUT = (
     "id",
     "create_time",
@@ -132,10 +132,10 @@ def router(state: State, tree: FileTree) -> APIRouter:
 
 
 def settings_of(body: Document) -> Document:
-    """Return the fields of a request that a caller sets.
+    """Return the input fields of a request.
 
     Raises:
-        ApiError: 501, for a field that is not built.
+        ApiError: 501 for an unsupported field.
     """
     evaluation = body.get("evaluation")
     unknown = body.keys() - {*FIELDS, *OUTPUT}
@@ -150,10 +150,10 @@ def settings_of(body: Document) -> Document:
 
 
 def apply_mask(found: Document, wanted: Document, mask: str) -> Document:
-    """Return an alert with the fields that a mask names taken from a request.
+    """Return an alert with the fields of an update mask taken from a request.
 
     Raises:
-        ApiError: 400, for an empty mask, or one that names no field that can be set.
+        ApiError: 400 for an empty mask or a field that cannot be set.
     """
     changed = dict(found)
     paths = [path.strip() for path in mask.split(",") if path.strip()]
@@ -172,7 +172,7 @@ def apply_mask(found: Document, wanted: Document, mask: str) -> Document:
 
 
 def merge_path(old: Any, new: Any, rest: list[str]) -> Any:
-    """Return a field in which the value at the end of a path is replaced."""
+    """Return a field with the value at a path replaced."""
     if not rest:
         return new
     merged = dict(old or {})
@@ -182,10 +182,10 @@ def merge_path(old: Any, new: Any, rest: list[str]) -> Any:
 
 
 def check(alert: Document) -> None:
-    """Refuse an alert that lacks what it must have, or whose words are not the API's.
+    """Reject an alert with missing or invalid fields.
 
     Raises:
-        ApiError: 400; 404, where there is no such warehouse; 501, for a destination.
+        ApiError: 400; 404 for an unknown warehouse; 501 for a notification destination.
     """
     required(alert, "display_name", "query_text", "warehouse_id")
     check_warehouse(alert["warehouse_id"])
@@ -214,7 +214,7 @@ def check(alert: Document) -> None:
 
 
 def part(document: Document, key: str) -> Document:
-    """Return a mapping that a document must have."""
+    """Return a required mapping of a document."""
     value = document.get(key)
     if not isinstance(value, dict):
         raise ApiError(400, "INVALID_PARAMETER_VALUE", f"Field '{key}' is required.")
@@ -222,7 +222,7 @@ def part(document: Document, key: str) -> Document:
 
 
 def choose(document: Document, key: str, allowed: tuple[str, ...]) -> None:
-    """Refuse a word that is not one of those allowed."""
+    """Reject a field whose value is not allowed."""
     if key in document and document[key] not in allowed:
         text = f"Field '{key}' is '{document[key]}'; allowed: {', '.join(allowed)}."
         raise ApiError(400, "INVALID_PARAMETER_VALUE", text)

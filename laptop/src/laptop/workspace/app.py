@@ -1,4 +1,4 @@
-"""The REST API as one ASGI application: who may ask, what is answered, what is not built."""
+"""ASGI application of the REST API: authentication, errors and unknown routes."""
 
 import hmac
 import time
@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .errors import ApiError
 
-# Discovery says nothing about this workspace; clients ask for it before they sign in.
+# Clients call discovery before they authenticate; it reveals nothing about this workspace.
 OPEN_PATHS = frozenset({"/", "/.well-known/databricks-config"})
 PAGE = """<!doctype html>
 <html lang="en">
@@ -29,13 +29,13 @@ PAGE = """<!doctype html>
 
 
 class Activity:
-    """When the workspace was last asked for anything, in seconds of a monotonic clock."""
+    """Time of the last request, in seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self.last = time.monotonic()
 
     def touch(self) -> None:
-        """Note a request."""
+        """Record a request."""
         self.last = time.monotonic()
 
     @property
@@ -45,9 +45,9 @@ class Activity:
 
 
 class Guard:
-    """Refuses whoever lacks the token, and any Host header but the loopback's own.
+    """Middleware that requires the bearer token and a loopback Host header.
 
-    The Host check keeps a web page from reaching the workspace through a name that
+    The Host check prevents DNS rebinding: web pages that reach the workspace through a name that
     resolves to 127.0.0.1.
     """
 
@@ -76,12 +76,12 @@ class Guard:
 
 
 def answer(status: int, code: str, message: str) -> JSONResponse:
-    """Return an error in Databricks' shape."""
+    """Return an error response in Databricks' format."""
     return JSONResponse({"error_code": code, "message": message}, status)
 
 
 def create_app() -> FastAPI:
-    """Return the application without routes; what no router takes is answered 501."""
+    """Return the application without routes; unknown routes return 501."""
     app = FastAPI(title="Laptop workspace", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/")

@@ -1,4 +1,4 @@
-"""The catalog as the engine's gateway asks for it."""
+"""Catalog access for the engine's gateway."""
 
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from .volumes import Volumes
 
 
 class CatalogReader:
-    """Reads metadata at once, and changes it through the workspace's API.
+    """Catalog metadata, read from the state and changed through the workspace's API.
 
     Args:
-        state: What the workspace remembers.
-        address: The workspace's API.
-        token: Its bearer token.
+        state: The workspace's state.
+        address: Address of the workspace's API.
+        token: The workspace's bearer token.
     """
 
     def __init__(self, state: State, address: str, token: str) -> None:
@@ -35,34 +35,34 @@ class CatalogReader:
         return self._state.all(TABLE, f"{schema}.")
 
     def has_volume(self, full_name: str) -> bool:
-        """Tell whether there is a volume of a name in lower case."""
+        """Return whether a volume exists, by its name in lower case."""
         return self._state.get(VOLUME, full_name) is not None
 
     def volume_path(self, path: str) -> Path:
-        """Return where a path below `/Volumes` is kept; see `Volumes.locate`."""
+        """Return the local path of a `/Volumes` path; see `Volumes.locate`."""
         return Volumes(self._state).locate(path)
 
     def has_views(self) -> bool:
-        """Tell whether there is any view."""
+        """Return whether any view exists."""
         return any(table.get("table_type") == VIEW for table in self._state.all(TABLE))
 
     def find(self, full_name: str) -> Document | None:
-        """Return a table or view by its name in lower case, None where there is none."""
+        """Return a table or view by its name in lower case, or None."""
         if self._state.get(TABLE, full_name) is None:
             return None
         found: Document = self.ask("GET", f"/api/2.1/unity-catalog/tables/{full_name}")
         return found
 
     def is_function(self, name: str) -> bool:
-        """Tell whether some schema has a function of this last name, in lower case."""
+        """Return whether any schema has a function of this name, in lower case."""
         return any(function["name"] == name for function in self._state.all(FUNCTION))
 
     def find_function(self, full_name: str) -> Document | None:
-        """Return a function by its name in lower case, None where there is none."""
+        """Return a function by its name in lower case, or None."""
         return self._state.get(FUNCTION, full_name)
 
     def find_connection(self, name: str) -> Document | None:
-        """Return a connection by its name in lower case, with its password; None for no such."""
+        """Return a connection, with its password, by its name in lower case, or None."""
         return self._state.get(CONNECTION, name)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:

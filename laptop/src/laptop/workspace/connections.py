@@ -1,4 +1,4 @@
-"""Unity Catalog connections: where a database is, and as whom it is reached."""
+"""Unity Catalog connections: URLs and credentials of databases."""
 
 import uuid
 from typing import Any
@@ -83,6 +83,6 @@ def router(state: State) -> APIRouter:
 
 
 def shown(connection: Document) -> Document:
-    """Return a connection without its password, which is never answered."""
+    """Return a connection as the API shows it: without its password."""
     options = {k: v for k, v in connection["options"].items() if k.lower() != "password"}
     return connection | {"options": options}

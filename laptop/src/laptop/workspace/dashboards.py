@@ -1,4 +1,4 @@
-"""AI/BI dashboards: drafts, what is published of them, and the trash."""
+"""AI/BI dashboards: drafts, published versions and the trash."""
 
 import json
 import uuid
@@ -18,14 +18,14 @@ DASHBOARD = "dashboard"
 PUBLISHED = "published-dashboard"
 SUFFIX = ".lvdash.json"
 PAGE = 100
-# What a list shows of a dashboard.
+# Fields of a dashboard in a list.
 LISTED = ("dashboard_id", "display_name", "create_time", "warehouse_id", "lifecycle_state")
 
 
 def router(state: State, tree: FileTree) -> APIRouter:
     """Return the routes below `/api/2.0/lakeview/dashboards`.
 
-    Schedules, subscriptions and migration are not built.
+    Schedules, subscriptions and migration are not supported.
     """
     api = APIRouter(prefix="/api/2.0/lakeview/dashboards")
 
@@ -123,7 +123,7 @@ def router(state: State, tree: FileTree) -> APIRouter:
             found = read_draft(number)
             found["lifecycle_state"] = "TRASHED"
             found["parent_path"] = f"/Users/{USER_NAME}/Trash"
-            # Two of one name may be in the trash.
+            # Names in the trash need not be unique.
             found["path"] = f"{found['parent_path']}/{found['dashboard_id']}{SUFFIX}"
             state.put(DASHBOARD, number, found)
             state.delete(PUBLISHED, number)
@@ -165,10 +165,10 @@ def router(state: State, tree: FileTree) -> APIRouter:
 
 
 def complete(text: str, catalog: str, schema: str) -> str:
-    """Return a definition as it is stored: each page with its type, each dataset with its place.
+    """Return a definition with page types and the datasets' catalog and schema filled in.
 
     Raises:
-        ApiError: 400, for what is no JSON object.
+        ApiError: 400 if it is not a JSON object.
     """
     try:
         definition = json.loads(text)
@@ -187,10 +187,10 @@ def complete(text: str, catalog: str, schema: str) -> str:
 
 
 def check_folder(tree: FileTree, path: str) -> None:
-    """Refuse a parent folder that is not there.
+    """Require that a parent folder exists.
 
     Raises:
-        ApiError: 404, where nothing is, upon which the CLI makes the folder; 400, for a file.
+        ApiError: 404 if it does not exist, so that the CLI creates it; 400 for a file.
     """
     if tree.describe(path)["object_type"] != "DIRECTORY":
         text = f"Path ({path}) is not a folder."
@@ -198,5 +198,5 @@ def check_folder(tree: FileTree, path: str) -> None:
 
 
 def bare_path(path: str) -> str:
-    """Return a path without `/Workspace`, as the API gives it back."""
+    """Return a path without the prefix `/Workspace`, as the API does."""
     return path.removeprefix("/Workspace") if path.startswith("/Workspace/") else path

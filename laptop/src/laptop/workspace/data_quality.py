@@ -1,4 +1,4 @@
-"""Data quality: monitors of tables and their refreshes, `w.data_quality` of the SDK."""
+"""Data quality: table monitors and their refreshes, `w.data_quality` in the SDK."""
 
 import shutil
 import threading
@@ -31,16 +31,16 @@ _FOLDER = "profiling"
 
 
 class _Ended(Exception):
-    """A refresh that was canceled, or whose workspace leaves."""
+    """The refresh was canceled, or the workspace shuts down."""
 
 
 class DataQuality:
     """Monitors and refreshes of a workspace.
 
-    A refresh is recorded, answered, and then run by a thread, one at a time.
+    Refreshes run one at a time in threads, after their requests have returned.
 
     Args:
-        state: Where they last.
+        state: The workspace's state.
         open_session: Opens a session on the engine.
     """
 
@@ -58,7 +58,7 @@ class DataQuality:
         return any(thread.is_alive() for thread in self._threads)
 
     def resume(self) -> None:
-        """Settle what the last workspace did not finish."""
+        """Activate pending monitors, and fail the unfinished refreshes of the last process."""
         shutil.rmtree(self._state.folder / _FOLDER, ignore_errors=True)
         self.monitors.activate_pending()
         for refresh in self._state.all(REFRESH):
@@ -67,14 +67,14 @@ class DataQuality:
                 self._settle(refresh, FAILED, text)
 
     def create_monitor(self, body: Document) -> Document:
-        """Record a monitor, which becomes active at once."""
+        """Create a monitor, which becomes active at once."""
         shown = self.monitors.create(body)
         monitor = self.monitors.find("table", shown["object_id"])
         self._start(lambda: self.monitors.change(monitor, {"status": ACTIVE}))
         return shown
 
     def delete_monitor(self, kind: str, identifier: str) -> None:
-        """Forget a monitor and its refreshes; the metric tables stay."""
+        """Delete a monitor and its refreshes; the metric tables remain."""
         monitor = self.monitors.find(kind, identifier)
         with self._state.transaction():
             for refresh in self.refreshes(monitor):
@@ -82,12 +82,12 @@ class DataQuality:
             self.monitors.delete(monitor)
 
     def refreshes(self, monitor: Document) -> list[Document]:
-        """Return the refreshes of a monitor, the latest first."""
+        """Return the refreshes of a monitor, latest first."""
         found = self._state.all(REFRESH, f"{monitor['id']}/")
         return sorted(found, key=lambda each: -each["refresh_id"])
 
     def create_refresh(self, kind: str, identifier: str) -> Document:
-        """Record a refresh and start it."""
+        """Create a refresh and start it."""
         require_scipy()
         monitor = self.monitors.find(kind, identifier)
         number = self._state.count("monitor refreshes")
@@ -106,7 +106,7 @@ class DataQuality:
         """Return a refresh.
 
         Raises:
-            ApiError: 404 where there is none.
+            ApiError: 404 if it does not exist.
         """
         refresh = self._state.get(REFRESH, f"{monitor['id']}/{number}")
         if refresh is None:
@@ -115,19 +115,19 @@ class DataQuality:
         return refresh
 
     def cancel(self, monitor: Document, number: int) -> Document:
-        """End a refresh; one that has ended stays as it is."""
+        """Cancel a refresh if it is in progress, and return it."""
         refresh = self.find_refresh(monitor, number)
         if in_progress(refresh):
             self._settle(refresh, CANCELED, "Canceled.")
         return self.find_refresh(monitor, number)
 
     def close(self) -> None:
-        """Leave; a refresh that runs is failed by the next workspace."""
+        """Stop; the next process fails unfinished refreshes."""
         self._closing.set()
         for thread in self._threads:
             thread.join(_PATIENCE_SECONDS)
         if "_session" in self.__dict__:
-            # At exit it would ask the engine, which is gone by then, again and again.
+            # Otherwise it would retry requests to the stopped engine at exit.
             self._session.stop()
 
     @cached_property
@@ -155,7 +155,7 @@ class DataQuality:
                 return
             except Exception as error:
                 if self._closing.is_set():
-                    # The engine has gone, or is about to.
+                    # The engine is shutting down.
                     return
                 self._settle(refresh, FAILED, str(error))
                 if monitor is not None:
@@ -164,7 +164,7 @@ class DataQuality:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _profile(self, monitor: Document, refresh: Document, folder: Any) -> str:
-        # What it needs takes a second to import.
+        # The import takes a second.
         from ..profiling.profiler import Profiler, Refresh
 
         table = self._state.get(TABLE, monitor["table"])
@@ -192,7 +192,7 @@ class DataQuality:
         self._put(refresh, ended)
 
     def _put(self, refresh: Document, changes: Document) -> None:
-        """Change a refresh that is in progress; one that has ended or is gone stays so."""
+        """Update a refresh if it is in progress."""
         with self._state.transaction():
             known = self._state.get(REFRESH, refresh["key"])
             if known is not None and in_progress(known):
@@ -207,7 +207,7 @@ def in_progress(refresh: Document) -> bool:
 def router(quality: DataQuality) -> APIRouter:
     """Return the routes below `/api/data-quality/v1`.
 
-    Listing monitors, and changing or deleting a refresh, Databricks has not either.
+    As on Databricks, monitors cannot be listed, and refreshes cannot be changed or deleted.
     """
     api = APIRouter(prefix="/api/data-quality/v1/monitors")
     monitors = quality.monitors

@@ -1,4 +1,4 @@
-"""Configurations of serving endpoints: what a request may ask for, in the shape the API shows."""
+"""Configurations of serving endpoints: validation of requests, in the API's format."""
 
 import re
 import time
@@ -25,7 +25,7 @@ _ENTITY_FIELDS = frozenset(
     }
 )
 _CONCURRENCY_FIELDS = ("min_provisioned_concurrency", "max_provisioned_concurrency")
-# Least concurrency of each size; others can be had in some workspaces.
+# Minimum concurrency of each size; some workspaces offer more sizes.
 _CONCURRENCY = {"Small": 4, "Medium": 8, "Large": 16}
 MOST_ENTITIES = 10
 _CREATE_FIELDS = frozenset(
@@ -37,7 +37,7 @@ _CONFIG_FIELDS = frozenset({"name", "served_entities", "traffic_config"})
 
 
 class NotLoadable(Exception):
-    """A served entity that cannot be brought into memory.
+    """A served entity that cannot be loaded.
 
     Attributes:
         entity: Name of the served entity.
@@ -49,7 +49,7 @@ class NotLoadable(Exception):
 
 
 def named(body: Document) -> str:
-    """Return the name of an endpoint to be created."""
+    """Return the name of an endpoint to create."""
     (name,) = required(body, "name")
     only(body, _CREATE_FIELDS, "an endpoint")
     if not _NAME.fullmatch(name):
@@ -60,7 +60,7 @@ def named(body: Document) -> str:
 
 
 def planned(body: Document, version: int) -> Document:
-    """Return the configuration that a request asks for, in the shape the API shows."""
+    """Return the configuration of a request, in the API's format."""
     only(body, _CONFIG_FIELDS, "an endpoint's config")
     entities = [served_entity(entity) for entity in body.get("served_entities") or []]
     names = [entity["name"] for entity in entities]
@@ -95,7 +95,7 @@ def planned(body: Document, version: int) -> Document:
 
 
 def served_entity(given: Document) -> Document:
-    """Return a served entity with its default name and the state of one that is being loaded."""
+    """Return a served entity in state DEPLOYMENT_CREATING, with a default name if unnamed."""
     only(given, _ENTITY_FIELDS, "a served entity")
     model, version = required(given, "entity_name", "entity_version")
     if not version.isdecimal():
@@ -121,7 +121,7 @@ def served_entity(given: Document) -> Document:
 
 
 def _check_variables(name: str, variables: Document) -> None:
-    """Refuse variables that a model in the workspace's process would not see."""
+    """Reject variables that a model in the workspace process would not see."""
     only(variables, frozenset({VARIABLE}), f"environment_vars of served entity '{name}'")
     for variable, value in variables.items():
         if not isinstance(value, str):
@@ -129,7 +129,7 @@ def _check_variables(name: str, variables: Document) -> None:
 
 
 def route_share(route: Document, names: list[str]) -> tuple[str, int]:
-    """Return which served entity a route leads to, and its percentage."""
+    """Return the served entity of a route and its traffic percentage."""
     only(route, _ROUTE_FIELDS, "a route")
     given = {route[key] for key in ("served_entity_name", "served_model_name") if route.get(key)}
     if len(given) != 1:
@@ -147,13 +147,13 @@ def route_share(route: Document, names: list[str]) -> tuple[str, int]:
 
 
 def concurrency(entity: Document) -> int:
-    """Return the least concurrency that a served entity asks for."""
+    """Return the minimum provisioned concurrency of a served entity."""
     asked = entity.get("min_provisioned_concurrency")
     return int(asked or _CONCURRENCY.get(entity.get("workload_size") or "Small", 0))
 
 
 def tagged(tags: list[Document], body: Document) -> list[Document]:
-    """Return an endpoint's tags after a request that adds some and deletes others."""
+    """Return an endpoint's tags after a request with `add_tags` and `delete_tags`."""
     only(body, _TAG_FIELDS, "a change of tags")
     added = body.get("add_tags") or []
     for tag in added:
@@ -163,14 +163,14 @@ def tagged(tags: list[Document], body: Document) -> list[Document]:
 
 
 def marked_ready(config: Document) -> Document:
-    """Return a configuration all of whose entities are in memory."""
+    """Return a configuration with all entities in state DEPLOYMENT_READY."""
     done = {"deployment": "DEPLOYMENT_READY", "deployment_state_message": ""}
     entities = [entity | {"state": done} for entity in config["served_entities"]]
     return config | {"served_entities": entities}
 
 
 def marked_failed(config: Document, error: NotLoadable) -> Document:
-    """Return a configuration that could not be loaded, which says why."""
+    """Return a configuration that failed to load, with the error message."""
     failed = {"deployment": "DEPLOYMENT_FAILED", "deployment_state_message": str(error)}
     aborted = {"deployment": "DEPLOYMENT_ABORTED", "deployment_state_message": ""}
     entities = [
@@ -181,7 +181,7 @@ def marked_failed(config: Document, error: NotLoadable) -> Document:
 
 
 def only(given: Document, allowed: frozenset[str], what: str) -> None:
-    """Refuse fields that the laptop would have to ignore."""
+    """Reject unsupported fields."""
     if unknown := sorted(set(given) - allowed):
         raise ApiError(
             501,
@@ -192,7 +192,7 @@ def only(given: Document, allowed: frozenset[str], what: str) -> None:
 
 
 def invalid(message: str) -> ApiError:
-    """Return the error of a request whose fields do not fit."""
+    """Return the error for invalid fields of a request."""
     return ApiError(400, "INVALID_PARAMETER_VALUE", message)
 
 

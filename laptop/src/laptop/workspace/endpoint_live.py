@@ -1,4 +1,4 @@
-"""What an endpoint has in memory: models, their shares of the traffic, and their logs."""
+"""Endpoints in memory: loaded models, traffic split and logs."""
 
 import random
 import time
@@ -17,11 +17,11 @@ _LONGEST_LOG = 1000
 
 @dataclass(frozen=True)
 class Log:
-    """What one served entity has said since the workspace was started.
+    """Logs of a served entity since the start of the workspace.
 
     Attributes:
-        build: About its way into memory.
-        service: About requests it could not answer.
+        build: Messages from loading the model.
+        service: Errors of requests.
     """
 
     build: deque[str] = field(default_factory=lambda: deque(maxlen=_LONGEST_LOG))
@@ -30,18 +30,18 @@ class Log:
 
 @dataclass(frozen=True)
 class Served:
-    """A served entity in memory.
+    """A loaded served entity.
 
     Attributes:
         name: Its name.
         model: The model version.
         version: Its number.
         traffic: Its requests of the last minute.
-        log: What it has said.
-        concurrency: The least that its configuration asks for.
+        log: Its logs.
+        concurrency: Minimum provisioned concurrency.
         endpoint_id: The endpoint's identifier.
         entity_id: The identifier of this version of the served entity.
-        is_traced: Whether its look-ups of features are traced.
+        is_traced: Whether its feature look-ups are traced.
     """
 
     name: str
@@ -57,23 +57,23 @@ class Served:
 
 @dataclass(frozen=True)
 class Live:
-    """What an endpoint answers with: its models in memory and their shares of the traffic."""
+    """The loaded models of an endpoint, and their traffic split in percent."""
 
     served: dict[str, Served]
     shares: dict[str, int]
 
     def choose(self) -> Served:
-        """Return the served entity that answers the next request."""
+        """Return a served entity for the next request, drawn by the traffic split."""
         (name,) = random.choices(list(self.shares), weights=list(self.shares.values()))
         return self.served[name]
 
     def named(self, name: str) -> Served:
-        """Return the served entity of a name."""
+        """Return a served entity by its name."""
         if name not in self.served:
             raise missing("RESOURCE_DOES_NOT_EXIST", "Served entity", name, list(self.served))
         return self.served[name]
 
 
 def stamped(text: str) -> str:
-    """Return a line of a log."""
+    """Return a log line with a timestamp."""
     return f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}"

@@ -1,4 +1,4 @@
-"""What an endpoint's requests of the last minute were like, as Prometheus reads it."""
+"""Prometheus metrics of an endpoint's requests of the last minute."""
 
 import os
 import resource
@@ -45,7 +45,7 @@ class Traffic:
         self._answered: deque[Answered] = deque()
 
     def record(self, status: int, milliseconds: float) -> None:
-        """Note an answer."""
+        """Record a request."""
         at = time.monotonic()
         with self._lock:
             self._answered.append(Answered(at, status, milliseconds))
@@ -64,7 +64,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Measured:
-    """One served entity's traffic, and the concurrency its configuration asks for."""
+    """Traffic and minimum provisioned concurrency of a served entity."""
 
     traffic: Traffic
     concurrency: int
@@ -132,13 +132,13 @@ _STARTED = time.monotonic()
 
 
 def cpu_percentage() -> float:
-    """Return this process's share of all cores since it was started."""
+    """Return this process's CPU usage since its start, in percent of all cores."""
     cores = os.cpu_count() or 1
     return 100 * time.process_time() / (max(time.monotonic() - _STARTED, 1e-3) * cores)
 
 
 def memory_percentage() -> float:
-    """Return the greatest share of the machine's memory that this process has held."""
+    """Return this process's peak memory, in percent of the machine's memory."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     held = peak if sys.platform == "darwin" else peak * 1024
     return 100 * held / (os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

@@ -1,7 +1,7 @@
-"""Serving endpoints: what is to be served, what is, and the way from one to the other.
+"""Serving endpoints and their zero-downtime updates.
 
-An update loads the new models beside the old ones and swaps when all of them are in memory, so
-an endpoint answers throughout, and keeps its former configuration if one of them fails.
+An update loads the new models next to the old ones, and swaps when all of them are loaded. If one
+fails to load, the endpoint keeps its previous configuration.
 """
 
 import threading
@@ -37,17 +37,17 @@ if TYPE_CHECKING:
 
 ENDPOINT = "serving-endpoint"
 
-# Clients poll in steps of a second or more; most models are in memory before the first answer.
+# Clients poll every second or slower; most models load within that time.
 _PATIENCE_SECONDS = 1.0
 
 
 class Endpoints:
-    """The endpoints of a workspace; an interrupted update is taken up again.
+    """The endpoints of a workspace; interrupted updates are resumed.
 
     Args:
-        state: Where their configurations last.
-        payloads: Where requests and answers are logged.
-        delay_seconds: How much longer every update takes than the loading.
+        state: The workspace's state.
+        payloads: The payload tables.
+        delay_seconds: Delay before an update loads its models.
     """
 
     def __init__(self, state: State, payloads: Payloads, delay_seconds: float = 0) -> None:
@@ -57,7 +57,7 @@ class Endpoints:
         self._live: dict[str, Live] = {}
         self._logs: dict[tuple[str, str], Log] = {}
         self._reviving = threading.Lock()
-        # Held while a payload table is made, which cannot be part of a transaction.
+        # Held while a payload table is created, which cannot be part of a transaction.
         self._changing = threading.Lock()
         self._closing = threading.Event()
         self._updates: list[threading.Thread] = []
@@ -78,7 +78,7 @@ class Endpoints:
         return endpoint
 
     def create(self, body: Document) -> Document:
-        """Record an endpoint and begin to load what it is to serve."""
+        """Create an endpoint and start to load its models."""
         name = named(body)
         pending = planned(body.get("config") or {}, version=1)
         tags = tagged([], {"add_tags": body.get("tags")})
@@ -109,7 +109,7 @@ class Endpoints:
         return self.get(name)
 
     def change_gateway(self, name: str, body: Document) -> Document:
-        """Replace all parts of an endpoint's AI Gateway, and return them."""
+        """Replace all settings of an endpoint's AI Gateway, and return them."""
         with self._changing:
             endpoint = self.get(name)
             standing = endpoint.get("ai_gateway") or {}
@@ -125,7 +125,7 @@ class Endpoints:
         return gateway
 
     def update(self, name: str, body: Document) -> Document:
-        """Begin to load another configuration beside the one that serves."""
+        """Start to load a new configuration; the current one serves until the swap."""
         with self._state.transaction():
             endpoint = self.get(name)
             if in_progress(endpoint):
@@ -144,7 +144,7 @@ class Endpoints:
         return self.get(name)
 
     def tag(self, name: str, body: Document) -> list[Document]:
-        """Add and delete tags of an endpoint, and return those it has."""
+        """Add and delete tags of an endpoint, and return the result."""
         with self._state.transaction():
             endpoint = self.get(name)
             endpoint["tags"] = tagged(endpoint["tags"], body)
@@ -152,17 +152,17 @@ class Endpoints:
         return list(endpoint["tags"])
 
     def delete(self, name: str) -> None:
-        """Forget an endpoint; an update of it that is under way comes to nothing."""
+        """Delete an endpoint; an update in progress is discarded."""
         endpoint = self.get(name)
         self._state.delete(ENDPOINT, name)
         self._payloads.disable(endpoint["id"])
         self._live.pop(endpoint["id"], None)
 
     def live(self, name: str) -> Live:
-        """Return what an endpoint answers with, loaded anew after a restart of the workspace.
+        """Return the loaded models of an endpoint; reload them after a restart of the workspace.
 
         Raises:
-            ApiError: 400 for one that was never ready, 500 for one whose models are gone.
+            ApiError: 400 if it was never ready, 500 if a model cannot be loaded.
         """
         endpoint = self.get(name)
         if "config" not in endpoint:
@@ -179,7 +179,7 @@ class Endpoints:
         return {each: Measured(one.traffic, one.concurrency) for each, one in served.items()}
 
     def log(self, name: str, entity: str) -> Log:
-        """Return what a served entity of an endpoint has said."""
+        """Return the logs of a served entity."""
         endpoint = self.get(name)
         configs = (endpoint.get(kind, {}) for kind in ("config", "pending_config"))
         there = {each["name"] for config in configs for each in config.get("served_entities", [])}
@@ -190,13 +190,13 @@ class Endpoints:
     def settle(
         self, endpoint: Document, changes: Document, live: Live | None, **condition: str
     ) -> None:
-        """Record the end of an update, unless the endpoint has gone or been made anew.
+        """Record the end of an update, unless the endpoint was deleted or recreated.
 
         Args:
-            endpoint: What was updated.
-            changes: Fields of the endpoint.
-            live: What it answers with from now on; None leaves that as it is.
-            condition: Fields of its state.
+            endpoint: The updated endpoint.
+            changes: Fields of the endpoint to change.
+            live: The new models; None keeps the current ones.
+            condition: Fields of its state to change.
         """
         with self._state.transaction():
             current = self._state.get(ENDPOINT, endpoint["name"])
@@ -206,12 +206,12 @@ class Endpoints:
             current |= changes
             current["state"] |= condition
             if live is not None:
-                # First, so that whoever reads READY is answered by the new version.
+                # First, so that a client that reads READY gets the new version.
                 self._live[endpoint["id"]] = live
             self._state.put(ENDPOINT, endpoint["name"], current)
 
     def close(self) -> None:
-        """Leave updates under way to the next workspace."""
+        """Stop; the next process resumes updates in progress."""
         self._closing.set()
         for update in self._updates:
             update.join(_PATIENCE_SECONDS)
@@ -224,7 +224,7 @@ class Endpoints:
                     live = self._load(endpoint["id"], endpoint["config"])
                 except NotLoadable as error:
                     raise ApiError(500, "INTERNAL_ERROR", str(error)) from error
-                # An update may have ended meanwhile.
+                # An update may have ended during the load.
                 live = self._live.setdefault(endpoint["id"], live)
             return live
 
@@ -289,5 +289,5 @@ class Endpoints:
 
 
 def in_progress(endpoint: Document) -> bool:
-    """Return whether an update of an endpoint is under way."""
+    """Return whether an update of an endpoint is in progress."""
     return bool(endpoint["state"]["config_update"] == "IN_PROGRESS")

@@ -1,16 +1,16 @@
-"""The error a REST call is answered with."""
+"""Errors of the REST API."""
 
-# `laptop run` keeps no state that `databricks bundle deploy` would know its resources by.
+# `laptop run` keeps no bundle state, so `databricks bundle deploy` cannot find its resources.
 MADE_BY_RUN = "If `laptop run` made it: `laptop reset` empties the workspace."
 
 
 class ApiError(Exception):
-    """An answer other than success, in Databricks' shape.
+    """An error response in Databricks' format.
 
     Attributes:
         status: HTTP status.
         code: Databricks' `error_code`, from which the SDK picks its exception class.
-        message: What the caller reads.
+        message: Message for the caller.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -21,6 +21,6 @@ class ApiError(Exception):
 
 
 def missing(code: str, what: str, name: str, there: list[str] | None = None) -> ApiError:
-    """Return the 404 for a thing that is not there, naming what is."""
+    """Return the 404 for a missing object; the message lists existing ones."""
     known = f" There are: {', '.join(sorted(there))}." if there else ""
     return ApiError(404, code, f"{what} '{name}' does not exist.{known}")

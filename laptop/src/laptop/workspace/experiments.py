@@ -1,6 +1,6 @@
-"""Experiments, as a bundle's deploy makes them, and what a run came to.
+"""MLflow experiments, as `bundle deploy` creates them, and read access to runs.
 
-Tasks write their runs through MLflow's own store; here they are only read.
+Tasks write their runs directly to MLflow's store.
 """
 
 import json
@@ -80,7 +80,7 @@ def router() -> APIRouter:
         if found.lifecycle_stage != "active":
             raise missing("RESOURCE_DOES_NOT_EXIST", "Experiment", number)
         client = mlflow.MlflowClient()
-        # MLflow keeps a deleted experiment and its name, which would bar the next of that name.
+        # MLflow reserves the name of a deleted experiment.
         client.rename_experiment(number, f"{found.name} (deleted {number})")
         client.delete_experiment(number)
         return {}
@@ -99,7 +99,7 @@ def router() -> APIRouter:
 
 
 def find(wanted: Document) -> Document:
-    """Return a page of the experiments that a search finds."""
+    """Return a page of the experiments that match a search."""
     found = mlflow.MlflowClient().search_experiments(
         filter_string=wanted.get("filter") or None,
         order_by=wanted.get("order_by") or None,

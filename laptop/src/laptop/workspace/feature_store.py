@@ -1,4 +1,4 @@
-"""Publishing to online stores, and the state of what was published."""
+"""Publishing to online stores, and the status of synced tables."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
-"""Traces of feature look-ups: what a model with features was given, in the shape of MLflow's.
+"""Traces of feature look-ups, in MLflow's format.
 
-The client of Databricks traces two spans: the whole prediction, and in it the plain model with all
-its inputs. As in every trace of MLflow's, inputs are JSON in a string, where a missing number is
-NaN and an instant its text.
+The Databricks client traces two spans: the whole prediction and, inside it, the plain model with
+all its inputs. As in every MLflow trace, inputs are a JSON string, with NaN for missing numbers
+and text for timestamps.
 """
 
 import base64
@@ -28,7 +28,7 @@ _LONGEST_PREVIEW = 1000
 def is_traced(entity: Document) -> bool:
     """Return whether the look-ups of a served entity are traced.
 
-    The client traces unless the variable is "false", but without it MLflow records no trace there.
+    The client traces unless the variable is "false", but MLflow records no trace if it is unset.
     """
     value = (entity.get("environment_vars") or {}).get(VARIABLE)
     return value is not None and value != "false"
@@ -41,8 +41,8 @@ class FeatureTrace:
     Attributes:
         request_id: The request's identifier.
         endpoint: Name of the endpoint.
-        at: When the request came.
-        spans: What was traced, the whole before its parts; empty where nothing was looked up.
+        at: Time of the request.
+        spans: The spans, parents first; empty if nothing was looked up.
     """
 
     request_id: str
@@ -62,14 +62,14 @@ class FeatureTrace:
         """Trace a prediction.
 
         Args:
-            frame: What was asked.
+            frame: Rows of the request.
             params: Parameters of the model.
-            inputs: What the plain model was given.
-            answer: What it has predicted.
-            times: Nanoseconds when the look-ups began, when the model began, and when it ended.
+            inputs: Inputs of the plain model.
+            answer: Its predictions.
+            times: Start of the look-ups, start and end of the model, in nanoseconds.
         """
         start, began, end = times
-        # There the text is a table of pandas', which takes longer to make than the prediction.
+        # Databricks logs a printed DataFrame, which takes longer to format than the prediction.
         rows = str(frame.to_dict(orient="records"))
         asked = {"df": rows, "params": params, "output_metrics": None}
         whole = {
@@ -83,7 +83,7 @@ class FeatureTrace:
         self.spans = [root, Span(MODEL, began, end, part, parent=root.span_id)]
 
     def to_dict(self) -> Document:
-        """Return what `mlflow.entities.Trace.from_dict` takes."""
+        """Return the trace as a dict for `mlflow.entities.Trace.from_dict`."""
         root = self.spans[0]
         spans = [span.to_dict(self._trace_id, root.start, self._start) for span in self.spans]
         attributes = spans[0]["attributes"]
@@ -115,11 +115,11 @@ class Span:
 
     Attributes:
         name: Its name.
-        start: Nanoseconds of a clock of its own.
-        end: The same.
-        facts: Attributes, whose values become JSON.
-        parent: Identifier of the span it is a part of.
-        span_id: Its own.
+        start: Start, in nanoseconds of a monotonic clock.
+        end: End, on the same clock.
+        facts: Attributes, written as JSON.
+        parent: Identifier of the parent span, if any.
+        span_id: Identifier of the span.
     """
 
     name: str
@@ -130,12 +130,12 @@ class Span:
     span_id: bytes = field(default_factory=lambda: secrets.token_bytes(8))
 
     def to_dict(self, trace_id: bytes, first: int, at: int) -> Document:
-        """Return the span as a trace shows it.
+        """Return the span in MLflow's format.
 
         Args:
-            trace_id: Of the trace.
-            first: Start of the trace by the clock of the spans.
-            at: The same in nanoseconds since the epoch.
+            trace_id: Identifier of the trace.
+            first: Start of the trace, on the spans' clock.
+            at: Start of the trace, in nanoseconds since the epoch.
         """
         attributes = {
             "mlflow.traceRequestId": f"tr-{trace_id.hex()}",
@@ -171,7 +171,7 @@ _current: ContextVar[FeatureTrace | None] = ContextVar("feature_trace", default=
 
 @contextmanager
 def recording(trace: FeatureTrace | None) -> Iterator[None]:
-    """Have look-ups recorded in a trace; None records none."""
+    """Record look-ups in a trace within the context; None records nothing."""
     token = _current.set(trace)
     try:
         yield
@@ -180,5 +180,5 @@ def recording(trace: FeatureTrace | None) -> Iterator[None]:
 
 
 def current_trace() -> FeatureTrace | None:
-    """Return the trace that look-ups are recorded in, if any."""
+    """Return the current trace, if any."""
     return _current.get()

@@ -1,4 +1,4 @@
-"""Workspace files over REST: what a bundle's deploy uploads, and how it is looked at."""
+"""REST routes of workspace files, as `bundle deploy` uploads them."""
 
 import base64
 from typing import Any
@@ -15,7 +15,7 @@ MOST_READ = 1_000_000
 
 
 def router(tree: FileTree) -> APIRouter:
-    """Return the routes of workspace files, and of DBFS, which shows the same tree."""
+    """Return the routes of workspace files, and of DBFS, which exposes the same tree."""
     api = APIRouter(prefix="/api/2.0")
 
     @api.get("/workspace/get-status")
@@ -76,17 +76,17 @@ def router(tree: FileTree) -> APIRouter:
 
 
 def raw(content: bytes) -> Response:
-    """Return a file's bytes as they are."""
+    """Return a response with a file's bytes."""
     return Response(content, media_type="application/octet-stream")
 
 
 def on_dbfs(path: str) -> str:
-    """Return the workspace path that a DBFS path shows."""
+    """Return the workspace path of a DBFS path."""
     return path.removeprefix("dbfs:")
 
 
 def as_dbfs(found: Document) -> Document:
-    """Return a folder or file as DBFS shows it."""
+    """Return a folder or file in DBFS format."""
     return {
         "path": found["path"],
         "is_dir": found["object_type"] == "DIRECTORY",

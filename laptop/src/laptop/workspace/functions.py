@@ -1,4 +1,4 @@
-"""Unity Catalog functions: what CREATE FUNCTION leaves in the catalog."""
+"""Unity Catalog functions, as CREATE FUNCTION stores them."""
 
 import uuid
 from typing import Any
@@ -11,7 +11,7 @@ from .state import Document, State
 from .unity import FUNCTION, SCHEMA, lowered, stamps
 
 ROUTES = "/api/2.1/unity-catalog/functions"
-# The feature engineering client reads and deletes by the older version.
+# The feature engineering client uses the older version to read and delete.
 FORMER_ROUTES = "/api/2.0/unity-catalog/functions"
 
 
@@ -29,7 +29,7 @@ def router(state: State) -> APIRouter:
 
     @api.post(ROUTES)
     def create_function(body: JsonBody) -> Any:
-        """Keep a function; `replace` puts it in the place of another, which Databricks has not."""
+        """Store a function; `replace` is an extension of Databricks' API."""
         given = body.get("function_info") or {}
         catalog, schema, name = lowered(given, "catalog_name", "schema_name", "name")
         required(given, "data_type", "full_data_type", "routine_definition")

@@ -1,4 +1,4 @@
-"""Unity Catalog's privileges: recorded as granted and shown again, but not enforced."""
+"""Unity Catalog privileges: recorded, but not enforced."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -20,8 +20,8 @@ def router(state: State) -> APIRouter:
     api = APIRouter(prefix="/api/2.1/unity-catalog/permissions/{kind}/{full_name}")
 
     def key_of(kind: str, full_name: str) -> str:
-        """Return where an object's grants are kept: with what was made under its name."""
-        # What Unity Catalog counts a registered model among.
+        """Return the key of an object's grants; a recreated object has a new one."""
+        # Unity Catalog treats registered models as functions.
         if kind == "function":
             return f"{kind}/{full_name}/{model_of(full_name).creation_timestamp}"
         if kind not in (CATALOG, CONNECTION, SCHEMA, TABLE, VOLUME):
@@ -60,7 +60,7 @@ def router(state: State) -> APIRouter:
 
 
 def changed(held: Iterable[str], change: Document) -> list[str]:
-    """Return a principal's privileges after a change; to remove all comes before what is added."""
+    """Return a principal's privileges after a change; removals apply before additions."""
     removed = set(change.get("remove") or [])
     kept = set() if ALL in removed else set(held) - removed
     return sorted(kept | set(change.get("add") or []))

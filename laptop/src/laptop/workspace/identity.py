@@ -1,4 +1,4 @@
-"""Who is asking, and where: the one user, discovery, and what the CLI tells its maker."""
+"""Routes for the current user, discovery and telemetry."""
 
 from typing import Any
 
@@ -19,12 +19,12 @@ def router(address: str) -> APIRouter:
 
     @api.post("/telemetry-ext")
     def forget(body: JsonBody) -> Any:
-        """Take what the CLI tells its maker, and keep nothing."""
+        """Accept the CLI's telemetry and discard it."""
         return {"errors": [], "numProtoSuccess": len(body.get("protoLogs") or [])}
 
     @api.get("/.well-known/databricks-config")
     def discover() -> Any:
-        # Without an endpoint for sign-in the CLI warns at every call; nothing answers there.
+        # Without a sign-in endpoint the CLI warns at every call; the address is not served.
         endpoint = f"{address}/oidc"
         return {"oidc_endpoint": endpoint, "workspace_id": WORKSPACE_ID, "cloud": "AWS"}
 

@@ -1,4 +1,4 @@
-"""Jobs 2.2: what is to be run, as bundles and `laptop run` make it."""
+"""Jobs API 2.2: jobs, as bundles and `laptop run` create them."""
 
 import time
 from typing import Any
@@ -18,7 +18,7 @@ def job_of(state: State, job_id: int) -> Document:
     """Return a job.
 
     Raises:
-        ApiError: 400, as on Databricks, where there is none of that number.
+        ApiError: 400, as on Databricks, if it does not exist.
     """
     job = state.get(JOB, f"{job_id:09d}")
     if job is None:
@@ -27,13 +27,13 @@ def job_of(state: State, job_id: int) -> Document:
 
 
 def find_settings(state: State, job_id: int) -> Document | None:
-    """Return a job's settings, or None where there is none of that number."""
+    """Return a job's settings, or None if it does not exist."""
     job = state.get(JOB, f"{job_id:09d}")
     return job and dict(job["settings"])
 
 
 def router(state: State) -> APIRouter:
-    """Return the routes below `/api/2.2/jobs`, but for runs."""
+    """Return the routes below `/api/2.2/jobs`, except for runs."""
     api = APIRouter(prefix="/api/2.2/jobs")
 
     def save(job: Document) -> None:
@@ -83,5 +83,5 @@ def router(state: State) -> APIRouter:
 
 
 def outline(job: Document) -> Document:
-    """Return a job without what only a request for details shows."""
+    """Return a job without the settings that only `expand_tasks` shows."""
     return job | {"settings": {k: v for k, v in job["settings"].items() if k not in DETAILS}}

@@ -1,4 +1,4 @@
-"""Registered models as Unity Catalog's own API shows them, read from MLflow's registry."""
+"""Unity Catalog's API of registered models, backed by MLflow's registry."""
 
 from typing import Any
 
@@ -113,7 +113,7 @@ def router(state: State) -> APIRouter:
 
 
 def refused(error: MlflowException) -> ApiError:
-    """Return what the registry has refused, as this API says it."""
+    """Return an error of the registry as an ApiError."""
     return ApiError(error.get_http_status_code(), error.error_code, error.message)  # type: ignore[no-untyped-call]
 
 
@@ -162,7 +162,7 @@ def describe(model: RegisteredModel) -> Document:
 
 
 def describe_version(model: RegisteredModel, version: ModelVersion) -> Document:
-    """Return a model version as Unity Catalog shows it, with its tags besides."""
+    """Return a model version as Unity Catalog shows it, plus its tags."""
     return {
         "model_name": model.name.split(".")[2],
         "catalog_name": model.name.split(".")[0],

@@ -1,4 +1,4 @@
-"""Monitors of data profiling: what is recorded of a table's profile, and how it is changed."""
+"""Data profiling monitors and their settings."""
 
 import copy
 import importlib.util
@@ -42,23 +42,23 @@ _INPUTS = frozenset(
 
 
 class Monitors:
-    """The monitors of a workspace, at most one a table.
+    """The monitors of a workspace, at most one per table.
 
-    A monitor belongs to the table of its name, as long as that is replaced and not dropped.
+    A monitor remains if its table is replaced, but not if it is dropped.
 
     Args:
-        state: Where they last.
+        state: The workspace's state.
     """
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def create(self, body: Document) -> Document:
-        """Record a monitor, which is PENDING.
+        """Create a monitor in status PENDING.
 
         Raises:
-            ApiError: 400 for a configuration that contradicts itself, 404 for a table, schema or
-                baseline that is not there, 409 for a second one, 501 for what is not built.
+            ApiError: 400 for an invalid configuration, 404 for a missing table, schema or baseline,
+                409 if the table has a monitor, 501 for unsupported settings.
         """
         require_scipy()
         kind, identifier = required(body, "object_type", "object_id")
@@ -96,7 +96,7 @@ class Monitors:
         """Return the monitor of an object.
 
         Raises:
-            ApiError: 404 where it has none.
+            ApiError: 404 if there is none.
         """
         table = self._table(identifier) if kind == "table" else None
         monitor = None if table is None else self._of_table(table)
@@ -106,10 +106,10 @@ class Monitors:
         return monitor
 
     def update(self, kind: str, identifier: str, body: Document, mask: str) -> Document:
-        """Change the fields that a mask names; a field that the body lacks is removed.
+        """Change the fields of an update mask; fields that the body lacks are removed.
 
         Raises:
-            ApiError: 400 for a mask without fields, or with others than inputs; as in `create`.
+            ApiError: 400 for an empty mask or output fields; otherwise as in `create`.
         """
         paths = [path.strip() for path in mask.split(",") if path.strip()]
         if not paths:
@@ -127,18 +127,18 @@ class Monitors:
         return self.show(monitor)
 
     def change(self, monitor: Document, changes: Document) -> None:
-        """Record what became of a monitor, if it is still there."""
+        """Update a monitor, unless it was deleted."""
         with self._state.transaction():
             known = self._state.get(MONITOR, monitor["table"])
             if known is not None and known["id"] == monitor["id"]:
                 self._state.put(MONITOR, monitor["table"], known | changes)
 
     def delete(self, monitor: Document) -> None:
-        """Forget a monitor; its metric tables stay."""
+        """Delete a monitor; its metric tables remain."""
         self._state.delete(MONITOR, monitor["table"])
 
     def activate_pending(self) -> None:
-        """Take up the monitors that a workspace left pending."""
+        """Activate the monitors that the last process left pending."""
         for monitor in self._state.all(MONITOR):
             if monitor["status"] == PENDING:
                 self.change(monitor, {"status": ACTIVE})
@@ -204,7 +204,7 @@ class Monitors:
 
 
 def _apply(settings: Document, given: Document, path: str) -> Document:
-    """Return settings with one field of a mask taken from what was given."""
+    """Return settings with one field of a mask taken from a request."""
     first, _, rest = path.partition(".")
     keys = rest.split(".") if rest else []
     if first != _PROFILING or (keys and keys[0] not in _INPUTS):
@@ -229,10 +229,10 @@ def _apply(settings: Document, given: Document, path: str) -> Document:
 
 
 def require_scipy() -> None:
-    """Refuse to profile without the library that statistics come from.
+    """Require scipy, which computes the statistics.
 
     Raises:
-        ApiError: 501, with what to install.
+        ApiError: 501 with the extra to install.
     """
     if importlib.util.find_spec("scipy") is None:
         raise ApiError(

@@ -1,4 +1,4 @@
-"""Rows of a payload table: what is logged of a request, and in which columns."""
+"""Rows and columns of payload tables."""
 
 import hashlib
 import json
@@ -37,8 +37,8 @@ PROPERTIES = {
 }
 MOST_LOGGED_BYTES = 1024 * 1024
 REQUEST_TOO_LARGE, RESPONSE_TOO_LARGE = "MAX_REQUEST_SIZE_EXCEEDED", "MAX_RESPONSE_SIZE_EXCEEDED"
-# Databricks may leave out 401, 403, 429 and 500: here they, and all other errors of the server,
-# always are, so that no one relies on them. A request that does not fit the model, 400, is logged.
+# Databricks may omit 401, 403, 429 and 500. Here these and all other server errors are always
+# omitted, so that no code relies on them. Requests that do not fit the model (400) are logged.
 _NOT_LOGGED = (401, 403, 429)
 
 
@@ -47,11 +47,11 @@ class Payload:
     """One request and its answer.
 
     Attributes:
-        request_id: Of this workspace.
-        client_request_id: Of the client.
-        at: When it came.
+        request_id: Set by the workspace.
+        client_request_id: Set by the client.
+        at: Time of the request.
         status: HTTP status of the answer.
-        milliseconds: How long the model took.
+        milliseconds: Execution time of the model.
         request: Body of the request.
         response: Body of the answer.
         entity_id: The served entity that answered.
@@ -93,7 +93,7 @@ class Payload:
 
 
 def entity_id(endpoint_id: str, entity: Document) -> str:
-    """Return the identifier of a served entity's version: always the same 32 hex digits."""
+    """Return the stable identifier of a served entity's version, 32 hex digits."""
     facts = [endpoint_id, entity["name"], entity["entity_name"], entity["entity_version"]]
     return uuid.UUID(hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]).hex
 

@@ -1,7 +1,7 @@
-"""Payload tables of serving endpoints: rows set aside at once, and written in batches.
+"""Payload tables of serving endpoints: rows are spooled to a file and written in batches.
 
-A row is appended to a file before its request is answered, so that a workspace that is killed
-loses none; the next one writes it, once. A thread moves rows from there to the tables.
+A row is appended to the file before its request is answered, so that a killed workspace loses
+none; the next process writes it, exactly once. A thread moves rows from the file to the tables.
 """
 
 import json
@@ -36,9 +36,9 @@ class Payloads:
     """The payload tables of a workspace.
 
     Args:
-        state: Where it is kept which endpoint logs to which table.
+        state: The workspace's state.
         open_session: Opens a session on the engine.
-        delay_seconds: How long rows are held back.
+        delay_seconds: Delay before rows are written.
     """
 
     def __init__(
@@ -58,19 +58,19 @@ class Payloads:
         self._thread: threading.Thread | None = None
 
     def resume(self) -> None:
-        """Start to write, with what the last workspace has left."""
+        """Start the thread that writes rows, first those of the last process."""
         self._folder.mkdir(exist_ok=True)
         self._rotate()
-        # Whether they were written before their file could be removed is not known.
+        # Their rows may have been written already.
         self._suspect = {file.name for file in self._batches()}
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def enable(self, endpoint_id: str, gateway: Document) -> None:
-        """Make the placeholder of a payload table, and log an endpoint's payloads to it.
+        """Create a placeholder for a payload table, and log an endpoint's payloads to it.
 
         Raises:
-            ApiError: 404 for a catalog or schema that does not exist, 400 for a table that does.
+            ApiError: 404 for a missing catalog or schema, 400 if the table exists.
         """
         table = payload_table(gateway)
         catalog, schema, name = table.split(".", 2)
@@ -88,17 +88,17 @@ class Payloads:
         self._targets[endpoint_id] = target
 
     def disable(self, endpoint_id: str) -> None:
-        """Log no more payloads of an endpoint; its table stays."""
+        """Stop logging payloads of an endpoint; its table remains."""
         self._state.delete(TARGET, endpoint_id)
         self._targets.pop(endpoint_id, None)
 
     def add(self, endpoint_id: str, payload: Payload, log: Log) -> None:
-        """Set a row aside to be written, where the endpoint's payloads are logged.
+        """Spool a row if the endpoint's payloads are logged.
 
         Args:
             endpoint_id: The endpoint.
             payload: The request and its answer.
-            log: Of the served entity; takes a line for each reason why payloads are not logged.
+            log: Log of the served entity, for reasons why payloads are not logged.
         """
         target = self._targets.get(endpoint_id)
         if target is None or not payload.is_logged:
@@ -112,11 +112,11 @@ class Payloads:
                 self._file.write(f"{line}\n")
                 self._file.flush()
         except Exception as error:
-            # The answer goes out all the same.
+            # Logging errors must not fail the request.
             log.service.append(stamped(f"Its payload is not logged: {error}"))
 
     def close(self) -> None:
-        """Write what is due; the next workspace writes the rest."""
+        """Write the rows that are due; the next process writes the rest."""
         self._closing.set()
         if self._thread:
             self._thread.join(_PATIENCE_SECONDS)
@@ -126,7 +126,7 @@ class Payloads:
             finally:
                 self._writing.release()
         if "_session" in self.__dict__:
-            # At exit it would ask the engine, which is gone by then, again and again.
+            # Otherwise it would retry requests to the stopped engine at exit.
             self._session.stop()
 
     @cached_property
@@ -146,7 +146,7 @@ class Payloads:
                 self._write_due()
 
     def _rotate(self) -> None:
-        """Make a batch of the rows that were set aside, named by the time."""
+        """Turn the spool file into a batch named by the current time."""
         with self._lock:
             if self._file is not None:
                 self._file.close()
@@ -164,7 +164,7 @@ class Payloads:
                 self._write(batch)
                 batch.unlink()
         except Exception as error:
-            # The engine may be on its way out; rows stay where they are.
+            # The engine may be shutting down; the rows remain in their files.
             self._suspect |= {file.name for file in self._batches()}
             print(f"Payloads are not written yet: {error}", file=sys.stderr, flush=True)
 
@@ -174,7 +174,7 @@ class Payloads:
             try:
                 entry = json.loads(line)
             except ValueError:
-                # A workspace that was killed while it wrote it has not answered the request.
+                # Partly written: the workspace was killed before it answered the request.
                 continue
             target = entry["target"]
             groups.setdefault(target["table_id"], (target, []))[1].append(entry["row"])
@@ -219,7 +219,7 @@ class Payloads:
         print(text, file=sys.stderr, flush=True)
 
     def _widen(self, table: str, quoted: str) -> None:
-        """Give a placeholder the columns of payloads."""
+        """Add the columns of payloads to a placeholder."""
         there = self._state.get(TABLE, table) or {}
         if len(there["columns"]) > 1:
             return
@@ -233,7 +233,7 @@ class Payloads:
 
 
 def parts(rows: list[Document]) -> list[list[Document]]:
-    """Return rows in lists that fit into a message each."""
+    """Return rows in lists that each fit into one message."""
     found: dict[int, list[Document]] = defaultdict(list)
     size = 0
     for row in rows:

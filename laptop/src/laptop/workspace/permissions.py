@@ -1,4 +1,4 @@
-"""Who may do what: recorded as asked and shown again, but not enforced, for there is one user."""
+"""Permissions: recorded, but not enforced, because there is only one user."""
 
 from typing import Any
 
@@ -80,7 +80,7 @@ def router(state: State, tree: FileTree) -> APIRouter:
 
 
 def has_experiment(number: str) -> bool:
-    """Tell whether there is an experiment of this id."""
+    """Return whether there is an active experiment with this ID."""
     try:
         found = mlflow.MlflowClient().get_experiment(number)
     except MlflowException as error:
@@ -91,7 +91,7 @@ def has_experiment(number: str) -> bool:
 
 
 def entries_of(body: Document) -> list[Document]:
-    """Return the entries of a request, each with its principal and its level."""
+    """Return the validated access control entries of a request."""
     entries = body.get("access_control_list") or []
     for entry in entries:
         if not entry.get("permission_level") or principal(entry) == ("", ""):
@@ -105,7 +105,7 @@ def entries_of(body: Document) -> list[Document]:
 
 
 def principal(entry: Document) -> tuple[str, str]:
-    """Return the kind and name of whom an entry is about."""
+    """Return the kind and name of an entry's principal."""
     return next(((kind, entry[kind]) for kind in PRINCIPALS if entry.get(kind)), ("", ""))
 
 

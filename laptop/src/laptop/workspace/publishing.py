@@ -1,4 +1,4 @@
-"""How publications go: `publishing.json` of the state folder, which people and tests write."""
+"""Simulated delays and failures of publishing: `publishing.json` in the state folder."""
 
 import json
 import threading
@@ -8,18 +8,18 @@ from typing import Any
 
 FILE = "publishing.json"
 _STEP_SECONDS = 0.05
-# A file that is being written may be read in half.
+# The file may be read while it is written.
 _ATTEMPTS = 20
 
 
 class Publishing:
-    """What `publishing.json` says of the publications of a workspace.
+    """Delays and failures set in `publishing.json`.
 
     ```json
     {"delay_seconds": 20, "failures": {"main.shop.weather_online": "No space is left."}}
     ```
 
-    It is read again while a publication waits: what is written there holds at once.
+    The file is reread while a publication waits, so changes take effect at once.
 
     Args:
         state_dir: The workspace's state folder.
@@ -29,15 +29,15 @@ class Publishing:
         self._file = state_dir / FILE
 
     def wait(self, online_table: str, since: float, stop: threading.Event) -> str | None:
-        """Wait until a publication has taken its time; return why it fails, None if it does not.
+        """Wait for the delay of a publication; return its failure message, or None.
 
         Args:
-            online_table: What is published.
-            since: When it was asked for, in seconds since the epoch.
-            stop: Ends the waiting.
+            online_table: The online table.
+            since: Time of the request, in seconds since the epoch.
+            stop: Event that ends the wait.
 
         Raises:
-            ValueError: The file holds no such settings.
+            ValueError: The file is invalid.
         """
         while True:
             settings = self._read()

@@ -1,4 +1,4 @@
-"""What requests bring: JSON objects, the fields they must have, and where a long list goes on."""
+"""Request parsing: JSON bodies, required fields and pagination."""
 
 from typing import Annotated, Any, TypeVar
 
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 def required(body: dict[str, Any], *keys: str) -> list[str]:
-    """Return the values of string fields that a request must have."""
+    """Return the values of required string fields."""
     values = []
     for key in keys:
         value = body.get(key)
@@ -22,7 +22,7 @@ def required(body: dict[str, Any], *keys: str) -> list[str]:
 
 
 def identifier(body: dict[str, Any], key: str) -> int:
-    """Return a number that a request must have."""
+    """Return the value of a required integer field."""
     try:
         return int(body[key])
     except (KeyError, TypeError, ValueError):
@@ -31,7 +31,7 @@ def identifier(body: dict[str, Any], key: str) -> int:
 
 
 def page(items: list[Item], limit: int, token: str) -> tuple[list[Item], dict[str, Any]]:
-    """Return one page of a list, and the fields that say where the next one begins.
+    """Return one page of a list and its pagination fields.
 
     Args:
         items: The whole list.
@@ -39,7 +39,7 @@ def page(items: list[Item], limit: int, token: str) -> tuple[list[Item], dict[st
         token: `next_page_token` of the page before; empty for the first.
 
     Raises:
-        ApiError: 400, for a limit or a token that cannot be.
+        ApiError: 400 for an invalid limit or token.
     """
     if limit < 1 or not (token or "0").isdecimal():
         text = f"A page needs a positive limit and a token of ours; got {limit} and '{token}'."

@@ -1,4 +1,4 @@
-"""Runs of jobs, over the runner: started, watched and canceled, in the shape of Jobs 2.2."""
+"""Jobs API 2.2: job runs, executed by the runner."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +44,7 @@ STATUS = {"WAITING_FOR_RETRY": "WAITING", "TERMINATING": "TERMINATING", "QUEUED"
 
 
 def router(state: State, runner: Runner, address: str) -> APIRouter:
-    """Return the routes of runs below `/api/2.2/jobs`; `address` is the workspace's own."""
+    """Return the routes of runs below `/api/2.2/jobs`; `address` is that of the workspace."""
     api = APIRouter(prefix="/api/2.2/jobs")
 
     def run_of(run_id: int) -> Document:
@@ -166,7 +166,7 @@ def router(state: State, runner: Runner, address: str) -> APIRouter:
 
 
 def show(run: Document, attempts: Sequence[Document], address: str) -> Document:
-    """Return a run with its tasks, and with what follows from where it stands."""
+    """Return a run with its tasks and derived fields such as `status`."""
     url = f"{address}/jobs/{run['job_id']}/runs/{run['run_id']}"
     loops: dict[int, list[Document]] = {}
     for each in attempts:
@@ -197,7 +197,7 @@ def show(run: Document, attempts: Sequence[Document], address: str) -> Document:
 def show_attempt(
     run: Document, attempt: Document, attempts: Sequence[Document], address: str
 ) -> Document:
-    """Return a task's attempt as a run of its own; that of a loop with its iterations."""
+    """Return a task attempt as a run; that of a for-each task has its iterations."""
     whole = show(run, attempts, address)
     there = [*whole["tasks"], *(i for t in whole["tasks"] for i in t.get("iterations", ()))]
     (task,) = (each for each in there if each["run_id"] == attempt["run_id"])
@@ -209,7 +209,7 @@ def show_attempt(
 
 
 def count(iterations: Sequence[Document]) -> Document:
-    """Return how far a loop is; of an iteration's attempts the last one counts."""
+    """Return the statistics of a for-each task; of each iteration, only the last attempt counts."""
     last = {each["iteration"]: each for each in iterations}.values()
     ended = [each["state"]["result_state"] for each in last if has_ended(each)]
     good = ended.count(SUCCESS)
@@ -226,7 +226,7 @@ def count(iterations: Sequence[Document]) -> Document:
 
 
 def status(state: Document) -> Document:
-    """Return a state in the form that has taken its place in the API."""
+    """Return a legacy run state as the API's newer `status`."""
     life = state["life_cycle_state"]
     if life not in ENDED:
         return {"state": STATUS.get(life, life)}
@@ -238,7 +238,7 @@ def status(state: Document) -> Document:
 
 
 def output(task: Document) -> Document:
-    """Return what a task printed, the run it started and, of one that failed, its error."""
+    """Return a task's logs, the run it started and, if it failed, its error."""
     log = Path(task["log"])
     text = log.read_text(errors="replace") if log.exists() else ""
     shown = {

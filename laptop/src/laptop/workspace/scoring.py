@@ -1,4 +1,4 @@
-"""Scoring of one served model version, by MLflow's own scoring server."""
+"""Scoring of a served model version with MLflow's scoring server."""
 
 import json
 import time
@@ -28,27 +28,27 @@ FindFunction: TypeAlias = Callable[[str], Document | None]
 
 
 class ServedModel:
-    """A model version held in memory.
+    """A loaded model version.
 
     Args:
-        model: What MLflow has loaded.
+        model: The model, loaded by MLflow.
     """
 
     def __init__(self, model: PyFuncModel) -> None:
-        # The registry takes no model without one.
+        # The registry requires a signature.
         self.signature: ModelSignature = model.metadata.signature
         self._model = model
 
     def answer(self, asked: "Asked", trace: FeatureTrace | None = None) -> str:
-        """Return the JSON that answers a request.
+        """Return the JSON response to a request.
 
         Args:
             asked: The request.
-            trace: Takes what features were looked up; None for no trace.
+            trace: Trace to record feature look-ups in; None for no trace.
 
         Raises:
             MlflowException: The request does not fit the model, or the model fails on it.
-            ApiError: 415 for another content type, 501 for an option that is not built.
+            ApiError: 415 for another content type, 501 for an unsupported option.
         """
         asked.require_built()
         with recording(trace):
@@ -62,14 +62,14 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request of an endpoint.
+    """A request to an endpoint.
 
     Attributes:
-        content_type: Its header.
-        data: What the model is asked: the object of a JSON body without what is for the endpoint,
-            any other body as it came.
-        client_request_id: What the client calls it.
-        options: For the endpoint.
+        content_type: The Content-Type header.
+        data: The model's input: a JSON object without the options for the endpoint, or any other
+            body unchanged.
+        client_request_id: Identifier set by the client.
+        options: Options for the endpoint.
     """
 
     content_type: str
@@ -78,7 +78,7 @@ class Asked:
     options: dict[str, Any] = field(default_factory=dict)
 
     def require_built(self) -> None:
-        """Refuse to answer in another shape than those there are."""
+        """Reject unsupported response options."""
         options = self.options.get(OPTIONS)
         given = list(options) if isinstance(options, dict) else [OPTIONS] if options else []
         asked = [name for name in given if name != RETURN_TRACE]
@@ -90,15 +90,15 @@ class Asked:
 
     @property
     def returns_trace(self) -> bool:
-        """Whether the answer shall have the trace."""
+        """Whether the response includes the trace."""
         options = self.options.get(OPTIONS)
         return isinstance(options, dict) and bool(options.get(RETURN_TRACE))
 
 
 def parse(body: bytes, content_type: str) -> Asked:
-    """Return a request; a JSON body that is no object goes to MLflow as it came, which says why.
+    """Parse a request; a JSON body that is not an object is left to MLflow, which explains why.
 
-    MLflow's scoring server ignores unknown keys beside the rows, so those stay.
+    Unknown keys next to the rows remain: MLflow's scoring server ignores them.
     """
     if content_type.partition(";")[0].strip() != CONTENT_TYPE_JSON:
         return Asked(content_type, body)
@@ -119,12 +119,12 @@ def load(name: str, version: str, store: OnlineStore, functions: FindFunction) -
     Args:
         name: Registered model, `catalog.schema.model`.
         version: Its version's number.
-        store: Where the model's features are looked up.
-        functions: Gives the catalog's document of a function.
+        store: Online store of the model's features.
+        functions: Returns the catalog's document of a function.
 
     Raises:
-        FeatureError: A feature table is not published online, or a function is not there.
-        MlflowException: There is no such version, or its artifact cannot be read.
+        FeatureError: A feature table is not published online, or a function does not exist.
+        MlflowException: The version does not exist, or its artifact cannot be read.
     """
     uri = f"models:/{name}/{version}"
     folder = Path(mlflow.artifacts.download_artifacts(uri))
@@ -137,7 +137,7 @@ def load(name: str, version: str, store: OnlineStore, functions: FindFunction) -
 def _load_function(
     column: FunctionColumn, functions: FindFunction
 ) -> tuple[Callable[..., Any], list[str]]:
-    """Return a function, and the columns that it is given in the order of its parameters."""
+    """Return a function and its input columns, in the order of its parameters."""
     info = functions(column.udf_name)
     if info is None:
         raise FeatureError(
@@ -154,23 +154,23 @@ def _load_function(
 
 
 class FeatureLookup:
-    """What MLflow takes for a model with features: looks them up, as the client on Databricks does.
+    """Pyfunc model that looks up features before it predicts, as the Databricks client does.
 
-    Every feature is looked up; a column that the request brings then replaces it in all rows, its
-    nulls included. The plain model is given what pandas makes of the values: a column without a
-    value is None of dtype object, integers with a gap are floats.
+    Every feature is looked up. A feature column in the request then overrides it in all rows,
+    including nulls. The plain model gets the dtypes that pandas infers: object with None for a
+    column without values, float for integers with gaps.
 
-    Functions are those of the catalog when the model was loaded. They are called row by row on what
-    the row has: None for what was not found, NaN or NaT for a null of the request. Their results
-    are taken as they come, also in place of a column of that name in the request.
+    Functions are read from the catalog when the model is loaded, and called row by row. Their
+    inputs are None for features not found, and NaN or NaT for nulls of the request. Their results
+    are not converted, and override request columns of the same name.
 
     Args:
         model: The model and the specification of its features.
-        store: Where they are published.
-        functions: Gives the catalog's document of a function.
+        store: Online store of the features.
+        functions: Returns the catalog's document of a function.
 
     Raises:
-        FeatureError: A feature table is not published online, or a function is not there.
+        FeatureError: A feature table is not published online, or a function does not exist.
     """
 
     def __init__(self, model: FeatureModel, store: OnlineStore, functions: FindFunction) -> None:
@@ -194,7 +194,7 @@ class FeatureLookup:
         }
 
     def predict(self, frame: pd.DataFrame, params: Mapping[str, Any] | None = None) -> Any:
-        """Return predictions for rows that MLflow has held against the signature."""
+        """Return predictions for rows that MLflow has validated against the signature."""
         started = time.monotonic_ns()
         rows = frame.to_dict(orient="records")
         for step in self._steps:

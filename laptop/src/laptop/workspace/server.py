@@ -1,4 +1,4 @@
-"""The workspace process: API, engine and serving, until told to leave or left alone."""
+"""The workspace process: API, engine and serving, until stopped or idle."""
 
 import argparse
 import os
@@ -67,10 +67,10 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     state_dir = StateDir(given.state_dir.resolve())
     state_dir.create()
-    # What an engine writes to where it stands must not land in a project.
+    # Files that the engine writes to the working directory must not land in a project.
     os.chdir(state_dir.path)
     with file_lock(state_dir.lock_file):
-        # One that was killed could not take it away.
+        # Left over from a killed workspace.
         state_dir.connection_file.unlink(missing_ok=True)
         serve(
             state_dir,
@@ -80,19 +80,19 @@ def main(arguments: list[str] | None = None) -> None:
             given.payload_delay,
             given.serving_faults,
         )
-    # Libraries that tidy up at exit would ask the engine, which is gone, again and again.
+    # Exit handlers of libraries would retry requests to the stopped engine.
     os._exit(0)
 
 
 def seconds(text: str) -> float:
-    """Return a span of time that a command line or the environment gives."""
+    """Return a duration in seconds from the command line or the environment."""
     if not text.replace(".", "", 1).isdecimal():
         raise argparse.ArgumentTypeError(f"Seconds are a number such as 2.5, got: {text}.")
     return float(text)
 
 
 def existing_file(text: str) -> Path:
-    """Return the whole path of a file that is there."""
+    """Return the absolute path of an existing file."""
     file = Path(text).resolve()
     if not file.is_file():
         raise argparse.ArgumentTypeError(f"{FAULTS} names a file that is not there: {file}.")
@@ -100,14 +100,14 @@ def existing_file(text: str) -> Path:
 
 
 class Server(uvicorn.Server):
-    """A server that has something done while it still answers, before it shuts down."""
+    """A server with a hook that runs before shutdown, while requests are still answered."""
 
     def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], None]) -> None:
         super().__init__(config)
         self._before_shutdown = before_shutdown
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Do it, then shut down."""
+        """Run the hook, then shut down."""
         await run_in_threadpool(self._before_shutdown)
         await super().shutdown(sockets)
 
@@ -120,17 +120,17 @@ def serve(
     payload_delay: float = 0,
     serving_faults: Path | None = None,
 ) -> None:
-    """Answer on a free loopback port; say where in `workspace.json` once ready.
+    """Serve on a free loopback port, and write the connection to `workspace.json` once ready.
 
     Args:
         state_dir: The state folder, whose lock the caller holds.
-        catalogs: Catalogs that must exist; those of former times and the usual ones do too.
-        idle_seconds: Leave after so long without a request or a running job.
-        serving_delay: Seconds that an update of an endpoint takes besides the loading.
-        payload_delay: Seconds that requests of endpoints are held back from payload tables.
-        serving_faults: File with faults of served entities; None is the state folder's.
+        catalogs: Catalogs to create besides existing and default ones.
+        idle_seconds: Shut down after this time without a request or a running job.
+        serving_delay: Seconds before an update of an endpoint loads its models.
+        payload_delay: Seconds before requests are written to payload tables.
+        serving_faults: File with faults of served entities; None uses the state folder's.
     """
-    # Named as TCP, or asyncio leaves Nagle's algorithm on and every answer takes 40 ms.
+    # Without IPPROTO_TCP asyncio leaves Nagle's algorithm on, and every response takes 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
@@ -149,7 +149,7 @@ def serve(
     tree = FileTree(state)
     runner = Runner(state, environment, tree.locate, partial(jobs.find_settings, state))
 
-    # MLflow takes seconds to import; by now the fork server does the same on another core.
+    # MLflow takes seconds to import; the fork server imports it in parallel on another core.
     from ..mlflow_stores import TrackingStore
     from . import experiments, grants, models, permissions, serving
     from .data_quality import DataQuality
@@ -158,7 +158,7 @@ def serve(
     from .payloads import Payloads
     from .synced_tables import SyncedTables
 
-    # Two processes that open a fresh database at once would both migrate it, and one fail.
+    # If two processes open a new database at once, both migrate it and one fails.
     TrackingStore(os.environ["MLFLOW_TRACKING_URI"])
 
     payloads = Payloads(state, partial(open_session, remote), payload_delay)
@@ -192,7 +192,7 @@ def serve(
 
     activity = Activity()
     guarded = Guard(app, token, port, activity)
-    # The engine asks this API for the tables of payloads.
+    # Payloads are written before shutdown, because the engine needs this API.
     server = Server(
         uvicorn.Config(
             guarded,
@@ -203,17 +203,17 @@ def serve(
         ),
         payloads.close,
     )
-    # The server repeats the signal that ended it, which would skip the tidying up below.
+    # The server re-raises the signal that ended it, which would skip the cleanup below.
     signal.signal(signal.SIGTERM, lambda *_: None)
 
     def watch() -> None:
         while not server.started:
             time.sleep(0.01)
         announce(state_dir, Connection(os.getpid(), port, token, remote, clock.read_setting()))
-        # The engine asks this API for the tables that are synced.
+        # Started now, because the engine needs this API to read and write tables.
         synced.resume()
         payloads.resume()
-        # The first endpoint would wait for these.
+        # Imported ahead for the first endpoint.
         import mlflow.sklearn  # noqa: F401
 
         while not server.should_exit:

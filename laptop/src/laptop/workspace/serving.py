@@ -1,4 +1,4 @@
-"""Serving endpoints over REST: their management, and the requests that they answer."""
+"""REST routes of serving endpoints: management and scoring."""
 
 import json
 import time
@@ -24,7 +24,7 @@ from .serving_faults import Faults
 
 MOST_AT_ONCE = 200
 MOST_BYTES = 16 * 1024 * 1024
-# Databricks documents neither; applications read the one, gateways the other.
+# Databricks documents neither; applications read the first, gateways the second.
 REQUEST_ID_HEADERS = ("databricks-request-id", "x-databricks-request-id")
 
 
@@ -32,7 +32,7 @@ def router(endpoints: Endpoints, payloads: Payloads, faults: Faults) -> APIRoute
     """Return the routes of serving endpoints."""
     api = APIRouter()
     root = "/api/2.0/serving-endpoints"
-    # Of their own: requests of a slow entity must not hold up the rest of the API.
+    # A separate pool, so that requests to a slow entity do not block the rest of the API.
     threads = CapacityLimiter(MOST_AT_ONCE)
 
     @api.get(root)
@@ -98,7 +98,7 @@ async def body_of(request: Request) -> bytes:
     """Return a request's body.
 
     Raises:
-        ApiError: 413, for one that Databricks would not take either.
+        ApiError: 413 for a body above Databricks' limit.
     """
     body = bytearray()
     async for part in request.stream():
@@ -118,16 +118,16 @@ def answer(
     body: bytes,
     content_type: str,
 ) -> Response:
-    """Have an endpoint score a request, and log both where its payloads are.
+    """Score a request and log its payload.
 
     Args:
-        endpoints: Where it is.
-        payloads: Where payloads are logged.
-        faults: What is wrong with served entities.
-        name: Its name.
-        entity: Served entity that is asked; None leaves it to the traffic's shares.
-        body: Of the request.
-        content_type: Of the request.
+        endpoints: The endpoints of the workspace.
+        payloads: The payload tables.
+        faults: Faults of served entities.
+        name: Name of the endpoint.
+        entity: Served entity; None draws one by the traffic split.
+        body: Body of the request.
+        content_type: Content type of the request.
     """
     from mlflow.exceptions import MlflowException
 
@@ -175,7 +175,7 @@ def answer(
 
 
 def with_output(text: str, request_id: str, trace: FeatureTrace | None) -> str:
-    """Return an answer with what Databricks tells beside the predictions."""
+    """Return a response with `databricks_output` added."""
     traced = {"trace": trace.to_dict()} if trace and trace.spans else {}
     output = json.dumps({**traced, "databricks_request_id": request_id}, ensure_ascii=False)
     return f'{text.rstrip().removesuffix("}")}, "databricks_output": {output}}}'

@@ -1,7 +1,7 @@
-"""Faults of served entities, read from a file, so that a bad version can be tried.
+"""Simulated faults of served entities, read from a file, to test a bad version.
 
 The file is `serving-faults.yml` in the state folder, or the one that `LAPTOP_SERVING_FAULTS` names.
-It is read again at each request, so a change holds at once.
+It is reread at each request, so changes take effect at once.
 """
 
 import json
@@ -23,14 +23,14 @@ _Share = Field(default=0.0, ge=0, le=1)
 
 
 class Fault(BaseModel):
-    """What is wrong with a served entity.
+    """Fault of a served entity.
 
     Attributes:
-        delay_ms: How much later it answers.
-        error_share: Share of its requests that are answered 500.
-        null_share: Share of its predictions that are null.
-        shift: What is added to each number of its predictions.
-        seed: Of the draws: the same requests in the same order have the same faults.
+        delay_ms: Added latency, in milliseconds.
+        error_share: Share of requests answered with 500.
+        null_share: Share of predictions that are null.
+        shift: Number added to each number in the predictions.
+        seed: Random seed: the same requests in the same order have the same faults.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -46,8 +46,8 @@ class Faults:
     """The faults of a workspace's served entities.
 
     Args:
-        file: Where they are read from.
-        is_named: Whether the file was asked for by name, and so must be there.
+        file: File with the faults.
+        is_named: Whether the file was set explicitly, and so must exist.
     """
 
     def __init__(self, file: Path, *, is_named: bool = False) -> None:
@@ -59,16 +59,16 @@ class Faults:
         self._draws: dict[tuple[str, str], tuple[Fault, random.Random]] = {}
 
     def answer(self, endpoint: str, entity: str, version: str, predict: Callable[[], str]) -> str:
-        """Return what a served entity answers, with its faults.
+        """Return the response of a served entity, with its faults.
 
         Args:
             endpoint: The endpoint's identifier.
             entity: The served entity's name.
-            version: Of its model.
-            predict: Gives the answer without faults.
+            version: Version of its model.
+            predict: Returns the response without faults.
 
         Raises:
-            ApiError: 500, where that is the fault, or the file cannot be used.
+            ApiError: 500 if the fault is an error, or the file is invalid.
         """
         faults = self.read()
         fault = faults.get(entity) or faults.get(version)
@@ -78,7 +78,6 @@ class Faults:
         with self._lock:
             draws = self._draws.get((endpoint, entity))
             if draws is None or draws[0] != fault:
-                # Not hash(), which differs from process to process.
                 draws = self._draws[endpoint, entity] = fault, random.Random(fault.seed)
             fails = draws[1].random() < fault.error_share
             own = random.Random(draws[1].getrandbits(64))
@@ -88,10 +87,10 @@ class Faults:
         return self._spoil(predict(), fault, own) if fault.null_share or fault.shift else predict()
 
     def read(self) -> dict[str, Fault]:
-        """Return the faults by name or version of a served entity, as the file has them now.
+        """Return the current faults, by name or version of a served entity.
 
         Raises:
-            ApiError: 500, for a file that is not there or holds something else.
+            ApiError: 500 for a missing or invalid file.
         """
         try:
             text = self._file.read_text(encoding="utf-8")

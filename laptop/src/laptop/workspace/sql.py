@@ -1,4 +1,4 @@
-"""SQL statements: the Statement Execution API over the workspace's own engine."""
+"""Statement Execution API over the workspace's engine."""
 
 import json
 import threading
@@ -25,8 +25,8 @@ NOT_BUILT = ("parameters", "byte_limit")
 def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
     """Return the routes below `/api/2.0/sql/statements`.
 
-    Statements run at once and answer inline; a failed one is an answer with state FAILED,
-    as on Databricks.
+    Statements run synchronously with inline results; a failed one returns the state FAILED, as on
+    Databricks.
     """
     api = APIRouter(prefix="/api/2.0/sql/statements")
     lock = threading.Lock()
@@ -55,7 +55,7 @@ def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
             place = str(body.get("catalog") or ""), str(body.get("schema") or "")
             table = session(*place).sql(at_clock(statement)).limit(limit + 1).toArrow()
         except Exception as error:
-            # Whatever the engine says of a statement is the statement's answer.
+            # Any engine error is the statement's result.
             problem = {"error_code": "BAD_REQUEST", "message": str(error)}
             return answer({"state": "FAILED", "error": problem})
         columns = [
@@ -68,7 +68,7 @@ def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
             "total_row_count": min(limit, table.num_rows),
             "truncated": table.num_rows > limit,
         }
-        # By column, since two columns may have one name.
+        # By column, since column names need not be unique.
         cells = [column.to_pylist() for column in table.slice(0, limit).columns]
         rows = [[as_text(cell) for cell in row] for row in zip(*cells, strict=True)]
         return answer({"state": "SUCCEEDED"}, manifest=manifest, result={"data_array": rows})
@@ -77,7 +77,7 @@ def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
 
 
 def at_clock(statement: str) -> str:
-    """Return a statement that takes the time from the workspace's clock, where that is set."""
+    """Return a statement with time functions replaced by the workspace's clock, if that is set."""
     if not clock.read_setting():
         return statement
     now = clock.now()
@@ -88,7 +88,7 @@ def at_clock(statement: str) -> str:
     }
     tokens = scan(statement)
     replaced = statement
-    # From the end, so that the places before stay where they are.
+    # From the end, so that earlier positions remain valid.
     for first, second, third in reversed(list(zip(tokens, tokens[1:], tokens[2:], strict=False))):
         if first.upper in literals and (second.text, third.text) == ("(", ")"):
             replaced = replaced[: first.start] + literals[first.upper] + replaced[third.end :]
@@ -96,12 +96,12 @@ def at_clock(statement: str) -> str:
 
 
 def answer(status: Document, **parts: Any) -> Document:
-    """Return a statement's answer."""
+    """Return the response to a statement."""
     return {"statement_id": str(uuid.uuid4()), "status": status, **parts}
 
 
 def as_text(value: object) -> str | None:
-    """Return a cell as JSON_ARRAY gives it: text, or null."""
+    """Return a cell in JSON_ARRAY format: text or null."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, bool | list | dict):

@@ -1,4 +1,4 @@
-"""What the workspace remembers: small documents by kind and name, in one SQLite file."""
+"""The workspace's state: JSON documents by kind and name, in one SQLite file."""
 
 import json
 import sqlite3
@@ -14,8 +14,7 @@ Document = dict[str, Any]
 class State:
     """A durable, thread-safe store of JSON documents.
 
-    Every write is one committed transaction, so a killed workspace finds what it had
-    answered for.
+    Every write is a committed transaction, so a killed workspace loses no acknowledged write.
 
     Args:
         folder: The workspace's state folder; the file is `catalog.db` in it.
@@ -36,7 +35,7 @@ class State:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Hold the store for a read and the write that depends on it."""
+        """Run a read and the write that depends on it in one transaction."""
         with self._lock:
             if self._db.in_transaction:
                 yield
@@ -50,7 +49,7 @@ class State:
             self._db.execute("COMMIT")
 
     def put(self, kind: str, name: str, document: Document) -> None:
-        """Write a document, replacing the one of that name."""
+        """Write a document, replacing an existing one."""
         with self._lock:
             self._db.execute(
                 "INSERT OR REPLACE INTO documents VALUES (?, ?, ?)",
@@ -58,7 +57,7 @@ class State:
             )
 
     def get(self, kind: str, name: str) -> Document | None:
-        """Return a document, or None where there is none of that name."""
+        """Return a document, or None if it does not exist."""
         with self._lock:
             row = self._db.execute(
                 "SELECT document FROM documents WHERE kind = ? AND name = ?", (kind, name)
@@ -76,7 +75,7 @@ class State:
         return [json.loads(row[0]) for row in rows]
 
     def delete(self, kind: str, name: str) -> bool:
-        """Remove a document; return whether there was one."""
+        """Delete a document; return whether it existed."""
         with self._lock:
             cursor = self._db.execute(
                 "DELETE FROM documents WHERE kind = ? AND name = ?", (kind, name)
@@ -84,7 +83,7 @@ class State:
         return cursor.rowcount > 0
 
     def count(self, name: str) -> int:
-        """Return 1, 2, 3 …: the next number of a sequence, never given twice."""
+        """Return the next number of a sequence from 1; numbers are never reused."""
         with self.transaction():
             last = self.get("sequence", name) or {"value": 0}
             value = int(last["value"]) + 1

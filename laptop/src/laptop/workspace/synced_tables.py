@@ -1,4 +1,4 @@
-"""Synced tables: what brings a feature table online, after the request for it was answered."""
+"""Synced tables, which publish feature tables to online stores asynchronously."""
 
 import threading
 import time
@@ -29,22 +29,22 @@ OFFLINE_FAILED, UPDATE_FAILED = "OFFLINE_FAILED", "ONLINE_PIPELINE_FAILED"
 CONTINUOUS = "CONTINUOUS"
 _MODES = ("TRIGGERED", "SNAPSHOT", CONTINUOUS)
 _PATIENCE_SECONDS = 1.0
-# How long a table that follows its source is behind it.
+# Interval at which continuous tables are synced.
 _FOLLOW_SECONDS = 0.5
 
 
 class SyncFailed(Exception):
-    """A sync that the workspace was told to fail."""
+    """A simulated failure of a sync."""
 
 
 class SyncedTables:
     """The synced tables of a workspace.
 
-    A publication is recorded, answered, and then run by a thread of the workspace: it outlives
-    the task that asked for it. One that a workspace left behind is taken up by `resume`.
+    A publication runs in a thread after its request has returned, so it outlives the task that
+    requested it. `resume` restarts the unfinished publications of the last process.
 
     Args:
-        state: Where they last.
+        state: The workspace's state.
         open_session: Opens a session on the engine.
     """
 
@@ -53,7 +53,7 @@ class SyncedTables:
         self._open_session = open_session
         self._publishing = Publishing(state.folder)
         self._closing = threading.Event()
-        # Held while rows are written, so that a table is not deleted under a sync.
+        # Held while rows are written, so that a table is not deleted during a sync.
         self._writing = threading.Lock()
         self._syncs: list[threading.Thread] = []
         self._follower: threading.Thread | None = None
@@ -64,7 +64,7 @@ class SyncedTables:
         return any(sync.is_alive() for sync in self._syncs)
 
     def resume(self) -> None:
-        """Start the syncs that the last workspace did not finish."""
+        """Restart the unfinished syncs of the last process."""
         for table in self._state.all(SYNCED):
             if in_progress(table):
                 self._start(table)
@@ -128,28 +128,28 @@ class SyncedTables:
         self._start(table)
         if mode == CONTINUOUS:
             self._follow()
-        # As on Databricks, which often names no pipeline here.
+        # As on Databricks, where the response often has no pipeline ID.
         return {"online_table_name": name}
 
     def delete(self, name: str) -> None:
-        """Remove a synced table with its rows; a sync that is in progress comes to nothing."""
+        """Delete a synced table with its rows; a sync in progress is discarded."""
         with self._writing:
             known = self._state.delete(SYNCED, name)
             if not self._store.withdraw(name) and not known:
                 raise missing("RESOURCE_DOES_NOT_EXIST", "Online table", name)
 
     def close(self) -> None:
-        """Leave syncs in progress to the next workspace."""
+        """Stop; the next process restarts syncs in progress."""
         self._closing.set()
         for sync in [*self._syncs, *filter(None, [self._follower])]:
             sync.join(_PATIENCE_SECONDS)
         if "_session" in self.__dict__:
-            # At exit it would ask the engine, which is gone by then, again and again.
+            # Otherwise it would retry requests to the stopped engine at exit.
             self._session.stop()
 
     @cached_property
     def _store(self) -> "OnlineStore":
-        # What it needs takes a second to import.
+        # The import takes a second.
         from ..features.online import OnlineStore
 
         return OnlineStore(self._state.folder)
@@ -194,13 +194,13 @@ class SyncedTables:
             self._sync(table)
         except Exception as error:
             if self._closing.is_set():
-                # The engine has gone, or is about to.
+                # The engine is shutting down.
                 return
             failed = UPDATE_FAILED if table.get("last_sync") else OFFLINE_FAILED
             self._settle(table, {"state": failed, "message": str(error)})
 
     def _follow(self) -> None:
-        """Have a thread bring tables that follow their sources up to date, again and again."""
+        """Start the thread that syncs continuous tables."""
         if self._follower is None:
             self._follower = threading.Thread(target=self._look, daemon=True)
             self._follower.start()
@@ -239,7 +239,7 @@ class SyncedTables:
             self._settle(table, {"state": state, "message": message, "last_sync": position})
 
     def _content(self, source: "FeatureTable") -> Document:
-        """Return what the rows to publish, and the form they are stored in, depend on."""
+        """Return the version, keys and types of a source; a change of these requires a sync."""
         commits = self._state.get(COMMITS, source.table_id) or {"commits": [], "latest": 0}
         latest = int(commits["latest"])
         made = [c["timestamp"] for c in commits["commits"] if c["version"] == latest]
@@ -275,7 +275,7 @@ def in_progress(table: Document) -> bool:
 
 
 def shown(table: Document) -> Document:
-    """Return a synced table in the shape of the API."""
+    """Return a synced table as the API shows it."""
     status: Document = {
         "detailed_state": f"SYNCED_TABLE_{table['state']}",
         "message": table["message"],
@@ -320,5 +320,5 @@ def shown(table: Document) -> Document:
 
 
 def instant(seconds: float) -> str:
-    """Return a time as the API writes it."""
+    """Return a timestamp in the API's format."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

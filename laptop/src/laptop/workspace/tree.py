@@ -1,4 +1,4 @@
-"""The workspace's files: one tree of folders on disk, named by workspace paths."""
+"""Workspace files: one tree of folders on disk, addressed by workspace paths."""
 
 import shutil
 import threading
@@ -18,13 +18,13 @@ LONGEST_NAME = 255
 
 
 class FileTree:
-    """Folders and files below `/Workspace`, which may be left out of a path as on Databricks.
+    """Folders and files below `/Workspace`, a prefix that is optional as on Databricks.
 
-    A file is there as a whole or not at all, and of two that make the same new one only one
-    succeeds: the CLI's deploy lock relies on it.
+    Writes are atomic. If two clients create the same file, only one succeeds: the CLI's deploy
+    lock relies on it.
 
     Args:
-        state: Where the objects' numbers last.
+        state: The workspace's state, with the object IDs.
     """
 
     def __init__(self, state: State) -> None:
@@ -32,17 +32,17 @@ class FileTree:
         self._root = StateDir(state.folder).files
         self._drafts = StateDir(state.folder).drafts
         self._lock = threading.RLock()
-        # What a killed workspace was about to write or remove.
+        # Left over from a killed workspace.
         shutil.rmtree(self._drafts, ignore_errors=True)
         self._drafts.mkdir(parents=True)
         for name in FOLDERS:
             (self._root / name).mkdir(parents=True, exist_ok=True)
 
     def locate(self, path: str) -> Path:
-        """Return where a path is kept, whether or not something is there.
+        """Return the local path of a workspace path, which need not exist.
 
         Raises:
-            ApiError: 400, for a path that is relative or would lead out of the tree.
+            ApiError: 400 for a path that is relative or outside the tree.
         """
         names = [name for name in path.split("/") if name]
         if not path.startswith("/") or any(not allowed(name) for name in names):
@@ -55,7 +55,7 @@ class FileTree:
         return self._root.joinpath(*names[names[:1] == ["Workspace"] :])
 
     def describe(self, path: str) -> Document:
-        """Return what is at a path, as `workspace/get-status` shows it."""
+        """Return the status of a path, as `workspace/get-status` shows it."""
         with self._lock:
             place = self.locate(path)
             if not place.exists():
@@ -73,7 +73,7 @@ class FileTree:
             return document if place.is_dir() else document | {"size": facts.st_size}
 
     def list(self, path: str) -> list[Document]:
-        """Return what a folder holds; of a file, the file itself."""
+        """Return the content of a folder; for a file, the file itself."""
         with self._lock:
             place = self.locate(path)
             if not place.exists():
@@ -95,11 +95,11 @@ class FileTree:
             return place.read_bytes()
 
     def write(self, path: str, content: bytes, *, overwrite: bool) -> None:
-        """Make a file in a folder that is there.
+        """Write a file in an existing folder.
 
         Raises:
-            ApiError: 404, without the folder; 409, where a file is and may not be replaced; 400,
-                where a folder is.
+            ApiError: 404 if the folder is missing; 409 if the file exists and `overwrite` is False;
+                400 if the path is a folder.
         """
         with self._lock, self._draft() as draft:
             place = self.locate(path)
@@ -114,7 +114,7 @@ class FileTree:
             draft.replace(place)
 
     def make(self, path: str) -> None:
-        """Make a folder, and those it stands in, where they are not there yet."""
+        """Create a folder and its parents, if they do not exist."""
         with self._lock:
             try:
                 self.locate(path).mkdir(parents=True, exist_ok=True)
@@ -122,11 +122,11 @@ class FileTree:
                 raise taken(400, path) from None
 
     def delete(self, path: str, *, recursive: bool) -> None:
-        """Remove a file, or a folder.
+        """Delete a file or a folder.
 
         Raises:
-            ApiError: 404, where nothing is; 400, for a folder that holds something unless
-                `recursive`, and for the folders that every workspace has.
+            ApiError: 404 if the path does not exist; 400 for a folder that is not empty unless
+                `recursive`, and for the predefined folders.
         """
         with self._lock, self._draft() as draft:
             place = self.locate(path)
@@ -137,14 +137,14 @@ class FileTree:
                 raise ApiError(400, "INVALID_PARAMETER_VALUE", f"Folder ({path}) must stay.")
             if place.is_dir() and any(place.iterdir()) and not recursive:
                 raise ApiError(400, "DIRECTORY_NOT_EMPTY", f"Folder ({path}) is not empty.")
-            # Gone for whoever looks next, even if the removal itself is interrupted.
+            # Atomic, even if the removal itself is interrupted.
             place.replace(draft)
             for known in self._state.all(OBJECT):
                 if known["name"] == name or known["name"].startswith(f"{name}/"):
                     self._state.delete(OBJECT, known["name"])
 
     def has_object(self, number: str) -> bool:
-        """Tell whether a folder or file has a number."""
+        """Return whether a folder or file has this object ID."""
         return any(str(known["object_id"]) == number for known in self._state.all(OBJECT))
 
     def _number(self, name: str) -> int:
@@ -156,7 +156,7 @@ class FileTree:
 
     @contextmanager
     def _draft(self) -> Iterator[Path]:
-        """Give a free name beside the tree; what is left there is removed."""
+        """Yield a free path outside the tree, and remove it afterwards."""
         draft = self._drafts / uuid.uuid4().hex
         try:
             yield draft
@@ -167,15 +167,15 @@ class FileTree:
 
 
 def allowed(name: str) -> bool:
-    """Tell whether a name may stand in a path."""
+    """Return whether a name is allowed in a path."""
     return name not in (".", "..") and "\0" not in name and len(name.encode()) <= LONGEST_NAME
 
 
 def absent(path: str) -> ApiError:
-    """Return the 404 of a path at which nothing is."""
+    """Return the 404 for a missing path."""
     return ApiError(404, "RESOURCE_DOES_NOT_EXIST", f"Path ({path}) doesn't exist.")
 
 
 def taken(status: int, path: str) -> ApiError:
-    """Return the error of a path at which something is; its last words are what the CLI reads."""
+    """Return the error for an existing path; the CLI checks the end of its message."""
     return ApiError(status, "RESOURCE_ALREADY_EXISTS", f"Path ({path}) already exists.")

@@ -1,6 +1,6 @@
 """Unity Catalog: catalogs, schemas, tables and the commits of managed Delta tables.
 
-Sail asks here for every name it resolves, so this is the one owner of table metadata.
+Sail resolves every name here, so this is the single source of table metadata.
 """
 
 import shutil
@@ -53,7 +53,7 @@ def router(state: State) -> APIRouter:
     def locate(table: Document) -> Document:
         if table.get("table_type") == VIEW:
             return table
-        # Not as it was written: the state folder may be a copy.
+        # Not the stored location: the state folder may be a copy.
         place = state.folder / "tables" / table["table_id"]
         return table | {"storage_location": place.as_uri()}
 
@@ -199,7 +199,7 @@ def router(state: State) -> APIRouter:
 
     @api.post("/tables/{full_name}/replace")
     def replace_table(full_name: str, body: JsonBody) -> Any:
-        """Give a table's name to another one that was made in its place; Databricks has no such."""
+        """Replace a table with another one; Databricks has no such route."""
         (draft,) = required(body, "name")
         with state.transaction():
             old, new = table_of(full_name), table_of(draft)
@@ -214,7 +214,7 @@ def router(state: State) -> APIRouter:
     def get_table(full_name: str) -> Any:
         table = table_of(full_name)
         known = state.get(COMMITS, table["table_id"]) or {"latest": 0}
-        # Where Unity Catalog shows how far a table's log has come.
+        # Unity Catalog shows the latest version of the Delta log here.
         version = {"delta.lastUpdateVersion": str(known["latest"])}
         return table | {"properties": {**(table.get("properties") or {}), **version}}
 
@@ -283,7 +283,7 @@ def router(state: State) -> APIRouter:
 
             def meant(constraint: Document) -> bool:
                 ((kind, key),) = constraint.items()
-                # Without a name the primary key is meant.
+                # Without a name, it is the primary key.
                 primary = kind == "primary_key_constraint"
                 named = str(key.get("name")).lower() == constraint_name.lower()
                 return named if constraint_name else primary
@@ -312,8 +312,8 @@ def router(state: State) -> APIRouter:
                 known["commits"].append(new)
                 known["latest"] = new["version"]
                 evolve(identifier, body.get("metadata") or {})
-            # Published ones are kept too: for each that is missing Sail asks again, then guesses
-            # from the folder, where a writer that lost a race has left a file of that version.
+            # Keep published ones too: if one is missing, Sail asks again, then falls back to the
+            # folder, which may have a file of that version from a writer that lost a race.
             state.put(COMMITS, identifier, known)
         return {}
 
@@ -321,7 +321,7 @@ def router(state: State) -> APIRouter:
         columns = (metadata.get("schema") or {}).get("columns") or []
         tables = (each for each in state.all(TABLE) if each["table_id"] == identifier)
         for table in tables if columns else ():
-            # What is said of a known column stays.
+            # Existing columns keep their metadata.
             known = {c["name"].lower(): c for c in table.get("columns") or []}
             kept = [known.get(c["name"].lower(), c) for c in columns]
             state.put(TABLE, table["full_name"], table | {"columns": kept})
@@ -350,11 +350,11 @@ def drop_volume(state: State, volume: Document) -> None:
 
 
 def lowered(body: Document, *keys: str) -> list[str]:
-    """Return names that a request must have, as Unity Catalog keeps them: in lower case."""
+    """Return required names in lower case, as Unity Catalog stores them."""
     return [name.lower() for name in required(body, *keys)]
 
 
 def stamps() -> Document:
-    """Return the owner and times that Unity Catalog writes on a new object."""
+    """Return the owner and timestamps of a new object."""
     now = int(time.time() * 1000)
     return {"owner": USER_NAME, "created_at": now, "updated_at": now}

@@ -21,7 +21,7 @@ _MOST_LISTED = 1000
 def router(volumes: Volumes) -> APIRouter:
     """Return the routes below `/api/2.0/fs`."""
     api = APIRouter(prefix="/api/2.0/fs")
-    # What a killed workspace was about to write.
+    # Left over from a killed workspace.
     shutil.rmtree(volumes.drafts, ignore_errors=True)
     volumes.drafts.mkdir(parents=True)
 
@@ -44,11 +44,11 @@ def router(volumes: Volumes) -> APIRouter:
         if place.exists() and not overwrite:
             raise taken(f"The file being created already exists: {path}.")
         try:
-            # An object store has no folders that would have to be there.
+            # As in an object store, parent folders need not exist.
             place.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise taken(f"A folder of {path} is a file.") from None
-        # There as a whole or not at all.
+        # Atomic.
         draft = volumes.drafts / uuid.uuid4().hex
         try:
             draft.write_bytes(content)
@@ -129,10 +129,10 @@ def entry(folder: str, place: Path) -> Document:
 
 
 def absent(what: str, path: str) -> ApiError:
-    """Return the 404 of a path at which there is no file, or no directory."""
+    """Return the 404 for a missing file or directory."""
     return ApiError(404, "NOT_FOUND", f"The {what} being accessed is not found: {path}.")
 
 
 def taken(message: str) -> ApiError:
-    """Return the 409 of a path at which something else is."""
+    """Return the 409 for a path in use."""
     return ApiError(409, "ALREADY_EXISTS", message)

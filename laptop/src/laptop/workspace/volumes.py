@@ -1,4 +1,4 @@
-"""Volumes of Unity Catalog: folders of the workspace, named `/Volumes/catalog/schema/volume`."""
+"""Unity Catalog volumes: local folders, addressed as `/Volumes/catalog/schema/volume`."""
 
 import uuid
 from pathlib import Path
@@ -17,10 +17,10 @@ _MOST_LISTED = 10_000
 
 
 class Volumes:
-    """The volumes of a workspace, each a folder under its id in the state folder.
+    """The volumes of a workspace, each a folder named by its ID in the state folder.
 
     Args:
-        state: Where their names last.
+        state: The workspace's state.
     """
 
     def __init__(self, state: State) -> None:
@@ -30,14 +30,14 @@ class Volumes:
         """Return a volume.
 
         Raises:
-            ApiError: 404, where there is none of that name.
+            ApiError: 404 if it does not exist.
         """
         volume = self._state.get(VOLUME, full_name.lower())
         if volume is None:
             schema = full_name.lower().rpartition(".")[0]
             there = [each["name"] for each in self._state.all(VOLUME, f"{schema}.")]
             raise missing("VOLUME_DOES_NOT_EXIST", "Volume", full_name, there)
-        # Not as it was written: the state folder may be a copy.
+        # Not the stored location: the state folder may be a copy.
         return volume | {"storage_location": self.folder(volume).as_uri()}
 
     def folder(self, volume: Document) -> Path:
@@ -46,15 +46,14 @@ class Volumes:
 
     @property
     def drafts(self) -> Path:
-        """Files on their way in."""
+        """Folder of uploads in progress."""
         return self._state.folder / "volumes.new"
 
     def locate(self, path: str) -> Path:
-        """Return where a path below `/Volumes` is kept, whether or not something is there.
+        """Return the local path of a `/Volumes` path, which need not exist.
 
         Raises:
-            ApiError: 400, for a path that names no volume or would lead out of it; 404, where
-                there is no such volume.
+            ApiError: 400 for a path outside a volume; 404 if the volume does not exist.
         """
         root, *names = [name for name in path.split("/") if name] or [""]
         if root != ROOT or len(names) < 3 or any(not allowed(name) for name in names):

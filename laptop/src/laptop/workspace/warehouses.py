@@ -1,4 +1,4 @@
-"""The one SQL warehouse, which always runs: statements go to the workspace's engine."""
+"""The only SQL warehouse, always running: its statements run on the workspace's engine."""
 
 from typing import Any
 
@@ -34,10 +34,10 @@ def router() -> APIRouter:
 
 
 def check_warehouse(number: str) -> None:
-    """Refuse the id of a warehouse that is not there.
+    """Require that a warehouse exists.
 
     Raises:
-        ApiError: 404.
+        ApiError: 404 if it does not.
     """
     if number != WAREHOUSE:
         raise missing("RESOURCE_DOES_NOT_EXIST", "Warehouse", number, [WAREHOUSE])

@@ -1,10 +1,10 @@
-# Needs Python 3.11 or 3.12, git and make; brings uv where it is missing.
+# Needs Python 3.11 or 3.12, git and make; installs uv if it is missing.
 
 TOOLS := .tools
 UV := $(shell command -v uv || echo $(TOOLS)/bin/uv)
 RUN := $(UV) run --no-sync
 
-# Folders of tests that need a second, and of those that start processes; what is typed.
+# Folders of quick tests, of tests that start processes, and of type-checked code.
 QUICK := tests/unit tests/problem/unit
 SLOW := tests/local
 TYPED := src delivery tests
@@ -16,19 +16,19 @@ TYPED += examples loadtest
 -include scaffold/repository.mk
 
 # [end]
-# What was brought is found by what builds and deploys, too.
+# Subprocesses find the installed tools, too.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-# Compiled once at installation, imports take a third of the time.
+# Compile at installation: imports then take a third of the time.
 export UV_COMPILE_BYTECODE := 1
 
-# Threads of scikit-learn spin while they wait, and starve other processes on the cores.
+# Waiting OpenMP threads of scikit-learn would busy-wait and starve other processes.
 export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo year rollout-demo rollback-demo notebook kernel test test-slow lint format wheel integration loadtest plan release retrain adopt compare clean
 
-help: ## Show what there is to make.
+help: ## Show all targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(UV) ## Install everything into .venv.
@@ -43,22 +43,22 @@ $(TOOLS)/bin/uv:
 demo: setup ## Two months of the whole lifecycle on the full data.
 	@sh demo.sh "$(UV)"
 
-year: setup ## A year of scoring, monitoring and retraining, in which the world changes.
+year: setup ## A year of scoring, monitoring and retraining, with concept drift.
 	@sh year.sh "$(UV)"
 
 # [option: serving]
-rollout-demo: setup ## A version that gets its traffic by degrees, on the full data.
+rollout-demo: setup ## A gradual roll-out on the full data.
 	@sh rollout.sh "$(UV)"
 
-rollback-demo: setup ## The same of a version that turns bad and is taken back.
+rollback-demo: setup ## A gradual roll-out of a faulty version, with automatic rollback.
 	@sh rollout.sh "$(UV)" "null_share: 0.3"
 
 # [end]
 # [option: serving]
-# Locust has an environment of its own: it patches all that shares its process.
+# Locust has a separate environment, because it patches its whole process.
 LOCUST := $(TOOLS)/loadtest/bin/locust
 integration: $(LOCUST)
-loadtest: setup $(LOCUST) ## Ask the endpoint by more and more clients; TARGET=, ENDPOINT=, CLIENTS="1 8", RPS=.
+loadtest: setup $(LOCUST) ## Load-test the endpoint; TARGET=, ENDPOINT=, CLIENTS="1 8", RPS=.
 	@$(RUN) $(if $(TARGET),,laptop exec --) python -m loadtest $(strip \
 	    $(if $(TARGET),--target=$(TARGET)) $(if $(ENDPOINT),--endpoint=$(ENDPOINT)) \
 	    $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SECONDS),--seconds=$(SECONDS)) $(if $(RPS),--rps=$(RPS)))
@@ -72,8 +72,8 @@ notebook: kernel ## Explore the tables in JupyterLab, on the laptop's workspace.
 	@JUPYTER_PATH="$(CURDIR)/$(KERNELS)" $(RUN) --with jupyterlab laptop exec -- \
 	    jupyter lab notebooks/exploration.ipynb
 
-# In .venv, where JupyterLab and VS Code look: two copies of the project have a kernel each, and it
-# goes with .venv. It starts the workspace where none is up.
+# In .venv, where JupyterLab and VS Code look, so that each copy of the project has its own kernel. The
+# kernel starts the workspace if needed.
 KERNELS := .venv/share/jupyter
 KERNEL = {"display_name": "flight_delays on the laptop", "language": "python", \
     "interrupt_mode": "message", "argv": ["$(PYTHON)", "-m", "laptop", "-C", "$(CURDIR)", "exec", \
@@ -84,7 +84,7 @@ kernel: setup ## Register the kernel that runs notebooks on the workspace, for V
 	@mkdir -p $(KERNELS)/kernels/flight_delays
 	@printenv KERNEL_JSON > $(KERNELS)/kernels/flight_delays/kernel.json
 
-# Files of tests are shared out among processes; a file's tests stay together.
+# Test files run in parallel; the tests of a file run in one process.
 PYTEST = $(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout=1200 \
     --durations=20
 WORKERS ?= 2
@@ -92,10 +92,10 @@ WORKERS ?= 2
 test: setup ## The quick tests.
 	@$(PYTEST) -m "not nightly" $(wildcard $(QUICK))
 
-test-slow: setup ## The others that each change must pass, on laptop workspaces.
+test-slow: setup ## The slow tests of a pull request, on laptop workspaces.
 	@$(PYTEST) -m "not nightly" $(wildcard $(SLOW))
 
-lint: setup ## Check format, style and types; changes nothing.
+lint: setup ## Check format, style and types.
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy $(TYPED)
@@ -114,15 +114,15 @@ lint: setup ## Check format, style and types; changes nothing.
 	@$(RUN) check-jsonschema --quiet --builtin-schema vendor.gitlab-ci .gitlab-ci.yml
 # [end]
 
-format: setup ## Bring the code into shape.
+format: setup ## Format the code and fix lint.
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix .
 	@$(RUN) nbstripout --keep-id notebooks/*.ipynb
 
-# Its version names the commit: who holds a wheel knows what is in it, and no cache mistakes it for
-# an older one. An existing one is kept, so that the planned wheel is the deployed one.
+# The version has the commit, so that wheels are traceable and caches never return an old one. An existing
+# wheel is kept, so that the planned one is deployed.
 COMMIT = $(shell git rev-parse --short=12 HEAD)
-wheel: $(UV) ## Build the wheel of what is committed, into dist/.
+wheel: $(UV) ## Build the wheel of the commit into dist/.
 	@test -n "$(COMMIT)" || { echo "make wheel builds what is committed, and nothing is: commit first." >&2; exit 1; }
 	@test -n "$$(find dist -name '*+g$(COMMIT)-*.whl' 2>/dev/null)" || ( \
 	    set -e; rm -rf dist .wheel; mkdir .wheel; trap 'rm -rf "$(CURDIR)/.wheel"' EXIT; \
@@ -131,21 +131,21 @@ wheel: $(UV) ## Build the wheel of what is committed, into dist/.
 	    "$$uv" version --frozen --quiet "$$("$$uv" version --short)+g$(COMMIT)"; \
 	    "$$uv" build --wheel --quiet --out-dir ../dist )
 
-# MINUTES=40 leaves a run that is not over by then; RESUME=1 waits for it, and starts the rest.
-integration: setup ## Run the deployed jobs of TARGET and check what they leave.
+# MINUTES=40 stops waiting after 40 minutes; RESUME=1 waits for the same run, and starts the rest.
+integration: setup ## Run the deployed jobs of TARGET and check their results.
 	@$(RUN) pytest -s --tb=short tests/integration --target=$(call required,TARGET) \
 	    $(if $(MINUTES),--minutes=$(MINUTES)) $(if $(RESUME),--resume) --junit-xml=reports/junit.xml
 
-plan: setup ## Show what a release to TARGET would change, and keep it in plan/.
+plan: setup ## Show the changes of a release to TARGET, and write the plan to plan/.
 	@$(RUN) python -m delivery plan $(call required,TARGET)
 
-release: setup ## Deploy to TARGET what was planned, and nothing else.
+release: setup ## Deploy the plan to TARGET.
 	@$(RUN) python -m delivery release $(call required,TARGET)
 
 retrain: setup ## Start model_training of TARGET if its code has changed since it last ran.
 	@$(RUN) python -m delivery retrain $(call required,TARGET)
 
-adopt: ## Put the hyperparameters that the newest tune=true found best into conf/model.yml.
+adopt: ## Write the best hyperparameters of the newest tune=true into conf/model.yml.
 	@found="$$(ls -td .laptop/artifacts/*/*/artifacts/tuning 2>/dev/null | head -n 1)"; \
 	test -n "$$found" || { echo "No tuning is there: laptop run model_training --params tune=true" >&2; exit 1; }; \
 	test -e "$$found/model.diff" || { echo "The newest tuning found nothing better than conf/model.yml." >&2; exit 1; }; \

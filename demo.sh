@@ -6,11 +6,11 @@ uv="${1:-uv}"
 laptop() { "$uv" run --locked --no-sync laptop "$@"; }
 say() { printf '\n\033[1m%s\033[0m\n' "$1"; }
 
-# What the workspace holds, in a number: models, runs, what was logged, and each write to a table.
+# Checksum of the workspace: models, runs, artifacts, and each write to a table.
 sum_up() { { laptop status -o json; ls -R .laptop/artifacts .laptop/files .laptop/tables; } 2>/dev/null | cksum; }
 
-# The demo starts from an empty workspace. It deletes its own, if nothing was done in it since; any
-# other is set aside.
+# The demo starts from an empty workspace. It deletes the workspace of an earlier demo if that is
+# unchanged; any other is moved.
 if [ -s .laptop/demo ] && [ "$(cat .laptop/demo)" = "$(sum_up)" ]; then
     laptop reset --yes
 elif [ -e .laptop ]; then
@@ -24,7 +24,7 @@ say "1 November 2013: refresh the features and train a first model"
 laptop run --brief feature_refresh --params as_of=2013-11-01
 laptop run --brief model_training --params as_of=2013-11-01
 
-say "1 December: score November, each row with what was known at its decision"
+say "1 December: score November, with features as of each decision"
 laptop run --brief feature_refresh --params as_of=2013-12-01
 laptop run --brief batch_inference --params as_of=2013-12-01
 
@@ -35,7 +35,7 @@ say "1 January 2014: score December with the Champion"
 laptop run --brief feature_refresh --params as_of=2014-01-01
 laptop run --brief batch_inference --params as_of=2014-01-01
 
-say "Compare what was predicted with what happened, and judge the model in use"
+say "Join labels to predictions, and assess the model in use"
 laptop run --brief monitoring --params as_of=2014-01-01
 laptop dashboard
 
@@ -43,7 +43,7 @@ say "Status"
 laptop status
 
 # [option: serving]
-say "Query the endpoint with rows to come"
+say "Query the endpoint with future rows"
 eval "$(laptop up)"
 "$uv" run --locked --no-sync python examples/ask_endpoint.py
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A new version beside the Champion, at 5, 25 and 50 % of replayed requests and then at all of them.
-# With a fault as an argument, such as "null_share: 0.3", it turns bad on its way and is taken back.
+# A gradual roll-out: a new version gets 5, 25, 50 and 100 % of replayed requests.
+# With a fault as an argument, such as "null_share: 0.3", it fails during the roll-out and is rolled back.
 set -eu
 
 uv="${1:-uv}"
@@ -24,13 +24,13 @@ laptop traffic --endpoint "$endpoint" --rate 10 --seconds 30 --allow-errors &
 
 if [ -n "$fault" ]; then
     until laptop status -o json | grep -q '"traffic_percentage": 5$'; do sleep 1; done
-    say "Version 2 turns bad: $fault"
+    say "Inject a fault into version 2: $fault"
     echo "2: {$fault}" > "$LAPTOP_HOME/serving-faults.yml"
 fi
-# Waits for the run that deploy has started; then there is nothing left to do.
+# Waits for the run that deploy has started.
 laptop run --brief rollout || true
 wait
 
-say "What was decided at each step"
+say "Decisions at each step"
 laptop sql "SELECT share, decision, reason FROM $schema.rollout_steps ORDER BY decided_at"
 laptop status

@@ -1,7 +1,7 @@
 #!/bin/sh
-# A year of monitoring: each month is scored, compared with what happened, and judged; where the model
-# fails, a training runs. In September the world changes: schedules are padded, and every second flight
-# that would have been late is in time. Other SQL as an argument changes something else, "" nothing.
+# A year of monitoring: each month is scored, joined with its labels and assessed; if quality drops, a
+# training runs. From September on there is concept drift: every second late flight becomes punctual, as
+# schedules are padded. Another SQL statement as an argument replaces it; "" disables it.
 set -eu
 
 uv="${1:-uv}"
@@ -14,18 +14,18 @@ say() { printf '\n\033[1m%s\033[0m\n' "$1"; }
 [ ! -e "$LAPTOP_HOME" ] || laptop reset --yes
 
 say "1 April 2013: train a first model"
-# The workspace's clock: what is scored, logged and judged is dated by it.
+# The workspace's clock.
 export LAPTOP_NOW=2013-04-01T06:00:00
 laptop run --brief feature_refresh --params as_of=2013-04-01
 laptop run --brief model_training --params as_of=2013-04-01
 
 for month in 2013-05 2013-06 2013-07 2013-08 2013-09 2013-10 2013-11 2013-12 2014-01; do
-    say "1 $month: score the month before with what was known at each decision, and judge"
+    say "1 $month: score the month before with features as of each decision, and assess"
     export LAPTOP_NOW=$month-01T06:00:00
     laptop run --brief feature_refresh --params as_of=$month-01
     [ -z "$change" ] || laptop sql "$change"
     laptop run --brief batch_inference --params as_of=$month-01
-    # A training that ends without a new Champion is no reason to stop.
+    # A training may end without a new Champion.
     laptop run --brief monitoring --params as_of=$month-01 || true
 done
 

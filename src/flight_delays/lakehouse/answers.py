@@ -1,4 +1,4 @@
-"""What the versions of an endpoint have answered since an instant: from its log, and to probes."""
+"""Responses of an endpoint's served versions, from its inference table and from probes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """One request to a served version.
+    """Result of one request to a served version.
 
     Attributes:
-        version: The version.
+        version: Number of the version.
         at: When it was sent.
-        failed: Whether it was not answered; a caller's errors are the same for both versions.
-        took_ms: How long it took, in milliseconds; None where that is not known.
-        score: The answer to its first row; None where one of its answers is no possible prediction.
+        failed: Whether it failed; client errors affect both versions alike.
+        took_ms: Latency in milliseconds; None if unknown.
+        score: Prediction for the first row; None if any prediction is invalid.
     """
 
     version: int
@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class RequestLoss:
-    """The mean loss of a request's rows whose label is known."""
+    """Mean loss of a request's labelled rows."""
 
     version: int
     at: datetime
@@ -54,15 +54,15 @@ def read_logged(
     since: datetime,
     allows: Callable[[float], bool],
 ) -> Iterator[Answer]:
-    """Yield what the endpoint's log has, deploy's own requests left out.
+    """Yield the logged requests, without those of deploy and of load tests.
 
     Args:
         spark: The session.
         workspace: The workspace.
-        schema: Schema that the endpoint logs to.
-        model: Full name of the registered model; requests to others are left out.
-        since: Only requests from then on.
-        allows: Whether a prediction is possible.
+        schema: Schema of the inference tables.
+        model: Full name of the registered model; others are skipped.
+        since: Start of the period, inclusive.
+        allows: Whether a prediction is valid.
     """
     for table in find_payload_tables(workspace, schema):
         if not has_requests(spark, table):
@@ -76,14 +76,14 @@ def read_logged(
             try:
                 scores = [] if failed else read_answers(payload)
             except PayloadError:
-                continue  # collect keeps it aside, with its reason
+                continue  # collect writes it to the table of rejected requests
             sound = bool(scores) and all(score is not None and allows(score) for score in scores)
             at = payload.request_time.replace(tzinfo=UTC)
             yield Answer(int(version), at, failed, took_ms, scores[0] if sound else None)
 
 
 def probe(served: ServedVersion, rows: pd.DataFrame, at: datetime) -> Iterator[Answer]:
-    """Yield the answers of a served version to some rows, each asked alone."""
+    """Yield a served version's response to each row, one request a row."""
     for took_ms, score, fault in served.probe(rows):
         if fault:
             print(f"A probe failed: {fault}")
@@ -98,18 +98,18 @@ def read_losses(
     losses: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
     columns: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Return the rows that the endpoint was asked for and whose label is known, with their loss.
+    """Return the endpoint's labelled rows with their loss.
 
     Args:
         spark: The session.
-        labelled: The inference log with labels; without it there are none.
+        labelled: The inference log with labels; no rows if it does not exist.
         model: Full name of the registered model.
-        since: Only requests from then on.
-        losses: The loss of each row, from labels and scores.
-        columns: Further columns of the log.
+        since: Start of the period, inclusive.
+        losses: Returns the loss of each row from labels and scores.
+        columns: Further columns of the log to return.
 
     Returns:
-        `version`, `request`, `at`, `loss` and the columns.
+        `version`, `request`, `at`, `loss` and `columns`.
     """
     names = ["version", "request", "at", "loss", *columns]
     if not spark.catalog.tableExists(labelled):
@@ -129,7 +129,7 @@ def read_losses(
 
 
 def average(rows: pd.DataFrame) -> Iterator[RequestLoss]:
-    """Yield the loss of each request."""
+    """Yield the mean loss of each request."""
     for _, own in rows.groupby(["version", "request"]):
         first = own.iloc[0]
         yield RequestLoss(int(first["version"]), first["at"], float(own["loss"].mean()))

@@ -1,9 +1,9 @@
-"""Clients of the platform for one task; each is made when it is first used.
+"""Databricks clients of one task, created lazily.
 
-`databricks.sdk.runtime` copies `dbutils` and `spark` from the runtime's namespace. Where that
-namespace cannot be built, as on some Spark Connect runtimes, it falls back to a `dbutils` of its
-own, whose `taskValues.set` does nothing, and may have no `spark`, or raises. The runtime's objects
-are then still in IPython's namespace, or made by `pyspark`.
+`databricks.sdk.runtime` copies `dbutils` and `spark` from the runtime's namespace. If that
+namespace is not available, as on some Spark Connect runtimes, it falls back to the SDK's `dbutils`,
+whose `taskValues.set` does nothing, and may have no `spark`, or raises. The runtime's objects are
+then still in IPython's namespace, or can be created with `pyspark`.
 """
 
 import os
@@ -22,47 +22,47 @@ if TYPE_CHECKING:
 
 
 class Lakehouse:
-    """The platform's clients, as the runtime of this task provides them.
+    """Databricks clients of this task.
 
-    In a Databricks Runtime MLflow tracks to the workspace and registers in Unity Catalog; elsewhere
-    the environment says where.
+    In a Databricks Runtime, MLflow uses the workspace and Unity Catalog; elsewhere, the environment
+    variables MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI apply.
 
     Raises:
-        RuntimeMissingError: No `dbutils` here passes task values on to other tasks.
+        RuntimeMissingError: No `dbutils` was found that can set task values.
     """
 
     def __init__(self) -> None:
         point_mlflow_to_workspace()
-        # A bar of progress is many lines in a log.
+        # In a log, a progress bar is many lines.
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         self._dbutils = find_dbutils()
 
     def set_task_value(self, key: str, value: Any) -> None:
-        """Leave a value for the tasks that follow."""
+        """Set a task value for downstream tasks."""
         self._dbutils.jobs.taskValues.set(key=key, value=value)
 
     @cached_property
     def spark(self) -> "SparkSession":
-        """The task's Spark Connect session, in UTC: instants without a zone are read as such."""
+        """Spark session in UTC, so that timestamps without a time zone are read as UTC."""
         session = find_spark()
         session.conf.set("spark.sql.session.timeZone", "UTC")
         return session
 
     @cached_property
     def feature_store(self) -> "FeatureEngineeringClient":
-        """Feature tables, training sets, models with look-ups."""
+        """Client of feature tables, training sets and models with feature look-ups."""
         from databricks.feature_engineering import FeatureEngineeringClient
 
         return FeatureEngineeringClient()
 
     @cached_property
     def registry(self) -> mlflow.MlflowClient:
-        """Registered models and runs."""
+        """Client of registered models and runs."""
         return mlflow.MlflowClient()
 
     @cached_property
     def workspace(self) -> WorkspaceClient:
-        """The workspace's REST API."""
+        """Client of the workspace's REST API."""
         return WorkspaceClient()
 
 
@@ -70,18 +70,17 @@ SDK = "databricks.sdk"
 
 
 def is_databricks_runtime() -> bool:
-    """Return whether the process runs on a cluster or on serverless compute of Databricks."""
+    """Return whether the process runs on a Databricks cluster or serverless compute."""
     return "DATABRICKS_RUNTIME_VERSION" in os.environ or (
         os.environ.get("IS_SERVERLESS", "").lower() == "true"
     )
 
 
 def point_mlflow_to_workspace() -> None:
-    """Track to the workspace and register in Unity Catalog, in a Databricks Runtime.
+    """Set MLflow's tracking URI to the workspace and its registry URI to Unity Catalog.
 
-    PyPI's MLflow tracks to a local file where no variable says otherwise, and a cluster's Spark
-    configuration may name the workspace's old registry. Elsewhere nothing is changed: there the
-    environment names both.
+    PyPI's MLflow defaults to a local file, and a cluster's Spark configuration may name the
+    workspace registry. Outside a Databricks Runtime nothing changes.
     """
     if is_databricks_runtime():
         mlflow.set_tracking_uri("databricks")
@@ -89,10 +88,10 @@ def point_mlflow_to_workspace() -> None:
 
 
 def find_dbutils() -> Any:
-    """Return the runtime's `dbutils`, whose task values reach the other tasks of the run.
+    """Return the runtime's `dbutils`, which can set task values.
 
     Raises:
-        RuntimeMissingError: No place has one; the message says why, for each.
+        RuntimeMissingError: None was found; the message has the reason for each place.
     """
     return first_usable(
         "dbutils",
@@ -109,7 +108,7 @@ def find_spark() -> "SparkSession":
     """Return the task's Spark session.
 
     Raises:
-        RuntimeMissingError: No place has one; the message says why, for each.
+        RuntimeMissingError: None was found; the message has the reason for each place.
     """
     session: SparkSession = first_usable(
         "spark",
@@ -125,10 +124,10 @@ def find_spark() -> "SparkSession":
 def first_usable(
     name: str, places: Mapping[str, Callable[[], Any]], check: Callable[[Any], None] | None = None
 ) -> Any:
-    """Return an object from the first place that has it and whose object passes the check.
+    """Return the first object that is found and passes the check.
 
     Raises:
-        RuntimeMissingError: No place has a usable one.
+        RuntimeMissingError: No place has a usable object.
     """
     reasons: dict[str, str] = {}
     for place, read in places.items():
@@ -138,7 +137,7 @@ def first_usable(
                 raise LookupError(f"has no {name}")
             if check:
                 check(found)
-        # A place fails in ways of its own; each reason is in the error if no other place helps.
+        # Each place raises other exceptions; all reasons are in the error if none has the object.
         except Exception as error:
             reasons[place] = str(error) or type(error).__name__
             continue
@@ -149,15 +148,15 @@ def first_usable(
 
 
 def describe(reasons: Mapping[str, str]) -> str:
-    """Return one line that says why each place was passed over."""
+    """Return the reason for each place on one line."""
     return "; ".join(f"{place}: {' '.join(reason.split())}" for place, reason in reasons.items())
 
 
 def check_task_values(dbutils: Any) -> None:
-    """Refuse a `dbutils` whose task values are the SDK's.
+    """Check that `dbutils` is not the SDK's, whose task values reach no other task.
 
     Raises:
-        LookupError: They reach no other task.
+        LookupError: It is the SDK's.
     """
     origin = type(dbutils.jobs.taskValues).__module__
     if origin.split(".")[:2] == SDK.split("."):
@@ -165,28 +164,28 @@ def check_task_values(dbutils: Any) -> None:
 
 
 def read_sdk(name: str) -> Any:
-    """Return an object of `databricks.sdk.runtime`, None where it has none."""
+    """Return an object of `databricks.sdk.runtime`, or None."""
     from databricks.sdk import runtime
 
     return getattr(runtime, name, None)
 
 
 def read_ipython(name: str) -> Any:
-    """Return an object of IPython's namespace, None where it has none."""
+    """Return an object of IPython's namespace, or None."""
     from IPython import get_ipython
 
     return getattr(get_ipython(), "user_ns", {}).get(name)
 
 
 def make_dbutils() -> Any:
-    """Return the `dbutils` that Databricks' own pyspark makes for a session."""
+    """Return the `dbutils` of Databricks' pyspark."""
     from pyspark.dbutils import DBUtils
 
     return DBUtils(find_spark())
 
 
 def get_session() -> Any:
-    """Return the active session; in a Databricks Runtime, the one that the builder returns."""
+    """Return the active session; in a Databricks Runtime, create one if there is none."""
     from pyspark.sql import SparkSession
 
     active = SparkSession.getActiveSession()

@@ -1,7 +1,7 @@
-"""The serving endpoint: what it serves at which shares, and how it is brought to serve it.
+"""The serving endpoint: its served entities and its traffic split.
 
-The deploy task is its one owner. A bundle resource would put an older version back at each
-deploy, and could not exist before a first version does.
+The deploy task owns it. A bundle resource would restore an older version at each bundle deploy,
+and could not exist before the first version.
 """
 
 import contextlib
@@ -42,11 +42,11 @@ TRIAL = "trial"
 
 @dataclass(frozen=True)
 class Size:
-    """How much is provided for a served version.
+    """Compute of a served version.
 
     Attributes:
-        workload: How much it answers at once, as the platform names it.
-        scale_to_zero: Whether it may stop while no one asks.
+        workload: Workload size: Small, Medium or Large.
+        scale_to_zero: Whether it may scale to zero.
     """
 
     workload: str
@@ -62,12 +62,12 @@ class Part:
 
     @property
     def name(self) -> str:
-        """The entity's name."""
+        """Name of the entity."""
         return self.entity.name or ""
 
     @property
     def facts(self) -> tuple[object, ...]:
-        """What two equal parts have in common."""
+        """Fields by which two parts are compared."""
         entity = self.entity
         size = (entity.workload_size, bool(entity.scale_to_zero_enabled))
         variables = tuple(sorted((entity.environment_vars or {}).items()))
@@ -78,20 +78,20 @@ Configuration = tuple[Part, ...]
 
 
 def endpoint_name(model: str) -> str:
-    """Return the endpoint's name for a registered model: its own, as far as names allow.
+    """Return the endpoint's name for a registered model.
 
-    Dots become hyphens; a name over 63 characters is cut and ends in a hash of the whole.
+    Dots become hyphens; a name over 63 characters is cut and ends in a hash.
     """
     return fit_name(model.replace(".", "-"), model)
 
 
 def trial_name(endpoint: str) -> str:
-    """Return the name of the temporary endpoint on which a version can be asked beside another."""
+    """Return the name of the temporary endpoint on which a version is checked."""
     return fit_name(f"{endpoint}-{TRIAL}", f"{endpoint}-{TRIAL}")
 
 
 def fit_name(name: str, whole: str) -> str:
-    """Return a name that is not too long; one that is cut ends in a hash of the whole."""
+    """Return a name of at most 63 characters; if it is cut, it ends in a hash of `whole`."""
     if len(name) <= LONGEST_NAME:
         return name
     digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
@@ -99,13 +99,13 @@ def fit_name(name: str, whole: str) -> str:
 
 
 def entity_name(version: ModelVersion) -> str:
-    """Return the name under which an endpoint serves a version."""
+    """Return the name of a version's served entity."""
     suffix = f"-{version.version}"
     return version.model.rpartition(".")[2][: LONGEST_NAME - len(suffix)] + suffix
 
 
 def describe_entity(version: ModelVersion, size: Size) -> ServedEntityInput:
-    """Return a version as an endpoint is asked to serve it."""
+    """Return the served entity of a version, as the API takes it."""
     return ServedEntityInput(
         name=entity_name(version),
         entity_name=version.model,
@@ -117,12 +117,12 @@ def describe_entity(version: ModelVersion, size: Size) -> ServedEntityInput:
 
 
 def serve_alone(entity: ServedEntityInput) -> Configuration:
-    """Return the configuration in which an entity has all traffic."""
+    """Return the configuration with one entity at 100 % of the traffic."""
     return (Part(entity, 100),)
 
 
 def read_configuration(endpoint: ServingEndpointDetailed | None) -> Configuration:
-    """Return what an endpoint serves, so that it can be sent again; nothing where there is none."""
+    """Return an endpoint's configuration in a form that can be sent; empty without an endpoint."""
     config = endpoint.config if endpoint else None
     traffic = config.traffic_config if config else None
     routes = (traffic.routes if traffic else None) or []
@@ -135,8 +135,8 @@ def read_configuration(endpoint: ServingEndpointDetailed | None) -> Configuratio
 
 
 def as_input(entity: ServedEntityOutput) -> ServedEntityInput:
-    """Return a served entity in the form in which it is sent."""
-    # A size is given in one way: by its name, or by numbers.
+    """Return a served entity in the API's input form."""
+    # The API takes workload_size or the provisioned concurrency, not both.
     by_name = entity.workload_size is not None
     return ServedEntityInput(
         name=entity.name,
@@ -153,11 +153,11 @@ def as_input(entity: ServedEntityOutput) -> ServedEntityInput:
 
 
 def read_settled(workspace: WorkspaceClient, name: str) -> ServingEndpointDetailed | None:
-    """Return an endpoint once no update of it is under way; None where there is none."""
+    """Wait until no update of an endpoint is in progress, and return it; None if missing."""
     try:
         endpoint = workspace.serving_endpoints.get(name)
         if is_updating(endpoint):
-            # What came of it is read below.
+            # The state is read below.
             with contextlib.suppress(OperationFailed):
                 workspace.serving_endpoints.wait_get_serving_endpoint_not_updating(
                     name, timeout=READY_WITHIN
@@ -175,22 +175,21 @@ def send_configuration(
     wait: Callable[[float], None] = sleep,
     log_to: str = "",
 ) -> None:
-    """Have an endpoint serve exactly this, and wait until it does.
+    """Create or update an endpoint, and wait until it has this configuration.
 
-    An endpoint that is missing is made, one that already serves this is left alone. Another update
-    that is under way is waited for.
+    Idempotent. Waits for another update in progress.
 
     Args:
         workspace: The workspace.
         name: The endpoint.
-        wanted: What to serve.
-        wait: Waits for some seconds.
-        log_to: Schema to a table of which requests are logged; blank leaves that as it is.
+        wanted: The configuration.
+        wait: Sleeps for some seconds.
+        log_to: Schema of the inference table; empty leaves logging unchanged.
 
     Raises:
         BadRequest: The workspace refuses the configuration.
-        EndpointError: It did not come to serve this; what it served before goes on. Or it does,
-            and cannot log requests.
+        EndpointError: The update failed and the former configuration is still served, or requests
+            cannot be logged.
     """
     started = monotonic()
     while True:
@@ -200,7 +199,7 @@ def send_configuration(
         try:
             request_configuration(workspace, name, wanted, log_to, exists=standing is not None)
         except ResourceConflict:
-            # Another update began in between.
+            # Another update has started.
             if monotonic() - started > READY_WITHIN.total_seconds():
                 raise
             wait(CONFLICT_PAUSE)
@@ -226,7 +225,7 @@ def send_configuration(
 def request_configuration(
     workspace: WorkspaceClient, name: str, wanted: Configuration, log_to: str, *, exists: bool
 ) -> None:
-    """Create or update an endpoint, and wait until that has ended."""
+    """Create or update an endpoint, and wait for the end."""
     entities = [part.entity for part in wanted]
     traffic = TrafficConfig(
         routes=[
@@ -253,19 +252,19 @@ def request_configuration(
 
 
 def delete_endpoint(workspace: WorkspaceClient, name: str) -> None:
-    """Delete an endpoint, where there is one."""
+    """Delete an endpoint if it exists."""
     with contextlib.suppress(NotFound):
         workspace.serving_endpoints.delete(name)
 
 
 def is_updating(endpoint: ServingEndpointDetailed) -> bool:
-    """Return whether another configuration is on its way to an endpoint."""
+    """Return whether an update of an endpoint is in progress."""
     state = endpoint.state
     return state is not None and state.config_update == EndpointStateConfigUpdate.IN_PROGRESS
 
 
 def serves(endpoint: ServingEndpointDetailed | None, wanted: Configuration) -> bool:
-    """Return whether an endpoint is ready with this configuration, and no other on its way."""
+    """Return whether an endpoint is ready with this configuration and no update is in progress."""
     state = endpoint.state if endpoint else None
     return (
         state is not None
@@ -276,7 +275,7 @@ def serves(endpoint: ServingEndpointDetailed | None, wanted: Configuration) -> b
 
 
 def read_failure(workspace: WorkspaceClient, name: str) -> str:
-    """Return why the last update of an endpoint failed; blank where it does not say."""
+    """Return why the last update of an endpoint failed; empty if unknown."""
     pending = workspace.serving_endpoints.get(name).pending_config
     states = (entity.state for entity in (pending.served_entities if pending else None) or [])
     messages = (state.deployment_state_message for state in states if state)
@@ -284,11 +283,11 @@ def read_failure(workspace: WorkspaceClient, name: str) -> str:
 
 
 def served_versions(endpoint: ServingEndpointDetailed) -> list[tuple[str | None, str | None]]:
-    """Return name and version of all that an endpoint serves."""
+    """Return model and version of each served entity."""
     entities = (part.entity for part in read_configuration(endpoint))
     return [(entity.entity_name, entity.entity_version) for entity in entities]
 
 
 def write_configuration(parts: Iterable[Part]) -> str:
-    """Write what an endpoint serves for a message."""
+    """Return a configuration as text for messages."""
     return ", ".join(f"{part.name} at {part.share} %" for part in parts) or "nothing"

@@ -1,8 +1,8 @@
-"""What the platform refuses, lacks or answers wrongly."""
+"""Errors of the Databricks workspace."""
 
 
 class LakehouseError(Exception):
-    """Anything an edge to the platform raises by itself."""
+    """Base class of the errors of this package."""
 
 
 class RuntimeMissingError(LakehouseError):
@@ -16,21 +16,21 @@ class RuntimeMissingError(LakehouseError):
 
 
 class TableMissingError(LakehouseError):
-    """A table that an earlier job should have left is not there."""
+    """A table of an earlier job does not exist."""
 
     def __init__(self, table: str, remedy: str) -> None:
         super().__init__(f"Table {table} does not exist. {remedy}")
 
 
 class SchemaChangedError(LakehouseError):
-    """A table that exists was made for another version of the project."""
+    """A table has the schema of another version of the project."""
 
     def __init__(self, table: str, wanted: str, found: str, remedy: str) -> None:
         super().__init__(f"Table {table} {wanted}; it {found}. {remedy}")
 
 
 class FeatureInUseError(LakehouseError):
-    """A feature that a served version looks up is no longer computed."""
+    """A version with an alias looks up a feature that is no longer computed."""
 
     def __init__(self, table: str, in_use: str) -> None:
         super().__init__(
@@ -41,7 +41,7 @@ class FeatureInUseError(LakehouseError):
 
 
 class FunctionMissingError(LakehouseError):
-    """A function that features are computed by is not there."""
+    """A Unity Catalog function of a feature does not exist."""
 
     def __init__(self, function: str, remedy: str) -> None:
         super().__init__(
@@ -50,21 +50,21 @@ class FunctionMissingError(LakehouseError):
 
 
 class TableUnreadableError(LakehouseError):
-    """A table that is to be read cannot be."""
+    """A table cannot be read."""
 
     def __init__(self, table: str, why: str, remedy: str) -> None:
         super().__init__(f"Table {table} cannot be read: {why}. {remedy}")
 
 
 class ModelUnreadableError(LakehouseError):
-    """A registered model that is to be read is not there, or not for whom the task runs as."""
+    """A registered model does not exist, or the task's principal may not read it."""
 
     def __init__(self, model: str, why: str, remedy: str) -> None:
         super().__init__(f"Registered model {model} cannot be read: {why}. {remedy}")
 
 
 class ModelUriError(LakehouseError):
-    """A model URI that names no version of a registered model."""
+    """A model URI does not name a version of a registered model."""
 
     def __init__(self, got: str) -> None:
         super().__init__(
@@ -74,15 +74,15 @@ class ModelUriError(LakehouseError):
 
 
 class EndpointError(LakehouseError):
-    """An endpoint that does not serve what it should."""
+    """An endpoint does not serve the expected versions."""
 
 
 class ImpossibleAnswerError(EndpointError):
-    """A served version answered, with what is no possible prediction a row."""
+    """A served version did not return one valid prediction for each row."""
 
 
 class OnlineStoreMissingError(LakehouseError):
-    """Serving looks features up in an online store that is not there or not named."""
+    """The online store of the features is missing or not configured."""
 
     def __init__(self, name: str) -> None:
         got = f"no online store is named '{name}'" if name else "no online store is named"
@@ -93,7 +93,7 @@ class OnlineStoreMissingError(LakehouseError):
 
 
 class PublicationError(LakehouseError):
-    """A table did not come online."""
+    """A table was not published."""
 
     def __init__(self, online: str, why: str) -> None:
         super().__init__(
@@ -107,7 +107,7 @@ class OutputError(LakehouseError):
 
 
 class CleanUpError(LakehouseError):
-    """Something failed, and so did putting back what was there before."""
+    """A step failed, and so did its rollback."""
 
     def __init__(self, first: Exception, second: Exception) -> None:
         super().__init__(
@@ -116,14 +116,14 @@ class CleanUpError(LakehouseError):
 
 
 class NotPublishedError(LakehouseError):
-    """What the online store shows is not known, or not enough to ask an endpoint."""
+    """The published features are not known, or too few to query an endpoint."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"{why}. Run feature_refresh, then run deploy again.")
 
 
 class ChampionUnusableError(LakehouseError):
-    """The Champion does not predict rows of this code."""
+    """The Champion cannot predict the rows of this code."""
 
     def __init__(self, champion: str, why: Exception) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Feature tables: made, extended, and rewritten where what they are computed by has changed."""
+"""Feature tables: create, extend, and rewrite them if their definition has changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 CHANGE_FEED = "delta.enableChangeDataFeed"
-# A digest of what all rows of a table were computed by.
+# Table property: digest of the definition of all rows.
 DEFINITION = "feature_definition"
 
 
 @dataclass(frozen=True)
 class Rewritten:
-    """How many rows of a feature table were added, changed and removed."""
+    """Numbers of rows of a feature table that were added, changed and removed."""
 
     added: int
     changed: int
@@ -37,19 +37,19 @@ def ensure_feature_table(
     description: str,
     remedy: str,
 ) -> None:
-    """Make a feature table where none of that name is, or add the features that one lacks.
+    """Create a feature table if it does not exist, or add the missing features.
 
     Args:
         lakehouse: The platform's clients.
         table: Its full name.
         rows: Primary keys and features, in their types.
         primary_keys: The columns that identify rows.
-        timeseries_column: The one among them that says since when a row is known.
-        description: What a row says.
-        remedy: What to do with a table of another shape, as a sentence.
+        timeseries_column: The key column with the instant since when a row is known, if any.
+        description: Comment of the table.
+        remedy: What to do with a table of another schema, as a sentence.
 
     Raises:
-        SchemaChangedError: One of that name has a column of another type, or another key.
+        SchemaChangedError: The table has another key, or a column of another type.
     """
     if is_feature_table(lakehouse, table):
         types = dict(rows.dtypes)
@@ -72,20 +72,20 @@ def ensure_feature_table(
 def merge_features(
     lakehouse: Lakehouse, table: str, rows: "DataFrame", present: "DataFrame"
 ) -> int:
-    """Add the rows that a feature table lacks; those that it has never change.
+    """Insert the rows whose key a feature table does not have; stored rows never change.
 
     Args:
         lakehouse: The platform's clients.
         table: Its full name.
         rows: Primary keys and features.
-        present: The primary keys of the table's rows, at least of those that `rows` may hold.
+        present: Primary keys of the stored rows, at least of those that may be in `rows`.
 
     Returns:
-        How many rows the table has gained.
+        The number of inserted rows.
     """
     before = count_rows(lakehouse.spark, table)
     stored = dict(lakehouse.spark.table(table).dtypes)
-    # Of a feature that is no longer computed, the rows so far have values, new ones have none.
+    # New rows have NULL in features that are no longer computed.
     former = [f"CAST(NULL AS {stored[name]}) AS {name}" for name in stored.keys() - rows.columns]
     new = rows.join(present, on=present.columns, how="left_anti").selectExpr("*", *former)
     lakehouse.feature_store.write_table(name=table, df=new, mode="merge")
@@ -95,12 +95,12 @@ def merge_features(
 def rewrite_features(
     lakehouse: Lakehouse, table: str, rows: "DataFrame", primary_keys: Sequence[str]
 ) -> Rewritten:
-    """Bring a feature table to what its rows are now; columns that they lack stay as they are.
+    """Upsert and delete until a feature table has these rows; columns `rows` lacks are kept.
 
     Args:
         lakehouse: The platform's clients.
         table: Its full name.
-        rows: All rows it is to have: primary keys and features.
+        rows: All rows: primary keys and features.
         primary_keys: The columns that identify rows.
     """
     spark, keys = lakehouse.spark, list(primary_keys)
@@ -128,28 +128,28 @@ def rewrite_features(
 
 
 def read_definition(workspace: WorkspaceClient, table: str) -> str | None:
-    """Return by what definition all rows of a feature table were computed; None if unknown."""
+    """Return the definition of all rows of a feature table; None if unknown."""
     return read_properties(workspace, table).get(DEFINITION)
 
 
 def record_definition(lakehouse: Lakehouse, table: str, definition: str) -> None:
-    """Record by what definition all rows of a feature table were computed."""
+    """Record the definition of all rows of a feature table."""
     set_property(lakehouse.spark, table, DEFINITION, definition)
 
 
 def require_key(
     workspace: WorkspaceClient, table: str, primary_keys: Sequence[str], remedy: str
 ) -> None:
-    """Refuse a feature table of another primary key.
+    """Check the primary key of a feature table.
 
     Args:
         workspace: The workspace.
-        table: Full name of a table that exists.
+        table: Full name of an existing table.
         primary_keys: The columns that identify its rows.
         remedy: What to do, as a sentence.
 
     Raises:
-        SchemaChangedError: It has another.
+        SchemaChangedError: The table has another primary key.
     """
     for constraint in workspace.tables.get(table).table_constraints or []:
         key = constraint.primary_key_constraint
@@ -159,10 +159,10 @@ def require_key(
 
 
 def is_feature_table(lakehouse: Lakehouse, table: str) -> bool:
-    """Tell whether a feature table is there whole.
+    """Return whether a feature table exists.
 
-    A call killed between making a table and declaring its key leaves one that is empty and has
-    no key; it is dropped, so that it can be made again.
+    A call killed between creating the table and its primary key leaves an empty table without a
+    key; it is dropped.
     """
     if not lakehouse.spark.catalog.tableExists(table):
         return False
@@ -178,6 +178,6 @@ def is_feature_table(lakehouse: Lakehouse, table: str) -> bool:
 
 
 def follow_changes(lakehouse: Lakehouse, table: str) -> None:
-    """Turn on the change data feed, through which the online store follows a table."""
+    """Enable the change data feed, from which the online store is updated."""
     if read_properties(lakehouse.workspace, table).get(CHANGE_FEED) != "true":
         set_property(lakehouse.spark, table, CHANGE_FEED, "true")

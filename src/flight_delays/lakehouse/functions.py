@@ -1,4 +1,4 @@
-"""Functions of the catalog that features are computed by."""
+"""Unity Catalog functions of features."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from .errors import FunctionMissingError
 
 
 def ensure_function(lakehouse: Lakehouse, name: str, feature: RequestFeature) -> bool:
-    """Make the function of a feature where there is none, and return whether it is new.
+    """Create the function of a feature if it does not exist, and return whether it is new.
 
-    Its name tells its definition, so one that is there is never replaced.
+    The name contains a digest of the definition, so an existing function is never replaced.
     """
     if has_function(lakehouse.workspace, name):
         return False
@@ -23,22 +23,22 @@ def ensure_function(lakehouse: Lakehouse, name: str, feature: RequestFeature) ->
 
 
 def require_function(workspace: WorkspaceClient, name: str, remedy: str) -> None:
-    """Refuse to go on without a function.
+    """Check that a function exists.
 
     Args:
         workspace: The workspace.
         name: Its full name.
-        remedy: What makes it, as a sentence.
+        remedy: How to create it, as a sentence.
 
     Raises:
-        FunctionMissingError: It is not there, or not shown to whom the task runs as.
+        FunctionMissingError: It does not exist, or the task's principal may not see it.
     """
     if not has_function(workspace, name):
         raise FunctionMissingError(name, remedy)
 
 
 def has_function(workspace: WorkspaceClient, name: str) -> bool:
-    """Tell whether a function is there; an error other than that it is not stays an error."""
+    """Return whether a function exists."""
     try:
         workspace.functions.get(name)
     except NotFound:
@@ -47,11 +47,11 @@ def has_function(workspace: WorkspaceClient, name: str) -> bool:
 
 
 def delete_functions(workspace: WorkspaceClient, schema: str) -> Iterator[str]:
-    """Delete the functions of a schema that the features task has made, and name each.
+    """Delete the functions that the features task created in a schema, and yield their names.
 
     Args:
         workspace: The workspace.
-        schema: Its name, with its catalog; no schema has no functions.
+        schema: Its name, with its catalog; it need not exist.
     """
     catalog, _, name = schema.partition(".")
     try:

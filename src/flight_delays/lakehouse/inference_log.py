@@ -1,4 +1,4 @@
-"""The inference log's tables: rows come in once, labels when they are known."""
+"""The inference log: each prediction once, with its label when it is known."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -42,16 +42,16 @@ REJECTED_COLUMNS = {
     "response": "STRING",
     "seen_at": "TIMESTAMP",
 }
-# How far back rows are read again: a payload may come late, and a run may have been killed.
+# Rows of this period are read again: payloads may be late, and runs may have been killed.
 REREAD = timedelta(days=7)
 REMEDY = "Rename or delete the table, then run monitoring: it makes the table anew."
 
 
 def create_log(spark: "SparkSession", problem: Problem, qualify: Qualify) -> None:
-    """Make the tables where they are missing, and add the columns of features that are new.
+    """Create the missing tables, and add the columns of new features.
 
     Raises:
-        SchemaChangedError: One was made for another version of the project.
+        SchemaChangedError: A table has the schema of another version of the project.
     """
     shapes = {
         LOG: log_columns(problem),
@@ -60,8 +60,7 @@ def create_log(spark: "SparkSession", problem: Problem, qualify: Qualify) -> Non
         REJECTED: REJECTED_COLUMNS,
     }
     for name, columns in shapes.items():
-        # Of a table with a change feed data profiling reads only rows that are new: labels, which
-        # come later, would not be counted.
+        # With a change data feed, data profiling reads new rows only, and would miss later labels.
         feed = {"delta.enableChangeDataFeed": "true"} if name == LOG else {}
         create_shape(spark, qualify(name), columns, feed)
 
@@ -72,10 +71,10 @@ def create_shape(
     columns: Mapping[str, str],
     properties: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Make a table where it is missing, and add the columns that it lacks.
+    """Create a table if it does not exist, and add the missing columns.
 
     Raises:
-        SchemaChangedError: It has one in another type.
+        SchemaChangedError: A column has another type.
     """
     listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
     create_table(spark, table, listed, properties)
@@ -84,7 +83,7 @@ def create_shape(
 
 
 def find_start(spark: "SparkSession", log: str, source: str) -> datetime | None:
-    """Return the instant from which on rows of a source are read again; None for all of them."""
+    """Return the instant from which rows of a source are read again; None for all rows."""
     row = spark.sql(
         f"SELECT max(scored_at) AS latest FROM {log} WHERE source = :source",
         args={"source": source},
@@ -102,11 +101,11 @@ def add_predictions(
     model: str,
     threshold: float,
 ) -> int:
-    """Add the predictions of batch or of streams that the log lacks, and return how many."""
+    """Insert the missing predictions of batch or of streams, and return their number."""
     keys = list(problem.keys)
     parts = ", ".join(f"CAST({key} AS STRING)" for key in keys)
     since = find_start(spark, log, source)
-    # A row that batch has scored may come by a stream, too.
+    # The same row may be scored by batch and by a stream.
     origin = "" if source == BATCH else f"'{source}', "
     values = {
         "row_id": f"concat_ws('|', {origin}{parts}, CAST(model_version AS STRING))",
@@ -132,7 +131,7 @@ def add_rows(
     rows: Sequence[Mapping[str, Any]],
     keys: Sequence[str],
 ) -> int:
-    """Add rows of the driver that a table does not have, and return how many."""
+    """Insert rows whose key a table does not have, and return their number."""
     if not rows:
         return 0
     return add_new_rows(spark, table, make_frame(spark, columns, rows), keys)
@@ -141,10 +140,10 @@ def add_rows(
 def make_frame(
     spark: "SparkSession", columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]
 ) -> "DataFrame":
-    """Return rows of the driver as a frame of the given columns."""
+    """Return rows as a DataFrame with the given columns."""
     kinds = {"STRING": pa.string(), "DOUBLE": pa.float64(), "INT": pa.int32()}
     stamp = pa.timestamp("us", "UTC")
-    # Of other types, as a key may have, Spark makes the value of its text.
+    # Values of other types, as a key may have, are cast from text.
     types = {
         name: stamp if kind == "TIMESTAMP" else kinds.get(kind, pa.string())
         for name, kind in columns.items()
@@ -171,17 +170,17 @@ def merge_labels(
     qualify_source: Qualify,
     as_of: datetime,
 ) -> None:
-    """Bring the labelled table up to date: new rows, and labels that are known or corrected since.
+    """Upsert the labelled table: new rows, and labels that became known or were corrected.
 
-    What batch has scored before is no new row: after a promotion it scores a month anew, in which
-    a week of live rows would be lost to sight.
+    Rows that batch scores again are left out: after a promotion it scores a month again, which
+    would outweigh a week of live rows.
 
     Args:
         spark: The session.
-        problem: What a row is, and what its label.
+        problem: The problem.
         qualify_log: Turns a name into the full name of a table of the log.
         qualify_source: Turns a name into the full name of a source's table.
-        as_of: When labels are known, exclusive.
+        as_of: Exclusive instant up to which labels are known.
     """
     label = problem.label
     same = " AND ".join(f"l.{key} = o.{key}" for key in problem.keys)
@@ -221,16 +220,16 @@ def write_validated(
     version: int,
     threshold: float,
 ) -> None:
-    """Write the rows that a version was validated on, in place of those it had before.
+    """Replace the rows that a version was validated on.
 
     Args:
         spark: The session.
-        problem: What a row is.
-        table: Full name of the table, which is made where it is missing.
+        problem: The problem.
+        table: Full name of the table; it is created if it does not exist.
         rows: Keys, decision time, features, label and `prediction`.
         model: Full name of the model.
         version: Its version.
-        threshold: The score from which on the class is 1.
+        threshold: Scores from it on are class 1.
     """
     columns = baseline_columns(problem)
     create_shape(spark, table, columns)
@@ -254,7 +253,7 @@ def write_validated(
     )
     arrow = pa.Table.from_pandas(frame, preserve_index=False)
     spark.createDataFrame(arrow).selectExpr(*listed).createOrReplaceTempView("validated_rows")
-    # Columns that were added lie behind the others; one that is no longer a feature has no values.
+    # Added columns come last; former features are NULL.
     there = spark.table(table).columns
     listed_there = ", ".join(name if name in columns else f"NULL AS {name}" for name in there)
     spark.sql(
@@ -264,6 +263,6 @@ def write_validated(
 
 
 def cast_features(problem: Problem, features: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return features as the log has them; a value of another type is left out."""
+    """Return features in the log's types, without values of another type."""
     types = feature_types(problem)
     return {name: read_value(kind, features.get(name)) for name, kind in types.items()}

@@ -1,7 +1,7 @@
 """A table of another database, reached by a JDBC connection of Unity Catalog.
 
-Spark reads from it and appends to it; it can run no statement there. Rows of one partition are
-appended in one transaction, so that they are there as a whole or not at all.
+Spark can read and append, but cannot run statements there. It appends each partition in one
+transaction.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JdbcTable:
-    """A table that takes rows, made by its owner.
+    """An existing table of another database.
 
     Attributes:
-        connection: Connection of Unity Catalog that leads to its database.
-        name: Name of the table, as a query of that database has it.
+        connection: Unity Catalog connection to the database.
+        name: Name of the table in queries of that database.
     """
 
     connection: str
@@ -42,21 +42,21 @@ def append_runs(
     runs: Mapping[datetime, int],
     rows_of: Callable[[datetime], "DataFrame"],
 ) -> Iterator[str]:
-    """Append the rows of each run that has none in a table yet.
+    """Append the rows of each run that a table does not have yet.
 
     Args:
-        lakehouse: Where the rows are.
-        table: What takes them.
-        column: Column that dates a run, in the rows and in the table.
-        runs: Number of rows by the instant of the run, the oldest first; at least one.
+        lakehouse: The platform's clients.
+        table: The table.
+        column: Column with the instant of the run, in the rows and in the table.
+        runs: Number of rows by the instant of the run, oldest first; at least one.
         rows_of: Returns the rows of a run.
 
     Yields:
-        A sentence for each run that was appended; one where there was none to append.
+        A message for each appended run, or one message if there is nothing to append.
 
     Raises:
-        OutputError: Connection or table do not take rows, or the table holds some rows of a run
-            and not all, which nothing but a statement in its database can mend.
+        OutputError: Rows cannot be appended, or the table holds a part of a run, which only a
+            statement in its database can correct.
     """
     spark = lakehouse.spark
     require_connection(lakehouse.workspace, table)
@@ -84,10 +84,10 @@ def append_runs(
 
 
 def require_connection(workspace: WorkspaceClient, table: JdbcTable) -> None:
-    """Refuse to send rows without a connection.
+    """Check that a connection can be used.
 
     Raises:
-        OutputError: It is not there, or not for whom the task runs as.
+        OutputError: It does not exist, or the task's principal may not use it.
     """
     try:
         workspace.connections.get(table.connection)
@@ -100,10 +100,10 @@ def require_connection(workspace: WorkspaceClient, table: JdbcTable) -> None:
 
 
 def require_columns(spark: "SparkSession", table: JdbcTable, columns: Sequence[str]) -> None:
-    """Refuse a table that is missing or lacks columns: an append would make one without a key.
+    """Check that a table has the columns: Spark's append would create one without a key.
 
     Raises:
-        OutputError: It is, or its database is not reached.
+        OutputError: The table or a column is missing, or the database cannot be reached.
     """
     from pyspark.errors import PySparkException
 
@@ -127,10 +127,10 @@ def require_columns(spark: "SparkSession", table: JdbcTable, columns: Sequence[s
 def count_by_instant(
     spark: "SparkSession", table: JdbcTable, column: str, since: datetime
 ) -> Mapping[datetime, int]:
-    """Return how many rows a table holds by an instant, of the instants since one.
+    """Return a table's number of rows by instant, from `since` on.
 
     Raises:
-        OutputError: Its database does not answer.
+        OutputError: The query fails.
     """
     from pyspark.errors import PySparkException
     from pyspark.sql import functions as F  # noqa: N812
@@ -152,10 +152,10 @@ def count_by_instant(
 
 
 def append(table: JdbcTable, rows: "DataFrame") -> None:
-    """Append rows in one transaction: Spark opens one for each partition.
+    """Append rows in one transaction, as one partition.
 
     Raises:
-        OutputError: The database refuses; it holds none of the rows.
+        OutputError: The append failed; the table holds none of the rows.
     """
     from pyspark.errors import PySparkException
 
@@ -175,7 +175,7 @@ def append(table: JdbcTable, rows: "DataFrame") -> None:
 
 
 def literal(instant: datetime) -> str:
-    """Return an instant as SQL has it."""
+    """Return an instant as an SQL literal."""
     return f"TIMESTAMP WITH TIME ZONE '{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00:00'"
 
 
@@ -184,6 +184,6 @@ def _reader(spark: "SparkSession", table: JdbcTable) -> "DataFrameReader":
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error, without a full stop; a trace of Java may follow it."""
+    """Return the first line of an error, without a full stop or a Java stack trace."""
     lines = str(error).strip().splitlines()
     return " ".join(lines[0].split()).rstrip(".") if lines else type(error).__name__

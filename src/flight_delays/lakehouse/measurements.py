@@ -1,4 +1,4 @@
-"""Windows of what is watched, as the log, the metric tables and the payload table have them."""
+"""Monitored values by window, from the log, the metric tables and the inference table."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -25,14 +25,14 @@ def read_drift(
     granularity: Granularity,
     statistics: Mapping[str, str],
 ) -> Mapping[str, Windows]:
-    """Return each column's drift from the baseline, by window; nothing while there is no table.
+    """Return each column's drift from the baseline by window; empty if the table is missing.
 
     Args:
         spark: The session.
         table: Full name of the drift table.
-        version: The model version whose rows are meant.
-        granularity: Of the windows.
-        statistics: Columns of the monitored table, each with the statistic wanted of it.
+        version: The model version.
+        granularity: Length of the windows.
+        statistics: Drift statistic of each column.
     """
     if not spark.catalog.tableExists(table):
         return {}
@@ -40,7 +40,7 @@ def read_drift(
         f"WHEN column_name = '{column}' THEN {write_statistic(statistic)}"
         for column, statistic in statistics.items()
     )
-    # A monitor that was changed may have left what its configuration before has measured.
+    # Metrics of a former configuration of the monitor may still be in the table.
     rows = spark.sql(
         "SELECT column_name, unix_micros(`window`.start) AS start, unix_micros(`window`.`end`) AS "
         f"stop, max_by(CASE {values} END, monitor_version) AS value FROM {table} "
@@ -52,7 +52,7 @@ def read_drift(
 
 
 def write_statistic(statistic: str) -> str:
-    """Return SQL for a statistic of the drift table as one number."""
+    """Return SQL for a drift statistic as one number."""
     return f"{statistic}.statistic" if statistic in ("ks_test", "chi_squared_test") else statistic
 
 
@@ -63,7 +63,7 @@ def read_profile(
     granularity: Granularity,
     columns: Iterable[str],
 ) -> tuple[Mapping[str, Windows], Mapping[tuple[datetime, datetime], int]]:
-    """Return each column's share of nulls, and the rows, by window; nothing without the table."""
+    """Return each column's share of nulls, and the row count, by window; empty without table."""
     if not spark.catalog.tableExists(table):
         return {}, {}
     listed = ", ".join(f"'{column}'" for column in (*columns, ":table"))
@@ -93,12 +93,12 @@ def group(rows: "DataFrame") -> Mapping[str, Windows]:
 
 
 def read_micros(micros: int) -> datetime:
-    """Return an instant of microseconds since the epoch, in UTC."""
+    """Return the UTC instant of microseconds since the epoch."""
     return pd.Timestamp(micros, unit="us", tz="UTC").to_pydatetime()
 
 
 def with_rows(windows: Iterable[Window], rows: Mapping[tuple[datetime, datetime], int]) -> Windows:
-    """Return windows with the number of rows that they rest on."""
+    """Return windows with their numbers of rows."""
     return tuple(
         Window(start=w.start, end=w.end, value=w.value, rows=rows.get((w.start, w.end), 0))
         for w in windows
@@ -113,19 +113,19 @@ def measure_quality(
     granularity: Granularity,
     known_until: datetime,
 ) -> Mapping[str, Windows]:
-    """Measure predictions of the log by window.
+    """Compute metrics of the log's predictions by window.
 
     Args:
-        rows: `scored_at`, `decision_at`, `score` and `label`, missing where it is not known.
-        model_type: Has the metrics.
-        metrics: Which of them.
-        granularity: Of the windows.
-        known_until: Decisions before it should have their label by now.
+        rows: `scored_at`, `decision_at`, `score` and `label`, missing if not known.
+        model_type: The model type.
+        metrics: Names of its metrics.
+        granularity: Length of the windows.
+        known_until: Decisions before it should have a label.
     """
     found: dict[str, list[Window]] = {name: [] for name in metrics}
     for start, end, part in cut(rows, granularity):
         is_mature = part["decision_at"].fillna(part["scored_at"]) < known_until
-        # Of younger rows those with a label are not like the others: they were quickest to end.
+        # Younger rows that already have a label are a biased sample: the quickest outcomes.
         known = part[is_mature & part["label"].notna()]
         labels = known["label"].astype(float)
         for name, windows in found.items():
@@ -149,7 +149,7 @@ def measure_quality(
 
 
 def measure_volume(rows: pd.DataFrame, granularity: Granularity) -> Windows:
-    """Return the rows of each window against the median of those before; the first counts as 1."""
+    """Return each window's row count relative to the median of those before; 1 for the first."""
     sizes: list[int] = []
     found = []
     for start, end, part in cut(rows, granularity):
@@ -160,7 +160,7 @@ def measure_volume(rows: pd.DataFrame, granularity: Granularity) -> Windows:
 
 
 def measure_requests(rows: pd.DataFrame, granularity: Granularity) -> tuple[Windows, Windows]:
-    """Return the share of requests that failed, and the 95th percentile of the time they took."""
+    """Return the share of failed requests and the 95th percentile of latency, by window."""
     errors, latency = [], []
     for start, end, part in cut(rows, granularity):
         took = part["execution_duration_ms"].dropna()
@@ -174,7 +174,7 @@ def measure_requests(rows: pd.DataFrame, granularity: Granularity) -> tuple[Wind
 def cut(
     rows: pd.DataFrame, granularity: Granularity
 ) -> Iterable[tuple[datetime, datetime, pd.DataFrame]]:
-    """Yield the windows that have rows, oldest first: start, end, and the rows."""
+    """Yield start, end and rows of each window that is not empty, oldest first."""
     at = pd.to_datetime(rows["scored_at"], utc=True)
     kind = {"day": "D", "week": "W-SUN", "month": "M"}[granularity]
     starts = at.dt.tz_localize(None).dt.to_period(kind).dt.start_time

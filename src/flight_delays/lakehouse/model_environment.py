@@ -1,4 +1,4 @@
-"""The environment that a model is loaded in: of its own requirements, or of what is installed."""
+"""The environment that a model is loaded in: built from its requirements, or the installed one."""
 
 import importlib.metadata
 import os
@@ -20,9 +20,9 @@ from .context import is_databricks_runtime
 ROOT_PACKAGE = __name__.partition(".")[0]
 # Both steps of a build together, in seconds.
 BUILT_WITHIN = 1200.0
-# What a process needs to find programs and libraries, and nothing that opens a door.
+# Variables for finding programs and libraries; no credentials.
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")
-# Where packages are found; for the build alone.
+# Package indexes; passed to the build only.
 INDEXES = (
     "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_CACHE_DIR",
     "UV_OFFLINE", "PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy",
@@ -32,14 +32,13 @@ INDEXES = (
 
 @dataclass(frozen=True)
 class ModelEnvironment:
-    """What a model is loaded in.
+    """The environment that a model is loaded in.
 
     Attributes:
-        python: The interpreter.
-        description: What it is, in words.
+        python: Path of the interpreter.
+        description: Description for the report.
         refused: Modules that may not be imported.
-        untried: Why no environment of the model's own requirements was built, where one was asked
-            for; blank elsewhere.
+        untried: Why the build of the model's requirements failed; empty if none was needed.
     """
 
     python: str
@@ -49,14 +48,14 @@ class ModelEnvironment:
 
 
 def prepare_environment(model: Path, folder: Path) -> ModelEnvironment:
-    """Return the environment that a model is to be asked in.
+    """Return the environment for a model.
 
-    On Databricks one is built of its requirements, as an endpoint does it. Elsewhere, where all of
-    them are installed in the very versions, they are used, and nothing else can be imported.
+    On Databricks it is built from the model's requirements, as for an endpoint. Elsewhere, if all
+    are installed in the same versions, those are used, and no other package can be imported.
 
     Args:
         model: Folder of the model, with `requirements.txt`.
-        folder: Takes the environment.
+        folder: Folder for the environment.
     """
     listed = (model / "requirements.txt").read_text(encoding="utf-8").splitlines()
     requirements = [line.strip() for line in listed if line.strip() and line.strip()[0] != "#"]
@@ -78,7 +77,7 @@ def prepare_environment(model: Path, folder: Path) -> ModelEnvironment:
 
 
 def find_differences(requirements: list[str]) -> Iterator[str]:
-    """Yield the requirements that what is installed here does not meet, with what is."""
+    """Yield the requirements that are not met here, each with what is installed."""
     for line in requirements:
         try:
             requirement = Requirement(line)
@@ -95,7 +94,7 @@ def find_differences(requirements: list[str]) -> Iterator[str]:
 
 
 def use_installed(requirements: list[str], untried: str = "") -> ModelEnvironment:
-    """Return the interpreter of this process, restricted to some requirements and theirs."""
+    """Return this interpreter, restricted to some requirements and their dependencies."""
     allowed = close_requirements(requirements)
     refused = {
         top
@@ -111,7 +110,7 @@ def use_installed(requirements: list[str], untried: str = "") -> ModelEnvironmen
 
 
 def close_requirements(requirements: list[str]) -> set[str]:
-    """Return the names of installed distributions that some requirements come to."""
+    """Return the names of the installed distributions of requirements and their dependencies."""
     found: set[str] = set()
     waiting = list(requirements)
     while waiting:
@@ -136,10 +135,9 @@ def close_requirements(requirements: list[str]) -> set[str]:
 
 
 def build(model: Path, folder: Path) -> str:
-    """Build an environment of a model's requirements; return what kept it from being built.
+    """Build an environment from a model's requirements; return the error, or an empty string.
 
-    Wheels alone are installed: a source distribution would run code while it is built. uv keeps
-    what it has fetched once.
+    Only wheels are installed: building a source distribution would run its code.
     """
     described = model / "python_env.yaml"
     python = yaml.safe_load(described.read_text(encoding="utf-8"))["python"]
@@ -171,7 +169,7 @@ def build(model: Path, folder: Path) -> str:
 
 
 def find_uv() -> str | None:
-    """Return the program that the package uv brings, else one on the PATH."""
+    """Return the path of the package uv's program, else of the one on the PATH."""
     try:
         return find_uv_bin()
     except FileNotFoundError:
@@ -179,7 +177,7 @@ def find_uv() -> str | None:
 
 
 def build_variables() -> Mapping[str, str]:
-    """Return the variables of a build: where packages are, and no credentials of the task."""
+    """Return the environment variables of a build, without the task's credentials."""
     kept = {name: os.environ[name] for name in (*PASSED_ON, *INDEXES) if name in os.environ}
     if "PIP_INDEX_URL" in kept:
         kept.setdefault("UV_DEFAULT_INDEX", kept["PIP_INDEX_URL"])

@@ -1,4 +1,4 @@
-"""The table of verdicts on the model in use, one row an assessment."""
+"""The table of verdicts on the Champion, one row an assessment."""
 
 import json
 from dataclasses import asdict
@@ -19,14 +19,14 @@ COLUMNS = (
 
 
 def create_health(spark: "SparkSession", table: str) -> None:
-    """Make the table where it is missing, so that alert and dashboard can read it."""
+    """Create the table if it does not exist, so that alert and dashboard can read it."""
     create_table(spark, table, COLUMNS)
 
 
 def read_verdict(
     spark: "SparkSession", table: str, job_run: str
 ) -> tuple[str, str, datetime] | None:
-    """Return verdict, reason and instant of what a run of the job has written; None for nothing."""
+    """Return verdict, reason and instant that a run of the job wrote; None if it wrote none."""
     found = spark.sql(
         f"SELECT verdict, reason, unix_micros(assessed_at) AS micros FROM {table} "
         "WHERE job_run = :run",
@@ -48,15 +48,15 @@ def write_health(
     window: tuple[datetime, datetime] | None,
     job_run: str,
 ) -> None:
-    """Write a verdict by a run of the job, in place of what that run wrote before.
+    """Write the verdict of a run of the job, in place of an earlier one of the same run.
 
     Args:
         spark: The session.
-        table: Full name of the table, which is there.
+        table: Full name of the table, which exists.
         verdict: The verdict.
         model: Full name of the model.
-        version: Its Champion.
-        assessed_at: When it was assessed.
+        version: Version of its Champion.
+        assessed_at: Time of the assessment.
         window: The newest window of the log.
         job_run: Run of the job; letters, digits, dots, hyphens and underscores.
     """
@@ -65,5 +65,5 @@ def write_health(
     named = (assessed_at, model, str(version), verdict.label, verdict.reason, figures)
     row = (*named, start, end, job_run)
     spark.createDataFrame([row], COLUMNS).createOrReplaceTempView("assessed")
-    # One statement, so that readers see one verdict of a run.
+    # Atomic: readers see one verdict for each run.
     spark.sql(f"INSERT INTO {table} REPLACE WHERE job_run = '{job_run}' SELECT * FROM assessed")

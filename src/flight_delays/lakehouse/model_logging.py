@@ -1,4 +1,4 @@
-"""What a training run leaves in MLflow: datasets and the model with its look-ups."""
+"""Logging of a training run to MLflow: its datasets, and the model with feature look-ups."""
 
 import hashlib
 import importlib.metadata
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def log_datasets(versions: Mapping[str, str]) -> None:
-    """Record in the active run which tables, at which Delta versions, it learned from."""
+    """Log the training tables and their Delta versions to the active run."""
     for table, version in versions.items():
         number = int(version) if version.isdigit() else None
         source = DeltaDatasetSource(delta_table_name=table, delta_table_version=number)
@@ -47,15 +47,15 @@ def log_model(
         feature_store: The feature engineering client.
         model: An estimator whose `predict` returns one double a row.
         training_set: What it was trained on.
-        pickle_by_value_modules: Modules whose classes are pickled by value: an endpoint does not
+        pickle_by_value_modules: Modules whose classes are pickled by value, as endpoints do not
             have the project's code.
-        requirements: Distributions that the model needs to be loaded and asked; they are asked
-            for at the versions it was made with.
+        requirements: Distributions that the model needs; they are pinned to the versions
+            installed here.
 
     Returns:
         The logged model's URI.
     """
-    # Cloudpickle is chosen here; MLflow would warn of it at every run.
+    # MLflow warns about cloudpickle at every run.
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
     pickle_by_value_modules = list(pickle_by_value_modules)
     for module in pickle_by_value_modules:
@@ -84,7 +84,7 @@ DIGEST_TAG = "holdout_predictions_sha256"
 
 
 class PredictionsChangedError(LakehouseError):
-    """The artifact is not the one that validate has recorded."""
+    """The artifact differs from the one that validate recorded."""
 
     def __init__(self, version: ModelVersion, digest: str) -> None:
         super().__init__(
@@ -96,7 +96,7 @@ class PredictionsChangedError(LakehouseError):
 def write_predictions(
     registry: mlflow.MlflowClient, version: ModelVersion, rows: pd.DataFrame
 ) -> None:
-    """Log rows with their predictions to the version's run, then record their digest."""
+    """Log rows with predictions to the version's run, and tag the version with their digest."""
     with TemporaryDirectory() as folder:
         file = Path(folder, FILE)
         rows.to_parquet(file, index=False)
@@ -105,10 +105,10 @@ def write_predictions(
 
 
 def read_predictions(version: ModelVersion) -> pd.DataFrame | None:
-    """Return the rows that validate has logged; None where it has recorded none.
+    """Return the rows that validate logged; None if it logged none.
 
     Raises:
-        PredictionsChangedError: The artifact is another than validate has recorded.
+        PredictionsChangedError: The artifact differs from the one that validate recorded.
     """
     if DIGEST_TAG not in version.tags:
         return None

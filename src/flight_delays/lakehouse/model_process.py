@@ -1,4 +1,4 @@
-"""A model, loaded and asked in a process of its own that has no credentials."""
+"""Load and query a model in a separate process without credentials."""
 
 import json
 import os
@@ -15,30 +15,30 @@ import numpy as np
 from ..promotion.answers import Answer, Answers, Question
 from .model_environment import PASSED_ON, ModelEnvironment, prepare_environment
 
-# The model without look-ups, inside one that was logged with them.
+# Path of the model without look-ups inside a model with feature look-ups.
 RAW_MODEL = Path("data", "feature_store", "raw_model")
 PROGRAM = Path(__file__).with_name("model_program.py")
-# How long a process may take to import its libraries and load the model.
+# Seconds for importing libraries and loading the model.
 LOADED_WITHIN = 300.0
-# How long it may take in all, so that the task, which has an hour, ends with a verdict.
+# Seconds in all, so that the task, which has an hour, ends with a verdict.
 ANSWERED_WITHIN = 1500.0
-# Nothing listens there.
+# An address without a server.
 NOWHERE = "http://127.0.0.1:9"
 
 
 def ask_version(
     model_uri: str, questions: Sequence[Question], *, seconds_per_row: float
 ) -> Answers:
-    """Ask the model inside a version, the one without look-ups.
+    """Return the predictions of a version's model without its look-ups, from a separate process.
 
-    The artifact is fetched here, with credentials; the process that loads it has an empty home
-    and neither tokens nor addresses. That stops careless and simple hostile code, not a determined
-    one: see docs/security.md.
+    The artifact is downloaded here, with credentials; the process that loads it has an empty home
+    directory, no tokens and no addresses. That does not stop determined attackers: see
+    docs/security.md.
 
     Args:
         model_uri: A version that was logged with feature look-ups.
-        questions: What to ask, in order.
-        seconds_per_row: How long it may take for a row.
+        questions: The questions, in order.
+        seconds_per_row: Time limit for each row.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -79,7 +79,7 @@ def write_task(
     questions: Sequence[Question],
     seconds_per_row: float,
 ) -> None:
-    """Write what the program reads: the task, and each table once."""
+    """Write the program's input: the task, and each table once."""
     for each in (folder, folder / "home", folder / "scratch"):
         each.mkdir()
     tables: dict[int, str] = {}
@@ -106,9 +106,9 @@ def write_task(
 
 
 def run_program(python: str, folder: Path, seconds: float) -> str:
-    """Run the program; return why it failed, blank where it did not."""
+    """Run the program; return why it failed, or an empty string."""
     errors = folder / "errors.log"
-    # No pipes: a process that the model leaves behind would keep them open.
+    # No pipes: orphaned child processes would keep them open.
     with errors.open("wb") as log:
         process = subprocess.Popen(
             [python, "-I", str(PROGRAM), str(folder)],
@@ -138,13 +138,13 @@ def run_program(python: str, folder: Path, seconds: float) -> str:
 
 
 def end_others(folder: Path) -> None:
-    """End what has left the program's session: on Linux, processes with its home."""
+    """Kill processes that left the program's session: on Linux, those with its HOME."""
     home = f"HOME={folder / 'home'}".encode()
-    # Each may have started another meanwhile.
+    # Each may have started further ones.
     for _ in range(10):
         found = False
         for process in Path("/proc").glob("[0-9]*"):
-            # Others end meanwhile, or belong to somebody else.
+            # The process has ended, or belongs to another user.
             with suppress(OSError):
                 if home in (process / "environ").read_bytes().split(b"\0"):
                     os.kill(int(process.name), signal.SIGKILL)
@@ -154,21 +154,21 @@ def end_others(folder: Path) -> None:
 
 
 def read_end(file: Path) -> str:
-    """Return the last 500 characters or so of a file."""
+    """Return about the last 500 characters of a file."""
     with file.open("rb") as log:
         log.seek(max(0, file.stat().st_size - 500))
         return log.read().decode(errors="replace")
 
 
 def make_variables(folder: Path) -> Mapping[str, str]:
-    """Return the variables of the process: an empty home, no way out, nothing that is secret."""
+    """Return the environment variables of the process: no credentials, an unreachable proxy."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), NOWHERE)
     return kept | proxies | {"HOME": str(folder / "home"), "TMPDIR": str(folder / "scratch")}
 
 
 def read_answer(file: Path, rows: int) -> Answer | None:
-    """Return an answer as the program has written it; None where there is none to read."""
+    """Return an answer that the program wrote; None if it is missing or unreadable."""
     try:
         found = json.loads(file.read_text())
         values = found["values"]

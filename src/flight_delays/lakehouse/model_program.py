@@ -1,9 +1,9 @@
-"""Program of a process of its own: loads a model and asks it. It imports nothing of this project.
+"""Load and query a model in a separate process, without imports of this project.
 
     python -I model_program.py FOLDER
 
-FOLDER has task.json and the tables of the questions; answers are written beside them, each when it
-is there, so that a model that ends the process has left what it answered before.
+FOLDER has task.json and the tables of the questions. Each answer is written at once, so that
+earlier ones are kept if the model ends the process.
 """
 
 import json
@@ -19,7 +19,7 @@ from typing import Any
 
 
 class Unlisted:
-    """Refuses to import what the model does not require."""
+    """Import hook that refuses modules which the model does not require."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = frozenset(names)
@@ -30,7 +30,7 @@ class Unlisted:
         path: Sequence[str] | None = None,  # noqa: ARG002
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
-        """Raise for a refused module; None leaves all others to Python's own finders."""
+        """Raise for a refused module; return None for others, so that Python's finders go on."""
         top = name.partition(".")[0]
         if top in self.names:
             raise ModuleNotFoundError(
@@ -40,23 +40,23 @@ class Unlisted:
 
 
 class Asked:
-    """A loaded model and the folder that takes its answers."""
+    """A loaded model and the folder for its answers."""
 
     def __init__(self, folder: Path) -> None:
         import mlflow
 
         self.folder = folder
         self.task = json.loads((folder / "task.json").read_text())
-        # Requirements were compared before: MLflow would list every package once more.
+        # Requirements were checked before; MLflow would list every package again.
         self.served = mlflow.pyfunc.load_model(self.task["model"], suppress_warnings=True)
         try:
-            # Behind MLflow's checks of types, which copy the rows: as it was fitted.
+            # The fitted estimator, without MLflow's schema checks, which copy the rows.
             self.model = self.served.get_raw_model()
         except NotImplementedError:
             self.model = self.served
 
     def answer_all(self) -> None:
-        """Answer each question in turn; after the first that is too slow, none."""
+        """Answer the questions in order, and stop after the first that is too slow."""
         import pandas as pd
 
         tables: dict[str, Any] = {}
@@ -67,7 +67,7 @@ class Asked:
             rows, take = tables[table], question["take"]
             parts = [rows] if take is None else [rows.iloc[some] for some in take]
             if question["timed"]:
-                # The first time a library may still load or start its threads.
+                # Warm-up: libraries may load modules or start threads at the first call.
                 self.answer(parts, as_json=False)
             found = self.answer(parts, as_json=question["as_json"])
             count = sum(len(part) for part in parts)
@@ -76,7 +76,7 @@ class Asked:
                 return
 
     def answer(self, parts: Sequence[Any], *, as_json: bool) -> dict[str, Any]:
-        """Ask about each part by itself, and put the answers together."""
+        """Predict each part separately, and return the combined answer."""
         import numpy as np
 
         values: list[float] = []
@@ -88,7 +88,7 @@ class Asked:
             except (Exception, SystemExit) as error:
                 return found | {"error": f"{type(error).__name__}: {error}"[:2000]}
             found["form"] = f"{type(answered).__name__} of {array.dtype}, shape {array.shape}"
-            # Under a mask there are numbers that nobody is meant to see.
+            # Masked arrays hide invalid numbers.
             plain = np.issubdtype(array.dtype, np.floating) and not np.ma.isMaskedArray(answered)
             if array.shape != (len(part),) or not plain:
                 return found | {"expected": f"shape ({len(part)},)"}
@@ -96,7 +96,7 @@ class Asked:
         return found | {"values": values}
 
     def ask(self, rows: Any, found: dict[str, Any]) -> Any:
-        """Have the model itself predict, and note what it took and whether it changed the rows."""
+        """Return the estimator's predictions; record the time and whether it changed the rows."""
         given = rows.copy()
         started = time.perf_counter()
         answered = self.model.predict(given)
@@ -105,10 +105,10 @@ class Asked:
         return answered
 
     def ask_as_served(self, rows: Any) -> Any:
-        """Have the rows predicted as an endpoint would that gets them as JSON."""
+        """Return predictions as an endpoint makes them for rows in JSON."""
         from mlflow.pyfunc.scoring_server import infer_and_parse_data
 
-        # Python writes doubles whole; one digit less could move a value over a tree's threshold.
+        # Full precision: one digit less could move a value over a tree's threshold.
         data = rows.astype(object).mask(rows.isna(), None).to_numpy().tolist()
         split = {"columns": list(rows.columns), "data": data}
         signature = self.served.metadata.signature
@@ -118,7 +118,7 @@ class Asked:
 
 
 def main(folder: Path) -> int:
-    """Load the model and answer; what keeps it from being loaded goes into failure.json."""
+    """Load the model and answer; write to failure.json if it cannot be loaded."""
     task = json.loads((folder / "task.json").read_text())
     sys.meta_path.insert(0, Unlisted(task["refused"]))
     try:
@@ -137,7 +137,7 @@ if __name__ == "__main__":
         status = main(Path(sys.argv[1]))
     except BaseException:
         traceback.print_exc()
-    # Not by returning: that would wait for threads which the model has left running.
+    # Returning would wait for threads that the model left running.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

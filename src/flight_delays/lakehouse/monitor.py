@@ -1,6 +1,6 @@
-"""Data profiling of a table: the one monitor of it, brought to a configuration and refreshed.
+"""Data profiling: configure and refresh the monitor of a table.
 
-Not by the bundle: it declares monitors of the former API only.
+Not in the bundle, which supports monitors of the former API only.
 """
 
 import json
@@ -26,7 +26,7 @@ TABLE = "table"
 ACTIVE_WITHIN = timedelta(minutes=10)
 REFRESHED_WITHIN = timedelta(minutes=60)
 LONGEST_PAUSE = 15.0
-# What this project sets of a monitor; all else is the platform's.
+# Fields of a monitor that this project sets.
 FIELDS = ("baseline_table_name", "custom_metrics", "inference_log", "slicing_exprs")
 ENDED = {RefreshState.MONITOR_REFRESH_STATE_SUCCESS, RefreshState.MONITOR_REFRESH_STATE_FAILED,
          RefreshState.MONITOR_REFRESH_STATE_CANCELED}  # fmt: skip
@@ -35,7 +35,7 @@ Found = TypeVar("Found")
 
 
 class MonitorError(LakehouseError):
-    """Data profiling failed, or did not end in time; the message is the service's own."""
+    """Data profiling failed, or did not end in time; has the service's message."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class MetricTables:
 def ensure_monitor(
     workspace: WorkspaceClient, table: str, config: DataProfilingConfig
 ) -> MetricTables:
-    """Bring the monitor of a table to a configuration, and wait until it is active.
+    """Create or update the monitor of a table, wait until it is active, return its tables.
 
     Args:
         workspace: The workspace.
         table: Full name of the table.
-        config: What it is to be; of an existing monitor only `FIELDS` are changed.
+        config: Its configuration; of an existing monitor only `FIELDS` are updated.
 
     Raises:
         MonitorError: It does not become active.
@@ -95,25 +95,24 @@ def ensure_monitor(
 
 
 def find_changes(found: DataProfilingConfig | None, wanted: DataProfilingConfig) -> list[str]:
-    """Return the fields in which a monitor differs from a configuration."""
+    """Return the fields of a monitor that differ from a configuration."""
     had, has = (found.as_dict() if found else {}), wanted.as_dict()
-    # The service leaves out what is empty.
+    # The service omits empty fields.
     return [name for name in FIELDS if normal(had.get(name)) != normal(has.get(name))]
 
 
 def normal(value: object) -> str:
-    """Return a field as text in which its keys have one order."""
+    """Return a field as text with sorted keys."""
     return json.dumps(value or None, sort_keys=True)
 
 
 def refresh_monitor(workspace: WorkspaceClient, table: str) -> Refresh:
-    """Compute the metrics of a table anew, and wait for the end.
+    """Refresh the metrics of a table, and return the refresh once it has ended.
 
-    A refresh that is under way may have begun before the newest rows came: it is waited for, and
-    another is started.
+    A refresh in progress may lack the newest rows, so another is started after it.
 
     Raises:
-        MonitorError: It fails, or does not end in time.
+        MonitorError: The refresh fails, or does not end in time.
     """
     table_id = require_id(workspace, table)
     for before in workspace.data_quality.list_refresh(TABLE, table_id):
@@ -166,11 +165,11 @@ def delete_monitor(workspace: WorkspaceClient, table: str) -> bool:
 
 
 def require_id(workspace: WorkspaceClient, table: str) -> str:
-    """Return the id of a table.
+    """Return a table's id.
 
     Raises:
-        NotFound: There is no such table.
-        MonitorError: The catalog gives it none.
+        NotFound: The table does not exist.
+        MonitorError: Unity Catalog has no id for it.
     """
     found = workspace.tables.get(table).table_id
     if not found:
@@ -179,7 +178,7 @@ def require_id(workspace: WorkspaceClient, table: str) -> str:
 
 
 def poll(read: Callable[[], Found], is_done: Callable[[Found], bool], within: timedelta) -> Found:
-    """Return what is read last: what is done, or what is not once the time is over."""
+    """Read until done or timed out, and return the last result."""
     end, pause = monotonic() + within.total_seconds(), 0.5
     while not is_done(found := read()) and monotonic() < end:
         sleep(pause)

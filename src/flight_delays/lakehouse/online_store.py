@@ -1,4 +1,4 @@
-"""The online store: features by key, for serving."""
+"""The online store, in which an endpoint looks features up."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,17 +36,17 @@ def online_name(table: str) -> str:
 
 
 def require_online_store(feature_store: "FeatureEngineeringClient", name: str) -> None:
-    """Refuse to serve without a store to look features up in.
+    """Check that the online store exists.
 
     Raises:
-        OnlineStoreMissingError: None is named, or none of that name is there.
+        OnlineStoreMissingError: No name is given, or the store does not exist.
     """
     if not name or feature_store.get_online_store(name=name) is None:
         raise OnlineStoreMissingError(name)
 
 
 def read_sync(workspace: WorkspaceClient, online: str) -> SyncedTableStatus | None:
-    """Return how far an online table follows its source; None where there is no online table."""
+    """Return the sync status of an online table; None if it does not exist."""
     try:
         table = workspace.database.get_synced_database_table(online)
     except NotFound:
@@ -57,23 +57,22 @@ def read_sync(workspace: WorkspaceClient, online: str) -> SyncedTableStatus | No
 def publish_features(
     lakehouse: Lakehouse, store: str, tables: Sequence[str], wait: Callable[[float], None] = sleep
 ) -> Mapping[str, str]:
-    """Publish feature tables, and wait until requests find what they hold.
+    """Publish feature tables, and wait until their rows are online.
 
-    A publication is a request that returns before anything is copied. Those that are under way
-    are waited for first, since Databricks takes one at a time.
+    Publishing is asynchronous, and Databricks allows one publication of a table at a time.
 
     Args:
         lakehouse: The platform's clients.
         store: The online store.
         tables: Full names of the feature tables.
-        wait: Waits for some seconds.
+        wait: Sleeps for some seconds.
 
     Returns:
         The online table's name by feature table.
 
     Raises:
-        OnlineStoreMissingError: No store is named, or none of that name is there.
-        PublicationError: A publication failed, or took longer than the task has time for.
+        OnlineStoreMissingError: No name is given, or the store does not exist.
+        PublicationError: A publication failed or timed out.
     """
     require_online_store(lakehouse.feature_store, store)
     published = {table: online_name(table) for table in tables}
@@ -90,7 +89,7 @@ def publish_features(
 def request_publication(
     lakehouse: Lakehouse, store: str, table: str, online: str, wait: Callable[[float], None]
 ) -> None:
-    """Ask for a table to be published; where another publication began meanwhile, after that."""
+    """Request the publication of a table, after any that is in progress."""
     for attempt in range(ATTEMPTS):
         try:
             lakehouse.feature_store.publish_table(
@@ -100,7 +99,7 @@ def request_publication(
                 publish_mode="TRIGGERED",
             )
         except Exception:
-            # The client raises whatever the service says; that it is busy is read from its state.
+            # The client's exception does not tell a conflict from other errors; the status does.
             status = read_sync(lakehouse.workspace, online)
             if status is None or not is_busy(status) or attempt == ATTEMPTS - 1:
                 raise
@@ -112,7 +111,7 @@ def request_publication(
 def await_settled(
     workspace: WorkspaceClient, online: str, wait: Callable[[float], None]
 ) -> SyncedTableStatus | None:
-    """Wait until no publication of an online table is under way, and return its state, if any."""
+    """Wait until no publication of an online table is in progress, and return its status."""
     for _ in watch(online, wait):
         status = read_sync(workspace, online)
         if status is None or not is_busy(status):
@@ -126,16 +125,16 @@ def await_publication(
     before: SyncedTableStatus | None,
     wait: Callable[[float], None],
 ) -> None:
-    """Wait until a publication that was asked for has been made.
+    """Wait until a requested publication has ended.
 
     Args:
         workspace: The workspace.
         online: The online table.
-        before: Its state before, when no publication was under way.
-        wait: Waits for some seconds.
+        before: Its status before the request.
+        wait: Sleeps for some seconds.
 
     Raises:
-        PublicationError: It failed, or did not end in time.
+        PublicationError: The publication failed or timed out.
     """
     begun = False
     for waited in watch(online, wait):
@@ -146,17 +145,17 @@ def await_publication(
         if begun and status.detailed_state in SETTLED:
             return
         failed = status.detailed_state in FAILED
-        # A failure that is the one of before says nothing yet of this publication.
+        # A failed status from before the request may still be shown.
         fresh = begun or before is None or before.detailed_state not in FAILED or waited > GRACE
         if failed and fresh:
             raise PublicationError(online, status.message or "the service gives no reason")
 
 
 def watch(online: str, wait: Callable[[float], None]) -> Iterator[timedelta]:
-    """Yield how long an online table was watched, after pauses of a fifth of that time.
+    """Yield the time waited for an online table, after pauses of a fifth of it.
 
     Raises:
-        PublicationError: It has taken too long.
+        PublicationError: The time is over.
     """
     start = monotonic()
     while (waited := timedelta(seconds=monotonic() - start)) < PATIENCE:
@@ -166,18 +165,18 @@ def watch(online: str, wait: Callable[[float], None]) -> Iterator[timedelta]:
 
 
 def is_busy(status: SyncedTableStatus) -> bool:
-    """Return whether a publication of an online table is under way."""
+    """Return whether a publication of an online table is in progress."""
     return status.detailed_state not in (*SETTLED, *FAILED)
 
 
 def started_at(status: SyncedTableStatus | None) -> str | None:
-    """Return when the last publication that succeeded began."""
+    """Return the start of the last successful publication."""
     position = status.last_sync if status else None
     return position.sync_start_timestamp if position else None
 
 
 def unpublish(workspace: WorkspaceClient, table: str) -> str:
-    """Delete a feature table's online table, where there is one, and return its name."""
+    """Delete a feature table's online table if it exists, and return its name."""
     online = online_name(table)
     with contextlib.suppress(NotFound):
         workspace.feature_store.delete_online_table(online)
@@ -185,7 +184,7 @@ def unpublish(workspace: WorkspaceClient, table: str) -> str:
 
 
 def find_outage(workspace: WorkspaceClient, online: str) -> str:
-    """Return why nothing can be looked up in an online table; blank where it can."""
+    """Return why look-ups in an online table fail; empty if they work."""
     status = read_sync(workspace, online)
     state = status.detailed_state if status else None
     if state and state.value.startswith("SYNCED_TABLE_ONLINE"):
@@ -194,14 +193,14 @@ def find_outage(workspace: WorkspaceClient, online: str) -> str:
 
 
 def require_online(workspace: WorkspaceClient, tables: Sequence[str]) -> None:
-    """Refuse to serve before each feature table can be looked up online.
+    """Check that features can be looked up in the online table of each feature table.
 
     Args:
         workspace: The workspace.
         tables: Full names of the feature tables.
 
     Raises:
-        PublicationError: One was never published, or its first publication has not ended well.
+        PublicationError: A table was never published, or its first publication did not succeed.
     """
     for table in tables:
         online = online_name(table)

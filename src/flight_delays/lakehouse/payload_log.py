@@ -1,7 +1,7 @@
-"""Where an endpoint's requests and answers are logged: the inference table of its AI Gateway.
+"""The inference table of an endpoint's AI Gateway.
 
-The platform makes the table, never takes one that is there, and stops for good where it is dropped.
-So each endpoint that is made anew logs to a table with the next number.
+Databricks creates the table, does not accept an existing one, and stops logging if it is dropped.
+So each new endpoint logs to a table with the next number.
 """
 
 import re
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PREFIX = "endpoint"
-# Has the features that were looked up logged with the answers.
+# Logs the looked-up features with the responses.
 TRACING = {"ENABLE_FEATURE_TRACING": "true"}
-# Requests that are taken apart at once.
+# Requests parsed at once.
 CHUNK = 20_000
 TWICE = "delivered twice, with different content"
 FIELDS = (
@@ -37,7 +37,7 @@ FIELDS = (
 DURATION = "execution_duration_ms"
 _TABLE = re.compile(rf"{PREFIX}(?:_(\d+))?_payload")
 MARKER = "deploy:"
-# Marks the requests of a load test, which nobody decides by.
+# Prefix of the request ids of load tests, which are left out of all measurements.
 LOAD_TEST = "loadtest:"
 _FOREIGN = (
     f"(client_request_id IS NULL OR client_request_id NOT LIKE '{MARKER}%' "
@@ -47,17 +47,17 @@ _MARKED = re.compile(rf"{MARKER}([^:]+):(\d+):[^:]+")
 
 
 def find_payload_tables(workspace: WorkspaceClient, schema: str) -> list[str]:
-    """Return the full names of the tables that endpoints log or have logged to, oldest first.
+    """Return the full names of the inference tables of present and former endpoints, oldest first.
 
     Args:
         workspace: The workspace.
-        schema: Their schema, with its catalog; without it there are none.
+        schema: Their schema, with its catalog; it need not exist.
     """
     return [f"{schema}.{name}" for _, name in sorted(_number_tables(workspace, schema))]
 
 
 def plan_log(workspace: WorkspaceClient, schema: str) -> AiGatewayInferenceTableConfig:
-    """Return the inference table of an endpoint that has none yet."""
+    """Return the inference table configuration for a new endpoint."""
     catalog, _, name = schema.partition(".")
     last = max((number for number, _ in _number_tables(workspace, schema)), default=0)
     prefix = f"{PREFIX}_{last + 1}" if last else PREFIX
@@ -67,10 +67,10 @@ def plan_log(workspace: WorkspaceClient, schema: str) -> AiGatewayInferenceTable
 
 
 def ensure_logged(workspace: WorkspaceClient, endpoint: str, schema: str) -> None:
-    """Have an endpoint log its requests to a table of a schema; the rest of its gateway stays.
+    """Enable the inference table of an endpoint; the rest of its AI Gateway does not change.
 
     Raises:
-        EndpointError: It cannot.
+        EndpointError: Requests cannot be logged to the schema.
     """
     try:
         gateway = workspace.serving_endpoints.get(endpoint).ai_gateway or AiGatewayConfig()
@@ -80,7 +80,7 @@ def ensure_logged(workspace: WorkspaceClient, endpoint: str, schema: str) -> Non
             there = workspace.tables.exists(table).table_exists
             if there and f"{log.catalog_name}.{log.schema_name}" == schema:
                 return
-            # The place can be changed only of a log that is off.
+            # The schema can only be changed while logging is disabled.
             log.enabled = False
             put_gateway(workspace, endpoint, gateway)
         gateway.inference_table_config = plan_log(workspace, schema)
@@ -92,7 +92,7 @@ def ensure_logged(workspace: WorkspaceClient, endpoint: str, schema: str) -> Non
 
 
 def put_gateway(workspace: WorkspaceClient, endpoint: str, gateway: AiGatewayConfig) -> None:
-    """Replace all parts of an endpoint's AI Gateway."""
+    """Replace the configuration of an endpoint's AI Gateway."""
     workspace.serving_endpoints.put_ai_gateway(
         endpoint,
         fallback_config=gateway.fallback_config,
@@ -104,7 +104,7 @@ def put_gateway(workspace: WorkspaceClient, endpoint: str, gateway: AiGatewayCon
 
 
 def refuse_log(endpoint: str, schema: str, error: Exception) -> EndpointError:
-    """Return the error of an endpoint that cannot log its requests, with what to grant."""
+    """Return the error of an endpoint that cannot log requests, with the grants to give."""
     return EndpointError(
         f"Endpoint {endpoint} cannot log its requests to {schema}: {error}. Grant whom deploy runs "
         f"as USE CATALOG on {schema.partition('.')[0]}, and USE SCHEMA and CREATE TABLE on "
@@ -113,29 +113,29 @@ def refuse_log(endpoint: str, schema: str, error: Exception) -> EndpointError:
 
 
 def write_marker(model: str, version: int) -> str:
-    """Return a request id that says which version deploy asks.
+    """Return a request id that names the model version.
 
-    The log has no version, only an identifier of the served entity; these requests teach which is
-    which.
+    The inference table has the id of the served entity, not the version; these requests map one to
+    the other.
     """
     return f"{MARKER}{model}:{version}:{uuid.uuid4()}"
 
 
 def read_marker(client_request_id: str | None) -> tuple[str, int] | None:
-    """Return the model and version that deploy has asked; None for the requests of others."""
+    """Return the model and version of deploy's requests; None for other requests."""
     found = _MARKED.fullmatch(client_request_id or "")
     return (found[1], int(found[2])) if found else None
 
 
 def has_requests(spark: "SparkSession", table: str) -> bool:
-    """Tell whether a request was logged yet: until then, the table has one column."""
+    """Return whether a request was logged: until then, the table has only one column."""
     return set(FIELDS) <= set(spark.table(table).columns)
 
 
 def read_entities(spark: "SparkSession", table: str) -> Mapping[str, tuple[str, str]]:
-    """Return the model and version behind each served entity, as named by deploy's own requests.
+    """Return the model and version of each served entity, from deploy's requests.
 
-    An entity for which two versions are named is left out.
+    Entities with two versions are left out.
     """
     found = spark.sql(
         f"SELECT DISTINCT served_entity_id, client_request_id FROM {table} "
@@ -152,10 +152,9 @@ def read_entities(spark: "SparkSession", table: str) -> Mapping[str, tuple[str, 
 def read_payloads(
     spark: "SparkSession", table: str, *, log: str, rejected: str
 ) -> Iterator[list[Payload]]:
-    """Yield the requests that are neither in the log nor kept aside, so many at a time.
+    """Yield the requests that are neither in the log nor rejected, in chunks.
 
-    Those of deploy and of load tests are left out. Of one that was delivered twice, one is taken if
-    both are alike.
+    Requests of deploy and of load tests are left out. Identical duplicates are read once.
     """
     since = find_start(spark, log, ENDPOINT)
     later = f"AND request_time >= TIMESTAMP '{since.isoformat()}'" if since else ""
@@ -169,7 +168,7 @@ def read_payloads(
         f"GROUP BY {FIELDS[0]}) p "
         f"LEFT ANTI JOIN {log} l ON l.row_id = concat(p.{FIELDS[0]}, '-0') "
         f"LEFT ANTI JOIN {rejected} r ON r.request_id = p.{FIELDS[0]} "
-        # Oldest first: after a kill the next run reads from a week before the newest row on.
+        # Oldest first: after a kill, the next run starts a week before the newest row.
         f"ORDER BY p.request_time"
     )
     for batch in rows.toArrow().to_batches(CHUNK):
@@ -179,10 +178,9 @@ def read_payloads(
 def read_outcomes(
     spark: "SparkSession", table: str, since: datetime, *, rejected: str
 ) -> pd.DataFrame:
-    """Return when requests came, whether they failed, and the milliseconds that they took.
+    """Return time, failure and latency in milliseconds of each request.
 
-    One that is kept aside has failed as well: nothing is known of its answer. Those of deploy and
-    of load tests are left out.
+    Rejected requests count as failed. Requests of deploy and of load tests are left out.
     """
     found: pd.DataFrame = spark.sql(
         f"SELECT request_time AS scored_at, {DURATION}, "
@@ -197,9 +195,9 @@ def read_outcomes(
 def read_since(
     spark: "SparkSession", table: str, since: datetime
 ) -> Iterator[tuple[Payload, float | None]]:
-    """Yield the requests from an instant on, each once, with the milliseconds they took.
+    """Yield each request since an instant once, with its latency in milliseconds.
 
-    Those of deploy and of load tests are left out.
+    Requests of deploy and of load tests are left out.
     """
     fields = ", ".join(f"first({name}) AS {name}" for name in (*FIELDS[1:], DURATION))
     rows = spark.sql(

@@ -1,4 +1,4 @@
-"""What an endpoint's inference table holds of a request, taken apart into rows."""
+"""Parsing of an endpoint's inference table into rows."""
 
 import json
 import math
@@ -17,13 +17,13 @@ class Payload:
 
     Attributes:
         request_id: The platform's id of the request.
-        request_time: When the request came, UTC.
-        status: HTTP status of the answer.
-        entity: Id of the served entity that answered.
-        request: The body of the request.
-        response: The body of the answer.
-        faults: Why the log of it cannot be relied on.
-        share: The share of the requests that are logged.
+        request_time: Time of the request, UTC.
+        status: HTTP status of the response.
+        entity: Id of the served entity.
+        request: Body of the request.
+        response: Body of the response.
+        faults: Logging errors.
+        share: Share of the requests that are logged.
     """
 
     request_id: str
@@ -41,9 +41,9 @@ class AskedRow:
     """One row of a request.
 
     Attributes:
-        given: The columns that the request brought.
-        features: What the model saw, if the answer has a trace of it.
-        score: The model's answer.
+        given: Columns of the request.
+        features: The model's inputs, if the response has a trace.
+        score: The prediction.
     """
 
     given: Mapping[str, Any]
@@ -52,14 +52,15 @@ class AskedRow:
 
 
 class PayloadError(Exception):
-    """A request cannot be taken apart; the message is the reason it is kept aside for."""
+    """A request cannot be parsed; the message is the reason in the table of rejected requests."""
 
 
 def unpack(payload: Payload) -> list[AskedRow]:
-    """Return the rows of a request, in its order.
+    """Return the rows of a request, in order.
 
     Raises:
-        PayloadError: The answer is an error, a part is missing, or the parts do not fit together.
+        PayloadError: The response is an error, or request and response are incomplete or do not
+            match.
     """
     if payload.faults:
         raise PayloadError(f"logged with faults: {', '.join(payload.faults)}")
@@ -90,7 +91,7 @@ def _parse(what: str, text: str | None) -> Mapping[str, Any]:
 
 
 def _read_rows(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the rows of a request in any of the forms that MLflow's scoring server takes."""
+    """Return the rows of a request in any input format of MLflow's scoring server."""
     if "dataframe_split" in request:
         split = request["dataframe_split"]
         try:
@@ -115,7 +116,7 @@ def _read_rows(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def read_value(kind: str, given: Any) -> Any:
-    """Return what a request brought for a column, as its Spark SQL type; None where it is not."""
+    """Return a value of a request in its Spark SQL type; None if it has another type."""
     if kind == "STRING":
         return _as_text(given)
     if kind in ("DOUBLE", "FLOAT"):
@@ -128,10 +129,10 @@ def read_value(kind: str, given: Any) -> Any:
 
 
 def read_answers(payload: Payload) -> list[float | None]:
-    """Return the answer to each row of a request, None where it is no number.
+    """Return the prediction for each row of a request, None if it is not a number.
 
     Raises:
-        PayloadError: The response has no list of predictions, or cannot be relied on.
+        PayloadError: The response has no list of predictions, or was logged with errors.
     """
     if payload.faults:
         raise PayloadError(f"logged with faults: {', '.join(payload.faults)}")
@@ -164,7 +165,7 @@ def _read_score(given: Any) -> float | None:
 
 
 def _read_trace(response: Mapping[str, Any], rows: int) -> list[Mapping[str, Any]] | None:
-    """Return what the model saw, by row; None where no trace says so, for a look-up then does."""
+    """Return the model's inputs for each row; None without a complete trace."""
     output = response.get("databricks_output")
     trace = output.get("trace") if isinstance(output, dict) else None
     if not isinstance(trace, dict):

@@ -1,4 +1,4 @@
-"""The table of rows that were not let in, each with its reason."""
+"""The quarantine table: invalid rows, each with its reason."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from .tables import add_new_rows, create_table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# What became of a bad row's company: the sound rows were let in, or ingest refused them all.
+# Whether the rest of the batch was written: valid rows were, or ingest wrote none.
 LEFT_OUT = "left out"
 REFUSED = "refused"
 
@@ -26,7 +26,7 @@ SAME = ("source", "row_key", "reason", "outcome", "content")
 
 
 def create_quarantine(spark: "SparkSession", table: str) -> None:
-    """Make the table where it is missing.
+    """Create the table if it does not exist.
 
     Args:
         spark: The session.
@@ -38,14 +38,14 @@ def create_quarantine(spark: "SparkSession", table: str) -> None:
 def describe_bad_rows(
     checked: "DataFrame", source: str, outcome: str, as_of: datetime, seen: datetime
 ) -> "DataFrame":
-    """Turn the bad rows among checked ones into rows of the table.
+    """Return the invalid rows as rows of the quarantine table.
 
     Args:
         checked: Rows with `_reason`, `_key` and `_content`.
-        source: Which source they are of.
+        source: Name of their source.
         outcome: `LEFT_OUT` or `REFUSED`.
         as_of: The instant as of which they were read.
-        seen: Now.
+        seen: The present.
     """
     return checked.where("_reason <> ''").selectExpr(
         f"'{source}' AS source",
@@ -59,17 +59,17 @@ def describe_bad_rows(
 
 
 def leave_out_known(spark: "SparkSession", table: str, rows: "DataFrame") -> "DataFrame":
-    """Return those of the rows that the table does not have."""
+    """Return the rows that the table does not have."""
     return rows.join(spark.table(table).select(*SAME), on=list(SAME), how="left_anti")
 
 
 def keep_bad_rows(spark: "SparkSession", table: str, rows: "DataFrame") -> int:
-    """Add the rows that the table does not have, and return how many it has gained."""
+    """Insert the rows that the table does not have, and return their number."""
     return add_new_rows(spark, table, rows.select(*COLUMNS), SAME)
 
 
 def count_reasons(rows: "DataFrame") -> Mapping[str, tuple[int, str]]:
-    """Return for each reason how many rows have it, and the key of one; the commonest first."""
+    """Return the row count and an example key for each reason, most frequent first."""
     counted = (
         rows.groupBy("reason")
         .agg({"reason": "count", "row_key": "min"})

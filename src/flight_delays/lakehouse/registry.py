@@ -1,4 +1,4 @@
-"""The model registry: versions, their tags and aliases."""
+"""The model registry: versions, tags and aliases."""
 
 import re
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from .errors import LakehouseError, ModelUnreadableError, ModelUriError
 
 MODEL_URI = re.compile(r"^models:/([^/@{}\s.]+\.[^/@{}\s.]+\.[^/@{}\s.]+)/([1-9]\d*)$")
 
-# What the registry answers where a model is not there, or is not shown.
+# Error codes for a model that does not exist or may not be seen.
 HIDDEN = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "PERMISSION_DENIED"}
 
 
 def parse_model_uri(uri: str) -> tuple[str, int]:
-    """Return the model's full name and the version that a URI names.
+    """Return the model's full name and the version of a URI.
 
     Raises:
-        ModelUriError: Empty, an unresolved reference, an alias, or any other form.
+        ModelUriError: The URI is empty, an unresolved reference, an alias, or of any other form.
     """
     match = MODEL_URI.match(uri)
     if match is None:
@@ -31,18 +31,18 @@ def parse_model_uri(uri: str) -> tuple[str, int]:
 
 
 def read_aliases(registry: mlflow.MlflowClient, model: str) -> dict[str, int]:
-    """Return the version behind each alias of a registered model.
+    """Return the version of each alias of a registered model.
 
-    An error of the registry stays an error: that nobody answers is not "no champion".
+    Other errors of the registry are raised: they do not mean that there is no Champion.
     """
     return {a: int(v) for a, v in registry.get_registered_model(model).aliases.items()}
 
 
 def find_champion(registry: mlflow.MlflowClient, model: str) -> int | None:
-    """Return the version of the Champion; None where a model has none.
+    """Return the version of the Champion; None if there is none.
 
     Raises:
-        LakehouseError: It has not passed validation.
+        LakehouseError: The Champion has not passed validation.
     """
     champion = read_aliases(registry, model).get(CHAMPION)
     if champion is not None:
@@ -51,7 +51,7 @@ def find_champion(registry: mlflow.MlflowClient, model: str) -> int | None:
 
 
 def require_usable(champion: ModelVersion) -> None:
-    """Refuse a Champion that has not passed validation: it predicts with the rights of the task.
+    """Check that the Champion has passed validation: its code runs with the task's permissions.
 
     Raises:
         LakehouseError: It has not passed.
@@ -66,15 +66,15 @@ def require_usable(champion: ModelVersion) -> None:
 
 
 def require_aliases(registry: mlflow.MlflowClient, model: str, remedy: str) -> dict[str, int]:
-    """Return the version behind each alias of a model that has to be there.
+    """Return the version of each alias of a model that must exist.
 
     Args:
         registry: The registry.
         model: Full name of the registered model.
-        remedy: What makes it readable, as a sentence.
+        remedy: What to do otherwise, as a sentence.
 
     Raises:
-        ModelUnreadableError: It is not there, or may not be read.
+        ModelUnreadableError: It does not exist, or may not be read.
     """
     try:
         return read_aliases(registry, model)
@@ -85,7 +85,7 @@ def require_aliases(registry: mlflow.MlflowClient, model: str, remedy: str) -> d
 
 
 def read_look_ups(registry: mlflow.MlflowClient, model: str) -> Mapping[tuple[str, str], str]:
-    """Return each feature, as table and name, that a version with an alias looks up, and which."""
+    """Return the features that versions with an alias look up, by table and name."""
     found = {}
     for alias, version in read_aliases(registry, model).items():
         path = f"models:/{model}/{version}/data/feature_store/feature_spec.yaml"
@@ -99,15 +99,15 @@ def read_look_ups(registry: mlflow.MlflowClient, model: str) -> Mapping[tuple[st
 
 
 def find_newest(workspace: WorkspaceClient, model: str) -> int | None:
-    """Return the newest version of a registered model; None where it has none."""
+    """Return the newest version of a registered model; None without versions."""
     versions = workspace.model_versions.list(model)
     return max((each.version for each in versions if each.version is not None), default=None)
 
 
 def read_version(registry: mlflow.MlflowClient, model: str, version: int) -> ModelVersion:
-    """Return what the registry says of a version."""
+    """Return a version with its tags and aliases."""
     found = registry.get_model_version(model, str(version))
-    # Searching and getting versions leaves aliases out on some stores; the model has them all.
+    # Some stores return versions without aliases; the model has all of them.
     aliases = {a for a, v in read_aliases(registry, model).items() if v == version}
     return ModelVersion(
         model=model,
@@ -126,7 +126,7 @@ def tag_version(registry: mlflow.MlflowClient, version: ModelVersion, **tags: st
 
 
 def set_alias(registry: mlflow.MlflowClient, version: ModelVersion, alias: str) -> None:
-    """Let an alias point to a version."""
+    """Set an alias to a version."""
     registry.set_registered_model_alias(version.model, alias, str(version.version))
 
 

@@ -1,4 +1,4 @@
-"""A version on the endpoint: asked without traffic first, and only then given all of it."""
+"""Deployment of a version to the endpoint: it is checked without traffic, then gets all of it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,9 +27,9 @@ from .endpoint import (
 )
 from .errors import CleanUpError, EndpointError
 
-# Asks a served entity of an endpoint, both by name, and raises where it must not have traffic.
+# Queries a served entity (endpoint, entity), and raises if it may not have traffic.
 Check: TypeAlias = Callable[[str, str], None]
-# Asks a served entity of an endpoint for a row, so that the endpoint's log tells its version.
+# Sends one row to a served entity, which records its version in the inference table.
 Mark: TypeAlias = Callable[[str, ServedEntityInput], None]
 
 
@@ -42,32 +42,32 @@ def roll_out(
     commit: Callable[[], None],
     mark: Mark,
 ) -> str:
-    """Bring the model's endpoint to a version, unless a check fails; then all is as before.
+    """Deploy a version to the model's endpoint, or roll back if a check fails.
 
-    The version is added beside what serves, without traffic, and checked by its own name. Then it
-    gets all traffic, `commit` is called, and what served before is removed. Until `commit` has
-    returned, any failure puts back what served before. Killed anywhere, it can be called again.
-    The endpoint logs its requests to the model's schema; after each update what has traffic is
-    marked in that log.
+    The version is added without traffic and checked by its entity name. Then it gets all traffic,
+    `commit` is called, and the former entities are removed. Any failure until `commit` has returned
+    restores the former configuration. Idempotent: it can be called again after a kill.
+    Requests are logged to the model's schema; after each update, entities with traffic are marked
+    in the inference table.
 
     Args:
         workspace: The workspace.
-        version: What to serve.
-        champion: The version that should serve until then, if any.
-        size: How much is provided for the version.
-        check: Asks the served version.
+        version: The version to serve.
+        champion: The Champion, if any.
+        size: Compute of the version.
+        check: Checks the served version.
         commit: Makes the version the Champion.
-        mark: Marks a served entity in the endpoint's log.
+        mark: Marks a served entity in the inference table.
 
     Returns:
         The endpoint's name.
 
     Raises:
-        EndpointError: The endpoint did not come to serve what it was told to.
-        CleanUpError: Something failed, and what served before could not be put back.
+        EndpointError: The update failed.
+        CleanUpError: A step failed, and so did the rollback.
     """
     name = endpoint_name(version.model)
-    # A killed call may have left it.
+    # May be left from a killed call.
     delete_endpoint(workspace, trial_name(name))
     wanted = describe_entity(version, size)
     standing = read_configuration(read_settled(workspace, name))
@@ -87,18 +87,18 @@ def roll_out(
 def find_former(
     standing: Configuration, wanted: ServedEntityInput, champion: ServedEntityInput | None
 ) -> Configuration:
-    """Return what an endpoint has to serve until a version takes over, and if it does not.
+    """Return the configuration to restore on failure.
 
-    That is what it serves now. Where an earlier call was killed and the version is there already,
-    it is the Champion alone, or without a Champion what else is there.
+    It is the present one. If a killed call has already added the version, it is the Champion alone,
+    or without a Champion the other entities.
 
     Args:
-        standing: What the endpoint serves.
-        wanted: The version that is to take over.
+        standing: The endpoint's configuration.
+        wanted: The version to serve.
         champion: The Champion, if any.
 
     Returns:
-        Nothing where no one has been served yet.
+        The configuration; empty if nothing was served before.
     """
     there = {part.name: part for part in standing}
     active = tuple(part for part in standing if part.share)
@@ -124,9 +124,8 @@ def switch(
 ) -> None:
     """Give a version all traffic once it has passed the check.
 
-    Where others are served, it is checked without traffic; they stay, without traffic, until the
-    switch is known to last. Where no one is served yet, or the version itself, there is no other
-    to protect.
+    If others are served, it is checked without traffic; they stay, without traffic, until `commit`
+    has returned.
     """
     alone = serve_alone(wanted)
     send = partial(send_configuration, workspace, name, log_to=schema_of(wanted))
@@ -151,11 +150,11 @@ def admit(
     check: Check,
     mark: Mark,
 ) -> bool:
-    """Check a version without traffic, beside what serves.
+    """Check a version without traffic, next to the served entities.
 
     Returns:
-        Whether the endpoint serves it now; where the workspace takes no entity without traffic, it
-        was checked on an endpoint of its own, which is gone.
+        Whether the endpoint serves it now; if the workspace refuses entities without traffic, it
+        was checked on a temporary endpoint instead.
     """
     try:
         send_configuration(workspace, name, (*former, Part(wanted, 0)), log_to=schema_of(wanted))
@@ -170,7 +169,7 @@ def admit(
 
 
 def try_mark(name: str, part: Part, mark: Mark) -> None:
-    """Mark what serves in the log; where it does not answer, that is no reason to stop."""
+    """Mark a served entity in the inference table; only print a message if that fails."""
     try:
         mark(name, part.entity)
     except EndpointError as error:
@@ -185,7 +184,7 @@ def schema_of(entity: ServedEntityInput) -> str:
 def check_apart(
     workspace: WorkspaceClient, name: str, wanted: ServedEntityInput, check: Check
 ) -> None:
-    """Check a version on a temporary endpoint, which is deleted in any case."""
+    """Check a version on a temporary endpoint, which is always deleted."""
     trial = trial_name(name)
     alone = serve_alone(wanted)
     try:
@@ -198,7 +197,7 @@ def check_apart(
 
 
 def restore(workspace: WorkspaceClient, name: str, former: Configuration) -> None:
-    """Have an endpoint serve what it did before; where that was nothing, delete it."""
+    """Restore an endpoint's former configuration; delete the endpoint if that was empty."""
     if former:
         send_configuration(workspace, name, former)
         print(f"Endpoint {name} serves {write_configuration(former)}, as before.")
@@ -208,10 +207,10 @@ def restore(workspace: WorkspaceClient, name: str, former: Configuration) -> Non
 
 
 def clean_up(undo: Callable[[], None], first: Exception) -> None:
-    """Undo something after an error.
+    """Roll back after an error.
 
     Raises:
-        CleanUpError: That failed too; it tells of both.
+        CleanUpError: The rollback failed; has both errors.
     """
     try:
         undo()

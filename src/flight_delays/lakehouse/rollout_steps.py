@@ -1,4 +1,4 @@
-"""The table of what was decided in each roll-out, one row a look that decided something."""
+"""The table of rollout decisions, one row each."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,20 +32,20 @@ def write_step(
     former: str,
     job_run: str,
 ) -> None:
-    """Write what was decided at a step, in place of the same decision of a killed run.
+    """Write a decision, in place of the same decision of a killed run.
 
     Args:
         spark: The session.
-        table: Full name of the table; it is made where it is missing.
+        table: Full name of the table; it is created if it does not exist.
         model: Full name of the model.
         version: The version that is rolled out.
-        champion: The version beside it.
-        share: Percentage of the traffic that the version had.
-        decided_at: When.
-        decision: What.
-        reason: Why.
-        figures: What it was decided by.
-        former: What the endpoint served before, for a person who has to put it back.
+        champion: The Champion.
+        share: Percentage of the version's traffic.
+        decided_at: Time of the decision.
+        decision: The decision.
+        reason: Its reason.
+        figures: Its figures.
+        former: The endpoint's former configuration, for a manual rollback.
         job_run: Run of the job.
     """
     create_table(spark, table, COLUMNS)

@@ -1,4 +1,4 @@
-"""Asking a registered model with its features looked up, and what its signature says."""
+"""Scoring with feature look-ups, and a model's signature."""
 
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 def score(
     feature_store: "FeatureEngineeringClient", model_uri: str, rows: "DataFrame"
 ) -> pd.DataFrame:
-    """Return rows with the features that were known for each and a column `prediction`.
-
-    The order of rows may be another.
-    """
+    """Return rows with their point-in-time features and a column `prediction`, in any order."""
     scored: pd.DataFrame = feature_store.score_batch(
         model_uri=model_uri, df=rows, result_type="double"
     ).toPandas()
@@ -24,7 +21,7 @@ def score(
 
 
 def has_signature(model_uri: str) -> tuple[bool, bool]:
-    """Tell whether a model's signature has inputs, and whether it has outputs."""
+    """Return whether a model's signature has inputs, and whether it has outputs."""
     signature = mlflow.models.get_model_info(model_uri).signature
     if signature is None:
         return False, False
@@ -32,7 +29,7 @@ def has_signature(model_uri: str) -> tuple[bool, bool]:
 
 
 def read_inputs(model_uri: str) -> list[str]:
-    """Return the columns that a row has to bring for a model; none where it does not say."""
+    """Return the input columns of a model's signature; empty without a signature."""
     signature = mlflow.models.get_model_info(model_uri).signature
     if signature is None or not signature.inputs:
         return []

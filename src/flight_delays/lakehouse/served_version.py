@@ -1,4 +1,4 @@
-"""Questions to a served version, by its own name, whatever traffic it has."""
+"""Queries of a served version by its entity name, also without traffic."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from ..evaluation.model_types import ModelType
 from .errors import EndpointError, ImpossibleAnswerError
 from .payload_log import write_marker
 
-# A version that has stopped while no one asked takes minutes to start.
+# Starting after scale to zero takes minutes.
 WARM_WITHIN = timedelta(minutes=20)
 COLD_PAUSE = 5.0
 COLD = (DeadlineExceeded, TemporarilyUnavailable, TooManyRequests, TimeoutError)
@@ -30,7 +30,7 @@ SHOWN = 200
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """A served entity that can be asked.
+    """A served entity.
 
     Attributes:
         workspace: The workspace.
@@ -39,7 +39,7 @@ class ServedVersion:
         model_type: Its model type.
         model: Name of its registered model.
         number: Its version.
-        wait: Waits for some seconds.
+        wait: Sleeps for some seconds.
     """
 
     workspace: WorkspaceClient
@@ -51,17 +51,17 @@ class ServedVersion:
     wait: Callable[[float], None] = sleep
 
     def ask(self, rows: pd.DataFrame, what: str) -> list[float]:
-        """Have rows predicted.
+        """Return predictions for rows.
 
         Args:
             rows: The model's inputs.
-            what: What the rows are, for messages.
+            what: Name of the rows in messages.
 
         Returns:
             A prediction a row.
 
         Raises:
-            EndpointError: It does not answer, or not with a possible prediction a row.
+            EndpointError: It does not answer with one valid prediction for each row.
         """
         answer = self._request(as_records(rows), what)
         if answer.get(SERVED_BY) not in (None, self.entity):
@@ -78,19 +78,19 @@ class ServedVersion:
         return [float(prediction) for prediction in predictions]
 
     def measure(self, row: pd.DataFrame, times: int) -> float:
-        """Return the median of the seconds that requests of one row take.
+        """Return the median latency of requests of one row, in seconds.
 
         Raises:
-            EndpointError: It does not answer, or not with a possible prediction.
+            EndpointError: It does not answer with a valid prediction.
         """
         return median(self._time(row) for _ in range(times))
 
     def probe(self, rows: pd.DataFrame) -> Iterator[tuple[float, float | None, str]]:
-        """Ask for each row alone, whatever comes of it.
+        """Send one request for each row, without raising errors.
 
         Yields:
-            The milliseconds it took, the answer, None where it is no possible prediction, and the
-            error, blank where there was an answer.
+            Latency in milliseconds, prediction, None if it is invalid, and error, empty if there
+            was a response.
         """
         for at in range(len(rows)):
             started, answer, fault = perf_counter(), None, ""
@@ -108,9 +108,9 @@ class ServedVersion:
         return perf_counter() - started
 
     def _request(self, records: list[dict[str, Any]], what: str) -> dict[str, Any]:
-        # The SDK has no method that asks a served entity by its name.
+        # The SDK has no method for querying a served entity by name.
         path = f"/serving-endpoints/{self.endpoint}/served-models/{self.entity}/invocations"
-        # This id marks the requests in the endpoint's log, and names the version.
+        # This id marks the requests in the inference table, and names the version.
         body = {
             "client_request_id": write_marker(self.model, self.number),
             "dataframe_records": records,
@@ -145,22 +145,22 @@ class ServedVersion:
 
 
 def as_records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return rows as an endpoint takes them: instants as text in UTC, what is missing as null."""
+    """Return rows as JSON records: instants as UTC text, missing values as null."""
     columns = {name: rows[name] for name in rows.columns}
     for name, values in columns.items():
         if isinstance(values.dtype, pd.DatetimeTZDtype):
             values = values.dt.tz_convert(UTC).dt.tz_localize(None)
         if pd.api.types.is_datetime64_dtype(values):
-            # MLflow refuses an instant with a zone.
+            # MLflow refuses timestamps with a time zone.
             values = values.map(pd.Timestamp.isoformat, na_action="ignore")
         columns[name] = values
-    # Objects keep Python's numbers, which JSON has whole; pandas would write ten digits.
+    # Python's floats keep full precision in JSON; pandas would write ten digits.
     plain = pd.DataFrame(columns).astype(object)
     records = plain.mask(plain.isna(), None).to_dict("records")
     return [{str(name): value for name, value in record.items()} for record in records]
 
 
 def shorten(value: object) -> str:
-    """Return a value as text that fits into a message."""
+    """Return a value as short text for a message."""
     text = " ".join(str(value).split())
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

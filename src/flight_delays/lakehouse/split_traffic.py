@@ -1,4 +1,4 @@
-"""Two versions on one endpoint: how the traffic is split between them, and who is left."""
+"""Traffic split between the Champion and another version on one endpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ from .rollout import Check, Mark, admit, restore, schema_of, try_mark
 
 @dataclass(frozen=True)
 class Pair:
-    """A version beside the Champion.
+    """The Champion and another version of one endpoint.
 
     Attributes:
         workspace: The workspace.
         endpoint: The endpoint's name.
-        champion: The Champion with all traffic.
-        challenger: The version without traffic.
+        champion: The Champion's served entity.
+        challenger: The other version's served entity.
     """
 
     workspace: WorkspaceClient
@@ -40,19 +40,19 @@ class Pair:
     challenger: ServedEntityInput
 
     def at(self, percent: int) -> Configuration:
-        """Return the configuration in which the version has a share of the traffic."""
+        """Return the configuration with this percentage of the traffic for the challenger."""
         return (Part(self.champion, 100 - percent), Part(self.challenger, percent))
 
     @property
     def names(self) -> tuple[str, str]:
-        """The names of both entities, the Champion's first."""
+        """Names of both entities, the Champion's first."""
         return self.champion.name or "", self.challenger.name or ""
 
 
 def find_rolled(
     workspace: WorkspaceClient, registry: MlflowClient, model: str
 ) -> ModelVersion | None:
-    """Return the version that an endpoint serves and whose roll-out has not ended, if any."""
+    """Return the served version whose rollout is in progress, if any."""
     parts = read_configuration(read_settled(workspace, endpoint_name(model)))
     for part in parts:
         if part.entity.entity_name == model and part.entity.entity_version:
@@ -63,11 +63,11 @@ def find_rolled(
 
 
 def admit_beside(pair: Pair, check: Check, mark: Mark) -> None:
-    """Serve a version without traffic beside the Champion, and check it.
+    """Add the challenger without traffic, and check it.
 
     Raises:
-        EndpointError: The endpoint serves something else, or the version fails the check; then
-            the endpoint serves the Champion alone.
+        EndpointError: The endpoint has another configuration; or the check failed, and the
+            endpoint serves the Champion alone again.
     """
     require_standing(pair, (0,))
     former = serve_alone(pair.champion)
@@ -79,10 +79,10 @@ def admit_beside(pair: Pair, check: Check, mark: Mark) -> None:
 
 
 def split(pair: Pair, percent: int, steps: Sequence[int], mark: Mark) -> None:
-    """Give a version a share of the traffic; where it has it already, nothing is done.
+    """Set the challenger's percentage of the traffic. Idempotent.
 
     Raises:
-        EndpointError: The endpoint serves what no step of the roll-out has sent.
+        EndpointError: The endpoint has a configuration that is not of this rollout.
     """
     wanted = pair.at(percent)
     standing = require_standing(pair, (0, *steps, 100))
@@ -91,16 +91,16 @@ def split(pair: Pair, percent: int, steps: Sequence[int], mark: Mark) -> None:
     log_to = schema_of(pair.challenger)
     send_configuration(pair.workspace, pair.endpoint, wanted, log_to=log_to)
     for part in wanted:
-        # What does not answer is judged by that, as all its answers are.
+        # An entity that fails here is judged by its failed requests.
         try_mark(pair.endpoint, part, mark)
     print(f"Endpoint {pair.endpoint} serves {write_configuration(wanted)}.")
 
 
 def require_standing(pair: Pair, percents: Sequence[int]) -> Configuration:
-    """Return what the endpoint serves, if it is the Champion alone or a step of the roll-out.
+    """Return the endpoint's configuration: the Champion alone, or a step of the rollout.
 
     Raises:
-        EndpointError: It is something else.
+        EndpointError: It is another configuration.
     """
     standing = read_configuration(read_settled(pair.workspace, pair.endpoint))
     shares = {part.name: part.share for part in standing}
@@ -117,7 +117,7 @@ def require_standing(pair: Pair, percents: Sequence[int]) -> Configuration:
 
 
 def hand_over(pair: Pair, mark: Mark) -> None:
-    """Give a version all traffic; the Champion stays without, until the alias has moved.
+    """Give the challenger all traffic; the Champion stays without until the alias has moved.
 
     Raises:
         EndpointError: The version does not answer.
@@ -129,7 +129,7 @@ def hand_over(pair: Pair, mark: Mark) -> None:
 
 
 def leave_alone(pair: Pair, entity: ServedEntityInput) -> None:
-    """Have one of both served, and the other no more."""
+    """Serve one of both alone."""
     alone = serve_alone(entity)
     send_configuration(pair.workspace, pair.endpoint, alone)
     print(f"Endpoint {pair.endpoint} serves {write_configuration(alone)}.")

@@ -1,8 +1,7 @@
-"""Streams: what arrives is landed by micro-batches, each taken in as ordinary rows and forgotten.
+"""Streams: rows are landed in a table by micro-batches, then processed as batches and deleted.
 
-The stream only moves rows into a table, so that a client of the platform, which cannot be sent to
-where a stream's function runs, is not needed there. A micro-batch may be landed twice, after a
-kill: who takes it in goes by keys.
+The stream only writes to a table: clients of the platform cannot be pickled for `foreachBatch`.
+After a kill a micro-batch may be landed twice, so processing is idempotent by key.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class StreamError(LakehouseError):
-    """A stream cannot be read, has been silent for too long, or brings too many bad rows."""
+    """A stream cannot be read, has had no rows for too long, or too many invalid ones."""
 
 
 LANDED = "batch BIGINT, place STRING, content STRING"
@@ -39,11 +38,11 @@ REASONS_SHOWN = 3
 
 @dataclass(frozen=True)
 class Broker:
-    """How Kafka is reached.
+    """Connection to Kafka.
 
     Attributes:
-        servers: Its addresses, `host:port`, with commas between them; empty where there is none.
-        credential: Unity Catalog's service credential that the job may use; empty for none.
+        servers: Bootstrap servers, `host:port`, separated by commas; empty without Kafka.
+        credential: Unity Catalog service credential; empty for none.
     """
 
     servers: str = ""
@@ -51,7 +50,7 @@ class Broker:
 
     @property
     def options(self) -> Mapping[str, str]:
-        """The options of Spark's reader and writer; without an address a StreamError."""
+        """Options of Spark's reader and writer; raises StreamError without servers."""
         if not self.servers:
             raise StreamError(
                 "conf/streaming.yml names a topic, and the job no broker. Set the variable "
@@ -71,19 +70,19 @@ def read_channel(
     broker: Broker,
     streaming: Streaming,
 ) -> "DataFrame":
-    """Return what arrives on a channel, as a stream of `place` and `content`.
+    """Return the rows of a channel, as a stream of `place` and `content`.
 
     Args:
         spark: The session.
         channel: The table or topic.
-        source: What its rows are.
+        source: Source of its rows.
         qualify: Turns the name of a table of the target's schema into its full name.
-        broker: Where topics are.
-        streaming: How much is a micro-batch.
+        broker: Connection to Kafka.
+        streaming: Has the size of micro-batches.
 
     Raises:
-        StreamError: There is no broker, or the table lacks a column.
-        TableMissingError: A table of another schema is not there.
+        StreamError: No broker is configured, or the table lacks a column.
+        TableMissingError: A table of another schema does not exist.
     """
     if channel.topic is not None:
         return read_topic(spark, broker, channel.topic, streaming.rows_at_once)
@@ -105,13 +104,13 @@ def read_channel(
 def read_table(
     spark: "SparkSession", table: str, columns: Collection[str], files: int
 ) -> "DataFrame":
-    """Return what a table gains, as a stream; rows that are changed or deleted there are not seen.
+    """Return the rows inserted into a table as a stream; updates and deletes are ignored.
 
     Args:
         spark: The session.
         table: Its full name.
-        columns: The columns that count.
-        files: How many files are a micro-batch.
+        columns: The columns to read.
+        files: Maximum number of files in a micro-batch.
     """
     listed = ", ".join(f"CAST({column} AS STRING) AS {column}" for column in columns)
     options = {"maxFilesPerTrigger": str(files), "skipChangeCommits": "true"}
@@ -123,13 +122,13 @@ def read_table(
 
 
 def read_topic(spark: "SparkSession", broker: Broker, topic: str, rows: int) -> "DataFrame":
-    """Return the messages of a topic as a stream, from the oldest that it has.
+    """Return the messages of a topic as a stream, from the earliest offset.
 
     Args:
         spark: The session.
-        broker: Where the topic is.
+        broker: Connection to Kafka.
         topic: Its name.
-        rows: How many messages are a micro-batch.
+        rows: Maximum number of messages in a micro-batch.
     """
     options = {"subscribe": topic, "startingOffsets": "earliest", "maxOffsetsPerTrigger": str(rows)}
     return (
@@ -144,13 +143,13 @@ def read_topic(spark: "SparkSession", broker: Broker, topic: str, rows: int) -> 
 
 
 def land(arriving: "DataFrame", spark: "SparkSession", table: str, checkpoint: str) -> None:
-    """Land what has arrived since the last time, by micro-batches.
+    """Land the rows that arrived since the last call, by micro-batches.
 
     Args:
         arriving: A stream of `place` and `content`.
         spark: The session.
-        table: Full name of the table that takes them, made where it is missing.
-        checkpoint: Folder in a volume that says what was read.
+        table: Full name of the landing table; it is created if it does not exist.
+        checkpoint: Checkpoint folder in a volume.
     """
     create_table(spark, table, LANDED)
     query = (
@@ -163,9 +162,9 @@ def land(arriving: "DataFrame", spark: "SparkSession", table: str, checkpoint: s
 
 
 def append_batch(table: str) -> "Callable[[DataFrame, int], None]":
-    """Return what adds a micro-batch to a table.
+    """Return a function that appends a micro-batch to a table.
 
-    It runs where the project may not be installed: as a closure it is sent whole.
+    It is a closure, as the project may not be installed where it runs.
     """
 
     def write(rows: "DataFrame", batch: int) -> None:
@@ -176,25 +175,25 @@ def append_batch(table: str) -> "Callable[[DataFrame, int], None]":
 
 
 def list_batches(spark: "SparkSession", table: str) -> list[int]:
-    """Return the micro-batches that were landed and not yet forgotten, the oldest first."""
+    """Return the landed micro-batches that are not yet processed, oldest first."""
     rows = spark.sql(f"SELECT DISTINCT batch FROM {table} ORDER BY batch").collect()
     return [row.batch for row in rows]
 
 
 def forget_batch(spark: "SparkSession", table: str, batch: int) -> None:
-    """Forget a micro-batch whose rows are where they belong, and those that waited for it."""
+    """Delete a processed micro-batch, and those before it, from the landing table."""
     spark.sql(f"DELETE FROM {table} WHERE batch <= {batch}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Taken:
-    """The rows of a micro-batch, and of those before it that wait.
+    """The rows of a micro-batch, and of unprocessed ones before it.
 
     Attributes:
-        rows: The valid ones, of each key the first.
-        valid: How many arrived. A micro-batch without any is not to be forgotten: it is judged with
-            the next, so that a stream of few rows at once reaches its limits, too.
-        kept: How many rows quarantine has gained.
+        rows: The first valid row of each key.
+        valid: Number of valid rows. A micro-batch without any is kept and checked with the next, so
+            that the limits also apply to streams of few rows.
+        kept: Number of rows added to quarantine.
     """
 
     rows: "DataFrame"
@@ -212,20 +211,20 @@ def take_batch(
     limits: Limits,
     as_of: datetime,
 ) -> Taken:
-    """Take the rows of a source out of a micro-batch.
+    """Return the valid rows of a micro-batch, and write the others to quarantine.
 
     Args:
         spark: The session.
-        table: Full name of the table that the micro-batch was landed in.
-        batch: Its number.
-        source: What its rows are.
-        name: What the stream is called in quarantine.
-        quarantine: Full name of the table that takes what is no such row, or a bad one.
-        limits: How many bad rows are accepted.
-        as_of: Now.
+        table: Full name of the landing table.
+        batch: Number of the micro-batch.
+        source: Source of its rows.
+        name: Name of the stream in quarantine.
+        quarantine: Full name of the quarantine table.
+        limits: Limits of invalid rows.
+        as_of: The present.
 
     Raises:
-        StreamError: There are more; all rows of the micro-batch wait where they are.
+        StreamError: Too many rows are invalid; the micro-batch stays in the landing table.
     """
     shape = ", ".join(f"{column} STRING" for column in source.columns)
     landed = spark.sql(
@@ -234,7 +233,7 @@ def take_batch(
     )
     nothing = " AND ".join(f"said.{column} IS NULL" for column in source.columns)
     judged = source.judge(landed.where(f"NOT ({nothing})").select("said.*", "batch", "place"))
-    # What was landed twice, by a run that was killed, counts once where it has a place.
+    # Rows landed twice, after a kill, count once if they have a place.
     number = "count(DISTINCT place) + count_if(place IS NULL)"
     ((read,),) = landed.selectExpr(number).collect()
     ((valid,),) = judged.where("_reason = ''").selectExpr(number).collect()
@@ -275,8 +274,8 @@ def take_batch(
 
 
 def select_first(rows: "DataFrame", source: Source) -> "DataFrame":
-    """Return of each key the row that arrived first; those of a table go by their content."""
-    # Places of a partition are alike up to the offset, of which the longer text is the greater.
+    """Return the first row of each key; rows of a table are ordered by content."""
+    # Places of a partition differ in the offset only: the longer text is the greater offset.
     order = "batch, length(place), place, _content"
     keys = ", ".join(source.primary_keys)
     number = f"row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS _number"
@@ -284,13 +283,13 @@ def select_first(rows: "DataFrame", source: Source) -> "DataFrame":
 
 
 def send(rows: "DataFrame", broker: Broker, topic: str, keys: Collection[str]) -> None:
-    """Send rows to a topic as JSON; a topic that cannot be reached is an error.
+    """Send rows to a Kafka topic as JSON.
 
     Args:
-        rows: What is sent.
-        broker: Where the topic is.
+        rows: The rows.
+        broker: Connection to Kafka.
         topic: Its name.
-        keys: The columns whose texts, with `|` between them, are a message's key.
+        keys: Columns of the message key, separated by `|`.
     """
     texts = ", ".join(f"CAST({key} AS STRING)" for key in keys)
     values = rows.selectExpr(

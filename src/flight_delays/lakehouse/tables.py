@@ -1,4 +1,4 @@
-"""Tables: create what is missing, add what is new, leave the rest."""
+"""Delta tables: create, extend, upsert and check them."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,42 +13,42 @@ from .errors import SchemaChangedError, TableMissingError, TableUnreadableError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# Names of columns that were added and have no values yet.
+# Table property: added columns that have no values yet.
 TO_FILL = "columns_to_fill"
 
 
 def require_table(spark: "SparkSession", table: str, remedy: str) -> None:
-    """Refuse to go on without a table.
+    """Check that a table exists.
 
     Args:
         spark: The session.
         table: Its full name.
-        remedy: What brings it, as a sentence.
+        remedy: How to create it, as a sentence.
 
     Raises:
-        TableMissingError: It is not there.
+        TableMissingError: It does not exist.
     """
     if not spark.catalog.tableExists(table):
         raise TableMissingError(table, remedy)
 
 
 def require_readable(spark: "SparkSession", table: str, remedy: str) -> None:
-    """Refuse to go on without a table that may be read.
+    """Check that a table exists and may be read.
 
     Args:
         spark: The session.
         table: Its full name.
-        remedy: What brings it, as a sentence.
+        remedy: How to create it, as a sentence.
 
     Raises:
-        TableMissingError: It is not there.
-        TableUnreadableError: The platform does not let it be read, or cannot.
+        TableMissingError: It does not exist.
+        TableUnreadableError: It may not be read, or reading it failed.
     """
     from pyspark.errors import PySparkException
 
     try:
         require_table(spark, table, remedy)
-        # Read as far as to its columns: to see that a table exists takes no right to its rows.
+        # Read the schema: `tableExists` does not require SELECT.
         _ = spark.table(table).schema
     except PySparkException as error:
         raise TableUnreadableError(table, str(error).strip().rstrip("."), remedy) from error
@@ -57,7 +57,7 @@ def require_readable(spark: "SparkSession", table: str, remedy: str) -> None:
 def create_table(
     spark: "SparkSession", table: str, columns: str, properties: Mapping[str, str] | None = None
 ) -> None:
-    """Make a table where none of that name is.
+    """Create a table if it does not exist.
 
     Args:
         spark: The session.
@@ -71,16 +71,16 @@ def create_table(
 
 
 def add_new_rows(spark: "SparkSession", table: str, rows: "DataFrame", keys: Sequence[str]) -> int:
-    """Add the rows whose key the table does not have; touch no other.
+    """Insert the rows whose key a table does not have.
 
     Args:
         spark: The session.
-        table: Full name of a table that exists.
+        table: Full name of an existing table.
         rows: All its columns; keys are unique and never null.
-        keys: The columns that identify a row.
+        keys: The key columns.
 
     Returns:
-        How many rows the table has gained. Two writers at once may count each other's.
+        The number of inserted rows; it may include those of a concurrent writer.
     """
     before = count_rows(spark, table)
     rows.createOrReplaceTempView("new_rows")
@@ -95,12 +95,12 @@ def add_new_rows(spark: "SparkSession", table: str, rows: "DataFrame", keys: Seq
 
 
 def add_columns(spark: "SparkSession", table: str, columns: Mapping[str, str]) -> None:
-    """Add the columns that a table lacks, each with its Spark SQL type."""
+    """Add the missing columns of a table, each with its Spark SQL type."""
     there = dict(spark.table(table).dtypes)
     new = sorted(columns.keys() - there.keys())
     if new:
-        # No rows with further columns: so Delta adds them, on every engine. They do not read the
-        # table, which has the columns by the time that they are written.
+        # Merge the schema of an empty DataFrame, which works on every engine. It does not read the
+        # table, whose schema changes by the write.
         kinds = {**there, **{name: columns[name] for name in new}}
         none = spark.range(0).selectExpr(
             *(f"CAST(NULL AS {kind}) AS {name}" for name, kind in kinds.items())
@@ -111,10 +111,10 @@ def add_columns(spark: "SparkSession", table: str, columns: Mapping[str, str]) -
 def add_columns_to_fill(
     lakehouse: Lakehouse, table: str, columns: Mapping[str, str]
 ) -> Sequence[str]:
-    """Add the columns that a table lacks, and return those whose values are still to be written.
+    """Add the missing columns of a table, and return the columns that have no values yet.
 
-    They are kept as a property of the table until `mark_filled` is called, so that a run that is
-    killed leaves none without values.
+    A table property lists them until `mark_filled` is called, so that they are filled even if a run
+    is killed.
     """
     waiting = read_properties(lakehouse.workspace, table).get(TO_FILL, "").split(",")
     new = columns.keys() - lakehouse.spark.table(table).columns
@@ -128,7 +128,7 @@ def add_columns_to_fill(
 def fill_columns(
     spark: "SparkSession", table: str, rows: "DataFrame", keys: Sequence[str], names: Sequence[str]
 ) -> None:
-    """Write columns of the rows that a table has already."""
+    """Update columns of existing rows."""
     rows.createOrReplaceTempView("filled_rows")
     matched = " AND ".join(f"old.{key} = new.{key}" for key in keys)
     values = ", ".join(f"{name} = new.{name}" for name in names)
@@ -139,7 +139,7 @@ def fill_columns(
 
 
 def mark_filled(spark: "SparkSession", table: str) -> None:
-    """Record that the columns which were added to a table have their values."""
+    """Record that all added columns of a table have values."""
     set_property(spark, table, TO_FILL, "")
 
 
@@ -151,16 +151,16 @@ def count_rows(spark: "SparkSession", table: str) -> int:
 def require_columns(
     spark: "SparkSession", table: str, columns: Mapping[str, str], remedy: str
 ) -> None:
-    """Refuse a table that lacks columns or has them in other types.
+    """Check that a table has columns of the given types.
 
     Args:
         spark: The session.
-        table: Full name of a table that exists.
-        columns: The columns it has to have, each with its Spark SQL type.
+        table: Full name of an existing table.
+        columns: The columns, each with its Spark SQL type.
         remedy: What to do, as a sentence.
 
     Raises:
-        SchemaChangedError: One is missing or of another type.
+        SchemaChangedError: A column is missing or of another type.
     """
     found = dict(spark.table(table).dtypes)
     # Spark has several names for a type: LONG is BIGINT.
@@ -183,7 +183,7 @@ def set_property(spark: "SparkSession", table: str, key: str, value: str) -> Non
 
 
 def read_versions(workspace: WorkspaceClient, tables: Sequence[str]) -> Mapping[str, str]:
-    """Return for each table its latest Delta version, as Unity Catalog has it."""
+    """Return the latest Delta version of each table, from Unity Catalog."""
     versions = {}
     for table in tables:
         found = read_properties(workspace, table)
@@ -192,11 +192,11 @@ def read_versions(workspace: WorkspaceClient, tables: Sequence[str]) -> Mapping[
 
 
 def delete_tables(workspace: WorkspaceClient, schema: str) -> Iterator[str]:
-    """Delete every table of a schema, and name each as it goes; no schema, no tables.
+    """Delete all tables of a schema, and yield their names.
 
     Args:
         workspace: The workspace.
-        schema: Its name, with its catalog.
+        schema: Its name, with its catalog; it need not exist.
     """
     catalog, _, name = schema.partition(".")
     try:

@@ -1,6 +1,6 @@
-"""The table of test results: what integration and load tests of the target found, one row a test.
+"""The table of results of integration and load tests, one row a test.
 
-The tests run outside of jobs and write by SQL; the task `collect` makes the table, too, since the
+The tests run outside of jobs and write by SQL; the task `collect` also creates the table, since the
 dashboard reads it.
 """
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 RESULTS = "test_results"
-# What a test says of itself, then which run it was part of.
+# Columns of a test; those of its run follow.
 MEASURED = (
     "suite STRING, test_name STRING, outcome STRING, seconds DOUBLE, value DOUBLE, "
     "threshold DOUBLE, detail STRING"
@@ -21,5 +21,5 @@ COLUMNS = f"{MEASURED}, test_run STRING, git_commit STRING, tested_at TIMESTAMP"
 
 
 def create_results(spark: "SparkSession", table: str) -> None:
-    """Make the table where it is missing."""
+    """Create the table if it does not exist."""
     create_table(spark, table, COLUMNS)

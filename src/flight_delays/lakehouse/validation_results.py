@@ -19,7 +19,7 @@ COLUMNS = (
 
 
 def create_results(spark: "SparkSession", table: str) -> None:
-    """Make the table where it is missing, so that the dashboard can read it."""
+    """Create the table if it does not exist, so that the dashboard can read it."""
     create_table(spark, table, COLUMNS)
 
 
@@ -32,15 +32,15 @@ def write_results(
     job_run: str,
     judged_at: datetime,
 ) -> None:
-    """Write the checks of a version by a run of the job, in place of what that run wrote before.
+    """Write the checks of a version, in place of earlier ones of the same job run.
 
     Args:
         spark: The session.
-        table: Full name of the table, which is made where it is missing.
-        version: The version that was judged.
+        table: Full name of the table; it is created if it does not exist.
+        version: The validated version.
         checks: All checks of the validation.
         job_run: Run of the job; letters, digits, dots, hyphens and underscores.
-        judged_at: When it was judged.
+        judged_at: Time of the validation.
     """
     create_results(spark, table)
     rows = [
@@ -59,7 +59,7 @@ def write_results(
         for check in checks
     ]
     spark.createDataFrame(rows, COLUMNS).createOrReplaceTempView("found")
-    # One statement, so that whoever reads sees the old checks or the new ones.
+    # Atomic: readers see the old checks or the new ones.
     spark.sql(
         f"INSERT INTO {table} REPLACE WHERE model_name = '{version.model}' "
         f"AND model_version = {version.version} AND job_run = '{job_run}' SELECT * FROM found"

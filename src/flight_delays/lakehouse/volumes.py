@@ -1,4 +1,4 @@
-"""Files of a volume: folders of rows, each whole if it has its manifest."""
+"""Files of a volume: folders of rows, each complete once it has a manifest."""
 
 import contextlib
 import io
@@ -15,9 +15,9 @@ from .errors import OutputError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# Spark takes no file for data whose name begins with an underscore.
+# Spark ignores files whose name begins with an underscore.
 MANIFEST = "_manifest.json"
-# As RFC 4180 has it, and instants to the microsecond.
+# RFC 4180, and instants to the microsecond.
 CSV = {
     "header": "true",
     "escape": '"',
@@ -37,10 +37,10 @@ def volume_path(volume: str) -> str:
 
 
 def require_volume(workspace: WorkspaceClient, volume: str) -> None:
-    """Refuse to write files without a volume to write them to.
+    """Check that a volume can be used.
 
     Raises:
-        OutputError: It is not there, or not for whom the task runs as.
+        OutputError: It does not exist, or the task's principal may not use it.
     """
     try:
         workspace.volumes.read(volume)
@@ -52,10 +52,10 @@ def require_volume(workspace: WorkspaceClient, volume: str) -> None:
 
 
 def read_manifest(workspace: WorkspaceClient, folder: str) -> Mapping[str, Any] | None:
-    """Return the manifest of a folder; None where there is none, so that the folder is not whole.
+    """Return the manifest of a folder; None if the folder is incomplete.
 
     Raises:
-        OutputError: There is a file of that name which is no manifest.
+        OutputError: The manifest is not valid.
     """
     path = f"{folder}/{MANIFEST}"
     try:
@@ -83,20 +83,20 @@ def write_folder(
     form: str,
     described: Mapping[str, Any],
 ) -> None:
-    """Write rows as the files of a folder, in place of those that it holds, and then its manifest.
+    """Replace the files of a folder, then write its manifest.
 
-    Readers wait for the manifest. It is deleted before the files are replaced.
+    Readers wait for the manifest, which is deleted before the files are replaced.
 
     Args:
         spark: The session.
         workspace: The workspace.
         folder: Path of the folder, below a volume.
-        rows: What is written.
+        rows: The rows.
         form: `parquet` or `csv`.
-        described: What the manifest says of the rows; `rows` is their number.
+        described: Content of the manifest; `rows` is the number of rows.
 
     Raises:
-        OutputError: The platform refuses, or the files do not hold the rows.
+        OutputError: Writing failed, or the files do not have all rows.
     """
     from pyspark.errors import PySparkException
 
@@ -129,7 +129,7 @@ def list_files(workspace: WorkspaceClient, folder: str) -> Iterator[Any]:
 
 
 def list_folders(workspace: WorkspaceClient, folder: str) -> list[str]:
-    """Return the paths of the folders right below another; none where that is not there."""
+    """Return the paths of the direct subfolders; empty if the folder does not exist."""
     try:
         entries = list(workspace.files.list_directory_contents(folder))
     except NotFound:
@@ -138,7 +138,7 @@ def list_folders(workspace: WorkspaceClient, folder: str) -> list[str]:
 
 
 def delete_folder(workspace: WorkspaceClient, folder: str) -> None:
-    """Delete a folder with all that it holds, where there is one."""
+    """Delete a folder and its content if it exists."""
     try:
         entries = list(workspace.files.list_directory_contents(folder))
     except NotFound:

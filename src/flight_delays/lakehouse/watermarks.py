@@ -1,4 +1,4 @@
-"""The table of watermarks: up to which instant each step has brought each table."""
+"""The table of watermarks: the instant up to which each step has processed each table."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,14 +14,14 @@ COLUMNS = "step STRING NOT NULL, table_name STRING NOT NULL, as_of TIMESTAMP NOT
 
 
 def read_watermarks(spark: "SparkSession", table: str, step: str) -> Mapping[str, datetime]:
-    """Return the instant up to which a step has brought each table; none where it never did.
+    """Return a step's watermark of each table; tables without a watermark are left out.
 
     Args:
         spark: The session.
         table: Full name of the table of watermarks; it need not exist.
         step: `INGESTED`, `COMPUTED` or `PUBLISHED`.
     """
-    # It is not made here: who reads another deployment's may write nothing there.
+    # Not created here: another deployment's schema is read-only.
     if not spark.catalog.tableExists(table):
         return {}
     rows = spark.sql(
@@ -32,7 +32,7 @@ def read_watermarks(spark: "SparkSession", table: str, step: str) -> Mapping[str
 
 
 def forget_watermark(spark: "SparkSession", table: str, step: str, name: str) -> None:
-    """Forget up to where a step has brought a table, so that it does so again from the start."""
+    """Delete a table's watermark, so that the step starts from the beginning."""
     if spark.catalog.tableExists(table):
         spark.sql(f"DELETE FROM {table} WHERE step = '{step}' AND table_name = '{name}'")
 
@@ -40,14 +40,14 @@ def forget_watermark(spark: "SparkSession", table: str, step: str, name: str) ->
 def advance_watermarks(
     spark: "SparkSession", table: str, step: str, names: Sequence[str], as_of: datetime
 ) -> None:
-    """Record that a step has brought tables up to an instant; none goes back.
+    """Advance a step's watermarks of tables to an instant; no watermark goes back.
 
     Args:
         spark: The session.
-        table: Full name of the table of watermarks, which is made where it is missing.
+        table: Full name of the table of watermarks; it is created if it does not exist.
         step: `INGESTED`, `COMPUTED` or `PUBLISHED`.
         names: The tables, without their schema.
-        as_of: The instant, UTC.
+        as_of: The instant in UTC.
     """
     if not names:
         return

@@ -5,13 +5,13 @@ from datetime import datetime
 
 
 class RefusedValueError(ValueError):
-    """A value was refused.
+    """A value is invalid.
 
     Attributes:
         what: Name of the value.
-        got: What was found in it.
-        allowed: What it may hold.
-        remedy: What to do next.
+        got: The value found.
+        allowed: The allowed values.
+        remedy: What to do.
     """
 
     def __init__(self, what: str, *, got: str, allowed: str, remedy: str) -> None:
@@ -24,15 +24,15 @@ class RefusedValueError(ValueError):
 
 
 class UnusableInputError(RefusedValueError):
-    """Nothing can be measured or decided from an input."""
+    """An input cannot be used for a measurement or decision."""
 
 
 class DeclarationError(RefusedValueError):
-    """What a problem declares does not hold together."""
+    """The declarations of a problem are inconsistent."""
 
 
 class InstantWithoutZoneError(ValueError):
-    """An instant was given without its time zone."""
+    """An instant has no time zone."""
 
     def __init__(self, name: str, got: datetime) -> None:
         """Keep the facts and make the message of them."""
@@ -45,7 +45,7 @@ class InstantWithoutZoneError(ValueError):
 
 
 class WindowError(ValueError):
-    """A time window covers nothing."""
+    """A time window is empty."""
 
     def __init__(self, name: str, start: datetime, end: datetime) -> None:
         """Keep the facts and make the message of them."""
@@ -59,7 +59,7 @@ class WindowError(ValueError):
 
 
 class ColumnMissingError(ValueError):
-    """What a source has read lacks columns that it declares."""
+    """A source's rows lack declared columns."""
 
     def __init__(self, source: str, missing: Sequence[str], there: Sequence[str]) -> None:
         self.source = source

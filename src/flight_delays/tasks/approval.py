@@ -1,6 +1,6 @@
-"""Approval of a version by a person: asked for, checked, and withdrawn where it no longer holds.
+"""Approval of a version by a person: request, check and withdraw it.
 
-Also the two tasks of the job deployment that come before deploy: evaluation and Approval_Check.
+Also the tasks evaluation and Approval_Check of the job deployment.
 """
 
 import json
@@ -27,16 +27,16 @@ from ..promotion.decide import CHAMPION, Decision, Failed, Passed
 from ..promotion.model_version import ModelVersion
 from .parameters import FullName, Parameters
 
-# Validate may take an hour, after a train that takes two.
+# Train may take two hours, and validate one.
 VERDICT_WITHIN, PAUSE = 7200.0, 15.0
 
 
 class ApprovalError(LakehouseError):
-    """A version is not approved, or cannot be asked about."""
+    """A version is not approved, or no approval can be requested."""
 
 
 class VersionParameters(Parameters):
-    """Parameters of the tasks evaluation and Approval_Check, as Databricks gives them to the job.
+    """Parameters of the tasks evaluation and Approval_Check, which Databricks passes to the job.
 
     Attributes:
         model_name: Full name of the registered model.
@@ -50,7 +50,7 @@ class VersionParameters(Parameters):
 def evaluate(
     parameters: VersionParameters, lakehouse: Lakehouse, within: float = VERDICT_WITHIN
 ) -> None:
-    """Wait for the verdict that validate records, and ask for an approval of what has passed.
+    """Wait for the verdict of validate, and request an approval if the version passed.
 
     Args:
         parameters: Parameters of the task.
@@ -58,7 +58,7 @@ def evaluate(
         within: How long to wait, in seconds.
 
     Raises:
-        ApprovalError: The version failed, or there is no verdict in time.
+        ApprovalError: The version failed, or there was no verdict in time.
     """
     version = await_verdict(parameters, lakehouse, within)
     name = f"Version {version.version} of {version.model}"
@@ -76,10 +76,10 @@ def evaluate(
 def await_verdict(
     parameters: VersionParameters, lakehouse: Lakehouse, within: float
 ) -> ModelVersion:
-    """Return a version once validate has judged it.
+    """Return a version once it has a verdict.
 
     Raises:
-        ApprovalError: It has not within the time.
+        ApprovalError: There was no verdict in time.
     """
     until = monotonic() + within
     while True:
@@ -97,10 +97,10 @@ def await_verdict(
 
 
 def check(parameters: VersionParameters, lakehouse: Lakehouse) -> None:
-    """Let pass only a version that was approved against the Champion of now.
+    """Check that a version was approved against the present Champion.
 
     Raises:
-        ApprovalError: It was not; it is asked for, and what no longer holds is withdrawn.
+        ApprovalError: It was not; the approval is requested, and an outdated one withdrawn.
     """
     version = read_version(lakehouse.registry, parameters.model_name, parameters.model_version)
     champion = read_aliases(lakehouse.registry, version.model).get(CHAMPION)
@@ -117,27 +117,27 @@ def check(parameters: VersionParameters, lakehouse: Lakehouse) -> None:
 
 
 def find_approval(version: ModelVersion, champion: int | None) -> Approval:
-    """Return what has to be approved of a version against the Champion, and whether it was."""
+    """Return the approval that a version needs against the Champion, and its state."""
     return read_approval(version, champion, version.tags.get(DIGEST_TAG))
 
 
 def hold(decision: Decision, approval: Approval, target: str) -> Decision:
-    """Return a decision that promotes only what was approved, where conf/promotion.yml asks."""
+    """Return the decision, which is to promote only if the required approval was given."""
     required = load_promotion().requires_approval(target)
     return apply_approval(decision, approval, required=required)
 
 
 def require(version: ModelVersion, approval: Approval, lakehouse: Lakehouse) -> str:
-    """Ask for an approval, and return why it is needed and how to give it."""
+    """Request an approval, and return why it is needed and how to give it."""
     ask(version, approval.champion, lakehouse)
     return f"{approval.lack} {explain(version, approval, lakehouse)}"
 
 
 def ask(version: ModelVersion, champion: int | None, lakehouse: Lakehouse) -> None:
-    """Record what is to be approved; an answer to anything else is removed before.
+    """Record the request for an approval; remove an answer to another request first.
 
     Raises:
-        ApprovalError: An answer that no longer holds cannot be removed.
+        ApprovalError: An outdated answer cannot be removed.
     """
     version = read_version(lakehouse.registry, version.model, version.version)
     approval = find_approval(version, champion)
@@ -149,10 +149,10 @@ def ask(version: ModelVersion, champion: int | None, lakehouse: Lakehouse) -> No
 
 
 def withdraw(version: ModelVersion, lakehouse: Lakehouse) -> None:
-    """Remove answer and request from a version.
+    """Remove the tags of an approval and of its request.
 
     Raises:
-        ApprovalError: One cannot be removed.
+        ApprovalError: A tag cannot be removed.
     """
     for tag in find_answered(version.tags):
         try:
@@ -167,7 +167,7 @@ def withdraw(version: ModelVersion, lakehouse: Lakehouse) -> None:
 
 
 def explain(version: ModelVersion, approval: Approval, lakehouse: Lakehouse) -> str:
-    """Return what is to be approved, where its figures are, and both ways to approve it."""
+    """Return the text of a request: version, links to its figures, both ways to approve it."""
     host = lakehouse.workspace.config.host
     model, number = version.model, version.version
     tag = {"name": model, "version": str(number), "key": APPROVAL_TAG, "value": APPROVED}
@@ -186,13 +186,13 @@ def explain(version: ModelVersion, approval: Approval, lakehouse: Lakehouse) -> 
 
 
 def link_job(model: str, job: str, target: str, lakehouse: Lakehouse) -> None:
-    """Have Databricks start the job deployment for each new version, where approval is required.
+    """Set the model's deployment job if approvals are required, else remove it.
 
-    Elsewhere the link is removed, unless it is to a job of somebody else.
+    A link to another job is not removed.
 
     Args:
         model: Full name of the registered model.
-        job: Id of the job deployment; blank where there is none.
+        job: Id of the job deployment; empty without one.
         target: The bundle's target.
         lakehouse: The platform's clients.
     """
@@ -205,14 +205,14 @@ def link_job(model: str, job: str, target: str, lakehouse: Lakehouse) -> None:
 
 
 def unlink_job(model: str, lakehouse: Lakehouse) -> None:
-    """Remove the link of a model with its deployment job, where there are both."""
+    """Remove the model's link to its deployment job if there is one."""
     if linked := find_link(model, lakehouse):
         lakehouse.registry.update_registered_model(model, deployment_job_id="")
         print(f"link of {model} with job {linked} is gone")
 
 
 def find_link(model: str, lakehouse: Lakehouse) -> str:
-    """Return the deployment job of a model; blank where there is none, or no model yet."""
+    """Return the deployment job of a model; empty without a job or model."""
     try:
         return lakehouse.registry.get_registered_model(model).deployment_job_id or ""
     except MlflowException as error:

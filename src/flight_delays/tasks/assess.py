@@ -1,4 +1,4 @@
-"""Task: assess the model in use, and ask for a training where that helps."""
+"""Task: assess the Champion, and request a training if that helps."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -45,9 +45,9 @@ from .parameters import FullName, Instant, Name, Parameters, SchemaName, in_sche
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Longest text that a task value, a tag and a job parameter take with room to spare.
+# Fits into a task value, a tag and a job parameter.
 LONGEST_REASON = 900
-# Metric tables call all versions together so.
+# All versions together, in the metric tables.
 ALL_VERSIONS = "*"
 
 
@@ -59,8 +59,8 @@ class AssessParameters(Parameters):
         source: Schema of the feature tables, with its catalog.
         target: Schema of the log and the metrics, with its catalog.
         as_of: Exclusive instant up to which labels and features are known.
-        assessed_at: When the run began.
-        training_job: Id of the job that trains.
+        assessed_at: Start of the run.
+        training_job: Id of the training job.
         job_run: Run of the job.
     """
 
@@ -74,10 +74,9 @@ class AssessParameters(Parameters):
 
 
 def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
-    """Measure all signals, decide, record the verdict and leave it for the tasks that follow.
+    """Measure all signals, decide, and write the verdict to its table and to task values.
 
-    Repeated or repaired once the training has begun that it asked for, a run keeps its verdict and
-    asks for no other.
+    Idempotent: a repaired run keeps its verdict if the training has started, and starts no other.
     """
     champion = read_aliases(lakehouse.registry, parameters.model).get(CHAMPION)
     if champion is None:
@@ -99,7 +98,7 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
     requests = read_requests(parameters.target, since, lakehouse)
     log = in_schema(parameters.target, LOG)
     skew = measure_skew(log, parameters.source, policy, now, lakehouse)
-    # Few requests say nothing of the endpoint; once there were enough, there ought to be.
+    # With few requests, missing signals of the endpoint are expected.
     has_endpoint = load_serving().endpoint and has_traffic(requests, policy)
     sources = [BATCH]
     if has_endpoint:
@@ -153,7 +152,7 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
 
 
 def leave(lakehouse: Lakehouse, *, retrain: bool, reason: str) -> None:
-    """Leave for the tasks that follow whether a training is to start, and why."""
+    """Set the task values: whether to start a training, and why."""
     lakehouse.set_task_value("retrain", "true" if retrain else "false")
     lakehouse.set_task_value("reason", reason[:LONGEST_REASON])
 
@@ -166,14 +165,14 @@ def measure(
     requests: pd.DataFrame,
     lakehouse: Lakehouse,
 ) -> Mapping[tuple[Kind, str, str], Windows]:
-    """Return the windows of every signal, by its kind, statistic and subject."""
+    """Return the windows of each signal, by kind, statistic and subject."""
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     rules, granularity = policy.signals, policy.windows.granularity
     labelled = qualify(LABELLED)
     found: dict[tuple[Kind, str, str], Windows] = {}
     profile, drift = f"{labelled}_profile_metrics", f"{labelled}_drift_metrics"
-    # What becomes of features does not depend on the version: by version, each training would leave
-    # a part of a week, which has other weekdays. Scores do depend on it.
+    # Features do not depend on the version: by version, each training would leave a part of a week,
+    # with other weekdays. Scores do.
     nulls, rows = read_profile(spark, profile, ALL_VERSIONS, granularity, PROBLEM.feature_columns)
     found |= {("nulls", "share", name): with_rows(each, rows) for name, each in nulls.items()}
     statistics: dict[str, tuple[Kind, str]] = {}
@@ -211,7 +210,7 @@ def measure(
 def measure_silence(
     spark: "SparkSession", log: str, now: datetime
 ) -> Mapping[tuple[Kind, str, str], Windows]:
-    """Return for each source of the log the hours since its newest row, as one window."""
+    """Return the hours since the newest row of each source of the log, as one window."""
     rows = spark.sql(
         f"SELECT source, unix_micros(max(scored_at)) AS newest FROM {log} GROUP BY source"
     ).collect()
@@ -225,7 +224,7 @@ def measure_silence(
 
 
 def find_reach(policy: MonitoringPolicy, now: datetime) -> datetime:
-    """Return the instant from which on as many windows lie as are judged, once labels are known."""
+    """Return the start of the judged windows, with time for labels to become known."""
     days = {"day": 1, "week": 7, "month": 31}[policy.windows.granularity]
     reach = pd.Timedelta(days=days * policy.most_windows) + PROBLEM.label_maturity
     since: datetime = (pd.Timestamp(now) - reach).floor("D").to_pydatetime()
@@ -233,7 +232,7 @@ def find_reach(policy: MonitoringPolicy, now: datetime) -> datetime:
 
 
 def read_log(spark: "SparkSession", table: str, since: datetime) -> pd.DataFrame:
-    """Return what quality and volume are measured by, from an instant on."""
+    """Return the log's columns for quality and volume, from an instant on."""
     rows: pd.DataFrame = spark.sql(
         f"SELECT scored_at, {PROBLEM.spine.decision_at} AS decision_at, score, "
         f"CAST(label AS DOUBLE) AS label, model_version FROM {table} "
@@ -245,7 +244,7 @@ def read_log(spark: "SparkSession", table: str, since: datetime) -> pd.DataFrame
 
 
 def read_requests(schema: str, since: datetime, lakehouse: Lakehouse) -> pd.DataFrame:
-    """Return what became of the endpoint's requests; no row where none was logged yet."""
+    """Return time, latency and failure of the endpoint's requests; empty if none was logged."""
     rows = [pd.DataFrame(columns=["scored_at", "failed", "execution_duration_ms"])]
     for table in find_payload_tables(lakehouse.workspace, schema):
         if has_requests(lakehouse.spark, table):
@@ -255,7 +254,7 @@ def read_requests(schema: str, since: datetime, lakehouse: Lakehouse) -> pd.Data
 
 
 def has_traffic(requests: pd.DataFrame, policy: MonitoringPolicy) -> bool:
-    """Tell whether the endpoint has had as many requests in a window as are judged."""
+    """Return whether a window has enough requests to be judged."""
     errors, _ = measure_requests(requests, policy.windows.granularity)
     rule = policy.signals.errors
     least = rule.min_rows if rule and rule.min_rows is not None else policy.windows.min_rows
@@ -263,7 +262,7 @@ def has_traffic(requests: pd.DataFrame, policy: MonitoringPolicy) -> bool:
 
 
 def has_compared(skew: Windows, policy: MonitoringPolicy) -> bool:
-    """Tell whether as many requests of a window were compared as are judged."""
+    """Return whether a window has enough compared requests to be judged."""
     rule = policy.signals.skew
     least = policy.windows.min_rows if rule is None else rule.min_rows or policy.windows.min_rows
     return any(window.rows >= least for window in skew)
@@ -279,7 +278,7 @@ def read_trainings(workspace: WorkspaceClient, job: int) -> tuple[int, datetime 
 
 
 def read_start(model: str, version: int, log: str, lakehouse: Lakehouse) -> datetime:
-    """Return when a version took over: once it was registered, and batch used no other."""
+    """Return since when a version is in use: registered, and the only one used by batch."""
     made = lakehouse.registry.get_model_version(model, str(version)).creation_timestamp
     registered = datetime.fromtimestamp(made / 1000, UTC)
     row = lakehouse.spark.sql(
@@ -291,7 +290,7 @@ def read_start(model: str, version: int, log: str, lakehouse: Lakehouse) -> date
 
 
 def print_verdict(verdict: Verdict) -> None:
-    """Print the verdict, what is not as it should be, and how much is."""
+    """Print the verdict, the signals outside their limits, and the number within."""
     print(f"{verdict.label}: {verdict.reason}")
     for figure in verdict.figures:
         if figure.state not in ("within", "waiting"):

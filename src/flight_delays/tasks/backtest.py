@@ -1,4 +1,4 @@
-"""Backtest of candidates on the latest rows of the training window, each in a nested run."""
+"""Backtest of candidates on the last rows of the training window, each in a nested run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class TimeSplit:
     """The rows of the training window, divided by time.
 
     Attributes:
-        train: The earlier rows, which candidates are fitted to.
-        validation: The later rows, which they are validated on.
+        train: The earlier rows, for training.
+        validation: The later rows, for validation.
         loss: Name of the loss that ranks candidates.
     """
 
@@ -40,23 +40,23 @@ class TimeSplit:
         return np.asarray(self.validation[PROBLEM.label.column], dtype=np.float64)
 
     def run(self, name: str, estimator: Estimator) -> Candidate:
-        """Fit a candidate to the earlier rows and validate it on the later ones."""
+        """Fit a candidate on the train rows and measure it on the validation rows."""
         inputs = list(PROBLEM.feature_columns)
         estimator.fit(self.train[inputs], self.train[PROBLEM.label.column])
         return self.measure(name, estimator.predict(self.validation[inputs]))
 
     def measure(self, name: str, predictions: ArrayLike) -> Candidate:
-        """Measure predictions for the validation rows."""
+        """Return a candidate from its predictions for the validation rows."""
         return measure_candidate(name, self.labels, predictions, PROBLEM.model_type, self.loss)
 
 
 def make_time_split(what: str, rows: pd.DataFrame, policy: BacktestPolicy, loss: str) -> TimeSplit:
-    """Divide the rows of the training window into earlier and later ones.
+    """Split the rows of the training window by time.
 
     Args:
-        what: What is tried on them, for messages.
+        what: Name of the backtest in messages.
         rows: The rows of the training window.
-        policy: How to divide them.
+        policy: Has the size of the validation rows.
         loss: Name of the loss that ranks candidates.
     """
     found = split_by_time(rows[PROBLEM.spine.decision_at], **policy.model_dump())
@@ -74,7 +74,7 @@ def try_candidates(split: TimeSplit, model: Estimator) -> Sequence[Candidate]:
     """Backtest the model, the baselines and the heuristic baseline, each in a nested run.
 
     Returns:
-        All of them, the best first.
+        The candidates, the best first.
     """
     baselines = build_baselines(
         PROBLEM.model_type, PROBLEM.categorical_columns, PROBLEM.numerical_columns
@@ -104,7 +104,7 @@ def try_candidates(split: TimeSplit, model: Estimator) -> Sequence[Candidate]:
 
 
 def log_candidate(split: TimeSplit, candidate: Candidate) -> Candidate:
-    """Log figures and rows of a candidate to the active run."""
+    """Log a candidate's metrics and dataset to the active run."""
     decided = split.validation[PROBLEM.spine.decision_at]
     mlflow.log_params(
         {
@@ -126,5 +126,5 @@ def print_candidates(candidates: Sequence[Candidate]) -> None:
 
 
 def tabulate_candidates(candidates: Sequence[Candidate]) -> pd.DataFrame:
-    """Return a row for each candidate: its name, its loss, its metrics."""
+    """Return name, loss and metrics of each candidate."""
     return pd.DataFrame([{"candidate": c.name, "loss": c.loss, **c.figures} for c in candidates])

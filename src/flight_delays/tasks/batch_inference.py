@@ -1,4 +1,4 @@
-"""Task: score the latest rows, and the next, with the Champion, each once."""
+"""Task: score latest and upcoming rows with the Champion, each once."""
 
 from datetime import datetime
 from functools import partial
@@ -48,10 +48,10 @@ class BatchParameters(Parameters):
         model: Full name of the registered model.
         source: Schema of the feature tables, with its catalog.
         target: Schema that takes the predictions, with its catalog.
-        as_of: Exclusive instant up to which things are known; rows decided within the hours after
-            it, as many as the policy says, are scored with what is known then.
+        as_of: Exclusive instant up to which features are known; rows decided in the policy's hours
+            after it are scored with the same features.
         policy: Policy file under conf/.
-        scored_at: When the run began; predictions are dated by it.
+        scored_at: Start of the run, written to each prediction.
     """
 
     model: FullName
@@ -63,11 +63,11 @@ class BatchParameters(Parameters):
 
 
 def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
-    """Append a prediction for every row of the window that this Champion has not scored.
+    """Append predictions for the window's rows that this Champion has not scored yet.
 
     Raises:
-        SchemaChangedError: The table of predictions was made for another version of the project.
-        LakehouseError: The Champion has not passed validation, or changed meanwhile.
+        SchemaChangedError: The table has the schema of another version of the project.
+        LakehouseError: The Champion has not passed validation, or changed during the run.
     """
     champion = find_champion(lakehouse.registry, parameters.model)
     if champion is None:
@@ -103,10 +103,10 @@ def run(parameters: BatchParameters, lakehouse: Lakehouse) -> None:
 
 
 def create_predictions(spark: "SparkSession", table: str) -> None:
-    """Make the table of predictions where it is missing, and add columns of features that are new.
+    """Create the table of predictions if it does not exist, and add the columns of new features.
 
     Raises:
-        SchemaChangedError: It was made for another version of the project.
+        SchemaChangedError: The table has the schema of another version of the project.
     """
     create_table(spark, table, ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items()))
     add_columns(spark, table, feature_types(PROBLEM))
@@ -116,7 +116,7 @@ def create_predictions(spark: "SparkSession", table: str) -> None:
 def leave_out_scored(
     rows: "DataFrame", spark: "SparkSession", table: str, model: str, version: int
 ) -> "DataFrame":
-    """Return the rows of which a table has no prediction by a version."""
+    """Return the rows without a prediction by a version."""
     keys = list(PROBLEM.keys)
     scored = spark.sql(
         f"SELECT {', '.join(keys)} FROM {table} "
@@ -127,7 +127,7 @@ def leave_out_scored(
 
 
 def with_origin(scored: "DataFrame", model: str, version: int, scored_at: datetime) -> "DataFrame":
-    """Return the predictions with what they were made from, the model that made them and when."""
+    """Return predictions with their inputs, model, version and time of scoring."""
     from pyspark.sql import functions as F  # noqa: N812
 
     return scored.select(

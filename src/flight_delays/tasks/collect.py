@@ -1,4 +1,4 @@
-"""Task: bring all predictions into the inference log, and the labels that are known by now."""
+"""Task: add all predictions to the inference log, and join the labels known by now."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -51,7 +51,7 @@ from .parameters import FullName, Instant, Parameters, SchemaName, Text, in_sche
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Of a version that is new, the row that says which entity it is may come an hour late.
+# The request that maps a new entity to its version may be logged an hour late.
 MARKED_WITHIN = timedelta(days=1)
 
 
@@ -61,10 +61,10 @@ class CollectParameters(Parameters):
     Attributes:
         model: Full name of the registered model.
         source: Schema of the feature tables and of the labels, with its catalog.
-        target: Schema that takes the log, with its catalog.
+        target: Schema of the log, with its catalog.
         as_of: Exclusive instant up to which labels are known.
-        policy: Policy file under conf/, whose costs say from which score on the class is 1.
-        collected_at: When the run began.
+        policy: Policy file under conf/, whose costs determine the threshold of class 1.
+        collected_at: Start of the run.
     """
 
     model: FullName
@@ -76,11 +76,11 @@ class CollectParameters(Parameters):
 
 
 def run(parameters: CollectParameters, lakehouse: Lakehouse) -> None:
-    """Add what batch and endpoint have predicted since, then join the labels."""
+    """Add new predictions of batch and endpoint, then join the labels."""
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     threshold = load_policy(parameters.policy, PROBLEM.model_type).validation.threshold
     create_log(spark, PROBLEM, qualify)
-    # The dashboard and the alert read these, too, before there is anything in them.
+    # Dashboard and alert also read these while they are empty.
     create_health(spark, qualify(HEALTH))
     create_quarantine(spark, qualify(QUARANTINE))
     validation_results.create_results(spark, qualify(validation_results.RESULTS))
@@ -104,7 +104,7 @@ def run(parameters: CollectParameters, lakehouse: Lakehouse) -> None:
 def delete_old_rows(
     spark: "SparkSession", qualify: Qualify, payloads: Iterable[str], keep: Keep, now: datetime
 ) -> None:
-    """Delete what is older than it may be kept, but not what deploy asked to name versions."""
+    """Delete rows past their retention; keep deploy's requests, which map entities to versions."""
     log, payload = (now - timedelta(days=days) for days in (keep.log, keep.payload))
     scored = (name for name in SCORED.values() if spark.catalog.tableExists(qualify(name)))
     logged = (LOG, LABELLED, *scored)
@@ -116,7 +116,7 @@ def delete_old_rows(
             others = f"client_request_id IS NULL OR client_request_id NOT LIKE '{MARKER}%'"
             old[table] = f"{requested} AND ({others})"
     for table, condition in old.items():
-        # A statement that deletes nothing would still be a version of the table.
+        # A DELETE without matches would still create a table version.
         if not spark.sql(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1").isEmpty():
             spark.sql(f"DELETE FROM {table} WHERE {condition}")
             print(f"{table}: rows older than they may be kept are deleted")
@@ -125,7 +125,7 @@ def delete_old_rows(
 def collect_payloads(
     table: str, parameters: CollectParameters, threshold: float, lakehouse: Lakehouse
 ) -> None:
-    """Add the rows that the endpoint was asked for, and keep aside what cannot be taken apart."""
+    """Add the rows of the endpoint's requests, and reject requests that cannot be parsed."""
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     if not has_requests(spark, table):
         print(f"{table}: no request has been logged yet")
@@ -167,10 +167,10 @@ def collect_payloads(
 def describe_row(
     payload: Payload, at: int, row: AskedRow, model: str, version: str
 ) -> dict[str, Any]:
-    """Return a row of a request as the log takes it, its features still to be completed.
+    """Return a row of a request for the log, with incomplete features.
 
     Raises:
-        PayloadError: A key is there, and not of its type.
+        PayloadError: A key has another type.
     """
     given = dict(row.given)
     keys = {key: read_value(kind, given.get(key)) for key, kind in PROBLEM.keys.items()}
@@ -193,7 +193,7 @@ def describe_row(
 
 
 def describe_rejected(payload: Payload, reason: str, seen_at: datetime) -> dict[str, Any]:
-    """Return a request that is kept aside, as its table takes it."""
+    """Return a row of the table of rejected requests."""
     return {
         "request_id": payload.request_id,
         "reason": reason,
@@ -211,12 +211,12 @@ def add_endpoint_rows(
     parameters: CollectParameters,
     lakehouse: Lakehouse,
 ) -> int:
-    """Complete the features of an endpoint's rows, add them to the log, and return how many."""
+    """Complete the features of an endpoint's rows, insert them, and return their number."""
     untraced = [row for row in rows if row["features"] is None]
     found = look_up(untraced, parameters.source, lakehouse) if untraced else {}
     computed = {feature.output for feature in PROBLEM.request_features}
     for row in rows:
-        # What the request gives in place of a computed feature, the endpoint does not take.
+        # The endpoint ignores values of computed features in a request.
         given = {name: row["given"][name] for name in row["given"] if name not in computed}
         features = row["features"] or {**found.get(row["row_id"], {}), **given}
         row.update(cast_features(PROBLEM, features))
@@ -238,7 +238,7 @@ def add_endpoint_rows(
 def look_up(
     rows: list[dict[str, Any]], source: str, lakehouse: Lakehouse
 ) -> Mapping[str, Mapping[str, Any]]:
-    """Return the features that requests without a trace found, by row: as of the request's time."""
+    """Return the features of rows without a trace by row, as of the time of the request."""
     kinds = PROBLEM.require_source(PROBLEM.spine.source).columns
     wanted = [name for name in PROBLEM.columns if name != FEATURES_AT]
     columns = {"row_id": "STRING", **{n: kinds[n] for n in wanted}, FEATURES_AT: "TIMESTAMP"}

@@ -1,4 +1,4 @@
-"""Task: compare a model of this deployment with the Champion of another, which is only read."""
+"""Task: compare a version with the Champion of another deployment, which is only read."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -41,10 +41,10 @@ PAGE = "comparison.html"
 
 
 def read_uri(value: object) -> str:
-    """Read the URI of a version; empty means that none is named.
+    """Return a valid version URI, or an empty string.
 
     Raises:
-        ValueError: Any other form.
+        ValueError: The value has any other form.
     """
     if value and not MODEL_URI.match(str(value)):
         raise ValueError(
@@ -61,8 +61,8 @@ class CompareParameters(Parameters):
         model: Full name of this deployment's registered model.
         model_uri: The version to compare; empty for its Challenger or else its newest.
         champion_of: Full name of the registered model whose Champion it is compared with.
-        source: Schema of the tables that have the held-out rows, with its catalog.
-        experiment: This deployment's experiment, which takes the run with the page.
+        source: Schema of the tables with the held-out rows, with its catalog.
+        experiment: This deployment's experiment, for the run with the page.
         policy: Policy file under conf/.
         job_run: Run of the job.
     """
@@ -77,10 +77,10 @@ class CompareParameters(Parameters):
 
 
 def run(parameters: CompareParameters, lakehouse: Lakehouse) -> None:
-    """Compare on the rows held out from the version, and report what the gate there would decide.
+    """Compare on the rows held out from the version, and report the gate's expected decision.
 
     Raises:
-        ComparisonRefusedError: There is nothing to compare, or the two cannot be compared.
+        ComparisonRefusedError: A version is missing, or the two cannot be compared.
     """
     policy = load_policy(parameters.policy, PROBLEM.model_type)
     champion = find_champion(parameters.champion_of, parameters.model, lakehouse)
@@ -108,7 +108,7 @@ def score_both(
     parameters: CompareParameters,
     lakehouse: Lakehouse,
 ) -> pd.DataFrame:
-    """Return the held-out rows with predictions of both, each with the features it looks up."""
+    """Return the held-out rows with predictions of both, each with its own feature look-ups."""
     if not holdout.total:
         raise ComparisonRefusedError(
             f"{parameters.source} has no row with a known label that was decided {holdout}, the "
@@ -139,16 +139,16 @@ def compare_versions(
     policy: Policy,
     number: int,
 ) -> ComparisonReport:
-    """Compare by every loss and metric; the policy's loss alone decides.
+    """Compare by each loss and metric; only the policy's loss decides.
 
     Args:
-        version: The version that is tried.
+        version: The version to compare.
         champion: The Champion.
         rows: The held-out rows with predictions of both.
-        holdout: What rows they are.
+        holdout: The holdout.
         source: Schema of their tables, with its catalog.
         policy: How to compare.
-        number: The number that the version would have beside the Champion.
+        number: The version's number in the Champion's model.
     """
     labels, predictions = PROBLEM.model_type.read(rows[PROBLEM.label.column], rows["prediction"])
     _, others = PROBLEM.model_type.read(labels, rows[INCUMBENT])
@@ -198,7 +198,7 @@ def log_comparison(
     parameters: CompareParameters,
     lakehouse: Lakehouse,
 ) -> None:
-    """Write the page and the figures to a run of this deployment's experiment."""
+    """Log page and figures to a run of this deployment's experiment."""
     found = report.comparisons[0]
     mlflow.set_experiment(parameters.experiment)
     tags = {
@@ -238,7 +238,7 @@ def find_champion(champion_of: str, own: str, lakehouse: Lakehouse) -> ModelVers
     """Return the Champion of another deployment's model.
 
     Raises:
-        ComparisonRefusedError: There is none, or the model is this deployment's own.
+        ComparisonRefusedError: There is no Champion, or the model is this deployment's.
         LakehouseError: The model may not be read.
     """
     if champion_of == own:
@@ -262,10 +262,10 @@ def find_champion(champion_of: str, own: str, lakehouse: Lakehouse) -> ModelVers
 
 
 def find_version(model_uri: str, own: str, champion_of: str, lakehouse: Lakehouse) -> ModelVersion:
-    """Return the version that is named, else this deployment's Challenger, else its newest.
+    """Return the given version, else this deployment's Challenger, else its newest version.
 
     Raises:
-        ComparisonRefusedError: There is none, or it is of the Champion's own model.
+        ComparisonRefusedError: There is no version, or it is of the Champion's model.
     """
     if model_uri:
         model, number = parse_model_uri(model_uri)
@@ -286,10 +286,10 @@ def find_version(model_uri: str, own: str, champion_of: str, lakehouse: Lakehous
 
 
 def require_alike(version: ModelVersion) -> None:
-    """Refuse a version that predicts something else, or of rows that this code does not give.
+    """Check that a version has this problem's model type and inputs.
 
     Raises:
-        ComparisonRefusedError: It is such a version; the message names the commit it was made of.
+        ComparisonRefusedError: It does not; the message names its commit.
     """
     model_type = version.tags.get(MODEL_TYPE_TAG, PROBLEM.model_type.name)
     made_of = version.tags.get("git_commit", "not recorded")

@@ -1,4 +1,4 @@
-"""Compare a version with its incumbent: the Champion, or the heuristic baseline."""
+"""Comparison of a version with its incumbent: the Champion, or the heuristic baseline."""
 
 from collections.abc import Mapping
 
@@ -20,12 +20,12 @@ from ..promotion.rules import MeanLosses
 from ..promotion.slices import check_first_gaps, find_worse_slices, size_of
 from .holdout import Holdout
 
-# Columns beside `prediction`: the incumbent's predictions, and its version; 0 is the baseline.
+# Columns of the incumbent: its predictions, and its version; 0 is the baseline.
 INCUMBENT = "incumbent_prediction"
 INCUMBENT_VERSION = "incumbent_version"
-# The heuristic baseline's predictions, also where the incumbent is the Champion.
+# The heuristic baseline's predictions, also if the incumbent is the Champion.
 HEURISTIC = "heuristic_prediction"
-# What validate keeps of the held-out rows, and deploy decides by.
+# Columns of the held-out rows that validate logs and deploy decides by.
 KEPT = [
     *PROBLEM.columns, PROBLEM.label.column, "prediction", INCUMBENT, INCUMBENT_VERSION, HEURISTIC,
 ]  # fmt: skip
@@ -37,17 +37,17 @@ def add_incumbent(
     champion: ModelVersion | None,
     lakehouse: Lakehouse,
 ) -> pd.DataFrame:
-    """Return scored rows with the predictions of their incumbent and of the heuristic baseline.
+    """Return scored rows with the predictions of the incumbent and of the heuristic baseline.
 
     Args:
         scored: The held-out rows with features and the version's `prediction`.
         holdout: The same rows, not scored.
-        champion: The Champion; where there is none, the heuristic baseline is used.
+        champion: The Champion; None for the heuristic baseline.
         lakehouse: The platform's clients.
 
     Raises:
         LakehouseError: The Champion has not passed validation.
-        ChampionUnusableError: Batch fails with it.
+        ChampionUnusableError: The Champion cannot predict these rows.
     """
     if champion is not None:
         require_usable(champion)
@@ -61,7 +61,7 @@ def add_incumbent(
     except Exception as error:
         raise ChampionUnusableError(champion.uri, error) from error
     other = other[[*keys, "prediction"]].rename(columns={"prediction": INCUMBENT})
-    # Rows come back in any order, so they are joined by their keys.
+    # Joined by key: rows are returned in any order.
     joined = scored.drop(columns=[INCUMBENT, INCUMBENT_VERSION], errors="ignore").merge(
         other, on=keys, how="left", validate="one_to_one"
     )
@@ -69,12 +69,12 @@ def add_incumbent(
 
 
 def compare_predictions(rows: pd.DataFrame, policy: Policy, loss: str = "") -> Comparison:
-    """Compare predictions with the incumbent's, by the policy.
+    """Compare predictions with the incumbent's.
 
     Args:
         rows: Rows with label, `prediction` and the incumbent's.
         policy: How to compare.
-        loss: The loss to compare by; the policy's where empty.
+        loss: The loss to compare by; the policy's if empty.
     """
     settings = policy.comparison
     return compare(
@@ -83,7 +83,7 @@ def compare_predictions(rows: pd.DataFrame, policy: Policy, loss: str = "") -> C
         rows[INCUMBENT],
         model_type=PROBLEM.model_type,
         loss=loss or settings.loss,
-        # Rows of one day share its circumstances, so their errors are correlated.
+        # Errors of rows of one day are correlated.
         blocks=local_days(rows[PROBLEM.spine.decision_at], PROBLEM.time_zone),
         min_blocks=settings.min_blocks,
         confidence=settings.confidence,
@@ -93,14 +93,14 @@ def compare_predictions(rows: pd.DataFrame, policy: Policy, loss: str = "") -> C
 def measure_losses(rows: pd.DataFrame, policy: Policy) -> MeanLosses:
     """Return the mean losses of a version and of the heuristic baseline on the same rows.
 
-    Validate records them on the version: when it is Champion, what comes after is held to them.
+    Validate records them on the version, as limits for the versions after it.
 
     Args:
         rows: Rows with label, `prediction` and the heuristic baseline's.
-        policy: Names the loss.
+        policy: Has the loss.
 
     Raises:
-        UnusableInputError: Labels or predictions that the model type refuses.
+        UnusableInputError: Labels or predictions are not valid for the model type.
     """
     by = PROBLEM.model_type.require_loss(policy.comparison.loss)
     labels = rows[PROBLEM.label.column]
@@ -112,14 +112,14 @@ def measure_losses(rows: pd.DataFrame, policy: Policy) -> MeanLosses:
 
 
 def compare_slice_predictions(rows: pd.DataFrame, policy: Policy) -> tuple[SliceComparison, ...]:
-    """Compare predictions with the Champion's within each slice of the policy.
+    """Compare predictions with the Champion's in each slice of the policy.
 
     Args:
         rows: Rows with label, `prediction`, the Champion's and the columns of the slices.
-        policy: How to compare; where it has no slices, none are.
+        policy: How to compare, with or without slices.
 
     Raises:
-        UnusableInputError: A column of the slices is not there.
+        UnusableInputError: A column of the slices is missing.
     """
     slices = policy.validation.slices
     if slices is None:
@@ -139,24 +139,24 @@ def compare_slice_predictions(rows: pd.DataFrame, policy: Policy) -> tuple[Slice
 
 
 def find_worse(rows: pd.DataFrame, policy: Policy) -> tuple[Check, ...]:
-    """Return a failed check for each slice in which predictions are worse than the Champion's."""
+    """Return a failed check for each slice with predictions worse than the Champion's."""
     slices = policy.validation.slices
     found = compare_slice_predictions(rows, policy)
     return find_worse_slices(found, slices, policy.comparison.confidence) if slices else ()
 
 
 def find_first_gaps(rows: pd.DataFrame, policy: Policy) -> tuple[Check, ...]:
-    """Return the failed checks of a first Champion's mean prediction of each slice.
+    """Return the failed checks of the mean prediction in each slice, for a first Champion.
 
-    Validate makes the same checks, but only where there is no Champion then.
+    Validate makes the same checks if there is no Champion at that time.
 
     Args:
         rows: Rows with label, `prediction` and the columns of the slices.
-        policy: What is allowed; where it has no slices, nothing is checked.
+        policy: Has the limits, with or without slices.
 
     Raises:
-        UnusableInputError: A column of the slices is not there, or labels or predictions are
-            refused by the model type.
+        UnusableInputError: A column of the slices is missing, or labels or predictions are not
+            valid for the model type.
     """
     slices = policy.validation.slices
     if slices is None:
@@ -175,7 +175,7 @@ def take_columns(rows: pd.DataFrame, slices: Slices) -> Mapping[str, pd.Series]:
     """Return the columns of the policy's slices.
 
     Raises:
-        UnusableInputError: One is not there.
+        UnusableInputError: A column is missing.
     """
     missing = [column for column in slices.columns if column not in rows]
     if missing:

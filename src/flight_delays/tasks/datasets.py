@@ -1,4 +1,4 @@
-"""Rows of a window with their features as known then, in one order."""
+"""Rows of a window with point-in-time features, in a fixed order."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 class TrainingDataError(Exception):
-    """There is nothing to learn from."""
+    """There are no rows to train on."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rows:
-    """The rows of a window whose label is known.
+    """The labelled rows of a window.
 
     Attributes:
-        interval: When they were decided.
-        training_set: The training set that a model fitted to them is logged with.
-        frame: The problem's columns, its inputs and the label, by the time of decision.
+        interval: Interval of their decision times.
+        training_set: The training set to log a model with.
+        frame: The problem's columns, its inputs and the label, sorted by decision time.
     """
 
     interval: Interval
@@ -62,7 +62,7 @@ def read_training_rows(
     """Return the rows of the training window before an instant.
 
     Raises:
-        TrainingDataError: There is none.
+        TrainingDataError: There are no rows.
     """
     interval, labelled = select_training_rows(as_of, policy, source, lakehouse)
     return read_features("training", interval, labelled, source, remedy, lakehouse)
@@ -74,7 +74,7 @@ def read_holdout_rows(
     """Return the rows held out before an instant.
 
     Raises:
-        TrainingDataError: There is none.
+        TrainingDataError: There are no rows.
     """
     holdout = load_holdout(as_of, policy, source, lakehouse)
     return read_features("holdout", holdout.interval, holdout.rows, source, remedy, lakehouse)
@@ -88,18 +88,18 @@ def read_features(
     remedy: str,
     lakehouse: Lakehouse,
 ) -> Rows:
-    """Return labelled rows with their features as known then, by the time of decision.
+    """Return labelled rows with point-in-time features, sorted by decision time.
 
     Args:
-        name: The window, for messages.
-        interval: When the rows were decided.
+        name: Name of the window in messages.
+        interval: Interval of the decision times.
         labelled: The rows.
         source: Schema of the tables, with its catalog.
-        remedy: What makes rows available, as a sentence.
+        remedy: How to get rows, as a sentence.
         lakehouse: The platform's clients.
 
     Raises:
-        TrainingDataError: There is none.
+        TrainingDataError: There are no rows.
     """
     qualify = partial(in_schema, source)
     if labelled.isEmpty():
@@ -120,7 +120,7 @@ def read_features(
 
 
 def require_source(lakehouse: Lakehouse, source: str, model: str) -> None:
-    """Refuse to go on where what a model learns from is missing or may not be read.
+    """Check that the training tables exist and may be read.
 
     Args:
         lakehouse: The platform's clients.
@@ -128,7 +128,7 @@ def require_source(lakehouse: Lakehouse, source: str, model: str) -> None:
         model: Full name of this deployment's model.
 
     Raises:
-        LakehouseError: One is missing or may not be read; the message says what to do.
+        LakehouseError: A table is missing or may not be read; the message says what to do.
     """
     facts = dict.fromkeys((PROBLEM.spine.source, PROBLEM.label.source))
     for table in (*facts, *(each.name for each in PROBLEM.feature_tables)):
@@ -139,7 +139,7 @@ def require_source(lakehouse: Lakehouse, source: str, model: str) -> None:
 
 
 def advise(source: str, model: str) -> str:
-    """Return what to do where a source cannot be read: fill one's own, look up another's."""
+    """Return what to do if a source cannot be read: refresh it, or name another one."""
     if source == model.rpartition(".")[0]:
         return "Run the job feature_refresh first, with the same as_of."
     catalog, _, schema = source.partition(".")

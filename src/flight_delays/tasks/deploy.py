@@ -1,4 +1,4 @@
-"""Task: promote the Challenger if it may replace the Champion and serves as it was validated."""
+"""Task: promote the Challenger if it may replace the Champion and serves as validated."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -57,21 +57,21 @@ from .served_checks import check_batch, check_served, mark_served
 
 
 class PromotionRefusedError(Exception):
-    """The version may not be promoted; Champion and endpoint are as they were."""
+    """The version may not be promoted; Champion and endpoint did not change."""
 
 
 class DeployParameters(Parameters):
     """Parameters of the deploy task.
 
     Attributes:
-        model_uri: The version that validate has made Challenger.
+        model_uri: The Challenger.
         source: Schema of the feature tables, with its catalog.
         policy: Policy file under conf/.
-        online_store: Store in which the endpoint looks features up, where there is an endpoint.
-        rollout: File under conf/ that says how a version gets its traffic.
-        rollout_job: Job that gives it by degrees.
-        started_at: When the job started; now, where that is not given.
-        environment: The bundle's target; where it is not given, no exemption from approval holds.
+        online_store: Online store of the endpoint's feature look-ups.
+        rollout: Rollout file under conf/.
+        rollout_job: Id of the job that rolls a version out in steps.
+        started_at: Start of the job; now by default.
+        environment: The bundle's target; if it is not given, no target is exempt from approval.
     """
 
     model_uri: str
@@ -85,14 +85,14 @@ class DeployParameters(Parameters):
 
 
 def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
-    """Decide, then bring the endpoint, where there is one, and the alias to the same version.
+    """Decide, then move the endpoint, if there is one, and the alias to the same version.
 
-    A version that does not predict as it was validated leaves both as they were.
+    A version that does not predict as validated changes neither.
 
     Killed at any point, the task can run again: it takes the same decision and completes it.
 
     Raises:
-        PromotionRefusedError: The version is rejected, or a person has to look at it first.
+        PromotionRefusedError: The version is rejected, or needs a review.
         LakehouseError: The Champion has not passed validation.
     """
     policy = load_policy(parameters.policy, PROBLEM.model_type)
@@ -148,7 +148,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
                 return
             promote(challenger, champion, held_out, parameters.source, lakehouse)
         case Keep():
-            # A killed promotion may have left the endpoint ahead of the alias.
+            # After a killed promotion, the endpoint may be ahead of the alias.
             current = champion or challenger
             rolled = find_rolled(lakehouse.workspace, lakehouse.registry, model)
             if rolled:
@@ -167,7 +167,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
 def find_other_judgement(
     challenger: ModelVersion, policy: Policy, parameters: DeployParameters, lakehouse: Lakehouse
 ) -> Reject | None:
-    """Reject a version that was validated with other code, policy or rows, or trained on them."""
+    """Reject a version validated with other code, policy or rows, or trained on these rows."""
     as_of = challenger.require_as_of()
     holdout = load_holdout(as_of, policy, parameters.source, lakehouse)
     rows = holdout.rows.select(*PROBLEM.keys, PROBLEM.label.column).toPandas()
@@ -179,7 +179,7 @@ def find_other_judgement(
 
 
 def find_holdout_start(challenger: ModelVersion, policy: Policy) -> datetime:
-    """Return the first instant of the rows held out from a version."""
+    """Return the start of a version's holdout."""
     as_of = challenger.require_as_of()
     return split_windows(as_of, policy.windows, PROBLEM.label_maturity).holdout.start
 
@@ -193,12 +193,12 @@ def predict_held_out(
 ) -> pd.DataFrame:
     """Return the held-out rows with label, prediction and the incumbent's prediction.
 
-    Those that validate has kept are used where they are of the same incumbent; otherwise the rows
+    The predictions that validate logged are used if the incumbent is the same; otherwise the rows
     are scored again.
     """
     kept = read_predictions(challenger)
     if kept is not None and HEURISTIC not in kept:
-        kept = None  # from a version of this code that did not keep these
+        kept = None  # logged by an earlier version of this code
     is_champion = champion is not None and champion.version == challenger.version
     incumbent = champion.version if champion else 0
     if kept is not None and (is_champion or (kept[INCUMBENT_VERSION] == incumbent).all()):
@@ -215,11 +215,11 @@ def promote(
     source: str,
     lakehouse: Lakehouse,
 ) -> None:
-    """Have the endpoint, where there is one, serve the challenger, and make it the Champion.
+    """Serve the challenger, if there is an endpoint, and make it the Champion.
 
     Raises:
-        LakehouseError: The challenger does not serve as it was judged, or Champion was moved by
-            another meanwhile; endpoint and alias are as they were.
+        LakehouseError: The challenger does not serve as validated, or another writer moved the
+            alias Champion; endpoint and alias did not change.
     """
     previous = champion.version if champion else None
     tags = {PREVIOUS_TAG: str(previous) if previous else "none"}
@@ -244,7 +244,7 @@ def promote(
 
 
 def starts_by_degrees(parameters: DeployParameters) -> bool:
-    """Tell whether a version gets its traffic by degrees, or all at once."""
+    """Return whether a version is rolled out in steps, not at once."""
     if not load_serving().endpoint:
         return False
     return load_rollout(PROBLEM.model_type, parameters.rollout).mode != "immediate"
@@ -257,9 +257,9 @@ def start_rollout(
     parameters: DeployParameters,
     lakehouse: Lakehouse,
 ) -> None:
-    """Start the job that gives the challenger its traffic by degrees, and then the alias.
+    """Start the job that rolls the challenger out in steps, and then moves the alias.
 
-    Started twice, the second run finds nothing left to do.
+    Idempotent: a second run has no effect.
     """
     check_batch(challenger, held_out, lakehouse)
     tag_version(lakehouse.registry, challenger, **{PREVIOUS_TAG: str(champion.version)})
@@ -279,10 +279,10 @@ def start_rollout(
 
 
 def make_champion(challenger: ModelVersion, previous: int | None, lakehouse: Lakehouse) -> None:
-    """Move the alias Champion from the version that was compared with.
+    """Move the alias Champion from the compared version to the challenger.
 
     Raises:
-        LakehouseError: It was moved by another meanwhile; it is left where it is.
+        LakehouseError: Another writer moved the alias; it is not changed.
     """
     current = read_aliases(lakehouse.registry, challenger.model).get(CHAMPION)
     if current != previous:
@@ -293,7 +293,7 @@ def make_champion(challenger: ModelVersion, previous: int | None, lakehouse: Lak
     try:
         set_alias(lakehouse.registry, challenger, CHAMPION)
     except Exception:
-        # An answer that was lost does not undo what the registry has done.
+        # The registry may have moved the alias although the response was lost.
         if read_aliases(lakehouse.registry, challenger.model).get(CHAMPION) != challenger.version:
             raise
 
@@ -306,13 +306,13 @@ def serve(
     lakehouse: Lakehouse,
     commit: Callable[[], None],
 ) -> None:
-    """Bring the endpoint, where there is one, to a version that passes a check.
+    """Serve a version that passes a check, if there is an endpoint.
 
     Args:
-        version: What to serve.
+        version: The version to serve.
         champion: The Champion, if any.
-        rows: Some that can be predicted.
-        check: Asks the served version.
+        rows: Some valid input rows.
+        check: Checks the served version.
         lakehouse: The platform's clients.
         commit: Makes the version the Champion, once the endpoint serves it.
     """
@@ -335,7 +335,7 @@ def serve(
 
 
 def require_look_ups(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
-    """Refuse to go on without what an endpoint, where there is one, looks features up in.
+    """Check, if there is an endpoint, that its features can be looked up.
 
     Raises:
         OnlineStoreMissingError: There is no online store.

@@ -1,4 +1,4 @@
-"""What a version is judged by: its answers, where it comes from, and the state of the features."""
+"""Evidence of the validation: predictions, provenance, and the state of the features."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -37,7 +37,7 @@ def gather_evidence(
     *,
     has_champion: bool,
 ) -> Evidence:
-    """Put together what the version has answered and what the registry has of it."""
+    """Return the evidence from the version's answers and its registry entry."""
     served = answers.given.get(SERVED)
     difference = None
     if served is not None and served.values is not None:
@@ -69,7 +69,7 @@ def gather_evidence(
 def trace_origin(
     version: ModelVersion, holdout: Holdout, expected: str, policy: str, lakehouse: Lakehouse
 ) -> tuple[Check, ...]:
-    """Check that the job's own train task made the version, of this code, before the holdout."""
+    """Check that this job's train task made the version from this code, before the holdout."""
     found = lakehouse.registry.get_run(version.run_id) if version.run_id else None
     experiment = found and lakehouse.registry.get_experiment(found.info.experiment_id).name
     registered = lakehouse.workspace.model_versions.get(version.model, version.version)
@@ -106,7 +106,7 @@ def check_features(holdout: Holdout, source: str, lakehouse: Lakehouse) -> Check
 def measure_training_mean(
     as_of: datetime, policy: Policy, source: str, lakehouse: Lakehouse
 ) -> float | None:
-    """Return the mean label of the training window; None where it has no row."""
+    """Return the mean label of the training window; None if it is empty."""
     _, rows = select_training_rows(as_of, policy, source, lakehouse)
     row = rows.agg({PROBLEM.label.column: "avg"}).first()
     return None if row is None or row[0] is None else float(row[0])
@@ -115,7 +115,7 @@ def measure_training_mean(
 def compare_freshness(
     policy: Policy, scored: pd.DataFrame, fresh: pd.DataFrame, answers: Answers
 ) -> Freshness | None:
-    """Measure the version also with features as fresh as the decision, where it can be measured."""
+    """Return the metrics with features as fresh as the decision, if there are such rows."""
 
     def measure(rows: pd.DataFrame) -> Mapping[str, float | None]:
         return measure_figures(

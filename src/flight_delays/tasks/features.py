@@ -1,4 +1,4 @@
-"""Task: make the functions of features, and bring the feature tables up to `as_of`."""
+"""Task: create feature functions, and compute feature tables up to `as_of`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -46,8 +46,8 @@ class FeatureParameters(Parameters):
     Attributes:
         target: Schema of the tables, with its catalog.
         model: Registered model whose served versions look features up.
-        as_of: Exclusive instant up to which things are known.
-        schedule: Quartz expression by which the job runs, in UTC.
+        as_of: Exclusive instant up to which rows are known.
+        schedule: Quartz cron expression of the job, in UTC.
     """
 
     target: SchemaName
@@ -57,11 +57,11 @@ class FeatureParameters(Parameters):
 
 
 def run(parameters: FeatureParameters, lakehouse: Lakehouse) -> None:
-    """Compute what became known since the last run, and merge the rows that each table lacks.
+    """Compute the rows that became known since the last run, and insert them.
 
     Raises:
-        DeclarationError: The job runs too seldom for what the problem declares.
-        FeatureInUseError: A served version looks up what is no longer computed.
+        DeclarationError: The job's schedule is too infrequent for the declared freshness.
+        FeatureInUseError: A version with an alias looks up a feature that is no longer computed.
     """
     PROBLEM.refresh.require_schedule(parameters.schedule)
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
@@ -95,15 +95,14 @@ def run(parameters: FeatureParameters, lakehouse: Lakehouse) -> None:
 def limit_as_of(
     table: FeatureTable, as_of: datetime, taken_in: Mapping[str, datetime]
 ) -> tuple[datetime, str]:
-    """Return the instant up to which a table may be computed, and why it is earlier, for a message.
+    """Return the instant up to which a table may be computed, and for messages why it is earlier.
 
-    Rows of a stream that arrive after their features were computed change none of them, so that a
-    table waits for the streams of its sources.
+    Late rows of a stream do not change computed features, so a table waits for its streams.
 
     Args:
         table: The table.
-        as_of: The instant that is wanted.
-        taken_in: The instant up to which each source was taken in; none where it never was.
+        as_of: The requested instant.
+        taken_in: Watermark of each ingested source.
     """
     streamed = [name for name in table.sources if PROBLEM.require_source(name).read is None]
     last = min(streamed, key=lambda name: taken_in.get(name, BEGINNING), default=None)
@@ -122,15 +121,15 @@ def refresh_table(
     latest: datetime,
     lakehouse: Lakehouse,
 ) -> int:
-    """Bring a table up to an instant, and return how many rows it has gained.
+    """Compute a table up to an instant, and return the number of inserted rows.
 
     Args:
         table: The table.
         qualify: Turns a table's name into its full name.
-        since: Rows that became known from then on are computed, those before are there.
+        since: Instant from which rows are not computed yet.
         as_of: Exclusive instant up to which rows are known.
-        latest: The same of this run or an earlier one: where the definition has changed, all rows
-            up to then are computed anew.
+        latest: The latest `as_of` of all runs; if the definition has changed, all rows up to it
+            are computed again.
         lakehouse: The platform's clients.
     """
     spark, name = lakehouse.spark, qualify(table.name)
@@ -150,7 +149,7 @@ def refresh_table(
     else:
         added = extend_table(table, name, rows, since, as_of, lakehouse)
     if changed:
-        # Only when its rows are all of this definition; a run killed earlier begins again.
+        # Last: after a kill, the next run starts again.
         forget_watermark(spark, qualify(WATERMARKS), PUBLISHED, table.name)
         record_definition(lakehouse, name, table.definition)
     return added
@@ -159,7 +158,7 @@ def refresh_table(
 def compute_anew(
     table: FeatureTable, qualify: Qualify, as_of: datetime, lakehouse: Lakehouse
 ) -> int:
-    """Compute all rows by a changed definition, and return how many the table has gained."""
+    """Compute all rows with a changed definition, and return the number of inserted rows."""
     rows = table.compute(lakehouse.spark, qualify, BEGINNING, as_of)
     if table.lookback is not None:
         rows.createOrReplaceTempView("computed_anew")
@@ -180,7 +179,7 @@ def extend_table(
     as_of: datetime,
     lakehouse: Lakehouse,
 ) -> int:
-    """Add the rows that became known from `since` on, and return how many a table has gained."""
+    """Insert the rows that became known from `since` on, and return their number."""
     present = lakehouse.spark.table(name)
     if table.timeseries_column is not None:
         present = present.where(f"{table.timeseries_column} >= TIMESTAMP '{since.isoformat()}'")
@@ -194,10 +193,10 @@ def extend_table(
 
 
 def refuse_to_forget(table: FeatureTable, name: str, model: str, lakehouse: Lakehouse) -> None:
-    """Refuse to go on where a served version looks up what a table no longer computes.
+    """Check that all features which versions with an alias look up are still computed.
 
     Raises:
-        FeatureInUseError: One does.
+        FeatureInUseError: A feature is not.
     """
     former = set(lakehouse.spark.table(name).columns) - {*table.primary_keys, *table.computed}
     looked_up = read_look_ups(lakehouse.registry, model) if former else {}

@@ -1,4 +1,4 @@
-"""How old features are, and whether requests got those that training would use."""
+"""Age of features, and skew between the features of requests and those of training."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -20,18 +20,18 @@ from ..spec.selection import select_asked_rows
 from ..spec.tables import WATERMARKS, FeatureTable
 from .parameters import in_schema
 
-# Requests of a window that are compared.
+# Maximum number of compared requests of a window.
 MOST = 1000
 DAYS = {"day": 1, "week": 7, "month": 31}
 ASKED, ROW_ID = "asked_rows", "row_id"
-# A trace is JSON: it has a double as it is, but for its last bit.
+# Tolerance: doubles in a trace's JSON may differ in the last bit.
 CLOSE = 1e-12
 
 
 def measure_ages(
     source: str, as_of: datetime, now: datetime, lakehouse: Lakehouse
 ) -> Mapping[tuple[Kind, str, str], Windows]:
-    """Return how old each feature table is, and its online table where there is an endpoint.
+    """Return the age of each feature table and, if there is an endpoint, of its online table.
 
     Args:
         source: Schema of the feature tables, with its catalog.
@@ -63,15 +63,15 @@ def measure_age(
     now: datetime,
     outage: str = "",
 ) -> Window:
-    """Return the age of a table divided by the one it allows; no value where it is not known.
+    """Return the age of a table divided by its limit; no value if the age is unknown.
 
     Args:
         table: The table.
-        done: What brings it up to date, as a past participle.
-        known: As of when that was; None where nothing says so.
-        as_of: As of when it could be.
+        done: The step that updates it, as a past participle.
+        known: Watermark of the step; None if unknown.
+        as_of: The latest possible watermark.
         now: The present.
-        outage: Why requests cannot look anything up in it; blank where they can.
+        outage: Why look-ups in it fail; empty if they work.
     """
     age = None if known is None or outage else max(as_of - known, timedelta())
     if outage:
@@ -95,18 +95,18 @@ def measure_age(
 def measure_skew(
     log: str, source: str, policy: MonitoringPolicy, now: datetime, lakehouse: Lakehouse
 ) -> Windows:
-    """Return the share of requests, by window, with other features than training would use.
+    """Return by window the share of requests with other features than training would use.
 
-    The trace of a request has the features that were looked up, but not how old they were. They are
-    compared with what the feature tables had for the same key as of its decision: what training
-    looks up, or what was published sooner than `Refresh.delay` says. Left out are requests without
-    a trace, a key or a time, rows that the source does not have, and decisions that the tables have
-    not come to yet; and features of tables without time key, which have no past to compare with.
+    The trace of a request has the looked-up features, but not their age. They are compared with the
+    feature tables' values of the same key as of the decision: those that training looks up, or
+    later ones, published sooner than `Refresh.delay`. Left out are requests without a trace, a key
+    or a time, rows missing in the source, decisions after the tables' watermarks, and features of
+    tables without a time key, which have no history.
 
     Args:
         log: Full name of the inference log.
         source: Schema of the sources and of the feature tables, with its catalog.
-        policy: Which windows are judged.
+        policy: Has the windows.
         now: The present.
         lakehouse: The platform's clients.
     """
@@ -151,7 +151,7 @@ def measure_skew(
 
 
 def list_compared() -> list[str]:
-    """Return the columns that are the same whenever they are looked up as of one instant."""
+    """Return the columns whose values as of an instant do not depend on the time of look-up."""
     timeless = {
         name for table in PROBLEM.feature_tables if not table.timeseries_column
         for name in table.features
@@ -161,12 +161,12 @@ def list_compared() -> list[str]:
 
 
 def compare(asked: pd.DataFrame, known: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
-    """Tell by row and column whether a request had a value that no look-up gives.
+    """Return by row and column whether the request's value differs from all looked-up values.
 
     Args:
-        asked: What requests had, each row once, with its `row_id`.
-        known: What is looked up for them, for each row as of one or more instants.
-        columns: Those that are compared.
+        asked: The requests' features, each row once, with `row_id`.
+        known: The looked-up features, for each row as of one or more instants.
+        columns: The columns to compare.
     """
     index = pd.Index(known[ROW_ID])
     seen, known = asked.set_index(ROW_ID).loc[index], known.set_index(ROW_ID)
@@ -183,6 +183,6 @@ def compare(asked: pd.DataFrame, known: pd.DataFrame, columns: Iterable[str]) ->
 
 
 def describe_difference(differ: pd.DataFrame) -> str:
-    """Name the columns that differ most often; blank where none does."""
+    """Return the names of the columns that differ most often; empty if none differs."""
     shares = differ.mean().sort_values(ascending=False, kind="stable")
     return ", ".join(f"{name} in {share:.0%}" for name, share in shares[shares > 0].head(3).items())

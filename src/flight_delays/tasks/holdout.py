@@ -1,4 +1,4 @@
-"""The rows that a version is validated on, and rows whose label is not known yet."""
+"""Held-out rows for the validation of a version, and rows without a label."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,10 +29,10 @@ from .parameters import in_schema
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-# What a row is read for.
+# Column with the purpose of a row.
 READ_FOR = "_read_for"
 HELD_OUT, FRESH, LATER = "held out", "fresh", "later"
-# Long enough for rows without a label to find labelled ones decided within the same hours.
+# Long enough to find labelled rows of the same hours of the day as the unlabelled ones.
 COMPANY = timedelta(days=2)
 
 
@@ -41,10 +41,10 @@ class Holdout:
     """The rows held out from training, not yet read.
 
     Attributes:
-        interval: When they were decided.
+        interval: Interval of their decision times.
         rows: The problem's `columns` and the label; at most about `max_rows` of the policy.
-        total: How many rows the window has.
-        max_rows: The most that are measured.
+        total: Number of rows of the window.
+        max_rows: Maximum size of the sample.
     """
 
     interval: Interval
@@ -53,7 +53,7 @@ class Holdout:
     max_rows: int
 
     def __str__(self) -> str:
-        """Return the window as text, with the sample where there is one."""
+        """Return the window as text, with the sample size if it is sampled."""
         if self.total <= self.max_rows:
             return str(self.interval)
         return (
@@ -63,13 +63,13 @@ class Holdout:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JudgedRows:
-    """Rows with their features that a version is judged by.
+    """Rows with features for the validation of a version.
 
     Attributes:
-        held_out: The held-out rows, as a request would have seen them.
+        held_out: The held-out rows with the features that a request would have found.
         fresh: The same with features as fresh as the decision.
-        open_rows: Rows whose label the tables do not have yet.
-        closed_rows: Rows decided shortly before those whose label they have.
+        open_rows: Rows without a label.
+        closed_rows: Labelled rows decided shortly before the open ones.
     """
 
     held_out: pd.DataFrame
@@ -81,7 +81,7 @@ class JudgedRows:
 def select_training_rows(
     as_of: datetime, policy: Policy, source: str, lakehouse: Lakehouse
 ) -> tuple[Interval, "DataFrame"]:
-    """Return the training window before an instant, and its rows whose label was known in time."""
+    """Return the training window before an instant, and its rows with a label known in time."""
     split = split_windows(as_of, policy.windows, PROBLEM.label_maturity)
     qualify = partial(in_schema, source)
     rows = select_labelled_rows(
@@ -91,7 +91,7 @@ def select_training_rows(
 
 
 def load_holdout(as_of: datetime, policy: Policy, source: str, lakehouse: Lakehouse) -> Holdout:
-    """Return the rows held out from a model that is trained as of an instant."""
+    """Return the holdout of a model trained as of an instant."""
     interval = split_windows(as_of, policy.windows, PROBLEM.label_maturity).holdout
     rows = select_labelled_rows(
         lakehouse.spark,
@@ -107,15 +107,15 @@ def load_holdout(as_of: datetime, policy: Policy, source: str, lakehouse: Lakeho
 
 
 def look_up(rows: "DataFrame", source: str, lakehouse: Lakehouse) -> pd.DataFrame:
-    """Return rows with the features that were known for each, by the time of decision."""
+    """Return rows with point-in-time features, sorted by decision time."""
     found = lakehouse.feature_store.create_training_set(
         df=rows,
         feature_lookups=PROBLEM.look_ups(partial(in_schema, source)),
         label=PROBLEM.label.column,
-        # Keys and times are no features, but rows are divided and sliced by them.
+        # Keys and times are needed for splits and slices.
         exclude_columns=[],
     )
-    # Rows come in any order; in one order the same data makes the same model.
+    # Sorted, so that the same data give the same model.
     frame: pd.DataFrame = found.load_df().toPandas()
     return frame.sort_values([PROBLEM.spine.decision_at, *PROBLEM.keys], ignore_index=True)
 
@@ -123,12 +123,12 @@ def look_up(rows: "DataFrame", source: str, lakehouse: Lakehouse) -> pd.DataFram
 def read_judged_rows(
     version: ModelVersion, holdout: Holdout, policy: Policy, source: str, lakehouse: Lakehouse
 ) -> JudgedRows:
-    """Return held-out rows, also with fresh features, and rows that are open or just closed.
+    """Return held-out rows, also with fresh features, and open and closed rows.
 
-    All at once: each time that rows are looked up, every feature table is read.
+    One look-up for all, since each reads every feature table.
 
     Raises:
-        UnusableInputError: No row was held out.
+        UnusableInputError: The holdout is empty.
     """
     from pyspark.sql import functions as F  # noqa: N812
 
@@ -165,12 +165,12 @@ def read_judged_rows(
 def score_holdout(
     version: ModelVersion, holdout: Holdout, policy: Policy, source: str, lakehouse: Lakehouse
 ) -> pd.DataFrame:
-    """Return the held-out rows with features and a version's `prediction`, in one order.
+    """Return the held-out rows with features and a version's `prediction`, in a fixed order.
 
-    A version that has not passed is asked in a process of its own.
+    A version that has not passed is queried in a separate process.
 
     Raises:
-        UnusableInputError: Such a version does not answer with a double a row.
+        UnusableInputError: It does not return one double for each row.
     """
     if version.status == Passed.status:
         scored = score(lakehouse.feature_store, version.uri, holdout.rows)
@@ -194,14 +194,13 @@ def score_holdout(
 def select_latest_rows(
     as_of: datetime, windows: Windows, source: str, lakehouse: Lakehouse
 ) -> "DataFrame":
-    """Return the rows whose label the tables do not have, and some later ones whose label they do.
+    """Return the latest rows without a label, and labelled ones decided shortly before them.
 
-    Where the tables reach beyond the instant that a version was trained as of, they have the
-    outcome of rows that were open then: those that are open now are taken, and to compare them
-    with, labelled ones that were decided shortly before.
+    They are the rows that are open now: the tables may have the labels of rows that were open when
+    the version was trained.
 
     Returns:
-        The problem's `columns` and the label, missing where it is not known.
+        The problem's `columns` and the label, missing if not known.
     """
     from pyspark.sql import functions as F  # noqa: N812
 
@@ -221,13 +220,13 @@ def select_latest_rows(
 def trace_judgement(
     as_of: datetime, policy: str, holdout: Holdout, rows: pd.DataFrame
 ) -> Provenance:
-    """Return what a version is judged by.
+    """Return the provenance of a version's validation.
 
     Args:
-        as_of: The instant as of which it was trained.
+        as_of: The instant as of which the version was trained.
         policy: Name of the policy file.
-        holdout: The held-out rows.
-        rows: The same, read, with keys and label at least.
+        holdout: The holdout.
+        rows: Its rows, with at least keys and label.
     """
     return Provenance(
         digest=digest_training(policy),

@@ -39,7 +39,7 @@ REMEDY = "Delete or rename the table, then run feature_refresh: it reads the sou
 
 
 class DataQualityError(Exception):
-    """A source has too many invalid rows, or none that is recent: no rows were written."""
+    """A source has too many invalid rows, or no recent ones; no rows were written."""
 
     def __init__(self, violations: Sequence[str], quarantine: str) -> None:
         listed = "\n".join(f"- {violation}" for violation in violations)
@@ -55,9 +55,9 @@ class IngestParameters(Parameters):
     """Parameters of the ingest task.
 
     Attributes:
-        target: Schema that takes the tables, with its catalog.
-        as_of: Exclusive instant up to which things are known.
-        shift_days: Days by which the dates of sample data are moved.
+        target: Schema of the tables, with its catalog.
+        as_of: Exclusive instant up to which rows are known.
+        shift_days: Days by which the dates of sample data are shifted.
     """
 
     target: SchemaName
@@ -82,10 +82,10 @@ def run(
     sources: Sequence[Source] = PROBLEM.sources,
     policy: DataQualityPolicy | None = None,
 ) -> None:
-    """Check the rows of every source; then write the new valid ones of all, or none.
+    """Check the rows of all sources; then write the new valid rows of all, or none.
 
     Raises:
-        DataQualityError: A source has too many invalid rows, or none that is recent.
+        DataQualityError: A source has too many invalid rows, or no recent ones.
     """
     spark, as_of = lakehouse.spark, parameters.as_of
     qualify = partial(in_schema, parameters.target)
@@ -97,7 +97,7 @@ def run(
     for source in sources:
         table = qualify(source.name)
         if source.read is None:
-            # What reads it finds a table, also where no stream has brought rows yet.
+            # Create the table for its readers, also before the first row of a stream.
             create_table(spark, table, source.schema)
             continue
         there = spark.catalog.tableExists(table)
@@ -105,7 +105,7 @@ def run(
             create_table(spark, table, source.schema)
         present = spark.table(table).columns
         kinds = {name: kind for name, kind in source.columns.items() if name in present}
-        # A table that shares no column is another one.
+        # A table without any common column is unrelated.
         kinds = kinds or dict(source.columns)
         require_columns(spark, table, kinds, REMEDY)
         to_fill = add_columns_to_fill(lakehouse, table, source.columns)
@@ -152,7 +152,7 @@ def inspect(
         )
         .collect()
     )
-    # Rows that were refused, or corrected since, are judged anew; those left out already are not.
+    # Check refused and corrected rows again, but not those that were left out.
     newest = found.newest
     if newest is None and source.dated_by:
         (latest,) = spark.sql(f"SELECT max({at}) AS newest FROM {qualify(source.name)}").collect()
@@ -178,7 +178,7 @@ def inspect(
 
 
 def explain_violation(violation: str, reasons: Mapping[str, tuple[int, str]]) -> str:
-    """Return a violation with its commonest reasons and an example of each."""
+    """Return a violation with its most frequent reasons and an example of each."""
     shown = list(reasons.items())[:REASONS_SHOWN]
     listed = (f"\n    {rows:,} x {reason}, as {key}" for reason, (rows, key) in shown)
     return violation + "".join(listed)
@@ -187,7 +187,7 @@ def explain_violation(violation: str, reasons: Mapping[str, tuple[int, str]]) ->
 def keep_bad(
     spark: "SparkSession", found: Inspected, outcome: str, qualify: Qualify, as_of: datetime
 ) -> int:
-    """Keep the bad rows apart, and return how many of them are new there."""
+    """Write the invalid rows to quarantine, and return the number of new ones."""
     if not found.stats.invalid:
         return 0
     bad = describe_bad_rows(found.rows, found.source.name, outcome, as_of, datetime.now(UTC))
@@ -195,7 +195,7 @@ def keep_bad(
 
 
 def write(spark: "SparkSession", found: Inspected, qualify: Qualify, as_of: datetime) -> int:
-    """Keep the bad rows apart, add the new sound ones, and return how many those were."""
+    """Write invalid rows to quarantine and insert new valid rows; return the number of these."""
     source, stats = found.source, found.stats
     table = qualify(source.name)
     kept = keep_bad(spark, found, LEFT_OUT, qualify, as_of)

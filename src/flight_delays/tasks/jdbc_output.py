@@ -12,13 +12,13 @@ from .outputs import SHOWN, OutputParameters, read_runs, select_run
 def send_jdbc(
     _: OutputParameters, lakehouse: Lakehouse, table: str, since: datetime
 ) -> Iterator[str]:
-    """Append each run that is not in the table of another database.
+    """Append the runs that are missing in the table of another database.
 
     Yields:
-        A sentence for each run that was appended; one where there was none to append.
+        A message for each appended run, or one message if there is nothing to append.
 
     Raises:
-        OutputError: The database does not take the rows, or holds some of a run.
+        OutputError: Rows cannot be appended, or the table holds a part of a run.
     """
     spark, configured = lakehouse.spark, load_outputs().jdbc
     runs = {scored.at: scored for scored in read_runs(spark, table, since)}

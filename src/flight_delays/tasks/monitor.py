@@ -1,4 +1,4 @@
-"""Task: measure the inference log by data profiling, against what the Champion was judged by."""
+"""Task: profile the inference log against the rows that the Champion was validated on."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,8 +40,8 @@ class MonitorParameters(Parameters):
 
     Attributes:
         model: Full name of the registered model.
-        target: Schema that has the log and takes the metrics, with its catalog.
-        policy: Policy file under conf/ that names slices and costs.
+        target: Schema of the log and of the metric tables, with its catalog.
+        policy: Policy file under conf/, with slices and costs.
     """
 
     model: FullName
@@ -50,10 +50,10 @@ class MonitorParameters(Parameters):
 
 
 def run(parameters: MonitorParameters, lakehouse: Lakehouse) -> None:
-    """Bring the monitor to its configuration, and refresh it.
+    """Configure the monitor, and refresh it.
 
     Raises:
-        LakehouseError: The Champion has no rows to compare with, or profiling fails.
+        LakehouseError: The Champion has no baseline rows, or profiling fails.
     """
     qualify = partial(in_schema, parameters.target)
     champion = read_aliases(lakehouse.registry, parameters.model).get(CHAMPION)
@@ -76,10 +76,10 @@ def run(parameters: MonitorParameters, lakehouse: Lakehouse) -> None:
 
 
 def replace_baseline(spark: "SparkSession", validated: str, baseline: str, champion: int) -> None:
-    """Let the baseline be the rows that the Champion was validated on.
+    """Replace the baseline by the rows that the Champion was validated on.
 
     Raises:
-        LakehouseError: There are none.
+        LakehouseError: There are no such rows.
     """
     there = {
         row[0] for row in spark.sql(f"SELECT DISTINCT model_version FROM {baseline}").collect()
@@ -93,7 +93,7 @@ def replace_baseline(spark: "SparkSession", validated: str, baseline: str, champ
             "an earlier version of this project. Run model_training, or validate it again."
         )
     listed = ", ".join(spark.table(baseline).columns)
-    # One statement, so that no reader finds it empty.
+    # Atomic: readers never find it empty.
     spark.sql(
         f"INSERT OVERWRITE {baseline} SELECT {listed} FROM {validated} "
         f"WHERE model_version = '{champion}'"
@@ -104,7 +104,7 @@ def replace_baseline(spark: "SparkSession", validated: str, baseline: str, champ
 def describe_monitor(
     schema_id: str, baseline: str, policy: Policy, granularity: Granularity
 ) -> DataProfilingConfig:
-    """Return what is measured: by time and version, by slice, and what wrong calls have cost."""
+    """Return the monitor's configuration: windows, model version, slices and a cost metric."""
     is_class = PROBLEM.model_type.labels is not None
     problem_type = (
         InferenceProblemType.INFERENCE_PROBLEM_TYPE_CLASSIFICATION
@@ -125,7 +125,7 @@ def describe_monitor(
                 name=COST,
                 input_columns=[":table"],
                 definition=write_cost(policy),
-                # Of any other form the monitor would never be initialised, and not say why.
+                # With any other format the monitor stays uninitialised, without an error.
                 output_data_type='{"name":"output","type":"double","nullable":true,"metadata":{}}',
             )
         ],
@@ -149,7 +149,7 @@ def write_cost(policy: Policy) -> str:
     false_alarm, missed = (costs.false_alarm, costs.missed) if costs else (1.0, 1.0)
     return (
         "avg(CASE WHEN {{label_col}} IS NULL THEN NULL "
-        # Plain numbers would be decimals, and their mean no double.
+        # Without the suffix D these are decimals, and so is their mean.
         "WHEN {{prediction_col}} = {{label_col}} THEN 0.0D "
         f"WHEN {{{{prediction_col}}}} = '1' THEN {false_alarm!r}D ELSE {missed!r}D END)"
     )

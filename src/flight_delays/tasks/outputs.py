@@ -1,4 +1,4 @@
-"""Task: send predictions on from their table, each once, to the outputs of conf/outputs.yml."""
+"""Task: send predictions to the outputs of conf/outputs.yml, each once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 LATEST = "latest_predictions"
-# Which prediction of a key it is.
+# Columns that identify a prediction of a key.
 ORIGIN = ("model_name", "model_version", "scored_at")
 SHOWN = (*PROBLEM.keys, PROBLEM.spine.decision_at, "prediction", *ORIGIN)
 
@@ -40,9 +40,9 @@ class OutputParameters(Parameters):
 
     Attributes:
         target: Schema of the predictions, with its catalog.
-        volume: Full name of the volume that takes files.
-        online_store: Store that shows predictions by key; empty where there is none.
-        scored_at: When the run began.
+        volume: Full name of the volume for files.
+        online_store: Online store for predictions; empty without one.
+        scored_at: Start of the run.
     """
 
     target: SchemaName
@@ -53,12 +53,12 @@ class OutputParameters(Parameters):
 
 @dataclass(frozen=True)
 class Scored:
-    """What one run of batch_inference has added to the predictions.
+    """Predictions of one run of batch_inference.
 
     Attributes:
-        at: When the run began, which dates its rows.
-        rows: How many there are.
-        versions: The versions of the model that predicted them.
+        at: Start of the run, the timestamp of its rows.
+        rows: Number of rows.
+        versions: The model versions of the predictions.
     """
 
     at: datetime
@@ -67,18 +67,18 @@ class Scored:
 
     @property
     def folder(self) -> str:
-        """The name of its files' folder, which a run that is repeated writes anew."""
+        """Name of the folder of its files, which a repeated run replaces."""
         return f"run={self.at:%Y%m%dT%H%M%S.%fZ}"
 
 
 def run(parameters: OutputParameters, lakehouse: Lakehouse) -> None:
-    """Send the predictions that no earlier run has sent; an output that fails holds up no other.
+    """Send the predictions that are not sent yet; outputs fail independently.
 
-    What is to be sent is read from the table, so that the next run completes one that was killed.
+    The predictions are read from their table, so the next run completes a killed one.
 
     Raises:
-        SchemaChangedError: The table of predictions was made for another version of the project.
-        OutputError: Predictions did not reach an output; those of the other outputs did.
+        SchemaChangedError: The table has the schema of another version of the project.
+        OutputError: One or more outputs failed; the others have their predictions.
     """
     outputs = load_outputs()
     table = in_schema(parameters.target, PREDICTIONS)
@@ -99,7 +99,7 @@ def run(parameters: OutputParameters, lakehouse: Lakehouse) -> None:
         try:
             for line in send(parameters, lakehouse, table, since):
                 print(f"{name}: {line}")
-        # Whatever it is: the next output is tried, and this one fails the task.
+        # Try the remaining outputs, then fail the task.
         except Exception as error:
             print(f"{name}: {error}")
             failures.append(error)
@@ -110,13 +110,13 @@ def run(parameters: OutputParameters, lakehouse: Lakehouse) -> None:
 def send_files(
     parameters: OutputParameters, lakehouse: Lakehouse, table: str, since: datetime
 ) -> Iterator[str]:
-    """Write a folder for each run that has none, or one without all of its rows.
+    """Write a folder for each run without a complete one.
 
     Yields:
-        A sentence for each folder that was written; one where there was none to write.
+        A message for each written folder, or one message if there is nothing to write.
 
     Raises:
-        OutputError: There is no volume, or it does not take the files.
+        OutputError: There is no volume, or files cannot be written.
     """
     spark, workspace, form = lakehouse.spark, lakehouse.workspace, load_outputs().files
     require_volume(workspace, parameters.volume)
@@ -136,7 +136,7 @@ def send_files(
 
 
 def describe(table: str, scored: Scored, form: str) -> dict[str, Any]:
-    """Return what the manifest of a run's folder says of its rows."""
+    """Return the manifest of a run's folder."""
     return {
         "table": table,
         "scored_at": scored.at.isoformat(),
@@ -148,7 +148,7 @@ def describe(table: str, scored: Scored, form: str) -> dict[str, Any]:
 
 
 def read_runs(spark: "SparkSession", table: str, since: datetime) -> list[Scored]:
-    """Return the runs since an instant that have added predictions, the oldest first."""
+    """Return the runs since an instant that have predictions, oldest first."""
     found = spark.sql(
         "SELECT unix_micros(scored_at) AS micros, count(*) AS rows, "
         "sort_array(collect_set(model_version)) AS versions "
@@ -171,10 +171,10 @@ def select_run(spark: "SparkSession", table: str, scored: Scored) -> "DataFrame"
 def send_jdbc(
     parameters: OutputParameters, lakehouse: Lakehouse, table: str, since: datetime
 ) -> Iterator[str]:
-    """Send by a module that only some projects have; see `jdbc_output.send_jdbc`.
+    """Call `jdbc_output.send_jdbc`, which not all projects have.
 
     Raises:
-        OutputError: This project has it not.
+        OutputError: This project does not have it.
     """
     name = f"{__package__}.jdbc_output"
     if find_spec(name) is None:
@@ -185,13 +185,13 @@ def send_jdbc(
 def send_online(
     parameters: OutputParameters, lakehouse: Lakehouse, table: str, since: datetime
 ) -> Iterator[str]:
-    """Bring the table of the latest prediction of each key up to date, and publish it.
+    """Update the table of the latest prediction of each key, and publish it.
 
     Yields:
-        A sentence on what is online now.
+        A message about the online table.
 
     Raises:
-        OnlineStoreMissingError: No store is named, or none of that name is there.
+        OnlineStoreMissingError: No name is given, or the store does not exist.
         PublicationError: The table was not published.
     """
     spark, latest = lakehouse.spark, in_schema(parameters.target, LATEST)
@@ -209,7 +209,7 @@ def send_online(
     watermarks, same = in_schema(parameters.target, WATERMARKS), [*PROBLEM.keys, *ORIGIN]
     new = rows.join(spark.table(latest).select(*same), same, "left_anti")
     if not new.isEmpty():
-        # Its rows may be no later than those online. First, so that a killed run is completed.
+        # A new table may be behind the online one. First, so that a retry completes a killed run.
         forget_watermark(spark, watermarks, PUBLISHED, LATEST)
         lakehouse.feature_store.write_table(name=latest, df=new.select(*SHOWN), mode="merge")
     (newest,) = spark.sql(f"SELECT unix_micros(max(scored_at)) AS micros FROM {latest}").collect()

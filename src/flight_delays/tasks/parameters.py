@@ -1,4 +1,4 @@
-"""A task's command line, read into typed values; whatever is off is refused by name."""
+"""Parsing of a task's command line into typed parameters."""
 
 import sys
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 
 class ParameterError(Exception):
-    """A task was started with parameters it cannot use."""
+    """A task was started with invalid parameters."""
 
 
 def read_instant(value: object) -> datetime:
-    """Read an exclusive UTC instant: an ISO date or timestamp; empty means now.
+    """Return an exclusive UTC instant from an ISO date or timestamp; empty means now.
 
     Raises:
-        ValueError: Neither; the message says what is allowed.
+        ValueError: The value has another format.
     """
     if isinstance(value, datetime):
         return value
@@ -33,10 +33,10 @@ def read_instant(value: object) -> datetime:
 
 
 def read_switch(value: object) -> bool:
-    """Read `true` or `false`, and nothing else that might mean either.
+    """Return the boolean of `true` or `false`.
 
     Raises:
-        ValueError: Neither.
+        ValueError: The value is neither.
     """
     if isinstance(value, bool):
         return value
@@ -54,16 +54,16 @@ SchemaName = Annotated[str, Field(pattern=r"^[^.\s]+\.[^.\s]+$")]
 
 
 class Parameters(BaseModel):
-    """Parameters of a task, as `--name=value`; one without a default is required."""
+    """Parameters of a task, as `--name=value`; those without a default are required."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
     def parse(cls, arguments: Sequence[str] | None = None) -> Self:
-        """Read the command line.
+        """Return the parameters of a command line.
 
         Args:
-            arguments: The command line; the process's own when None.
+            arguments: The command line; that of the process if None.
 
         Raises:
             ParameterError: Unknown, missing, doubled, unresolved or ill-formed parameters.
@@ -92,7 +92,7 @@ class Parameters(BaseModel):
 
 
 def explain(location: tuple[int | str, ...], given: dict[str, str], message: str) -> str:
-    """Say what is wrong with one parameter."""
+    """Return the error message for one parameter."""
     name = ".".join(map(str, location))
     text = message.removeprefix("Value error, ")
     return f"'{name}' is {given[name]!r}: {text}" if name in given else f"'{name}': {text}"

@@ -1,4 +1,4 @@
-"""Task: bring the online store up to the feature tables, each as often as it has to be."""
+"""Task: publish the feature tables to the online store when they are due."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +19,7 @@ class PublishParameters(Parameters):
 
     Attributes:
         target: Schema of the feature tables, with its catalog.
-        online_store: Store that serves features by key.
+        online_store: The online store.
     """
 
     target: SchemaName
@@ -27,10 +27,10 @@ class PublishParameters(Parameters):
 
 
 def run(parameters: PublishParameters, lakehouse: Lakehouse) -> None:
-    """Publish what the tables hold as of their watermarks: the latest row of each key.
+    """Publish the latest row of each key as of the tables' watermarks.
 
     Raises:
-        LakehouseError: A table has no watermark, so that it cannot be said what is published.
+        LakehouseError: A table has no watermark.
     """
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     for table in PROBLEM.feature_tables:
@@ -61,13 +61,13 @@ def run(parameters: PublishParameters, lakehouse: Lakehouse) -> None:
 def is_due(table: FeatureTable, computed: datetime, published: datetime | None) -> bool:
     """Return whether a table has to be published by this run.
 
-    One with a time key has to show each run. One without is due where it would become older than
-    it may be before the next run has published it.
+    Tables with a time key are published by each run, others if they would be too old before the
+    next run has published them.
 
     Args:
         table: The table.
         computed: The instant as of which it was computed.
-        published: The same of what is online; None where nothing is.
+        published: The instant as of which it is online; None if it is not.
     """
     if published is None:
         return True
@@ -83,7 +83,7 @@ def describe(
     qualify: Qualify,
     online: Mapping[str, str],
 ) -> list[str]:
-    """Say of each feature table what is online now."""
+    """Return a line for each feature table with its online state."""
     lines = []
     for table in PROBLEM.feature_tables:
         if table in due:

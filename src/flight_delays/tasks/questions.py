@@ -1,4 +1,4 @@
-"""What a version is asked in a process of its own, before it is judged."""
+"""Questions for a version, which it answers in a separate process before it is judged."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,10 +28,10 @@ from ..promotion.behaviour import (
 )
 from ..promotion.model_version import ModelVersion
 
-# Rows that are asked about in several ways, beside as many difficult ones at most, and rows in the
-# form of a request.
+# Maximum numbers of evenly spread rows for several questions (plus as many difficult ones), and of
+# rows in the format of a request.
 FEW, REQUESTED = 30, 5000
-# All rows are asked about once more in so many parts at most, of so many rows at least.
+# Maximum number and minimum size of the parts in which all rows are predicted again.
 PARTS, FEWEST = 50, 30
 NEVER_SEEN = "never seen before"
 LOOKED_UP = tuple(feature for table in PROBLEM.feature_tables for feature in table.features)
@@ -40,13 +40,13 @@ LOOKED_UP = tuple(feature for table in PROBLEM.feature_tables for feature in tab
 def ask_about(
     version: ModelVersion, held_out: pd.DataFrame, fresh: pd.DataFrame, policy: ValidationPolicy
 ) -> Answers:
-    """Ask a version all that its behaviour and its figures are judged by.
+    """Return a version's answers to all questions of the validation.
 
     Args:
         version: The version.
         held_out: The held-out rows with their features.
         fresh: The same with features as fresh as the decision.
-        policy: How long it may take.
+        policy: Has the time limit.
     """
     rows = held_out[list(PROBLEM.feature_columns)]
     positions = choose_few(rows)
@@ -74,7 +74,7 @@ def ask_about(
     ]
     answers = ask_version(version.uri, questions, seconds_per_row=policy.max_seconds_per_row)
     given = dict(answers.given)
-    # Under these names, in the order of what each is compared with.
+    # Names of the answers, in the order of what each is compared with.
     for name, asked, at in (
         (REVERSED, REVERSED, slice(None, None, -1)),
         (SHUFFLED, SHUFFLED, np.argsort(order)),
@@ -87,10 +87,10 @@ def ask_about(
 
 
 def choose_few(rows: pd.DataFrame) -> list[int]:
-    """Return the positions of a few rows: evenly spread ones, and ones that may be difficult.
+    """Return the positions of a few rows: evenly spread ones, and difficult ones.
 
-    These are, for each column that has gaps, a row with one, and for each categorical column a
-    row of its rarest value: evenly spread ones may have none of either.
+    The latter are a row with a missing value for each column that has some, and a row of the rarest
+    value of each categorical column.
     """
     masks = [rows[name].isna() for name in rows]
     for name in PROBLEM.categorical_columns:
@@ -101,21 +101,21 @@ def choose_few(rows: pd.DataFrame) -> list[int]:
 
 
 def divide(order: npt.NDArray[np.intp]) -> list[list[int]]:
-    """Return positions in parts of equal size, but for the last."""
+    """Return positions in parts of equal size; the last may be smaller."""
     size = max(FEWEST, -(-len(order) // PARTS))
     return [order[at : at + size].tolist() for at in range(0, len(order), size)]
 
 
 def spread(rows: int, most: int) -> list[int]:
-    """Return so many positions at most, evenly spread over the rows."""
+    """Return at most `most` positions, evenly spread over the rows."""
     return sorted({int(at) for at in np.linspace(0, rows - 1, min(rows, most))}) if rows else []
 
 
 def clear(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Return rows without the values of some columns."""
+    """Return rows with missing values in some columns."""
     return rows.assign(**{name: blank_of(rows[name]) for name in columns})
 
 
 def blank_of(column: pd.Series) -> float | None:
-    """Return the missing value that a column of this type has."""
+    """Return the missing value of a column's type."""
     return np.nan if pd.api.types.is_numeric_dtype(column) else None

@@ -1,4 +1,4 @@
-"""Task: go back to a former Champion, because a person says so."""
+"""Task: roll back to a former Champion at a person's request."""
 
 from functools import partial
 
@@ -28,10 +28,10 @@ class RollbackParameters(Parameters):
     Attributes:
         model: Full name of the registered model.
         source: Schema of the feature tables, with its catalog.
-        to_version: The version to go back to; blank means the Champion before this one.
-        hold_days: How many days no training replaces it.
-        reason: Why, for whoever reads the version's tags.
-        started_at: When the job started.
+        to_version: The version to go back to; empty for the former Champion.
+        hold_days: Days for which no training replaces it.
+        reason: Reason, for the version's tags.
+        started_at: Start of the job.
     """
 
     model: FullName
@@ -43,14 +43,14 @@ class RollbackParameters(Parameters):
 
 
 def run(parameters: RollbackParameters, lakehouse: Lakehouse) -> None:
-    """Bring the endpoint, where there is one, and the alias back to a version that has passed.
+    """Move the endpoint, if there is one, and the alias back to a version that has passed.
 
-    Nothing is compared and no digest checked: the version was Champion, and time presses. It has
-    to load and to predict. Killed at any point, the task can run again.
+    The version was Champion, so it is only checked that it loads and predicts. Idempotent: after a
+    kill, the task can run again.
 
     Raises:
         UnusableInputError: There is no version to go back to, or it has never passed.
-        LakehouseError: It does not predict, or Champion was moved by another meanwhile.
+        LakehouseError: The version does not predict, or another writer moved the alias Champion.
     """
     aliases = require_aliases(
         lakehouse.registry, parameters.model, "Deploy the bundle and run model_training first"
@@ -61,11 +61,11 @@ def run(parameters: RollbackParameters, lakehouse: Lakehouse) -> None:
     left = find_rolled(lakehouse.workspace, registry, model) or champion
     held = find_hold(champion, parameters.started_at)
     if champion and held and left == champion and not parameters.to_version:
-        # A killed call may have left the endpoint behind.
+        # After a killed call, the endpoint may be behind the alias.
         print(f"{held.reason}. Give to_version to go further back.")
         bring(champion, champion, parameters.source, lakehouse)
         return
-    # A roll-out that is going on is what is gone back from, to the Champion beside it.
+    # During a rollout, go back to the Champion next to it.
     asked = parameters.to_version or (str(number) if left != champion else "")
     version = read_version(registry, model, choose_version(champion, asked))
     require_passed(version)
@@ -90,11 +90,11 @@ def bring(
     source: str,
     lakehouse: Lakehouse,
 ) -> None:
-    """Have a version that has passed predict, then bring endpoint and alias to it.
+    """Check that a passed version predicts, then move endpoint and alias to it.
 
     Raises:
-        UnusableInputError: It has not passed.
-        LakehouseError: It does not predict, or Champion was moved by another meanwhile.
+        UnusableInputError: The version has not passed.
+        LakehouseError: The version does not predict, or another writer moved the alias Champion.
     """
     require_passed(version)
     rows = read_rows(source, lakehouse)
@@ -104,7 +104,7 @@ def bring(
 
 
 def read_rows(source: str, lakehouse: Lakehouse) -> pd.DataFrame:
-    """Return the newest rows that can be predicted."""
+    """Return the newest input rows."""
     at = PROBLEM.spine.decision_at
     listed = ", ".join(column for column in PROBLEM.columns if column != FEATURES_AT)
     rows: pd.DataFrame = lakehouse.spark.sql(
@@ -115,7 +115,7 @@ def read_rows(source: str, lakehouse: Lakehouse) -> pd.DataFrame:
 
 
 def check_answers(version: ModelVersion, rows: pd.DataFrame, lakehouse: Lakehouse) -> None:
-    """Refuse a version that does not predict a possible value for each row.
+    """Check that a version returns a valid prediction for each row.
 
     Raises:
         LakehouseError: It does not.
@@ -134,7 +134,7 @@ def check_answers(version: ModelVersion, rows: pd.DataFrame, lakehouse: Lakehous
 def ask_served(
     version: ModelVersion, rows: pd.DataFrame, lakehouse: Lakehouse, endpoint: str, entity: str
 ) -> None:
-    """Have a served version predict rows.
+    """Check that a served version predicts rows.
 
     Raises:
         EndpointError: It does not.

@@ -1,4 +1,4 @@
-"""Task: give a version traffic by degrees, beside the Champion, while nothing speaks against it."""
+"""Task: roll a version out in steps next to the Champion, unless it does harm."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ from .rollout_ends import (
 from .rollout_evidence import Observer, Split, find_edges
 from .served_checks import check_served, mark_served
 
-# Of the job, by resources/rollout.job.yml.
+# Timeout of the job in resources/rollout.job.yml.
 LONGEST_RUN = timedelta(days=2)
 
 
@@ -62,11 +62,11 @@ class RolloutParameters(Parameters):
     Attributes:
         model: Full name of the registered model.
         source: Schema of the feature tables, with its catalog.
-        target: Schema that the endpoint logs to, with its catalog.
-        model_version: Version to roll out; blank means what is being rolled out, or the Challenger.
+        target: Schema of the inference table, with its catalog.
+        model_version: Version to roll out; empty for the one in progress, or the Challenger.
         policy: Policy file under conf/.
-        rollout: File under conf/ that says how a version gets its traffic.
-        started_at: When the job started.
+        rollout: Rollout file under conf/.
+        started_at: Start of the job.
         job_run: Run of the job.
     """
 
@@ -83,13 +83,13 @@ class RolloutParameters(Parameters):
 def run(
     parameters: RolloutParameters, lakehouse: Lakehouse, wait: Callable[[float], None] = sleep
 ) -> None:
-    """Go on from where endpoint and tags stand, step by step, until it is decided.
+    """Run the steps of a rollout until it is decided.
 
-    Killed at any point, the task can run again.
+    Idempotent: after a kill, another run resumes from the state of endpoint and tags.
 
     Raises:
-        RolledBackError: The version does harm, and was taken back.
-        LakehouseError: It may not be rolled out, or endpoint or alias were changed by others.
+        RolledBackError: The version does harm, and was rolled back.
+        LakehouseError: It may not be rolled out, or another writer changed endpoint or alias.
     """
     policy = load_rollout(PROBLEM.model_type, parameters.rollout)
     challenger, champion = find_versions(parameters, lakehouse)
@@ -125,10 +125,10 @@ def run(
 
 
 def complete(rollout: Rollout) -> bool:
-    """Complete what a killed run has decided, or somebody else has; tell whether it is over.
+    """Complete a decision of a killed run or of a person; return whether the rollout is over.
 
     Raises:
-        RolledBackError: The version was being taken back.
+        RolledBackError: The version was being rolled back.
         LakehouseError: Another version has become Champion.
     """
     challenger, champion = rollout.challenger, rollout.champion
@@ -148,7 +148,7 @@ def complete(rollout: Rollout) -> bool:
 
 
 def start_clock(started_at: datetime) -> Callable[[], datetime]:
-    """Return what tells the time: the real one, also in a retry, unless the job's was set apart."""
+    """Return the clock: the real time, or shifted to a start of the job over two days away."""
     apart = started_at - datetime.now(UTC)
     if abs(apart) < LONGEST_RUN:
         apart = timedelta()
@@ -158,7 +158,7 @@ def start_clock(started_at: datetime) -> Callable[[], datetime]:
 def find_versions(
     parameters: RolloutParameters, lakehouse: Lakehouse
 ) -> tuple[ModelVersion | None, ModelVersion | None]:
-    """Return the version to roll out and the Champion; None for each where there is none."""
+    """Return the version to roll out and the Champion, each None if missing."""
     registry, model = lakehouse.registry, parameters.model
     aliases = require_aliases(registry, model, "Run model_training first: it registers the model")
     number = aliases.get(CHAMPION)
@@ -169,17 +169,17 @@ def find_versions(
     if rolled is None and CHALLENGER in aliases:
         newest = read_version(registry, model, aliases[CHALLENGER])
         ended = newest.tags.get(ENDED_TAG, ROLLED_BACK)
-        # Taken back, it loses the alias last.
+        # A rollback removes the alias last.
         if newest.version != number and ended.startswith(ROLLED_BACK):
             rolled = newest
     return rolled, champion
 
 
 def require_promoted(challenger: ModelVersion, champion: ModelVersion) -> None:
-    """Refuse a version that deploy has not decided to promote over this Champion.
+    """Check that deploy decided to promote the version over this Champion.
 
     Raises:
-        LakehouseError: It has not.
+        LakehouseError: It did not.
     """
     decision = challenger.tags.get("decision")
     compared = challenger.tags.get(PREVIOUS_TAG)
@@ -192,7 +192,7 @@ def require_promoted(challenger: ModelVersion, champion: ModelVersion) -> None:
 
 
 def follow(rollout: Rollout, parameters: RolloutParameters, wait: Callable[[float], None]) -> None:
-    """Look at what both versions answer, and do what is decided, until there is an end."""
+    """Compare both versions' responses and apply each decision, until the rollout has ended."""
     lakehouse, policy = rollout.lakehouse, rollout.policy
     challenger, champion = rollout.challenger, rollout.champion
     gate = load_policy(parameters.policy, PROBLEM.model_type)
@@ -210,7 +210,7 @@ def follow(rollout: Rollout, parameters: RolloutParameters, wait: Callable[[floa
     for look in count():
         current = require_own(rollout)
         if splits[-1].percent == 100:
-            # Decided at the look before, or by a killed run.
+            # Decided at the previous look, or by a killed run.
             give_all(rollout, mark)
             return
         split(rollout.pair, splits[-1].percent, policy.judged_steps, mark)
@@ -245,11 +245,11 @@ def follow(rollout: Rollout, parameters: RolloutParameters, wait: Callable[[floa
 
 
 def give_all(rollout: Rollout, mark: Mark) -> None:
-    """Give the version all traffic and make it the Champion; where it then fails, take it back.
+    """Give the version all traffic and make it the Champion; roll it back if it fails.
 
     Raises:
-        RolledBackError: It does not answer.
-        EndpointError: The endpoint serves what no step of the roll-out has sent.
+        RolledBackError: The version does not answer.
+        EndpointError: The endpoint has a configuration that is not of this rollout.
     """
     require_standing(rollout.pair, (0, *rollout.policy.judged_steps, 100))
     try:
@@ -263,7 +263,7 @@ def give_all(rollout: Rollout, mark: Mark) -> None:
 
 
 def begin(rollout: Rollout, splits: Sequence[Split], percent: int) -> tuple[Split, ...]:
-    """Record that a step begins, before the endpoint is told: a killed run goes on with it."""
+    """Record the start of a step before the endpoint is updated, so that a retry resumes it."""
     begun = (*splits, Split(percent, rollout.now()))
     written = json.dumps([[split.percent, split.since.isoformat()] for split in begun])
     rollout.tag(**{PROGRESS_TAG: written})
@@ -271,7 +271,7 @@ def begin(rollout: Rollout, splits: Sequence[Split], percent: int) -> tuple[Spli
 
 
 def read_progress(challenger: ModelVersion) -> tuple[Split, ...]:
-    """Return the steps that were begun; none where the roll-out has not."""
+    """Return the steps so far; empty before the rollout starts."""
     written = json.loads(challenger.tags.get(PROGRESS_TAG, "[]"))
     return tuple(Split(percent, datetime.fromisoformat(since)) for percent, since in written)
 
@@ -279,7 +279,7 @@ def read_progress(challenger: ModelVersion) -> tuple[Split, ...]:
 def record(
     rollout: Rollout, parameters: RolloutParameters, decision: Verdict, percent: int
 ) -> None:
-    """Write what was decided to the table of steps."""
+    """Write a decision to the table of steps."""
     write_step(
         rollout.lakehouse.spark,
         in_schema(parameters.target, STEPS),

@@ -1,4 +1,4 @@
-"""Whose a roll-out is, and how it ends: taken back, kept, given up or finished."""
+"""Ownership and end of a rollout: rolled back, kept, given up or finished."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from ..promotion.model_version import ENDED_TAG, REJECTED_TAG, RUN_TAG, ModelVer
 from ..promotion.rollback import PREVIOUS_TAG
 from .rollback import bring
 
-# How the tag begins that says how it ended.
+# Prefix of the tag's value after a rollback.
 ROLLED_BACK = "rolled back"
 
 
 class RolledBackError(Exception):
-    """The version was taken back; Champion and endpoint are as they were."""
+    """The version was rolled back; Champion and endpoint did not change."""
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """A roll-out that is going on.
+    """A rollout in progress.
 
     Attributes:
         lakehouse: The platform's clients.
@@ -34,8 +34,8 @@ class Rollout:
         champion: The Champion that the version was compared with.
         challenger: The version that is rolled out.
         pair: Both on their endpoint.
-        run: Which run of the task this is; no other has the same.
-        now: Tells the time.
+        run: Unique id of this run of the task.
+        now: Returns the time.
     """
 
     lakehouse: Lakehouse
@@ -48,25 +48,25 @@ class Rollout:
     now: Callable[[], datetime]
 
     def tag(self, **tags: str) -> None:
-        """Set tags on the version that is rolled out, one after the other."""
+        """Set tags on the version that is rolled out, in order."""
         tag_version(self.lakehouse.registry, self.challenger, **tags)
 
 
 def claim(rollout: Rollout) -> ModelVersion:
-    """Make the roll-out this run's, and return the version as it is then.
+    """Take ownership of the rollout, and return the version's present state.
 
-    A run that began before, and still goes on, stops at its next look. A killed one has no say.
+    An earlier run that is still active stops at its next look.
     """
     rollout.tag(**{RUN_TAG: rollout.run})
     return require_own(rollout)
 
 
 def require_own(rollout: Rollout) -> ModelVersion:
-    """Return the version as it is now, if this run may go on with it.
+    """Return the version's present state, if this run still owns the rollout.
 
     Raises:
-        RolledBackError: A person has gone back from it.
-        LakehouseError: Another run goes on with it, or Champion was moved by another.
+        RolledBackError: A person rolled the version back.
+        LakehouseError: Another run owns the rollout, or another writer moved the alias Champion.
     """
     challenger, champion, registry = (
         rollout.challenger,
@@ -94,10 +94,10 @@ def require_own(rollout: Rollout) -> ModelVersion:
 
 
 def give_up(rollout: Rollout, number: int | None) -> NoReturn:
-    """End the roll-out where another version has become Champion, and have that one served.
+    """End the rollout because another version is Champion, and serve that one.
 
     Raises:
-        LakehouseError: Always, so that people are told.
+        LakehouseError: Always, to send notifications.
     """
     lakehouse, challenger = rollout.lakehouse, rollout.challenger
     compared = challenger.tags.get(PREVIOUS_TAG)
@@ -113,18 +113,18 @@ def give_up(rollout: Rollout, number: int | None) -> NoReturn:
 
 
 def take_back(rollout: Rollout, reason: str) -> NoReturn:
-    """Give all traffic back to the Champion, and take the alias from the version.
+    """Give all traffic back to the Champion, and remove the version's alias.
 
     Raises:
-        RolledBackError: Always, so that the run fails and people are told.
+        RolledBackError: Always, to fail the run and send notifications.
     """
     rejected = Reject(reason)
-    # The first tag is what a run goes on by that was killed after it.
+    # Set first: after a kill, the next run resumes from it.
     rollout.tag(**{REJECTED_TAG: rejected.reason}, decision=rejected.label)
     rollout.tag(decision_reason=rejected.reason)
     leave_alone(rollout.pair, rollout.pair.champion)
     end(rollout, f"{ROLLED_BACK}: {rejected.reason}")
-    # Last: by the alias the next run finds the version.
+    # Last: the next run finds the version by this alias.
     remove_alias(rollout.lakehouse.registry, rollout.challenger, CHALLENGER)
     raise RolledBackError(
         f"Version {rollout.challenger.version} of {rollout.challenger.model} was rolled back: "
@@ -133,16 +133,16 @@ def take_back(rollout: Rollout, reason: str) -> NoReturn:
 
 
 def keep(rollout: Rollout, reason: str) -> None:
-    """End an A/B test that the Champion has won, or that has shown nothing."""
+    """End an A/B test that the Champion has won, or that is inconclusive."""
     kept = Keep(reason)
-    # The last tag is what a run goes on by that was killed after it.
+    # Set last: after a kill, the next run resumes from it.
     rollout.tag(decision_reason=kept.reason, decision=kept.label)
     leave_alone(rollout.pair, rollout.pair.champion)
     end(rollout, f"kept: {kept.reason}")
 
 
 def finish(rollout: Rollout) -> None:
-    """Have the new Champion served alone, once the alias has moved."""
+    """Serve the new Champion alone, once the alias has moved."""
     challenger = rollout.challenger
     leave_alone(rollout.pair, rollout.pair.challenger)
     end(rollout, "finished")
@@ -151,5 +151,5 @@ def finish(rollout: Rollout) -> None:
 
 
 def end(rollout: Rollout, how: str) -> None:
-    """Record that the roll-out is over."""
+    """Record the end of the rollout."""
     rollout.tag(**{ENDED_TAG: Reject(how).reason})

@@ -1,4 +1,4 @@
-"""What both versions of a roll-out have answered, counted by step, and the page that shows it."""
+"""Responses of both versions of a rollout, counted by step, and the page that shows them."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -30,8 +30,8 @@ class Split:
     """A share of the traffic, from an instant on.
 
     Attributes:
-        percent: The share of the version that is rolled out.
-        since: From when on.
+        percent: Percentage of the version that is rolled out.
+        since: Start of the step.
     """
 
     percent: int
@@ -40,15 +40,15 @@ class Split:
 
 @dataclass(frozen=True)
 class Observer:
-    """Counts what both versions answer.
+    """Counter of both versions' responses.
 
     Attributes:
         lakehouse: The platform's clients.
-        schema: Schema that the endpoint logs to.
+        schema: Schema of the inference table.
         champion: The Champion.
         challenger: The version that is rolled out.
-        edges: Inner edges of the bins in which scores are counted, fixed before the roll-out.
-        probed: What was answered to probes of this run.
+        edges: Inner edges of the bins of scores, fixed before the rollout.
+        probed: Responses to this run's probes.
     """
 
     lakehouse: Lakehouse
@@ -59,7 +59,7 @@ class Observer:
     probed: list[Answer] = field(default_factory=list)
 
     def ask(self, endpoint: str, names: Sequence[str], rows: pd.DataFrame, now: datetime) -> None:
-        """Ask both versions for the same rows, by the names of their entities."""
+        """Send the same rows to both versions, by entity name."""
         for version, name in zip((self.champion, self.challenger), names, strict=True):
             served = ServedVersion(
                 self.lakehouse.workspace,
@@ -74,7 +74,7 @@ class Observer:
     def read_losses(
         self, quality: Quality, since: datetime, columns: Sequence[str] = ()
     ) -> pd.DataFrame:
-        """Return labelled rows with their loss."""
+        """Return the labelled rows with their loss."""
         of = PROBLEM.model_type.require_loss(quality.loss).of
         table = in_schema(self.schema, LABELLED)
         return read_losses(self.lakehouse.spark, table, self.challenger.model, since, of, columns)
@@ -88,10 +88,7 @@ class Observer:
         now: datetime,
         columns: Sequence[str],
     ) -> None:
-        """Log the page of what was decided, with the effect by the values of some columns.
-
-        It is kept with the run that trained the version.
-        """
+        """Log the page of a decision to the training run, with effects by column value."""
         champion, challenger = self.champion, self.challenger
         losses = pd.DataFrame()
         known = log_columns(PROBLEM)
@@ -119,7 +116,7 @@ class Observer:
     def count(
         self, splits: Sequence[Split], policy: RolloutPolicy, now: datetime
     ) -> tuple[Step, ...]:
-        """Return what was answered at each step, the present one last."""
+        """Return the counts of each step, the present one last."""
         model, start = self.challenger.model, splits[0].since
         spark, workspace = self.lakehouse.spark, self.lakehouse.workspace
         allows = PROBLEM.model_type.allows
@@ -147,7 +144,7 @@ class Observer:
 
 @dataclass
 class Tally:
-    """Counts what one version has answered at one step."""
+    """Counter of one version's responses at one step."""
 
     limit_ms: float | None
     edges: Sequence[float]
@@ -160,7 +157,7 @@ class Tally:
     losses: list[float] = field(default_factory=list)
 
     def add(self, each: Answer | RequestLoss) -> None:
-        """Count an answer, or what became of it."""
+        """Count a response, or the loss of one."""
         if isinstance(each, RequestLoss):
             self.losses.append(each.loss)
             return
@@ -190,7 +187,7 @@ class Tally:
 
 
 def find_edges(predictions: pd.Series) -> tuple[float, ...]:
-    """Return inner edges of bins that hold as many predictions each, as far as they differ."""
+    """Return the distinct inner edges of bins with equal numbers of predictions."""
     shares = np.arange(1, BINS) / BINS
     edges = np.unique(np.quantile(predictions.dropna().to_numpy(float), shares))
     return tuple(edges.tolist())

@@ -1,4 +1,4 @@
-"""What a served version has to answer before it may have traffic."""
+"""Checks of a served version before it gets traffic."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,18 +27,18 @@ from .questions import LOOKED_UP, NEVER_SEEN
 ROWS = 100
 FEW = 5
 TIMED_REQUESTS = 9
-# A publication that is under way ends within this many pauses.
+# A publication in progress ends within this many pauses.
 ATTEMPTS, PAUSE = 20, 15.0
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What the online store shows.
+    """State of the online features.
 
     Attributes:
-        as_of: The instant as of which look-ups with a time find features; None without such.
-        complete_until: What was known before then can be looked up in every table.
-        pending: Whether newer features wait for their publication.
+        as_of: The instant as of which tables with a time key are online; None without such tables.
+        complete_until: All tables have the features that were known before it.
+        pending: Whether newer features are not yet published.
     """
 
     as_of: datetime | None
@@ -47,13 +47,12 @@ class Publication:
 
 
 def check_batch(version: ModelVersion, held_out: pd.DataFrame, lakehouse: Lakehouse) -> None:
-    """Refuse a version whose predictions in batch differ from those that it was validated by.
+    """Check that a version's batch predictions are those of its validation.
 
-    Validation ran the model inside, with the look-ups that the problem declares; batch and
-    endpoint use those that were logged with it.
+    Validation used the problem's look-ups; batch and endpoint use those logged with the model.
 
     Raises:
-        LakehouseError: They differ.
+        LakehouseError: The predictions differ.
     """
     rows = held_out.sample(min(ROWS, len(held_out)), random_state=0)
     spark_rows = lakehouse.spark.createDataFrame(rows[list(PROBLEM.columns)])
@@ -78,18 +77,18 @@ def check_served(
     endpoint: str,
     entity: str,
 ) -> None:
-    """Have a served version predict what it was judged by, and what it will find difficult.
+    """Check the predictions and the latency of a served version, also for difficult rows.
 
     Args:
         lakehouse: The platform's clients.
-        version: The version that is served.
+        version: The served version.
         held_out: Rows held out from training.
         source: Schema of the feature tables, with its catalog.
         endpoint: The endpoint.
         entity: The served entity's name.
 
     Raises:
-        EndpointError: An answer is missing, late, impossible or another than batch's.
+        EndpointError: A prediction is missing, late, invalid or differs from batch.
         NotPublishedError: A feature table is not recorded as published.
     """
     served = ServedVersion(
@@ -110,7 +109,7 @@ def check_served(
 def mark_served(
     lakehouse: Lakehouse, held_out: pd.DataFrame, endpoint: str, entity: ServedEntityInput
 ) -> None:
-    """Ask a served entity for one row, so that the endpoint's log tells which version it is.
+    """Send one row to a served entity, to record its version in the inference table.
 
     Raises:
         EndpointError: It does not answer.
@@ -135,22 +134,22 @@ def compare_with_batch(
     lakehouse: Lakehouse,
     wait: Callable[[float], None] = sleep,
 ) -> pd.DataFrame:
-    """Compare answers by key alone, and with features given, with batch at the same instant.
+    """Compare predictions by key, and with given features, with batch as of the same instant.
 
-    Where features are published meanwhile, the comparison is made again.
+    The comparison is repeated if features were published during it.
 
     Returns:
         The rows with their features and the prediction of batch.
 
     Raises:
-        EndpointError: They differ.
+        EndpointError: The predictions differ.
     """
     for _ in range(ATTEMPTS):
         shown = read_publication(source, lakehouse)
         rows = choose_rows(held_out, shown)
         by_key = served.ask(rows[keys], "rows by key alone")
         spark_rows = lakehouse.spark.createDataFrame(rows)
-        # In the order of batch, so that answers can be compared row by row.
+        # In the order of batch, to compare row by row.
         scored = score(lakehouse.feature_store, version.uri, spark_rows)
         scored = rows[list(PROBLEM.keys)].merge(scored, on=list(PROBLEM.keys), validate="1:1")
         given = served.ask(scored[[*keys, *LOOKED_UP]], "the same rows with their features")
@@ -176,10 +175,10 @@ def compare_with_batch(
 
 
 def check_latency(served: ServedVersion, row: pd.DataFrame, limit_ms: int) -> None:
-    """Refuse a version that takes too long for one row.
+    """Check a version's latency for one row.
 
     Raises:
-        EndpointError: The median of some requests is over the limit.
+        EndpointError: The median is over the limit.
     """
     taken_ms = 1000 * served.measure(row, TIMED_REQUESTS)
     if taken_ms > limit_ms:
@@ -192,14 +191,14 @@ def check_latency(served: ServedVersion, row: pd.DataFrame, limit_ms: int) -> No
 
 
 def check_gaps(served: ServedVersion, keys: list[str], scored: pd.DataFrame) -> None:
-    """Have a version predict without features, all and of one table, and with unseen categories.
+    """Check predictions with missing features, of all tables and of each, and unseen categories.
 
     Raises:
-        EndpointError: It fails, or an answer is no possible prediction.
+        EndpointError: The version fails, or a prediction is invalid.
     """
     rows = scored[[*keys, *LOOKED_UP]].tail(FEW)
     empty = rows.assign(**dict.fromkeys(LOOKED_UP))
-    # Alone, a column has no value in the whole request; beside others it has gaps.
+    # In the first request columns are empty; in the second they have gaps.
     served.ask(empty, "rows whose features are all missing")
     served.ask(pd.concat([rows.astype(object), empty]), "some rows whose features are missing")
     for table in PROBLEM.feature_tables:
@@ -216,10 +215,10 @@ def check_gaps(served: ServedVersion, keys: list[str], scored: pd.DataFrame) -> 
 
 
 def choose_rows(held_out: pd.DataFrame, shown: Publication) -> pd.DataFrame:
-    """Return some rows all of whose features can be looked up, to be decided when they were shown.
+    """Return some rows whose features are all online, with the online instant as decision time.
 
     Raises:
-        NotPublishedError: There is none.
+        NotPublishedError: There are no such rows.
     """
     rows = held_out[list(PROBLEM.columns)]
     if shown.complete_until is not None:
@@ -236,7 +235,7 @@ def choose_rows(held_out: pd.DataFrame, shown: Publication) -> pd.DataFrame:
 
 
 def read_publication(source: str, lakehouse: Lakehouse) -> Publication:
-    """Return what the online store shows, as feature_refresh has recorded it.
+    """Return the state of the online features, as recorded by feature_refresh.
 
     Raises:
         NotPublishedError: A table is not recorded as published.
@@ -256,5 +255,5 @@ def read_publication(source: str, lakehouse: Lakehouse) -> Publication:
 
 
 def without_zone(instant: datetime) -> pd.Timestamp:
-    """Return an instant as rows have theirs: UTC, without a zone."""
+    """Return an instant in UTC without a time zone, as in rows."""
     return pd.Timestamp(instant.astimezone(UTC).replace(tzinfo=None))

@@ -1,4 +1,4 @@
-"""Task: score the rows that arrive by a stream with the Champion, each once."""
+"""Task: score the rows of a stream with the Champion, each once."""
 
 from datetime import timedelta
 from functools import partial
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 REQUESTS = "requests"
 LANDED_REQUESTS = "stream_requests_landed"
-# Between two looks for more, in seconds.
+# Seconds between two looks for new rows.
 PAUSE = 1.0
 REPLIED = ("prediction", "model_name", "model_version", "scored_at")
 
@@ -48,10 +48,10 @@ class StreamParameters(Parameters):
         source: Schema of the feature tables, with its catalog.
         target: Schema that takes the predictions, with its catalog.
         volume: Full name of the volume of the checkpoints.
-        kafka_servers: Addresses of the broker; empty where no stream is Kafka's.
-        kafka_credential: Service credential for it; empty for none.
-        as_of: Exclusive instant up to which things are known as the run begins.
-        scored_at: When the run began; predictions are dated by it.
+        kafka_servers: Bootstrap servers; empty without Kafka.
+        kafka_credential: Unity Catalog service credential; empty for none.
+        as_of: Exclusive instant up to which rows are known at the start.
+        scored_at: Start of the run, written to each prediction.
     """
 
     model: FullName
@@ -67,10 +67,10 @@ class StreamParameters(Parameters):
 def run(
     parameters: StreamParameters, lakehouse: Lakehouse, streaming: Streaming | None = None
 ) -> None:
-    """Land what has arrived, and score it by micro-batches, for as long as the run is to look.
+    """Land new rows and score them by micro-batches, until the run's time is over.
 
     Raises:
-        StreamError: A topic is named, and no broker; or too many rows are bad.
+        StreamError: A topic is configured without a broker, or too many rows are invalid.
         TableMissingError: There are no features yet.
         LakehouseError: The Champion has failed validation.
     """
@@ -118,10 +118,10 @@ def score_batch(
     streaming: Streaming,
     broker: Broker,
 ) -> int:
-    """Score the rows of a micro-batch that have no prediction yet, and return how many.
+    """Score the rows of a micro-batch that have no prediction yet, and return their number.
 
-    It is forgotten last, so that a run that is killed does it again: what has a prediction keeps
-    it, and replies that may not have been sent are sent once more.
+    The micro-batch is deleted last, so that the next run repeats it after a kill: predictions are
+    kept, and replies sent again.
     """
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     table, keys = qualify(STREAM_PREDICTIONS), list(PROBLEM.keys)
@@ -158,7 +158,7 @@ def score_batch(
 
 
 def reply(predictions: "DataFrame", rows: "DataFrame") -> "DataFrame":
-    """Return what is replied to rows: their predictions, also those that were made before."""
+    """Return the replies to rows: their predictions, including earlier ones."""
     keys = list(PROBLEM.keys)
     found = predictions.join(rows.select(*keys), on=keys, how="left_semi")
     return found.select(*keys, PROBLEM.spine.decision_at, *REPLIED)

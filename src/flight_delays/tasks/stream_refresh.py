@@ -1,4 +1,4 @@
-"""Task: take in the sources that arrive by streams, and bring features up to date with them."""
+"""Task: ingest the sources that arrive by streams, and compute features from them."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -42,10 +42,10 @@ class StreamRefreshParameters(Parameters):
         target: Schema of the tables, with its catalog.
         model: Registered model whose served versions look features up.
         volume: Full name of the volume of the checkpoints.
-        online_store: Store that serves features by key; empty where there is none.
-        kafka_servers: Addresses of the broker; empty where no stream is Kafka's.
-        kafka_credential: Service credential for it; empty for none.
-        as_of: Exclusive instant up to which things are known as the run begins.
+        online_store: The online store; empty without one.
+        kafka_servers: Bootstrap servers; empty without Kafka.
+        kafka_credential: Unity Catalog service credential; empty for none.
+        as_of: Exclusive instant up to which rows are known at the start.
     """
 
     target: SchemaName
@@ -60,11 +60,11 @@ class StreamRefreshParameters(Parameters):
 def run(
     parameters: StreamRefreshParameters, lakehouse: Lakehouse, streaming: Streaming | None = None
 ) -> None:
-    """Take in what has arrived, then compute and publish features, for as long as the run looks.
+    """Ingest new rows, then compute and publish features, until the run's time is over.
 
     Raises:
-        StreamError: A topic is named, and no broker; a stream brings too many bad rows, or has been
-            silent for too long.
+        StreamError: A topic is configured without a broker; or a stream has too many invalid rows,
+            or no rows for too long.
     """
     streaming = streaming or load_streaming([source.name for source in PROBLEM.sources])
     if not streaming.sources:
@@ -79,7 +79,7 @@ def run(
             try:
                 source = PROBLEM.require_source(name)
                 added += take_in(source, parameters, lakehouse, streaming, now)
-            # The other sources are taken in, and features that do not need this one computed.
+            # Go on with the other sources, and with features that do not need this one.
             except StreamError as error:
                 print(f"{name}: {error}")
                 failures.append(error)
@@ -101,7 +101,7 @@ def take_in(
     streaming: Streaming,
     now: datetime,
 ) -> int:
-    """Add what has arrived of a source to its table, each key once, and return how many rows."""
+    """Insert a source's new rows into its table, each key once, and return their number."""
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     table, landed = qualify(source.name), qualify(f"stream_{source.name}_landed")
     prepare_table(source, table, lakehouse)
@@ -118,7 +118,7 @@ def take_in(
         if taken.valid:
             added += add_new_rows(spark, table, taken.rows, source.primary_keys)
             forget_batch(spark, landed, batch)
-    # Only now: features are computed up to it, and what arrives later changes none of them.
+    # Last: features are computed up to it, and later rows do not change them.
     come = now - streaming.settling
     advance_watermarks(spark, qualify(WATERMARKS), INGESTED, [source.name], come)
     aside = f", {kept:,} kept in {QUARANTINE}" if kept else ""
@@ -127,10 +127,10 @@ def take_in(
 
 
 def prepare_table(source: Source, table: str, lakehouse: Lakehouse) -> None:
-    """Make a source's table where it is missing, and add the columns that it lacks.
+    """Create a source's table if it does not exist, and add the missing columns.
 
     Raises:
-        SchemaChangedError: It has columns in other types, or lacks one of the key.
+        SchemaChangedError: A column has another type, or a key column is missing.
     """
     spark = lakehouse.spark
     create_table(spark, table, source.schema)
@@ -143,7 +143,7 @@ def prepare_table(source: Source, table: str, lakehouse: Lakehouse) -> None:
 
 
 def bring_up(parameters: StreamRefreshParameters, lakehouse: Lakehouse, as_of: datetime) -> None:
-    """Compute features up to an instant, and publish them where an endpoint looks them up."""
+    """Compute features up to an instant, and publish them if there is an endpoint."""
     features.run(
         features.FeatureParameters(
             target=parameters.target, model=parameters.model, as_of=as_of, schedule=CONTINUOUS
@@ -162,10 +162,10 @@ def bring_up(parameters: StreamRefreshParameters, lakehouse: Lakehouse, as_of: d
 def require_recent(
     parameters: StreamRefreshParameters, lakehouse: Lakehouse, streaming: Streaming, now: datetime
 ) -> None:
-    """Refuse a stream whose newest row is older than conf/data_quality.yml allows.
+    """Check the age of each stream's newest row by conf/data_quality.yml.
 
     Raises:
-        StreamError: One is; what has arrived is taken in nevertheless.
+        StreamError: It is over the limit; all new rows are ingested nevertheless.
     """
     limits = load_data_quality([source.name for source in PROBLEM.sources])
     for name in streaming.sources:

@@ -1,4 +1,4 @@
-"""Task: delete what the other tasks have made; whatever is gone already is passed over."""
+"""Task: delete everything that the other tasks created. Idempotent."""
 
 from typing import Literal
 
@@ -21,10 +21,10 @@ class TeardownParameters(Parameters):
 
     Attributes:
         environment: The bundle's target; staging and prod are refused.
-        model: Full name of the registered model whose endpoint goes.
-        target: Schema whose tables go, with its catalog.
-        volume: Full name of the volume whose files go.
-        checkpoints: Full name of the volume of the streams' checkpoints; empty where there is none.
+        model: Full name of the registered model whose endpoint is deleted.
+        target: Schema whose tables are deleted, with its catalog.
+        volume: Full name of the volume whose files are deleted.
+        checkpoints: Full name of the volume of the streams' checkpoints; empty without one.
     """
 
     environment: Literal["dev", "test"]
@@ -35,7 +35,7 @@ class TeardownParameters(Parameters):
 
 
 def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
-    """Delete what the others made, in an order in which none asks for the next."""
+    """Delete endpoint, tables and files, dependents first."""
     workspace = lakehouse.workspace
     unlink_job(parameters.model, lakehouse)
     endpoint = endpoint_name(parameters.model)
@@ -45,7 +45,7 @@ def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
     for table in (*(table.name for table in PROBLEM.feature_tables), LATEST):
         online = unpublish(workspace, in_schema(parameters.target, table))
         print(f"online table {online} is gone")
-    # Its metrics are tables of the same schema.
+    # Its metric tables are in the same schema.
     if delete_monitor(workspace, in_schema(parameters.target, LABELLED)):
         print(f"monitor of {LABELLED} is gone")
     for name in delete_tables(workspace, parameters.target):

@@ -1,4 +1,4 @@
-"""Task: train a model on point-in-time features and register it, not yet validated."""
+"""Task: train a model on point-in-time features and register it for validation."""
 
 import mlflow
 from numpy.typing import ArrayLike
@@ -44,14 +44,14 @@ class TrainParameters(Parameters):
     Attributes:
         model: Full name of the registered model.
         source: Schema of the feature tables, with its catalog.
-        experiment: Experiment that takes the run.
-        as_of: Exclusive instant before which everything was known.
+        experiment: Experiment of the run.
+        as_of: Exclusive instant up to which features and labels are known.
         policy: Policy file under conf/.
-        tune: Whether to search for better hyperparameters, too.
+        tune: Whether to also search for better hyperparameters.
         git_commit: Commit the bundle was deployed from; empty outside a repository.
         job_run: Run of the job.
         reason: Why the job runs.
-        deployment_job: Id of the job deployment, which asks for approvals; empty without one.
+        deployment_job: Id of the job deployment, which requests approvals; empty without one.
         environment: The bundle's target.
     """
 
@@ -74,7 +74,7 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
     Args:
         parameters: Parameters of the task.
         lakehouse: The platform's clients.
-        search: Which hyperparameters to try beside the reviewed ones; None where none are.
+        search: Hyperparameter search; None for the reviewed hyperparameters only.
     """
     policy = load_policy(parameters.policy, PROBLEM.model_type)
     extras = load_training()
@@ -153,7 +153,7 @@ def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy 
 
 
 def measure(held_out: Rows, predictions: ArrayLike) -> dict[str, float]:
-    """Return the metrics that these labels allow; the gate refuses where one is left out."""
+    """Return the metrics that these labels allow; the gate refuses if one is missing."""
     measured = PROBLEM.model_type.measure(held_out.labels, predictions)
     return {name: value for name, value in measured.items() if value is not None}
 

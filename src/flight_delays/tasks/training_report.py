@@ -1,4 +1,4 @@
-"""Report of a training: the model card and a page of plots."""
+"""Training report: the model card and a page of plots."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,7 +27,7 @@ IMPORTANCE = "importance.csv"
 
 @dataclass(frozen=True, eq=False)
 class ModelExplanation:
-    """Importance of each input, and contributions to single predictions."""
+    """Importance of each input, and contributions to individual predictions."""
 
     importance: Sequence[Importance]
     explanation: Explanation
@@ -75,7 +75,7 @@ def make_result(
     candidates: Sequence[Candidate],
     explained: ModelExplanation,
 ) -> TrainingResult:
-    """Gather what page and model card show.
+    """Return the content of page and model card.
 
     Args:
         run_id: The MLflow run.
@@ -83,14 +83,14 @@ def make_result(
         tags: Tags of run and version.
         policy: The policy of its validation.
         tables: The feature tables, each with its Delta version.
-        hyperparameters: What the model was built of.
-        train: The rows it was fitted to.
-        held_out: The rows it was not.
-        predictions: Its predictions for the latter.
-        measured: Its metrics on these.
+        hyperparameters: The hyperparameters.
+        train: The training rows.
+        held_out: The held-out rows.
+        predictions: Predictions for the held-out rows.
+        measured: Metrics of these predictions.
         split: The rows of the backtest.
         candidates: Candidates of the backtest, the best first.
-        explained: Importance and contributions of its inputs.
+        explained: Importance and contributions of the inputs.
     """
     spine, label, model_type = PROBLEM.spine, PROBLEM.label, PROBLEM.model_type
     where = "" if label.where == "TRUE" else f", of the rows where `{label.where}`"
@@ -151,7 +151,7 @@ def log_training(result: TrainingResult) -> None:
 
 
 def describe_version(result: TrainingResult) -> str:
-    """Return the description of the version: the model card in a paragraph."""
+    """Return the description of the version: a summary of the model card."""
     train, holdout = (
         f"{rows:,} rows decided {when}"
         for when, rows in (result.windows["training"], result.windows["holdout"])

@@ -1,4 +1,4 @@
-"""Tuning: hyperparameters tried on the training window, the best proposed for review."""
+"""Tuning: search hyperparameters on the training window, and propose the best for review."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ FOLDER = "tuning"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trial:
-    """Hyperparameters and the results of their model."""
+    """Hyperparameters and results of a trial."""
 
     hyperparameters: BaseModel
     candidate: Candidate
@@ -36,13 +36,13 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
-    """What was tried, the reviewed hyperparameters first."""
+    """The trials, the reviewed hyperparameters first."""
 
     trials: Sequence[Trial]
 
     @property
     def best(self) -> int:
-        """The number of the trial with the lowest loss; of equal ones the first."""
+        """Number of the first trial with the lowest loss."""
         losses = [trial.candidate.loss for trial in self.trials]
         return losses.index(min(losses))
 
@@ -53,15 +53,15 @@ def tune(
     reviewed: BaseModel,
     policy: TuningPolicy,
 ) -> Tuning:
-    """Try hyperparameters within the budget, each in a run inside the active one.
+    """Run trials within the budget, each in a nested run.
 
     Args:
-        split: The rows to try them on.
-        build: Builds the model of hyperparameters.
-        reviewed: The hyperparameters of conf/model.yml, which are tried first.
-        policy: What to try, and how much of it.
+        split: The rows of the backtest.
+        build: Builds a model from hyperparameters.
+        reviewed: The hyperparameters of conf/model.yml, the first trial.
+        policy: Search space and budget.
     """
-    # Only here: it takes a second to import.
+    # Importing it takes a second.
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -98,7 +98,7 @@ def tune(
 
 
 def propose_change(tuning: Tuning, loss: str) -> None:
-    """Log the best hyperparameters as a reviewable file, and print the change to make."""
+    """Log the best hyperparameters as a file, and print the change for review."""
     first, best = tuning.trials[0], tuning.trials[tuning.best]
     table = [{**t.hyperparameters.model_dump(), "loss": t.candidate.loss} for t in tuning.trials]
     mlflow.log_text(pd.DataFrame(table).to_csv(index_label="trial"), f"{FOLDER}/trials.csv")

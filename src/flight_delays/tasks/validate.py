@@ -1,4 +1,4 @@
-"""Task: validate a registered version: PASSED and Challenger, or FAILED with the reasons."""
+"""Task: validate a registered version, and record PASSED and Challenger, or FAILED and why."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -59,11 +59,11 @@ class ValidationFailedError(Exception):
 
 
 class AliasMovedError(Exception):
-    """An alias was moved while the model ran, as no job would do it."""
+    """While the model ran, an alias was moved in a way that no job does."""
 
 
 class OvertakenError(Exception):
-    """A job or a person moved an alias meanwhile; nothing is known against the version."""
+    """A job or a person moved an alias during the validation; there is no verdict."""
 
 
 class ValidateParameters(Parameters):
@@ -72,8 +72,8 @@ class ValidateParameters(Parameters):
     Attributes:
         model_uri: The version to validate, from train.
         source: Schema of the feature tables, with its catalog.
-        target: Schema that takes the table of results, with its catalog.
-        experiment: Experiment of the job's runs; a version of another is refused.
+        target: Schema of the table of results, with its catalog.
+        experiment: Experiment of the job's runs; versions of other experiments are refused.
         policy: Policy file under conf/.
         job_run: Run of the job.
     """
@@ -87,21 +87,21 @@ class ValidateParameters(Parameters):
 
 
 def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
-    """Validate, and leave PASSED and Challenger, or FAILED with the reason.
+    """Validate a version, and record PASSED and Challenger, or FAILED and the reason.
 
     Raises:
         ValidationFailedError: The verdict is FAILED.
-        OvertakenError: There is no verdict, for a job or a person moved an alias meanwhile.
+        OvertakenError: There is no verdict, as a job or a person moved an alias.
     """
     version = read_version(lakehouse.registry, *parse_model_uri(parameters.model_uri))
-    # An earlier verdict is no longer valid, however this task ends. Only that of a Champion is
-    # until there is another: it is in use.
+    # An earlier verdict is no longer valid, however this task ends. A Champion keeps its verdict
+    # until there is a new one: it is in use.
     if CHAMPION not in version.aliases:
         tag_version(lakehouse.registry, version, **{STATUS_TAG: PENDING})
     try:
         verdict = judge(version, parameters, lakehouse)
         if isinstance(verdict, Passed):
-            # An earlier approval was of another comparison.
+            # An earlier approval was for another comparison.
             withdraw(read_version(lakehouse.registry, version.model, version.version), lakehouse)
     except OvertakenError as error:
         tag_version(lakehouse.registry, version, validation_reason=Failed(str(error), ()).reason)
@@ -129,7 +129,7 @@ def run(parameters: ValidateParameters, lakehouse: Lakehouse) -> None:
 
 
 def fail(version: ModelVersion, verdict: Failed, lakehouse: Lakehouse) -> None:
-    """Record that a version may not be promoted, and why."""
+    """Record that a version failed, and why."""
     tag_version(
         lakehouse.registry,
         version,
@@ -141,11 +141,11 @@ def fail(version: ModelVersion, verdict: Failed, lakehouse: Lakehouse) -> None:
 
 
 def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lakehouse) -> Verdict:
-    """Gather the evidence, check it against the policy, and write checks and report.
+    """Return the verdict on a version by the policy, and write checks and report.
 
     Raises:
-        AliasMovedError: An alias was moved meanwhile, as no job would do it.
-        OvertakenError: One was moved by a job or a person.
+        AliasMovedError: While the model ran, an alias was moved in a way that no job does.
+        OvertakenError: A job or a person moved an alias.
     """
     policy = load_policy(parameters.policy, PROBLEM.model_type)
     as_of, source = version.require_as_of(), parameters.source
@@ -227,13 +227,13 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
 
 
 def require_unmoved(version: ModelVersion, before: Mapping[str, int], lakehouse: Lakehouse) -> None:
-    """Refuse to go on if an alias was moved or removed while the model ran.
+    """Check that no alias was moved or removed while the model ran.
 
-    One that no job would have moved so is put back. Another is left.
+    Suspect changes are undone, others are not.
 
     Raises:
-        AliasMovedError: One was moved as no job would do it.
-        OvertakenError: Others were moved.
+        AliasMovedError: An alias was moved in a way that no job does.
+        OvertakenError: A job or a person moved an alias.
     """
     after = read_aliases(lakehouse.registry, version.model)
     if after == before:
@@ -265,15 +265,15 @@ def require_unmoved(version: ModelVersion, before: Mapping[str, int], lakehouse:
 def is_suspect(
     version: ModelVersion, before: int | None, after: int | None, lakehouse: Lakehouse
 ) -> bool:
-    """Tell whether no job would move an alias so.
+    """Return whether an alias was changed in a way that no job does.
 
-    A job moves one to a version that has passed, never to the one that is being validated, and
-    removes it from a version that has not passed or was taken back.
+    Jobs set aliases to passed versions only, never to the one that is being validated, and remove
+    them from versions that have not passed or were rolled back.
 
     Args:
         version: The version that is being validated.
-        before: The version that the alias pointed to; None where there was no such alias.
-        after: That it points to now.
+        before: The alias's former version; None if the alias did not exist.
+        after: Its present version; None if it does not exist.
         lakehouse: The platform's clients.
     """
     if after == version.version:
@@ -290,9 +290,9 @@ def compare_with_incumbent(
     holdout: Holdout,
     lakehouse: Lakehouse,
 ) -> Incumbent:
-    """Compare with the Champion, or with the heuristic baseline, and keep the predictions.
+    """Compare with the Champion, or with the heuristic baseline, and log the predictions.
 
-    Deploy decides by the same comparison of the same predictions.
+    Deploy decides by the same comparison.
     """
     number = read_aliases(lakehouse.registry, version.model).get(CHAMPION)
     champion, name = None, "the heuristic baseline"
@@ -312,7 +312,7 @@ def compare_with_incumbent(
         slices = policy.validation.slices
         worse = find_worse_slices(compared, slices, policy.comparison.confidence) if slices else ()
     except UnusableInputError as error:
-        # Deploy refuses what cannot be compared; the report says why.
+        # Deploy refuses the version; the report says why.
         return Incumbent(name=name, asked=asked, why=str(error))
     tag_version(lakehouse.registry, version, **losses.tags)
     decision = refuse_slices(version.version, worse) or expect_decision(
@@ -337,7 +337,7 @@ def compare_with_incumbent(
 
 
 def print_checks(verdict: Verdict) -> None:
-    """Print the failed checks, and how many passed; the page has them all."""
+    """Print the failed checks, and the number of passed ones."""
     for check in verdict.checks:
         if not check.ok:
             print(f"FAILED {check.name}: {check.detail}")
@@ -346,7 +346,7 @@ def print_checks(verdict: Verdict) -> None:
 
 
 def log_report(report: Report, version: ModelVersion, lakehouse: Lakehouse) -> None:
-    """Write the report as an artifact, and where it lies as a tag of the version."""
+    """Log the report as an artifact, and tag the version with its address."""
     lakehouse.registry.log_text(version.run_id, write_report(report), REPORT)
     tag_version(
         lakehouse.registry,

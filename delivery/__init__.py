@@ -1,1 +1,1 @@
-"""What CI does beyond the CLI: deploy what was planned and nothing else, retrain if needed."""
+"""Steps of CI that the CLI lacks: deploy only the reviewed plan, and retrain if needed."""

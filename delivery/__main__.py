@@ -18,12 +18,12 @@ from .plan import draw_plan, find_differences, load_plan, save_plan
 
 JOB = "model_training"
 TOLD_COMMIT = "--git_commit="
-# What decides which model comes out, beside the data.
+# Paths that determine the model, in addition to the data.
 SOURCES = ("src", "pyproject.toml", "databricks.yml", f"resources/{JOB}.job.yml")
 
 
 def plan(target: str) -> None:
-    """Show what a deploy would change, and keep it for the release."""
+    """Print the changes that a deploy would make, and save them for the release."""
     run_bundle("plan", target=target)
     drawn = draw_plan(target)
     file = save_plan(drawn)
@@ -32,10 +32,10 @@ def plan(target: str) -> None:
 
 
 def release(target: str) -> None:
-    """Deploy what was planned, if a plan drawn now is the same.
+    """Deploy the saved plan, if a new plan is the same.
 
     Raises:
-        DeliveryError: There is no plan, or it would deploy something else.
+        DeliveryError: There is no saved plan, or the new plan differs.
     """
     planned = load_plan(target)
     require_clean()
@@ -52,7 +52,7 @@ def release(target: str) -> None:
 
 
 def retrain(target: str) -> str:
-    """Start the training job if its code changed since it last ran, and say what was done.
+    """Start the training job if its code changed since its last run, and return a message.
 
     Raises:
         DeliveryError: The job is not deployed, or does not start.
@@ -77,7 +77,7 @@ def retrain(target: str) -> str:
 
 
 def find_commit(run: BaseRun) -> str | None:
-    """Return the commit that a run was deployed from, as its train task was told."""
+    """Return the commit that a run was deployed from, a parameter of its train task."""
     told = (
         parameter.removeprefix(TOLD_COMMIT)
         for task in run.tasks or []
@@ -89,7 +89,7 @@ def find_commit(run: BaseRun) -> str | None:
 
 
 def main() -> None:
-    """Run one verb; a refusal is one message and exit code 1."""
+    """Run one command; an error is one message and exit code 1."""
     parser = argparse.ArgumentParser(prog="delivery", description=__doc__)
     parser.add_argument("verb", choices=["plan", "release", "retrain"])
     parser.add_argument("target", help="a target of databricks.yml")

@@ -1,4 +1,4 @@
-"""The Databricks CLI, as a process."""
+"""Calls of the Databricks CLI and of git."""
 
 import json
 import shutil
@@ -12,14 +12,14 @@ PROJECT = Path(__file__).parent.parent
 
 
 class DeliveryError(Exception):
-    """Delivery stops here; the message says why and what to do."""
+    """A step of the delivery failed; the message says why and what to do."""
 
 
 def find_cli() -> str:
-    """Return the CLI on the PATH, else the one in `.tools/bin`.
+    """Return the path of the CLI on the PATH, else in `.tools/bin`.
 
     Raises:
-        DeliveryError: There is none.
+        DeliveryError: The CLI is not found.
     """
     found = shutil.which("databricks") or shutil.which(
         "databricks", path=str(PROJECT / ".tools" / "bin")
@@ -33,10 +33,10 @@ def find_cli() -> str:
 
 
 def run_bundle(verb: str, *arguments: str, target: str) -> None:
-    """Run a bundle command whose output the reader sees.
+    """Run a bundle command and show its output.
 
     Raises:
-        DeliveryError: It failed.
+        DeliveryError: The command failed.
     """
     command = [find_cli(), "bundle", verb, *arguments, "-t", target]
     print(f"$ databricks {' '.join(command[1:])}", flush=True)
@@ -45,10 +45,10 @@ def run_bundle(verb: str, *arguments: str, target: str) -> None:
 
 
 def read_bundle(verb: str, *, target: str) -> dict[str, Any]:
-    """Return what a bundle command says in JSON.
+    """Return the JSON output of a bundle command.
 
     Raises:
-        DeliveryError: It failed, or said something else.
+        DeliveryError: The command failed, or its output is not JSON.
     """
     command = [find_cli(), "bundle", verb, "-t", target, "-o", "json"]
     done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=False)
@@ -67,15 +67,15 @@ def read_bundle(verb: str, *, target: str) -> dict[str, Any]:
 
 
 def open_workspace(summary: dict[str, Any]) -> WorkspaceClient:
-    """Return a client of the workspace that a bundle's summary speaks of.
+    """Return a client of the workspace of a bundle's summary.
 
-    A target that names no host is the environment's, for the CLI and here alike.
+    A target without a host uses the environment's, as in the CLI.
     """
     return WorkspaceClient(host=summary["workspace"].get("host"))
 
 
 def ask_git(*question: str) -> str | None:
-    """Return git's answer; None where it has none."""
+    """Return the output of a git command; None if it failed."""
     done = subprocess.run(
         ["git", *question], cwd=PROJECT, capture_output=True, text=True, check=False
     )
@@ -86,7 +86,7 @@ def read_commit() -> str:
     """Return the commit that is checked out.
 
     Raises:
-        DeliveryError: There is none.
+        DeliveryError: There is no commit.
     """
     commit = ask_git("rev-parse", "--verify", "HEAD")
     if commit is None:
@@ -95,12 +95,12 @@ def read_commit() -> str:
 
 
 def require_branch(expected: str | None) -> None:
-    """Refuse to release from anywhere but the target's branch.
+    """Check that the target's branch is checked out.
 
-    The CLI passes a detached HEAD in silence, and CI often checks out one.
+    The CLI accepts a detached HEAD, which CI often checks out.
 
     Raises:
-        DeliveryError: Another branch is checked out, or none.
+        DeliveryError: Another branch, or none, is checked out.
     """
     branch = ask_git("symbolic-ref", "--short", "--quiet", "HEAD")
     if not expected or branch != expected:
@@ -112,7 +112,7 @@ def require_branch(expected: str | None) -> None:
 
 
 def require_clean() -> None:
-    """Refuse to release what is not committed.
+    """Check that tracked files have no uncommitted changes.
 
     Raises:
         DeliveryError: A tracked file differs from the commit.
@@ -123,8 +123,8 @@ def require_clean() -> None:
 
 
 def has_changed(since: str, paths: tuple[str, ...]) -> bool:
-    """Tell whether paths differ between a commit and what is checked out.
+    """Return whether paths differ between a commit and HEAD.
 
-    A commit that is not known here, as of a shallow clone, counts as changed.
+    An unknown commit, as in a shallow clone, counts as changed.
     """
     return ask_git("diff", "--quiet", since, "HEAD", "--", *paths) is None

@@ -1,4 +1,4 @@
-"""A release's plan: what would be deployed, kept in a file and compared before it is."""
+"""The plan of a release, saved in a file and compared before the deploy."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ PLANS = PROJECT / "plan"
 
 
 def draw_plan(target: str) -> dict[str, Any]:
-    """Ask the CLI what a deploy would change now, and with which wheel.
+    """Return the changes that a deploy would make now, and its wheel.
 
     Raises:
         DeliveryError: The CLI fails, or `dist/` does not hold exactly one wheel.
@@ -28,10 +28,9 @@ def draw_plan(target: str) -> dict[str, Any]:
 
 
 def keep_decided(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a plan decides about a resource.
+    """Return the part of a plan's resource that a deploy determines.
 
-    What the workspace reports of itself moves by itself, as the time of the latest run does: of
-    that only what the deploy would change counts.
+    Remote state, such as the time of the latest run, is left out unless the deploy would change it.
     """
     changes = {
         path: change
@@ -45,7 +44,7 @@ def hash_wheel(folder: Path) -> str:
     """Return name and SHA-256 of the one wheel in a folder.
 
     Raises:
-        DeliveryError: None is there, or several.
+        DeliveryError: There is no wheel, or several.
     """
     wheels = sorted(folder.glob("*.whl"))
     if len(wheels) != 1:
@@ -55,7 +54,7 @@ def hash_wheel(folder: Path) -> str:
 
 
 def save_plan(plan: Mapping[str, Any]) -> Path:
-    """Write a plan to its file and return where."""
+    """Write a plan to its file, and return the path."""
     PLANS.mkdir(exist_ok=True)
     file = PLANS / f"{plan['target']}.json"
     file.write_text(json.dumps(plan, indent=2, sort_keys=True) + "\n")
@@ -63,10 +62,10 @@ def save_plan(plan: Mapping[str, Any]) -> Path:
 
 
 def load_plan(target: str) -> dict[str, Any]:
-    """Read the plan that was approved.
+    """Return the saved plan.
 
     Raises:
-        DeliveryError: There is none, or it cannot be read.
+        DeliveryError: There is no plan, or it cannot be read.
     """
     file = PLANS / f"{target}.json"
     try:
@@ -82,7 +81,7 @@ def load_plan(target: str) -> dict[str, Any]:
 
 
 def find_differences(planned: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Name what is not as it was planned; an empty list says that all is."""
+    """Return the differences between two plans; empty if there are none."""
     differences = [
         f"{key}: planned {planned.get(key)}, now {now.get(key)}"
         for key in ("target", "commit", "wheel", "state")

@@ -1,4 +1,4 @@
-"""Test results of a target, written to its table."""
+"""Writing of test results to the target's table."""
 
 import json
 import re
@@ -17,16 +17,16 @@ LONGEST = 2000
 
 @dataclass(frozen=True)
 class Result:
-    """What a test found; the fields are columns of the table.
+    """Result of a test; the fields are columns of the table.
 
     Attributes:
         suite: `integration` or `load`.
-        test_name: Which test, or what was measured.
-        outcome: `passed`, `failed`, `skipped`, or `measured` where there is no limit.
-        seconds: How long it took.
-        value: What was measured; None where nothing was.
-        threshold: Its limit; None where there is none.
-        detail: Why it failed or was skipped.
+        test_name: Name of the test or of the measurement.
+        outcome: `passed`, `failed`, `skipped`, or `measured` without a limit.
+        seconds: Duration.
+        value: Measured value, if any.
+        threshold: Limit of the value, if any.
+        detail: Why the test failed or was skipped.
     """
 
     suite: str
@@ -44,10 +44,10 @@ def write_results(
     """Add the results of a run to the table, all or none, and return the table's full name.
 
     Args:
-        workspace: Where the target is.
+        workspace: The target's workspace.
         schema: Schema of the target, with its catalog.
-        run: Tells this run from others; letters, digits, hyphens and underscores.
-        results: What was found.
+        run: Unique id of the run; letters, digits, hyphens and underscores.
+        results: The results.
 
     Raises:
         DeliveryError: Nothing was written.

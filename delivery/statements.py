@@ -1,4 +1,4 @@
-"""SQL on a workspace, by its statement API."""
+"""SQL by the workspace's statement execution API."""
 
 import time
 from typing import Any
@@ -8,13 +8,13 @@ from databricks.sdk.service.sql import StatementState
 
 from .commands import DeliveryError
 
-# A warehouse that has to start first takes minutes.
+# Starting a warehouse takes minutes.
 WAREHOUSE_SECONDS = 600
 WAITING = (StatementState.PENDING, StatementState.RUNNING)
 
 
 def run_statement(workspace: WorkspaceClient, statement: str) -> list[dict[str, Any]]:
-    """Run a statement and return its rows; values come as text.
+    """Run a statement and return its rows, with values as text.
 
     Raises:
         DeliveryError: There is no warehouse, or the statement failed.
@@ -36,10 +36,10 @@ def run_statement(workspace: WorkspaceClient, statement: str) -> list[dict[str, 
 
 
 def find_warehouse(workspace: WorkspaceClient) -> str:
-    """Return the warehouse that the configuration names, else the first that may be used.
+    """Return the configured warehouse, else the first one that may be used.
 
     Raises:
-        DeliveryError: There is none.
+        DeliveryError: There is no warehouse.
     """
     named = workspace.config.warehouse_id
     ids = [named] if named else [w.id for w in workspace.warehouses.list() if w.id]

@@ -1,10 +1,10 @@
-"""Ask the project's serving endpoint about the latest rows that something is predicted for.
+"""Query the project's serving endpoint for predictions of the latest rows.
 
-Where a workspace has several endpoints, the one whose model lies in a schema of the project is
-asked, or the one that the command line names.
+If there are several endpoints, name one on the command line; by default the one that serves a model
+of the project's schema is queried.
 
-Reaches a workspace as any client does, by DATABRICKS_HOST and DATABRICKS_TOKEN; `laptop up`
-prints them for the laptop's.
+The workspace is given by DATABRICKS_HOST and DATABRICKS_TOKEN; `laptop up` prints those of the
+laptop.
 """
 
 import json
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def find_endpoint(workspace: WorkspaceClient) -> str:
-    """Return the name of the one endpoint that serves a model of the project's schema."""
+    """Return the name of the only endpoint that serves a model of the project's schema."""
     found = {}
     for endpoint in workspace.serving_endpoints.list():
         entities = endpoint.as_dict().get("config", {}).get("served_entities", [])
@@ -65,7 +65,7 @@ def find_endpoint(workspace: WorkspaceClient) -> str:
 
 
 def read_rows(workspace: WorkspaceClient, statement: str) -> list[dict[str, Any]]:
-    """Run a statement whose rows are JSON, and return them with their types."""
+    """Run a statement with rows in JSON, and return them as dictionaries."""
     answer = workspace.statement_execution.execute_statement(
         statement=statement, warehouse_id=os.environ.get("WAREHOUSE_ID", "laptop")
     ).as_dict()

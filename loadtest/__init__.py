@@ -1,1 +1,1 @@
-"""A load test of the serving endpoint, which `make loadtest` and `make integration` run."""
+"""Load test of the serving endpoint, run by `make loadtest` and `make integration`."""

@@ -1,4 +1,4 @@
-"""`python -m loadtest`: more and more clients ask an endpoint; prints a table and a size."""
+"""`python -m loadtest`: query an endpoint with more and more clients, and recommend a size."""
 
 import argparse
 import csv
@@ -37,7 +37,7 @@ TABLE = "{:>8} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}"
 
 
 def main() -> None:
-    """Run a load test from the command line; a refusal is one message and exit code 1."""
+    """Run a load test from the command line; an error is one message and exit code 1."""
     chosen = read_arguments()
     try:
         run(find_target(chosen.target, chosen.endpoint), chosen.clients, chosen.seconds, chosen.rps)
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return what the command line asks for."""
+    """Return the parsed command line."""
     parser = argparse.ArgumentParser(prog="loadtest", description=__doc__)
     parser.add_argument("--target", help="a deployed target; without it, the environment's")
     parser.add_argument("--endpoint", help="its name, where the workspace has several")
@@ -60,7 +60,7 @@ def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace
 
 
 def whole(most: int) -> Callable[[str], int]:
-    """Return the reader of a whole number from 1 to a greatest one."""
+    """Return a parser of whole numbers from 1 to `most`."""
 
     def read(text: str) -> int:
         if not text.isdecimal() or not 1 <= int(text) <= most:
@@ -71,14 +71,14 @@ def whole(most: int) -> Callable[[str], int]:
 
 
 def find_target(target: str | None, endpoint: str | None) -> Target:
-    """Return the endpoint that is asked, with its rows.
+    """Return the endpoint to test, with rows for its requests.
 
     Args:
-        target: A target of databricks.yml; None takes the environment's workspace.
-        endpoint: The endpoint's name; None takes that of the target, or the only one.
+        target: A target of databricks.yml; None for the environment's workspace.
+        endpoint: The endpoint's name; None for that of the target, or the only one.
 
     Raises:
-        LoadTestError: There is none, several, or one without rows.
+        LoadTestError: There is no endpoint, there are several, or there are no rows.
     """
     if target:
         summary = read_bundle("summary", target=target)
@@ -115,7 +115,7 @@ def find_only(workspace: WorkspaceClient) -> str:
 
 
 def run(target: Target, clients: Sequence[int], seconds: int, rps: int | None) -> None:
-    """Warm up, measure, print a line a level, and recommend a size."""
+    """Warm up, measure, print a line for each level, and recommend a size."""
     target.wake()
     print(f"Warm-up: {max(clients)} clients for {WARM_UP_SECONDS} s.", flush=True)
     target.measure(max(clients), WARM_UP_SECONDS)
@@ -139,13 +139,13 @@ def run(target: Target, clients: Sequence[int], seconds: int, rps: int | None) -
         table = write_results(target.workspace, target.schema, run_name, results)
         print(f"Run {run_name} in {table}.")
     except (DeliveryError, DatabricksError) as error:
-        # Who may ask the endpoint need not be someone who may write.
+        # Querying the endpoint does not require permission to write to the table.
         print(f"Not written to the table of test results: {error}")
     print(recommend(levels, target.concurrency, limits, rps))
 
 
 def write_csv(levels: Sequence[Level]) -> str:
-    """Write a line a level and return where."""
+    """Write a line for each level, and return the path."""
     names = [field.name for field in fields(Level) if field.name != "said"]
     file = REPORTS / "loadtest.csv"
     with file.open("w", newline="", encoding="utf-8") as text:
@@ -158,7 +158,7 @@ def write_csv(levels: Sequence[Level]) -> str:
 def recommend(
     levels: Sequence[Level], concurrency: int, limits: LoadLimits | None, rps: int | None
 ) -> str:
-    """Return which size answers so many requests a second, and by which level."""
+    """Return a message with the recommended size for a rate, and the level it is based on."""
     best = choose_level([each for each in levels if not each.client_is_busy], limits)
     if best is None:
         return "No size is recommended: no level kept the limits of conf/serving.yml."

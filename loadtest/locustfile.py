@@ -1,7 +1,7 @@
-"""Clients of an endpoint, as Locust runs them: each sends a row, waits for the answer, goes on.
+"""Locust clients of an endpoint: each sends rows one after the other.
 
-Locust has an environment of its own, without the project. What is sent, and where the figures go,
-comes by environment variables from sweep.py.
+Locust runs in a separate environment without the project. sweep.py passes requests and the path of
+the figures by environment variables.
 """
 
 import itertools
@@ -19,21 +19,21 @@ HEADERS = json.loads(os.environ["LOADTEST_HEADERS"])
 MOST_REQUESTS = int(os.environ["LOADTEST_MOST_REQUESTS"])
 PATH = os.environ["LOADTEST_PATH"]
 SECONDS = float(os.environ["LOADTEST_SECONDS"])
-# Shared by all clients, so that no two of them go through the rows in step.
+# Shared by all clients, so that they send different rows.
 bodies = itertools.islice(itertools.cycle(BODIES), MOST_REQUESTS)
 
 
 class Client(FastHttpUser):  # type: ignore[misc]
-    """One client; it waits for nothing but its answers."""
+    """One client, without pauses between requests."""
 
-    # Locust's default would send the token to any host that answers.
+    # Locust does not verify certificates by default, and would send the token to any host.
     insecure = False
-    # As long as an endpoint may take.
+    # Timeout of endpoints.
     network_timeout = 297.0
 
     @task  # type: ignore[untyped-decorator]
     def ask(self) -> None:
-        """Send the next row; end the test once enough were sent."""
+        """Send the next row; stop the test after the last one."""
         body = next(bodies, None)
         if body is None:
             self.environment.runner.quit()
@@ -43,7 +43,7 @@ class Client(FastHttpUser):  # type: ignore[misc]
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def start_clock_once_all_ask(environment: Any, **_: Any) -> None:
-    """Measure from when all clients are there, which takes seconds on a busy machine."""
+    """Start to measure when all clients run, which takes seconds on a busy machine."""
 
     def start(**_: Any) -> None:
         environment.stats.reset_all()
@@ -54,7 +54,7 @@ def start_clock_once_all_ask(environment: Any, **_: Any) -> None:
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
 def write_figures(environment: Any, **_: Any) -> None:
-    """Write what was measured, for sweep.py."""
+    """Write the figures for sweep.py."""
     total = environment.stats.total
     errors = sorted(environment.stats.errors.values(), key=lambda each: -each.occurrences)
     percentiles = {

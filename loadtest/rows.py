@@ -1,7 +1,7 @@
-"""Rows that an endpoint is asked about: the latest that there are, as its callers would send them.
+"""Rows for requests to an endpoint: the latest ones, as its callers would send them.
 
-They come from the project's own table, not from the endpoint's OpenAPI: that has names and types,
-but no key that the online features know, and a look-up that finds nothing is another load.
+They are read from the project's table. The endpoint's OpenAPI schema has names and types but no
+keys of the online features, and look-ups that find nothing are another load.
 """
 
 import json
@@ -16,12 +16,12 @@ from delivery.statements import run_statement
 
 
 def read_rows(workspace: WorkspaceClient, schema: str, most: int) -> list[dict[str, Any]]:
-    """Return the latest rows that something is predicted for, as JSON has them.
+    """Return the latest input rows as JSON values.
 
     Args:
-        workspace: Where they are.
+        workspace: The workspace.
         schema: Schema of the project's tables, with its catalog.
-        most: How many there may be.
+        most: Maximum number of rows.
     """
     at, source = PROBLEM.spine.decision_at, PROBLEM.spine.source
     # Times of a request are UTC, as text without a zone. Online features have no time: FEATURES_AT
@@ -34,6 +34,6 @@ def read_rows(workspace: WorkspaceClient, schema: str, most: int) -> list[dict[s
         f"SELECT to_json(struct(*)) AS row FROM (SELECT {', '.join([*others, times])} "
         f"FROM {schema}.{source} ORDER BY {at} DESC, {', '.join(PROBLEM.keys)} LIMIT {most})",
     )
-    # Spark leaves out what is NULL; the model wants each column.
+    # Spark omits NULL from JSON; the model needs all columns.
     rows = (json.loads(each["row"]) for each in found)
     return [{name: row.get(name) for name in columns} for row in rows]

@@ -1,4 +1,4 @@
-"""A sweep: the same endpoint asked by more and more clients, a process of Locust each time."""
+"""A sweep: query an endpoint with more and more clients, a Locust process for each number."""
 
 import json
 import math
@@ -26,28 +26,28 @@ REPORTS = PROJECT / "reports"
 MOST_CLIENTS = 256
 MOST_SECONDS = 600
 MOST_REQUESTS = 200_000
-# What Locust's start may take, and requests that are waited for at the end.
+# Time for Locust to start, and for the last requests to end.
 START_SECONDS, STOP_SECONDS = 60, 300
-# How many requests an endpoint of a size answers at once, at most.
+# Maximum concurrency by workload size.
 SIZES = {"Small": 4, "Medium": 16, "Large": 64}
 
 
 class LoadTestError(Exception):
-    """There is no load test; the message says why and what to do."""
+    """The load test cannot run; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """What was measured with so many clients.
+    """Figures of one number of clients.
 
     Attributes:
-        clients: How many asked at once.
-        requests: How many requests were answered, or failed.
-        failures: How many of them failed: no answer, or a status of 400 or more.
+        clients: Number of concurrent clients.
+        requests: Number of requests.
+        failures: Number of failed requests: no response, or a status of 400 or more.
         rps: Requests a second.
-        p50_ms: Milliseconds within which half of them were answered.
-        p95_ms: The same of 95 %.
-        p99_ms: The same of 99 %.
+        p50_ms: Median latency in milliseconds.
+        p95_ms: 95th percentile of the latency.
+        p99_ms: 99th percentile of the latency.
         client_is_busy: Whether Locust needed over 90 % of a core, which makes figures worthless.
         said: The most frequent errors.
     """
@@ -64,13 +64,13 @@ class Level:
 
     @property
     def errors(self) -> float:
-        """Share of requests that failed; all of none."""
+        """Share of failed requests; 1 without requests."""
         return self.failures / self.requests if self.requests else 1.0
 
     def as_results(self, seconds: int, limits: LoadLimits | None) -> list[Result]:
-        """Return what was measured, as rows of the table of test results.
+        """Return the figures as rows of the table of test results.
 
-        Limits are those of so many clients; of others they are not asked.
+        Limits apply to one number of clients only.
         """
         bounds: dict[str, float] = {}
         if limits and limits.clients == self.clients:
@@ -85,7 +85,7 @@ class Level:
         return found
 
     def violations(self, limits: LoadLimits) -> list[str]:
-        """Return which limits are not kept, with value and limit."""
+        """Return the violated limits, with value and limit."""
         found = []
         if self.p95_ms > limits.p95_limit_ms:
             found.append(f"p95 is {self.p95_ms:.0f} ms, the limit {limits.p95_limit_ms} ms")
@@ -100,14 +100,14 @@ class Level:
 
 @dataclass(frozen=True)
 class Target:
-    """An endpoint that can be asked, and what it is asked.
+    """An endpoint, and the rows to send to it.
 
     Attributes:
-        workspace: Where it is.
+        workspace: Its workspace.
         name: Its name.
-        schema: Schema of the model that it serves, with its catalog.
-        concurrency: How many requests it answers at once, at most.
-        rows: Rows that are sent in turn, one a request.
+        schema: Schema of the served model, with its catalog.
+        concurrency: Its maximum concurrency.
+        rows: Rows to send in turn, one a request.
     """
 
     workspace: WorkspaceClient
@@ -117,29 +117,29 @@ class Target:
     rows: Sequence[Mapping[str, Any]]
 
     def wake(self) -> None:
-        """Ask once and wait, for one scaled to zero has to start first.
+        """Send one request and wait, since the endpoint may be scaled to zero.
 
-        An answer also says that the rows are what the model takes.
+        It also checks that the model accepts the rows.
         """
         self.workspace.serving_endpoints.query(
             self.name, dataframe_records=[dict(self.rows[0])], client_request_id=LOAD_TEST
         )
 
     def sweep(self, clients: Sequence[int], seconds: int) -> Iterator[Level]:
-        """Yield what was measured with each number of clients."""
+        """Yield the figures for each number of clients."""
         for number in clients:
             yield self.measure(number, seconds, REPORTS / f"loadtest-{number}.html")
 
     def measure(self, clients: int, seconds: int, report: Path | None = None) -> Level:
-        """Have clients ask for some seconds, and return what was measured.
+        """Send requests for some seconds, and return the figures.
 
         Args:
-            clients: How many ask at once.
-            seconds: For how long.
-            report: Locust's own page; None writes none.
+            clients: Number of concurrent clients.
+            seconds: Duration.
+            report: Path of Locust's report; None for no report.
 
         Raises:
-            LoadTestError: Locust is missing, or it failed.
+            LoadTestError: Locust is missing or failed.
         """
         if not LOCUST.exists():
             raise LoadTestError(
@@ -159,7 +159,7 @@ class Target:
             if report:
                 report.parent.mkdir(exist_ok=True)
                 command += ["--html", str(report)]
-            # A token may live for an hour: each level has a new one.
+            # A new token for each level: tokens may expire after an hour.
             headers = {**self.workspace.config.authenticate(), "Content-Type": "application/json"}
             given = {
                 "LOADTEST_BODIES": str(bodies),
@@ -186,10 +186,10 @@ class Target:
 
 
 def require_ready(endpoint: ServingEndpointDetailed) -> None:
-    """Refuse an endpoint that cannot be asked by its workspace's address, or not yet.
+    """Check that an endpoint can be queried at its workspace's address.
 
     Raises:
-        LoadTestError: It is not ready, or route-optimized.
+        LoadTestError: The endpoint is not ready, or route-optimized.
     """
     if endpoint.state is None or endpoint.state.ready != EndpointStateReady.READY:
         raise LoadTestError(f"Endpoint {endpoint.name} is not ready. Wait for its update.")
@@ -201,7 +201,7 @@ def require_ready(endpoint: ServingEndpointDetailed) -> None:
 
 
 def read_concurrency(endpoint: ServingEndpointDetailed) -> int:
-    """Return how many requests an endpoint answers at once, at most."""
+    """Return the maximum concurrency of an endpoint."""
     entities = (endpoint.config.served_entities if endpoint.config else None) or []
     return sum(
         entity.max_provisioned_concurrency or SIZES.get(entity.workload_size or "Small", 4)
@@ -210,7 +210,7 @@ def read_concurrency(endpoint: ServingEndpointDetailed) -> int:
 
 
 def choose_level(levels: Sequence[Level], limits: LoadLimits | None) -> Level | None:
-    """Return the level with the most requests a second of those that keep the limits."""
+    """Return the level with the most requests a second within the limits."""
     kept = [each for each in levels if not (each.violations(limits) if limits else each.failures)]
     return max(kept, key=lambda each: each.rps, default=None)
 
@@ -219,15 +219,15 @@ def recommend_concurrency(level: Level, concurrency: int, rps: float) -> int:
     """Return the provisioned concurrency for a rate, by Databricks' formula.
 
     Args:
-        level: What was measured.
-        concurrency: That of the endpoint which was measured.
-        rps: Requests a second that are to be answered.
+        level: The measured level.
+        concurrency: Concurrency of the measured endpoint.
+        rps: Required requests a second.
     """
     return concurrency * math.ceil(rps / level.rps)
 
 
 def name_size(concurrency: int) -> str:
-    """Return the workload size for a concurrency, or what to set where no size is large enough."""
+    """Return the workload size for a concurrency, or the setting if no size is large enough."""
     for name, most in SIZES.items():
         if concurrency <= most:
             return f"workload_size: {name}"

@@ -46,7 +46,7 @@ def release(target: str) -> None:
             f"What would be deployed is not what was planned:\n  {listed}\n"
             f"Nothing was deployed. Plan again (make plan TARGET={target}), and have that approved."
         )
-    print("The plan still holds.", flush=True)
+    print("The plan is unchanged.", flush=True)
     run_bundle("deploy", target=target)
     print(f"Next: make retrain TARGET={target}, which trains if its code has changed.")
 
@@ -70,7 +70,7 @@ def retrain(target: str) -> str:
         )
     commit = find_commit(last)
     if commit and not has_changed(commit, SOURCES):
-        return f"Nothing that {JOB} rests on has changed since {commit[:12]}: not started."
+        return f"The code of {JOB} has not changed since {commit[:12]}: not started."
     run_bundle("run", JOB, "--no-wait", target=target)
     since = f"its code changed since {commit[:12]}" if commit else "its last run names no commit"
     return f"{JOB} is started: {since}."

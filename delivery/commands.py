@@ -60,7 +60,7 @@ def read_bundle(verb: str, *, target: str) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(done.stdout)
     except json.JSONDecodeError as error:
         raise DeliveryError(
-            f"`databricks {' '.join(command[1:])}` answered no JSON ({error}). "
+            f"`databricks {' '.join(command[1:])}` did not return JSON ({error}). "
             "Is the CLI 1.12.1 or later?"
         ) from None
     return answer
@@ -119,7 +119,7 @@ def require_clean() -> None:
     """
     changed = ask_git("status", "--porcelain", "--untracked-files=no", "--", ".")
     if changed is None or changed:
-        raise DeliveryError(f"What is not committed is not released:\n{changed}\nCommit it first.")
+        raise DeliveryError(f"There are uncommitted changes:\n{changed}\nCommit them first.")
 
 
 def has_changed(since: str, paths: tuple[str, ...]) -> bool:

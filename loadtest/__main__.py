@@ -96,7 +96,7 @@ def find_target(target: str | None, endpoint: str | None) -> Target:
         if each.scale_to_zero_enabled:
             print("It may scale to zero: its size changes with the load, and so do figures.")
     if str(workspace.config.host).startswith("http://127.0.0.1"):
-        print("On the laptop both share its cores: its figures and size are of no workspace.")
+        print("On the laptop both share its cores: the figures do not apply to a workspace.")
     schema = str(entities[0].entity_name).rpartition(".")[0]
     rows = read_rows(workspace, schema, MOST_ROWS)
     if not rows:

@@ -56,7 +56,7 @@ def test_what_was_planned_is_released_once(prod: Deployment) -> None:
     before = read_what_stands(prod)
     assert "create jobs.model_training" in succeed(prod, "plan")
     assert read_what_stands(prod) == before
-    assert "The plan still holds." in succeed(prod, "release")
+    assert "The plan is unchanged." in succeed(prod, "release")
     assert "0 to add, 0 to change, 0 to delete" in prod.plan()
     released = read_what_stands(prod)
     code, said = deliver(prod, "release")
@@ -106,7 +106,7 @@ def leave_all(project: Project) -> None:
         (change_the_wheel, {}, "wheel: planned "),
         (lose_the_plan, {}, "Run: make plan TARGET=prod"),
         (tear_the_plan, {}, "cannot be read"),
-        (leave_an_edit, {}, "What is not committed is not released"),
+        (leave_an_edit, {}, "There are uncommitted changes"),
         (detach_the_head, {}, "checked out is no branch"),
         (go_to_main, {}, "'release'; checked out is 'main'"),
         (

@@ -84,11 +84,11 @@ def test_a_release_heeds_what_is_uncommitted_in_its_own_folder_alone(
     kept = own.read_text()
     own.write_text("Under work.\n")
     code, said = deliver(prod, "release")
-    assert (code, "What is not committed is not released" in said) == (1, True)
+    assert (code, "There are uncommitted changes" in said) == (1, True)
     own.write_text(kept)
     code, said = deliver(prod, "release")
     assert code == 0, said
-    assert "The plan still holds." in said
+    assert "The plan is unchanged." in said
 
 
 def test_the_wheel_holds_the_project_alone_and_names_the_commit(project: Project) -> None:

@@ -207,8 +207,8 @@ def send_configuration(
         except (OperationFailed, TimeoutError) as error:
             raise EndpointError(
                 f"Endpoint {name} does not serve {write_configuration(wanted)}: "
-                f"{read_failure(workspace, name) or error}. What it served before goes on. Look at "
-                "its build logs, then run deploy again."
+                f"{read_failure(workspace, name) or error}. The former versions are still served. "
+                "Look at the build logs, then run deploy again."
             ) from error
         break
     standing = workspace.serving_endpoints.get(name)

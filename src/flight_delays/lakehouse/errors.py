@@ -34,9 +34,9 @@ class FeatureInUseError(LakehouseError):
 
     def __init__(self, table: str, in_use: str) -> None:
         super().__init__(
-            f"{table} no longer computes {in_use}, and so would answer it with nothing. Compute it "
-            "on in the query, and name it with its type in `retired` of the table until no such "
-            "version is left; new versions do not see it. See docs/first-steps.md."
+            f"{table} no longer computes {in_use}: look-ups would return NULL. Keep it in the "
+            "query, and add it with its type to `retired` of the table, until no such version is "
+            "left; new versions do not see it. See docs/first-steps.md."
         )
 
 
@@ -97,8 +97,8 @@ class PublicationError(LakehouseError):
 
     def __init__(self, online: str, why: str) -> None:
         super().__init__(
-            f"Online table {online} was not brought up to date: {why}. Requests find what was "
-            "published before. Look at its pipeline, then run the job again."
+            f"Online table {online} was not updated: {why}. Requests find its former rows. Look at "
+            "its pipeline, then run the job again."
         )
 
 
@@ -110,9 +110,7 @@ class CleanUpError(LakehouseError):
     """A step failed, and so did its rollback."""
 
     def __init__(self, first: Exception, second: Exception) -> None:
-        super().__init__(
-            f"{first} And what was there before could not be put back: {second} Run deploy again."
-        )
+        super().__init__(f"{first} The rollback failed as well: {second} Run deploy again.")
 
 
 class NotPublishedError(LakehouseError):
@@ -127,7 +125,7 @@ class ChampionUnusableError(LakehouseError):
 
     def __init__(self, champion: str, why: Exception) -> None:
         super().__init__(
-            f"{champion}, the Champion, cannot be compared with: batch failed with {why}. If the "
-            "code no longer gives what it needs, bring that back. Or remove the alias Champion: "
-            "the next version is then compared with the heuristic baseline."
+            f"{champion}, the Champion, cannot predict these rows: batch failed with {why}. If the "
+            "code no longer has its inputs, restore them. Or remove the alias Champion: the next "
+            "version is then compared with the heuristic baseline."
         )

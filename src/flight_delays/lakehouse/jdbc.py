@@ -94,7 +94,7 @@ def require_connection(workspace: WorkspaceClient, table: JdbcTable) -> None:
     except DatabricksError as error:
         raise OutputError(
             f"Connection {table.connection} cannot be used: {first_line(error)}. Make it by CREATE "
-            "CONNECTION … TYPE JDBC, and grant USE CONNECTION on it to whom the job runs as: see "
+            "CONNECTION … TYPE JDBC, and grant USE CONNECTION on it to the job's principal: see "
             "docs/outputs.md. Or send nothing: no jdbc in conf/outputs.yml."
         ) from error
 
@@ -113,7 +113,7 @@ def require_columns(spark: "SparkSession", table: JdbcTable, columns: Sequence[s
         raise OutputError(
             f"{table} cannot be read: {first_line(error)}. If its database was not reached, "
             "correct the connection; if the table is missing, make it as docs/outputs.md says. "
-            "Then run the task outputs again: it sends what is not there."
+            "Then run the task outputs again: it sends the missing rows."
         ) from error
     known = {name.lower() for name in there}
     missing = [name for name in columns if name.lower() not in known]
@@ -168,9 +168,9 @@ def append(table: JdbcTable, rows: "DataFrame") -> None:
         )
     except PySparkException as error:
         raise OutputError(
-            f"Rows were not appended to {table}: {first_line(error)}. They go in one transaction, "
-            "so that it holds none or, where only the answer was lost, all. Correct that, then run "
-            "the task outputs again: it looks first."
+            f"Rows were not appended to {table}: {first_line(error)}. The append is one "
+            "transaction: it holds none or, if only the response was lost, all. Correct the error, "
+            "then run the task outputs again: it sends the missing rows."
         ) from error
 
 

@@ -103,7 +103,7 @@ def use_installed(requirements: list[str], untried: str = "") -> ModelEnvironmen
     }
     return ModelEnvironment(
         sys.executable,
-        "the packages installed here, of which it may import its requirements and theirs alone",
+        "the packages installed here, restricted to its requirements and their dependencies",
         frozenset(refused | {ROOT_PACKAGE}),
         untried,
     )

@@ -133,7 +133,7 @@ def run_program(python: str, folder: Path, seconds: float) -> str:
         return f"it cannot be loaded: {' '.join(str(json.loads(failure.read_text())).split())}"
     if status:
         said = " ".join(read_end(errors).split())
-        return f"its process ended with {status}: {said or 'and said nothing'}"
+        return f"its process ended with {status}: {said or 'no output'}"
     return ""
 
 

@@ -106,8 +106,8 @@ def put_gateway(workspace: WorkspaceClient, endpoint: str, gateway: AiGatewayCon
 def refuse_log(endpoint: str, schema: str, error: Exception) -> EndpointError:
     """Return the error of an endpoint that cannot log requests, with the grants to give."""
     return EndpointError(
-        f"Endpoint {endpoint} cannot log its requests to {schema}: {error}. Grant whom deploy runs "
-        f"as USE CATALOG on {schema.partition('.')[0]}, and USE SCHEMA and CREATE TABLE on "
+        f"Endpoint {endpoint} cannot log its requests to {schema}: {error}. Grant deploy's "
+        f"principal USE CATALOG on {schema.partition('.')[0]}, and USE SCHEMA and CREATE TABLE on "
         f"{schema}, then run deploy again."
     )
 

@@ -60,8 +60,8 @@ def require_usable(champion: ModelVersion) -> None:
         raise LakehouseError(
             f"Version {champion.version} of {champion.model} is {CHAMPION}, but its validation "
             f"status is {champion.status!r}, expected {Passed.status!r}: it is not loaded. Its tag "
-            "validation_reason may say what happened. Go to a version that has passed by the job "
-            f"rollback; or remove the alias {CHAMPION} and run model_training."
+            "validation_reason may say what happened. Run the job rollback to a version that has "
+            f"passed; or remove the alias {CHAMPION} and run model_training."
         )
 
 

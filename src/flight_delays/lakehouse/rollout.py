@@ -159,7 +159,9 @@ def admit(
     try:
         send_configuration(workspace, name, (*former, Part(wanted, 0)), log_to=schema_of(wanted))
     except BadRequest as refusal:
-        print(f"Endpoint {name} takes no entity without traffic ({refusal}): it is asked apart.")
+        print(
+            f"Endpoint {name} takes no entity without traffic ({refusal}): using a temporary one."
+        )
         check_apart(workspace, name, wanted, check)
         return False
     for part in former:

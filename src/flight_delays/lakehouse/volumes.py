@@ -47,7 +47,7 @@ def require_volume(workspace: WorkspaceClient, volume: str) -> None:
     except DatabricksError as error:
         raise OutputError(
             f"Volume {volume} cannot be used: {describe(error)}. Deploy the bundle, which makes "
-            "it, and grant READ VOLUME and WRITE VOLUME on it to whom the job runs as."
+            "it, and grant READ VOLUME and WRITE VOLUME on it to the job's principal."
         ) from error
 
 
@@ -116,7 +116,7 @@ def write_folder(
     except (DatabricksError, PySparkException) as error:
         raise OutputError(
             f"{folder} was not written: {describe(error)}. It has no manifest, so that nobody "
-            "reads it. Grant WRITE VOLUME to whom the job runs as, or make room; then run the "
+            "reads it. Grant WRITE VOLUME to the job's principal, or make room; then run the "
             "task outputs again: it writes the folder anew."
         ) from error
 

@@ -89,7 +89,7 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
     active, last = read_trainings(lakehouse.workspace, parameters.training_job)
     before = read_verdict(spark, health, parameters.job_run)
     if before and before[0] == Retrain.label and (active or (last and last >= before[2])):
-        print(f"{Retrain.label}, as this run has said before; the training has begun.")
+        print(f"{Retrain.label}, as this run decided before; the training has started.")
         lakehouse.set_task_value("verdict", Retrain.label)
         leave(lakehouse, retrain=False, reason=before[1])
         return

@@ -119,7 +119,7 @@ def delete_old_rows(
         # A DELETE without matches would still create a table version.
         if not spark.sql(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1").isEmpty():
             spark.sql(f"DELETE FROM {table} WHERE {condition}")
-            print(f"{table}: rows older than they may be kept are deleted")
+            print(f"{table}: rows past their retention are deleted")
 
 
 def collect_payloads(

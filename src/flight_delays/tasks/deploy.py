@@ -318,7 +318,7 @@ def serve(
     """
     serving = load_serving()
     if not serving.endpoint:
-        print("conf/serving.yml asks for no endpoint: none is touched.")
+        print("conf/serving.yml configures no endpoint.")
         commit()
         return
     endpoint = roll_out(

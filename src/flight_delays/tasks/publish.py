@@ -38,7 +38,7 @@ def run(parameters: PublishParameters, lakehouse: Lakehouse) -> None:
     computed = read_watermarks(spark, qualify(WATERMARKS), COMPUTED)
     if missing := [table.name for table in PROBLEM.feature_tables if table.name not in computed]:
         raise LakehouseError(
-            f"{qualify(WATERMARKS)} does not say as of when {', '.join(missing)} was computed. "
+            f"{qualify(WATERMARKS)} has no computed watermark of {', '.join(missing)}. "
             "Run feature_refresh."
         )
     published = read_watermarks(spark, qualify(WATERMARKS), PUBLISHED)

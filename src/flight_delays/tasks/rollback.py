@@ -126,7 +126,7 @@ def check_answers(version: ModelVersion, rows: pd.DataFrame, lakehouse: Lakehous
     if len(answers) != len(rows) or not answers or wrong:
         raise LakehouseError(
             f"Version {version.version} answered {len(answers)} of {len(rows)} rows, {len(wrong)} "
-            "of them with no possible prediction. Go back to another by to_version."
+            "of them with an invalid prediction. Go back to another version with to_version."
         )
     print(f"Version {version.version} predicts {len(rows)} rows.")
 

@@ -62,11 +62,11 @@ def check_batch(version: ModelVersion, held_out: pd.DataFrame, lakehouse: Lakeho
     apart = largest_difference(both["prediction_x"], both["prediction_y"]) if len(both) else None
     if len(both) < len(rows) or apart is None or not apart <= TOLERANCE:
         raise LakehouseError(
-            f"Batch predicts {len(rows)} rows otherwise than version {version.version} was judged "
-            f"by: {apart} apart on {len(both)} of them. Its look-ups are not those of problem/: "
-            "train it by this job."
+            f"Batch predicts {len(rows)} rows differently from the validation of version "
+            f"{version.version}: by up to {apart} on {len(both)} of them. Its look-ups are not "
+            "those of problem/: train it by this job."
         )
-    print(f"Batch predicts {len(rows)} rows as version {version.version} was judged by.")
+    print(f"Batch predicts {len(rows)} rows as in the validation of version {version.version}.")
 
 
 def check_served(

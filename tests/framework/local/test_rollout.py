@@ -352,7 +352,7 @@ def test_update_is_sent_again_where_another_began_meanwhile(
 def test_failed_restoration_is_reported_beside_the_first_error(
     environment: dict[str, str], serving_old: WorkspaceClient
 ) -> None:
-    both = pytest.raises(CleanUpError, match=f"does not answer.* put back: {REFUSAL}")
+    both = pytest.raises(CleanUpError, match=f"does not answer.* failed as well: {REFUSAL}")
     with refusing(environment, has_old) as strict, both:
         roll(strict, NEW, OLD, commit=fail)
     assert shares(serving_old) == {"2": 100}

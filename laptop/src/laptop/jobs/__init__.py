@@ -1,4 +1,4 @@
-"""Jobs: the declared graph, its references, and the processes that run its tasks.
+"""Jobs: the declared graph, its references and the processes that run its tasks.
 
-A job that cannot run as declared raises JobError.
+Jobs that cannot run as declared raise JobError.
 """

@@ -1,4 +1,4 @@
-"""What makes a job impossible to run as declared."""
+"""Errors of jobs that cannot run as declared."""
 
 from collections.abc import Iterable
 
@@ -6,11 +6,11 @@ from ..errors import LaptopError
 
 
 class JobError(LaptopError):
-    """A job that cannot run; found before any of its tasks starts."""
+    """A job cannot run; raised before any task starts."""
 
 
 class NotBuilt(JobError):
-    """A part of Databricks' jobs that the laptop does not have."""
+    """A feature of Databricks jobs that the laptop does not support."""
 
     def __init__(self, task: str, what: str, others: Iterable[str] = ()) -> None:
         self.task, self.what = task, what
@@ -20,7 +20,7 @@ class NotBuilt(JobError):
 
 
 class UnknownName(JobError):
-    """A name that nothing in the job bears."""
+    """A reference to an unknown name."""
 
     def __init__(self, what: str, name: str, allowed: Iterable[str], where: str = "") -> None:
         there = ", ".join(sorted(allowed)) or "none"

@@ -1,4 +1,4 @@
-"""Carries out one run: what is ready starts, what failed is tried again, what follows waits."""
+"""Execution of one run: task scheduling, retries and waiting."""
 
 import json
 import signal
@@ -38,7 +38,7 @@ Result = tuple[str, str]
 class Active:
     """A run under way, or one that has ended.
 
-    `kept` has the results of the tasks that a repair leaves as they are.
+    `kept` holds the results of the tasks that a repair does not run again.
     """
 
     job: Job
@@ -52,7 +52,7 @@ class Active:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def skip(self) -> None:
-        """End a run that there is no room for."""
+        """Skip the run: too many runs of the job are active."""
         for record in self.record.tasks.values():
             record.skip(TOO_MANY)
         most, name = self.job.most_runs, self.job.name
@@ -80,7 +80,7 @@ class Execution:
         self._start_job = start_job
 
     def walk(self, scope: Scope) -> dict[str, str]:
-        """Start each task when all it waits for have ended; return every task's result."""
+        """Start each task when its dependencies have ended; return every task's result."""
         records = self._run.record.tasks
         results = dict(self._run.kept)
         outcomes = {key: outcome_of(records[key]) for key in results}
@@ -111,7 +111,7 @@ class Execution:
     def run_task(
         self, task: Task, record: AttemptRecord, scope: Scope, item: tuple[Any, ...] = ()
     ) -> str:
-        """Run a task until it succeeds or has no attempt left; return its result."""
+        """Run a task until it succeeds or has no retries left; return its result."""
         with scope.narrow() as own:
             while True:
                 began = monotonic()
@@ -133,7 +133,7 @@ class Execution:
     def _run_once(
         self, task: Task, record: AttemptRecord, own: Scope, item: tuple[Any, ...]
     ) -> tuple[str, str, bool]:
-        """Run one attempt; return its result, what to say, and whether another may follow."""
+        """Run one attempt; return its result, its message and whether it can be retried."""
         if own.stopped:
             return CANCELED, "Canceled.", False
         if not own.remaining:
@@ -174,7 +174,7 @@ class Execution:
     def _run_wheel(
         self, wheel: Wheel, path: list[str], record: AttemptRecord, scope: Scope, context: Context
     ) -> Result:
-        """Call an entry point in a process of its own."""
+        """Call an entry point in a new process."""
         arguments = [context.resolve(argument) for argument in wheel.arguments]
         shown = shown_arguments(record.document["python_wheel_task"], arguments)
         record.set(resolved_values={"python_wheel_task": shown})
@@ -206,7 +206,7 @@ class Execution:
     def _run_job(
         self, task: str, work: RunJob, record: AttemptRecord, scope: Scope, context: Context
     ) -> Result:
-        """Run another job and wait for its end."""
+        """Run another job and wait until it ends."""
         parameters = {name: context.resolve(text) for name, text in work.parameters.items()}
         record.set(resolved_values={"run_job_task": {"parameters": parameters}})
         child = self._start_job(task, RunJob(work.job_id, parameters), record.document["run_id"])
@@ -228,7 +228,7 @@ class Execution:
     def _run_each(
         self, loop: ForEach, record: AttemptRecord, scope: Scope, context: Context
     ) -> Result:
-        """Run a task for each item of a list, so many at once."""
+        """Run a task for each item of a list, with limited concurrency."""
         items = context.items(loop)
         records = record.iterate(loop.task, items)
         with ThreadPoolExecutor(max_workers=loop.concurrency) as pool:
@@ -250,7 +250,7 @@ class Execution:
 
 
 def evaluate(task: Task, condition: Condition, record: AttemptRecord, context: Context) -> Result:
-    """Compare a condition's operands and note what it comes to."""
+    """Compare a condition's operands and record the outcome."""
     left, right = context.operands(condition)
     record.set(resolved_values={"condition_task": {"left": left, "right": right}})
     outcome = str(compare(task.key, left, condition.op, right)).lower()
@@ -259,10 +259,10 @@ def evaluate(task: Task, condition: Condition, record: AttemptRecord, context: C
 
 
 def outcome_of(record: AttemptRecord) -> str:
-    """Return what a condition came to; empty for any other task."""
+    """Return a condition's outcome; empty for any other task."""
     return str((record.document.get("condition_task") or {}).get("outcome", ""))
 
 
 def read_values(file: Path) -> dict[str, Any]:
-    """Return the task values that a task left; none where it left none."""
+    """Return a task's values; empty if it set none."""
     return dict(json.loads(file.read_text())) if file.exists() else {}

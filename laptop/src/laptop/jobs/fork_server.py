@@ -1,12 +1,12 @@
-"""The fork server: a process that has imported the libraries and does nothing but fork tasks.
+"""The fork server: a process that imports the libraries and forks tasks.
 
-A fork is safe only from a process that imported and did nothing else: a parent that has used
-OpenMP or gRPC hangs or crashes its children. So nothing runs here, and a fork is refused once
-the process has more threads than its imports left.
+Forking is safe only if the parent has imported and run nothing: after using OpenMP or gRPC, it
+hangs or crashes its children. The server therefore runs no code of tasks, and refuses to fork if
+it has more threads than its imports started.
 
-The forkserver of `multiprocessing` was tried in its place. Its children share the process group of
-the workspace and outlive both it and the server; the server keeps the environment, `sys.path` and
-`sys.argv` of the workspace from its first start; modules that a later job requires are never
+The forkserver of `multiprocessing` was tried and rejected. Its children share the process group
+of the workspace and outlive both it and the server; the server keeps the environment, `sys.path`
+and `sys.argv` of the workspace from its first start; modules required by a later job are never
 preloaded; each child imports the workspace's `__main__` again.
 """
 
@@ -24,12 +24,12 @@ from .processes import kill_group
 
 
 def count_threads() -> int:
-    """Return how many operating system threads this process has."""
+    """Return the number of operating system threads of this process."""
     return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
 def import_all(modules: list[str]) -> None:
-    """Import what can be imported; a task that misses a module says so itself."""
+    """Import the modules; skip failures, which the task that needs the module will raise."""
     for module in modules:
         try:
             importlib.import_module(module)
@@ -38,7 +38,7 @@ def import_all(modules: list[str]) -> None:
 
 
 class Forks:
-    """Forks on request and reports how each child ended, as lines of JSON on one socket."""
+    """Forks children on request and reports how each ended, as lines of JSON on one socket."""
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
@@ -46,9 +46,9 @@ class Forks:
         self._threads = count_threads()
 
     def serve(self) -> None:
-        """Answer until the other side closes, then end what still runs.
+        """Serve requests until the client closes the socket, then kill the remaining children.
 
-        A line is the file of a task to fork, or `+` and modules to import before the next one.
+        A request is the path of a task's specification, or `+` and modules to import.
         """
         selector = selectors.DefaultSelector()
         selector.register(self._channel, selectors.EVENT_READ)
@@ -66,7 +66,7 @@ class Forks:
                     if line.startswith(b"+"):
                         before = count_threads()
                         import_all(line[1:].decode().split())
-                        # Only what the imports started is allowed for, not what grew before.
+                        # Allow for threads started by these imports only.
                         self._threads += count_threads() - before
                     else:
                         self.fork(line.decode())
@@ -90,19 +90,19 @@ class Forks:
                 status = task.run(task.TaskSpec.read(Path(spec_file)))
             finally:
                 os._exit(status)
-        # On both sides: the workspace can end the child's group as soon as it knows its number.
+        # Done in parent and child: the workspace may kill the group as soon as it has the pid.
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._children[pid] = spec_file
         self.say(spec_file, pid=pid)
 
     def reap(self) -> None:
-        """Report the children that have ended, and end what they left running."""
+        """Report the children that have ended, and kill the processes they left running."""
         while self._children:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if ended is None:
                 return
-            # While the child is not yet waited for, no other process can have its number.
+            # The pid cannot be reused until the child has been waited for.
             kill_group(ended.si_pid)
             _, status = os.waitpid(ended.si_pid, 0)
             self.say(self._children.pop(ended.si_pid), status=os.waitstatus_to_exitcode(status))
@@ -113,7 +113,7 @@ class Forks:
 
 
 def main() -> None:
-    """Import the modules named on the command line, then fork on request."""
+    """Import the modules named on the command line, then serve fork requests."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     import_all(sys.argv[2:])
     Forks(channel).serve()

@@ -1,4 +1,4 @@
-"""A job's graph: tasks, what each does and waits for, in an order that can be run."""
+"""A job's graph: tasks and their dependencies, in topological order."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from .errors import JobError, UnknownName
 
 
 class RunIf(StrEnum):
-    """What must be said of the tasks a task waits for, once they have ended."""
+    """Condition on the results of a task's dependencies."""
 
     ALL_SUCCESS = "ALL_SUCCESS"
     ALL_DONE = "ALL_DONE"
@@ -21,7 +21,7 @@ class RunIf(StrEnum):
 
 @dataclass(frozen=True)
 class Dependency:
-    """A task to wait for; of a condition also the outcome it must have."""
+    """A task to wait for, with the required outcome if it is a condition."""
 
     key: str
     outcome: str | None = None
@@ -33,9 +33,9 @@ class Wheel:
 
     Attributes:
         package: Distribution whose wheel holds the entry point.
-        entry_point: Its name.
-        arguments: Command line, with `{{…}}` references unresolved.
-        dependencies: Wheel files and requirements of its environment.
+        entry_point: Name of the entry point.
+        arguments: Command line with unresolved `{{…}}` references.
+        dependencies: Wheel files and requirements of the environment.
     """
 
     package: str
@@ -46,7 +46,7 @@ class Wheel:
 
 @dataclass(frozen=True)
 class Condition:
-    """Compares two operands; its outcome chooses among the tasks that wait for it."""
+    """Compares two operands; dependent tasks may require one outcome."""
 
     left: str
     op: str
@@ -55,7 +55,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class RunJob:
-    """Runs another job of the workspace."""
+    """Runs another job."""
 
     job_id: int
     parameters: Mapping[str, str]
@@ -78,14 +78,14 @@ class Task:
     """One task of a job.
 
     Attributes:
-        key: Its name in the job.
-        depends_on: The tasks it waits for.
-        run_if: Whether it runs then.
-        work: What it does.
-        retries: How often a failed attempt is followed by another; -1 is no limit.
-        retry_wait: Seconds from an attempt's start to the next one's.
-        retry_on_timeout: Whether an attempt that timed out is followed by another.
-        timeout: Seconds an attempt may take; 0 is no limit.
+        key: Name of the task in the job.
+        depends_on: Dependencies of the task.
+        run_if: Condition on the results of the dependencies.
+        work: Wheel, condition, run job or for each.
+        retries: Greatest number of retries; -1 for no limit.
+        retry_wait: Seconds between the starts of two attempts.
+        retry_on_timeout: Whether to retry attempts that timed out.
+        timeout: Timeout of an attempt in seconds; 0 for no limit.
     """
 
     key: str
@@ -99,13 +99,13 @@ class Task:
 
     @property
     def before(self) -> set[str]:
-        """The keys of the tasks it waits for."""
+        """The keys of the task's dependencies."""
         return {each.key for each in self.depends_on}
 
 
 @dataclass(frozen=True)
 class Job:
-    """A graph of tasks with its parameters' defaults, in an order that can be run."""
+    """A job's parameters with their defaults, and its tasks in topological order."""
 
     name: str
     tasks: tuple[Task, ...]
@@ -116,18 +116,18 @@ class Job:
 
     @property
     def leaves(self) -> set[str]:
-        """The keys of the tasks that no other waits for."""
+        """The keys of the tasks on which no other task depends."""
         return {task.key for task in self.tasks}.difference(*(task.before for task in self.tasks))
 
     def walk(self) -> Iterator[Task]:
-        """Yield every task, and after it the one it repeats."""
+        """Yield every task; a for_each_task is followed by its inner task."""
         for task in self.tasks:
             yield task
             if isinstance(task.work, ForEach):
                 yield task.work.task
 
     def upstream(self, key: str) -> set[str]:
-        """Return the keys of all tasks that `key` waits for, near and far."""
+        """Return the keys of all direct and indirect dependencies of `key`."""
         found = {key}
         for task in reversed(self.tasks):
             if task.key in found:
@@ -135,7 +135,7 @@ class Job:
         return found - {key}
 
     def with_parameters(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Return the run's parameters: the defaults, replaced by what was given."""
+        """Return the run's parameters: the defaults, overridden by `given`."""
         for name in given:
             if name not in self.parameters:
                 raise UnknownName("parameter", name, self.parameters, f"Job '{self.name}'")
@@ -143,7 +143,7 @@ class Job:
 
 
 def sort_tasks(job: str, tasks: list[Task]) -> tuple[Task, ...]:
-    """Order tasks so that each comes after those it waits for."""
+    """Sort tasks in topological order."""
     by_key = {task.key: task for task in tasks}
     for task in tasks:
         for needed in task.depends_on:

@@ -1,4 +1,4 @@
-"""How tasks and runs end: which tasks run after others, and what becomes of the whole."""
+"""Results of tasks and runs, and whether a task runs after its dependencies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -12,7 +12,7 @@ WITH_FAILURES, TOO_MANY = "SUCCESS_WITH_FAILURES", "MAXIMUM_CONCURRENT_RUNS_REAC
 
 BROKEN = frozenset({FAILED, TIMED_OUT, UPSTREAM_FAILED})
 STOPPED = frozenset({CANCELED, UPSTREAM_CANCELED})
-# A task that is left out is treated as one that succeeded.
+# Excluded tasks count as successful.
 GOOD = frozenset({SUCCESS, EXCLUDED})
 
 TERMINATION = {
@@ -41,15 +41,15 @@ HANDLERS = (RunIf.ALL_FAILED, RunIf.AT_LEAST_ONE_FAILED)
 def judge(
     task: Task, results: Mapping[str, str], outcomes: Mapping[str, str]
 ) -> tuple[str, str] | None:
-    """Decide whether a task runs, all it waits for having ended.
+    """Decide whether a task runs after its dependencies have ended.
 
     Args:
         task: The task.
         results: The results of the tasks before it.
-        outcomes: What the conditions among them came to.
+        outcomes: Outcomes of the conditions among them.
 
     Returns:
-        None where it runs, else the result it has without running, and why.
+        None if the task runs, else its result and the reason.
     """
     found = {each.key: results[each.key] for each in task.depends_on}
     if not found:
@@ -74,13 +74,13 @@ def judge(
 def conclude(
     job: Job, results: Mapping[str, str], *, stopped: bool, timed_out: bool
 ) -> tuple[str, str]:
-    """Return a run's result and what to say of it: its leaf tasks decide.
+    """Return a run's result, which its leaf tasks determine, and its message.
 
     Args:
         job: The job as it ran.
         results: Every task's result.
-        stopped: The run as a whole was canceled.
-        timed_out: The job's time is over.
+        stopped: Whether the run was canceled.
+        timed_out: Whether the job's timeout has passed.
     """
     failed = [key for key, result in results.items() if result in (FAILED, TIMED_OUT)]
     leaves = {results[key] for key in job.leaves}
@@ -99,7 +99,7 @@ def conclude(
 
 
 def compare(task: str, left: str, op: str, right: str) -> bool:
-    """Return what a condition comes to: `==` and `!=` compare text, the others numbers."""
+    """Compare two operands: as text for `==` and `!=`, else as numbers."""
     if op in ("EQUAL_TO", "NOT_EQUAL"):
         return (left == right) == (op == "EQUAL_TO")
     first, second = (read_number(task, op, text) for text in (left, right))
@@ -112,7 +112,7 @@ def compare(task: str, left: str, op: str, right: str) -> bool:
 
 
 def read_number(task: str, op: str, text: str) -> Decimal:
-    """Return an operand's number."""
+    """Return an operand as a number."""
     try:
         number = Decimal(text.strip())
     except InvalidOperation:
@@ -123,7 +123,7 @@ def read_number(task: str, op: str, text: str) -> Decimal:
 
 
 def error_code(result: str) -> str:
-    """Return the code that `{{tasks.<key>.error_code}}` gives; empty where there is no error."""
+    """Return the value of `{{tasks.<key>.error_code}}`; empty if there is no error."""
     if result in GOOD:
         return ""
     return TERMINATION[result][0].title().replace("_", "")

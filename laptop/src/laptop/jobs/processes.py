@@ -1,4 +1,4 @@
-"""Starting and stopping task processes: forked from the fork server, or one each."""
+"""Start and stop task processes, forked from the fork server or spawned."""
 
 import contextlib
 import json
@@ -32,18 +32,18 @@ RUNTIME_MODULES = (
 
 
 class Process(Protocol):
-    """A task on its way."""
+    """A task's process."""
 
     def wait(self, timeout: float | None) -> int | None:
-        """Return the exit status, or None when `timeout` seconds have passed."""
+        """Return the exit status, or None after `timeout` seconds."""
 
     def kill(self) -> None:
-        """End it and all that it started."""
+        """Kill the process and everything it started."""
 
 
 @dataclass
 class Forked:
-    """A task forked from the fork server; `pid` stays 0 where that was refused."""
+    """A task forked from the fork server; `pid` stays 0 if the fork was refused."""
 
     pid: int = 0
     status: int | None = None
@@ -51,18 +51,18 @@ class Forked:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def wait(self, timeout: float | None) -> int | None:
-        """Return the exit status, or None when `timeout` seconds have passed."""
+        """Return the exit status, or None after `timeout` seconds."""
         self.ended.wait(timeout)
         return self.status
 
     def kill(self) -> None:
-        """End it and all that it started."""
+        """Kill the process and everything it started."""
         if not self.ended.is_set():
             kill_group(self.pid)
 
 
 class Spawned:
-    """A task in a Python process of its own, which ends with the workspace that holds its stdin."""
+    """A task in a new Python process, which ends when the workspace closes its stdin."""
 
     def __init__(self, spec_file: Path, environment: dict[str, str]) -> None:
         self._popen = subprocess.Popen(
@@ -74,7 +74,7 @@ class Spawned:
         )
 
     def wait(self, timeout: float | None) -> int | None:
-        """Return the exit status, or None when `timeout` seconds have passed."""
+        """Return the exit status, or None after `timeout` seconds."""
         try:
             status = self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -85,17 +85,17 @@ class Spawned:
         return status
 
     def kill(self) -> None:
-        """End it and all that it started."""
+        """Kill the process and everything it started."""
         if self._popen.poll() is None:
             kill_group(self._popen.pid)
 
 
 class ForkServer:
-    """The fork server of a workspace, as seen from the workspace.
+    """Client of a workspace's fork server.
 
     Args:
-        environment: Where the workspace is; its tasks' environment is the server's.
-        modules: What to import ahead.
+        environment: Location of the workspace; the tasks inherit the server's environment.
+        modules: Modules to import in advance.
     """
 
     def __init__(self, environment: TaskEnvironment, modules: Iterable[str]) -> None:
@@ -128,11 +128,11 @@ class ForkServer:
 
     @property
     def alive(self) -> bool:
-        """Whether the process still runs."""
+        """Whether the server process is running."""
         return self._popen.poll() is None
 
     def fork(self, spec_file: Path) -> Forked | None:
-        """Fork a task; None where the server refused or is gone."""
+        """Fork a task; return None if the server refused or has ended."""
         child = Forked()
         with self._lock:
             try:
@@ -144,7 +144,7 @@ class ForkServer:
         return child if child.pid else None
 
     def add(self, modules: Iterable[str]) -> None:
-        """Have modules imported before the next task."""
+        """Import modules before the next task."""
         new = set(modules) - self.modules
         if new:
             self.modules |= new
@@ -152,9 +152,9 @@ class ForkServer:
                 self._channel.sendall(f"+{' '.join(sorted(new))}\n".encode())
 
     def close(self) -> None:
-        """End the server and its tasks."""
-        # Shutting down, unlike closing, wakes both who listens here and the server, which
-        # ends its tasks and leaves; one without tasks may still be at its imports, and is killed.
+        """Stop the server and its tasks."""
+        # Unlike close, shutdown wakes both the listener and the server, which then kills its
+        # tasks and exits. A server without tasks may still be importing, and is killed.
         with self._lock:
             idle = not self._forks
         with contextlib.suppress(OSError):
@@ -177,7 +177,7 @@ class ForkServer:
             *lines, buffer = (buffer + received).split(b"\n")
             for line in lines:
                 self._hear(**json.loads(line))
-        # Gone: nobody can tell how its children do, so they are ended and counted as failed.
+        # The server has ended: its children can no longer be watched, so kill and fail them.
         with self._lock:
             for child in self._forks.values():
                 if child.pid:
@@ -205,7 +205,7 @@ class ForkServer:
 
 
 class Launcher:
-    """Starts tasks the quick way where it is safe, the plain way elsewhere."""
+    """Starts tasks from the fork server if it is available, else as new processes."""
 
     def __init__(self, environment: TaskEnvironment) -> None:
         self._environment = environment
@@ -214,7 +214,7 @@ class Launcher:
         self._can_fork = sys.platform == "linux" and not os.environ.get("LAPTOP_NO_FORK")
 
     def preload(self, modules: Iterable[str] = ()) -> None:
-        """Have a fork server with `modules`; returns at once, the imports go on beside."""
+        """Start a fork server and import `modules` in it; return without waiting."""
         if not self._can_fork:
             return
         with self._lock:
@@ -223,14 +223,14 @@ class Launcher:
             self._server.add(modules)
 
     def start(self, spec_file: Path) -> Process:
-        """Start the task that a specification describes."""
+        """Start the task described by a specification."""
         with self._lock:
             server = self._server
         forked = server.fork(spec_file) if server else None
         return forked or Spawned(spec_file, self._environment.variables())
 
     def close(self) -> None:
-        """End the fork server."""
+        """Stop the fork server."""
         with self._lock:
             if self._server:
                 self._server.close()
@@ -238,6 +238,6 @@ class Launcher:
 
 
 def kill_group(pid: int) -> None:
-    """End a process group that may be gone already."""
+    """Kill a process group; do nothing if it has ended."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)

@@ -1,6 +1,6 @@
-"""Runs as the Jobs API shows them, kept durably while they happen.
+"""Runs in the form of the Jobs API, stored durably as they change.
 
-A run is one document, each attempt of a task another, so that what changes is all that is written.
+Runs and attempts are separate documents, so that each change writes little.
 """
 
 import threading
@@ -15,16 +15,16 @@ from .resolution import RunFacts
 
 JOB, RUN, ATTEMPT = "job", "run", "attempt"
 ENDED = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
-# An attempt's number begins with its run's.
+# Attempt numbers are run number * ATTEMPTS + count.
 ATTEMPTS = 1_000_000
 
 
 class AttemptRecord:
-    """The attempts of a task, or of one item of a loop; the last one is at hand.
+    """The attempts of a task, or of one item of a loop.
 
     Attributes:
         document: The last attempt.
-        first: Number of the first attempt since the run, or its last repair, was started.
+        first: Number of the first attempt since the run or its last repair was started.
     """
 
     def __init__(self, run: "RunRecord", stem: str, document: Document) -> None:
@@ -32,18 +32,18 @@ class AttemptRecord:
         self._stem = stem
         self.document = document
         self.first = int(document["attempt_number"])
-        # One that a repair leaves as it is has a number already.
+        # Attempts that a repair keeps already have a number.
         if "run_id" not in document:
             self._add(document)
 
     @property
     def log(self) -> Path:
-        """The file that takes what the attempt prints."""
+        """Log file of the attempt."""
         return self._run.folder / str(self.document["log"])
 
     @property
     def values_file(self) -> Path:
-        """The file in which the task leaves its values."""
+        """File of the task's values."""
         return self._run.folder / f"{self._stem}.values.json"
 
     def set(self, **changes: Any) -> None:
@@ -52,7 +52,7 @@ class AttemptRecord:
         self._run.save(self.document)
 
     def start(self) -> None:
-        """Mark the attempt as under way."""
+        """Mark the attempt as running."""
         self.set(state=state_of("RUNNING"), start_time=now_ms())
 
     def finish(self, result: str, message: str = "", values: Document | None = None) -> None:
@@ -61,16 +61,16 @@ class AttemptRecord:
         self.set(state=state_of("TERMINATED", result, message), values=values or {}, **ended)
 
     def skip(self, result: str) -> None:
-        """Mark the attempt as one that its run has no place for."""
+        """Mark the attempt as skipped."""
         self.set(state=state_of("SKIPPED", result))
 
     def again(self, message: str) -> None:
-        """Add the attempt that follows."""
+        """Add a retry."""
         self.document = following(self.document, state_of("WAITING_FOR_RETRY", message=message))
         self._add(self.document)
 
     def iterate(self, task: Task, items: Sequence[Any]) -> list["AttemptRecord"]:
-        """Add an attempt of `task` for each item of the loop that this is."""
+        """Add an attempt of `task` for each item of this loop."""
         entry = self.document["for_each_task"]["task"]
         again = self.document["attempt_number"]
         stem = f"{task.key}.again{again}" if again else task.key
@@ -92,7 +92,7 @@ class AttemptRecord:
 
 
 class RunRecord:
-    """One run's documents; every change is written before the next thing happens."""
+    """The documents of one run; every change is written immediately."""
 
     def __init__(self, state: State, state_dir: Path, document: Document, attempts: int) -> None:
         self._state = state
@@ -115,7 +115,7 @@ class RunRecord:
         queued: bool,
         **more: Any,
     ) -> "RunRecord":
-        """Write a new run of a job, as its settings are now, in which nothing has started."""
+        """Write a new run of a job with its current settings; no task is started."""
         document = {
             "run_id": facts.run_id,
             "job_id": facts.job_id,
@@ -128,7 +128,7 @@ class RunRecord:
         }
         record = cls(state, state_dir, document, attempts=0)
         record.folder.mkdir(parents=True, exist_ok=True)
-        # The run comes first: of one cut off here, what is written is closed at the next start.
+        # The run is written first, so that an interrupted one is closed at the next start.
         record.set()
         for task in job.tasks:
             record.tasks[task.key] = AttemptRecord(record, task.key, waiting(task, settings))
@@ -144,7 +144,7 @@ class RunRecord:
         settings: Mapping[str, Any],
         again: Collection[str],
     ) -> "RunRecord":
-        """Open a run that has ended, with a new attempt of each task of `again`."""
+        """Open a run that has ended, with a new attempt for each task in `again`."""
         attempts = stored_attempts(state, document["run_id"])
         last = last_attempts(attempts)
         numbers = [int(each["run_id"]) % ATTEMPTS for each in attempts]
@@ -159,7 +159,7 @@ class RunRecord:
         return record
 
     def number(self) -> int:
-        """Return the number of the run's next attempt."""
+        """Return the number for the run's next attempt."""
         with self._lock:
             self._attempts += 1
             return self.run_id * ATTEMPTS + self._attempts
@@ -178,17 +178,17 @@ class RunRecord:
         self.set(state=state_of(life_cycle, result, message), end_time=now_ms())
 
     def abandon(self, message: str) -> None:
-        """End the run where it stands: the runner itself has failed."""
+        """End the run after an error of the runner itself."""
         close(self._state, self.document, "FAILED", message)
 
 
 def pending(entry: Document) -> Document:
-    """Return a task's settings as an attempt that has not started."""
+    """Return a pending attempt with a task's settings."""
     return {**entry, "attempt_number": 0, "state": state_of("PENDING"), "values": {}}
 
 
 def waiting(task: Task, settings: Mapping[str, Any]) -> Document:
-    """Return a task, as a job's settings have it, as an attempt that waits for others."""
+    """Return a pending attempt with a task's settings and dependencies."""
     (entry,) = (each for each in settings["tasks"] if each["task_key"] == task.key)
     depends_on = [
         {"task_key": each.key} | ({"outcome": each.outcome} if each.outcome else {})
@@ -198,7 +198,7 @@ def waiting(task: Task, settings: Mapping[str, Any]) -> Document:
 
 
 def following(attempt: Document, state: Document) -> Document:
-    """Return the attempt that follows another."""
+    """Return the next attempt after `attempt`."""
     gone = ("start_time", "end_time", "resolved_values", "child_run_id", "run_id")
     kept = {k: v for k, v in attempt.items() if k not in gone}
     number = attempt["attempt_number"] + 1
@@ -206,17 +206,17 @@ def following(attempt: Document, state: Document) -> Document:
 
 
 def last_attempts(attempts: Sequence[Document]) -> dict[str, Document]:
-    """Return each task's last attempt, those of a loop's items left out."""
+    """Return each task's last attempt, without those of a loop's items."""
     return {each["task_key"]: each for each in attempts if "for_each_run_id" not in each}
 
 
 def attempt_name(number: int) -> str:
-    """Return the name of an attempt's document."""
+    """Return the key of an attempt's document."""
     return f"{number // ATTEMPTS:09d}.{number % ATTEMPTS:06d}"
 
 
 def has_ended(run: Document) -> bool:
-    """Tell whether a run or a task is over."""
+    """Return whether a run or a task has ended."""
     return run["state"]["life_cycle_state"] in ENDED
 
 
@@ -236,18 +236,18 @@ def folder_of(state_dir: Path, run_id: int) -> Path:
 
 
 def read_attempts(state: State, run_id: int) -> list[Document]:
-    """Return all attempts of a run, in the order they were made, each with its log's path."""
+    """Return all attempts of a run in chronological order, with absolute log paths."""
     folder = folder_of(state.folder, run_id)
     return [each | {"log": str(folder / each["log"])} for each in stored_attempts(state, run_id)]
 
 
 def stored_attempts(state: State, run_id: int) -> list[Document]:
-    """Return all attempts of a run as they are kept: a log by the name in the run's folder."""
+    """Return all attempts of a run as stored, with log paths relative to the run's folder."""
     return state.all(ATTEMPT, f"{run_id:09d}.")
 
 
 def close_interrupted(state: State) -> None:
-    """Mark what was under way when the workspace last stopped: nobody runs it any more."""
+    """Close the runs that were active when the workspace stopped."""
     for document in state.all(RUN):
         if document["state"]["life_cycle_state"] not in ENDED:
             message = "The workspace stopped during this run; run the job again."
@@ -255,11 +255,11 @@ def close_interrupted(state: State) -> None:
 
 
 def close(state: State, run: Document, result: str, message: str) -> None:
-    """Mark a run and those of its tasks that have not ended as ended by the laptop's own fault."""
+    """End a run and its active tasks with an internal error of the laptop."""
     closed = {"state": state_of("INTERNAL_ERROR", result, message), "end_time": now_ms()}
     for attempt in stored_attempts(state, run["run_id"]):
         if attempt["state"]["life_cycle_state"] not in ENDED:
             state.put(ATTEMPT, attempt_name(attempt["run_id"]), attempt | closed)
-    # Last: a run that has ended has no task that goes on.
+    # Write the run last: a run that has ended must have no active tasks.
     run.update(closed)
     state.put(RUN, f"{run['run_id']:09d}", run)

@@ -1,4 +1,4 @@
-"""The `{{…}}` references of a job: what there is to refer to, and the check before a run."""
+"""The `{{…}}` references of a job, and their validation before a run."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +8,7 @@ from .errors import JobError, UnknownName
 from .graph import Condition, ForEach, Job, RunJob, Task, Wheel, Work
 
 REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
-# A part with other signs than letters, digits and underscores stands between backticks.
+# Parts with characters other than letters, digits and underscores need backticks.
 PART = r"(?:`[^`]+`|[^.`\s]+)"
 NAME = re.compile(rf"{PART}(?:\.{PART})*")
 
@@ -64,7 +64,7 @@ FORMS = (
 
 
 def split_name(name: str) -> tuple[str, ...]:
-    """Return the parts of the name between the braces; none where it is text, no reference."""
+    """Return the parts of a reference's name; empty if it is text and no reference."""
     if name in OLD_NAMES:
         return OLD_NAMES[name]
     if not NAME.fullmatch(name):
@@ -74,14 +74,14 @@ def split_name(name: str) -> tuple[str, ...]:
 
 
 def find_names(text: str) -> Iterator[str]:
-    """Yield the names between the braces of a text's references."""
+    """Yield the names of the references in a text."""
     for match in REFERENCE.finditer(text):
         if split_name(match[1]):
             yield match[1]
 
 
 def replace_references(text: str, find: Callable[[str], str]) -> str:
-    """Return a text with every reference replaced by what `find` gives for its name."""
+    """Return a text with every reference replaced by `find` of its name."""
 
     def replace(match: re.Match[str]) -> str:
         return find(match[1]) if split_name(match[1]) else match[0]
@@ -90,7 +90,7 @@ def replace_references(text: str, find: Callable[[str], str]) -> str:
 
 
 def texts_of(work: Work) -> tuple[str, ...]:
-    """Return the texts of a task in which references are resolved before it starts."""
+    """Return the texts of a task that may have references."""
     match work:
         case Wheel():
             return work.arguments
@@ -103,7 +103,7 @@ def texts_of(work: Work) -> tuple[str, ...]:
 
 
 def check_references(job: Job) -> None:
-    """Refuse every reference that can never be resolved, before any task starts."""
+    """Raise an error for references that can never be resolved."""
     for parameter, default in job.parameters.items():
         for name in find_names(default):
             if ".".join(split_name(name)) not in OF_JOB:
@@ -115,7 +115,7 @@ def check_references(job: Job) -> None:
 
 
 def check_task(job: Job, task: Task, place: str, *, in_loop: bool) -> None:
-    """Check the references of a task, at its own place in the job or at another one's."""
+    """Check the references of a task that runs at `place` in the job."""
     for text in texts_of(task.work):
         for name in find_names(text):
             where = f"Task '{task.key}', reference '{{{{{name}}}}}'"
@@ -139,7 +139,7 @@ def check_task(job: Job, task: Task, place: str, *, in_loop: bool) -> None:
 
 
 def check_before(job: Job, key: str, place: str, where: str) -> None:
-    """Refuse a task that is not there, or does not run before the one that asks."""
+    """Raise an error unless the task `key` exists and runs before `place`."""
     keys = [task.key for task in job.tasks]
     if key not in keys:
         repeated = next((t.key for t in job.walk() if t.key == key), None)

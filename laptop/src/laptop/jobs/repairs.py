@@ -1,4 +1,4 @@
-"""Repairs of runs: which tasks run again, and what became of the run each time."""
+"""Repairs of runs: choice of the tasks to run again, and the repair history."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ HISTORY = "repair_history"
 
 @dataclass(frozen=True)
 class Repair:
-    """What a repair of a run asks for.
+    """A request to repair a run.
 
     Attributes:
         tasks: Keys of the tasks to run again.
-        all_failed: Run all failed tasks again, in place of `tasks`.
-        dependents: Run what depends on them again even where it has succeeded.
-        latest: The repair before this one.
-        parameters: Job parameters that replace the run's own.
+        all_failed: Run all failed tasks again; replaces `tasks`.
+        dependents: Also run dependent tasks again that have succeeded.
+        latest: The previous repair.
+        parameters: Job parameters that override those of the run.
     """
 
     tasks: Sequence[str] = ()
@@ -34,10 +34,10 @@ class Repair:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, run: Document) -> None:
-        """Refuse what no job can be asked for, and a run whose last repair is another.
+        """Validate the request and the number of the previous repair.
 
         Raises:
-            JobError: It cannot be.
+            JobError: The request is invalid.
         """
         if self.all_failed == bool(self.tasks):
             raise JobError(
@@ -59,17 +59,17 @@ class Repair:
             )
 
     def choose(self, job: Job, attempts: Sequence[Document]) -> set[str]:
-        """Return the keys of the tasks that run again.
+        """Return the keys of the tasks to run again.
 
-        A task that depends on one of them does so too where it did not succeed, an excluded one
-        included: a condition may come to something else.
+        Dependent tasks that did not succeed run again too, even excluded ones: the outcome of a
+        condition may change.
 
         Args:
-            job: The job as it is now, with the tasks of the run.
-            attempts: The run's.
+            job: The current job, restricted to the tasks of the run.
+            attempts: Attempts of the run.
 
         Raises:
-            JobError: There is no such task, or none that has failed.
+            JobError: A task does not exist, or no task has failed.
         """
         results = results_of(attempts)
         for key in self.tasks:
@@ -93,13 +93,13 @@ def results_of(attempts: Sequence[Document]) -> dict[str, str]:
 
 
 def latest_of(run: Document) -> int | None:
-    """Return the number of a run's latest repair."""
+    """Return the id of a run's latest repair."""
     items = run.get(HISTORY)
     return int(items[-1]["id"]) if items else None
 
 
 def history(run: Document, attempts: Sequence[Document]) -> list[Document]:
-    """Return a run's own course, and that of each repair, with the task runs of each."""
+    """Return the original run and its repairs, each with its task runs."""
     first = {"type": "ORIGINAL", "start_time": run["start_time"]}
     items = run.get(HISTORY) or [first]
     before = {number for item in items for number in item.get("task_run_ids", ())}
@@ -109,14 +109,14 @@ def history(run: Document, attempts: Sequence[Document]) -> list[Document]:
 
 
 def begin(run: Document, attempts: Sequence[Document], repair_id: int, state: Document) -> Document:
-    """Return a run that a repair has been started of."""
+    """Return a run with a new repair added."""
     item = {"type": "REPAIR", "id": repair_id, "start_time": now_ms()}
     kept = {k: v for k, v in run.items() if k != "end_time"}
     return kept | {HISTORY: [*history(run, attempts), item], "state": state}
 
 
 def facts_of(run: Document, address: str) -> RunFacts:
-    """Return what references may ask of a run that is repaired."""
+    """Return the values for references of a repaired run."""
     started = datetime.fromtimestamp(run["start_time"] / 1000, UTC)
     facts = run["job_id"], run["run_name"], run["run_id"], started, run["trigger"], address
     return RunFacts(*facts, repairs=len(run[HISTORY]) - 1)

@@ -10,20 +10,20 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from .errors import JobError
 
-# What the runtime itself brings: never looked for in the environment.
+# Part of the runtime, so not required in the environment.
 PROVIDED = frozenset({"databricks-feature-engineering"})
 FILE = re.compile(r"(?:-r|--requirement)[ =]*(.+)")
 EDITABLE = re.compile(r"(?:-e|--editable)[ =]*(.+)")
 COMMENT = re.compile(r"(^|\s+)#.*")
-# Options of one requirement, such as --hash, stand behind it.
+# Options of a single requirement, such as --hash, follow it.
 OPTIONS = re.compile(r"\s--?[a-z].*")
 
 
 def read_requirements(file: Path, above: tuple[Path, ...] = ()) -> Iterator[str]:
-    """Yield the lines of a requirements file, and in place of `-r` those of the file it names.
+    """Yield the lines of a requirements file, with `-r` lines replaced by the file they name.
 
     Raises:
-        JobError: A file that is not there, or that names itself.
+        JobError: A file does not exist, or includes itself.
     """
     if file in above or not file.is_file():
         what = "names itself" if file in above else "is not there"
@@ -38,15 +38,15 @@ def read_requirements(file: Path, above: tuple[Path, ...] = ()) -> Iterator[str]
 
 
 def check_dependency(text: str, task: str, find_file: Callable[[str], Path]) -> None:
-    """Refuse a dependency that the laptop's environment does not meet; pass over pip's options.
+    """Check that the laptop's environment meets a dependency; skip options of pip.
 
     Args:
         text: A line of a requirements file.
         task: The task that needs it.
-        find_file: Gives the file on disk behind a path of the workspace.
+        find_file: Returns the local file for a workspace path.
 
     Raises:
-        JobError: What is not installed, or can be installed on Databricks alone.
+        JobError: It is not installed, or can be installed on Databricks only.
     """
     named = FILE.fullmatch(text)
     if named:
@@ -62,7 +62,7 @@ def check_dependency(text: str, task: str, find_file: Callable[[str], Path]) -> 
 
 
 def find_in_workspace(path: str, task: str, find_file: Callable[[str], Path]) -> Path:
-    """Return the file behind a path that a task's environment names."""
+    """Return the local file for a path in a task's environment."""
     file = find_file(path) if path.startswith("/Workspace/") else None
     if file is None or not file.is_file():
         raise JobError(
@@ -73,7 +73,7 @@ def find_in_workspace(path: str, task: str, find_file: Callable[[str], Path]) ->
 
 
 def check_installed(text: str, task: str) -> None:
-    """Refuse a requirement that the laptop's environment does not meet."""
+    """Check that the laptop's environment meets a requirement."""
     try:
         requirement = Requirement(name_wheel(OPTIONS.sub("", text)))
     except InvalidRequirement as error:
@@ -93,7 +93,7 @@ def check_installed(text: str, task: str) -> None:
 
 
 def name_wheel(text: str) -> str:
-    """Return a wheel's or repository's address as the requirement that it meets."""
+    """Return the requirement for the URL of a wheel or repository."""
     name, _, address = text.rpartition(" @ ")
     address, _, fragment = address.partition("#")
     if "://" not in address:

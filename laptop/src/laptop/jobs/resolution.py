@@ -1,4 +1,4 @@
-"""The values of `{{…}}` references, at the moment a task starts."""
+"""Resolution of `{{…}}` references when a task starts."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ MOST_BYTES = 48 * 1024
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a reference may ask of the run it stands in."""
+    """Values of a run for references."""
 
     job_id: int
     job_name: str
@@ -30,7 +30,7 @@ class RunFacts:
     repairs: int = 0
 
     def find(self, parts: Sequence[str]) -> object:
-        """Return what a reference to the job, the run or the workspace stands for."""
+        """Return the value of a reference to the job, the run or the workspace."""
         match parts:
             case ["workspace", what]:
                 return self.address if what == "url" else WORKSPACE_ID
@@ -59,16 +59,16 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class Context:
-    """What a reference may ask of where it stands.
+    """Values for the references of one task.
 
     Attributes:
         task: Key of the task about to start.
-        run: The run.
+        run: Values of the run.
         parameters: The run's job parameters.
-        of_task: Gives a finished task's last attempt.
-        attempt: The attempt's own record.
-        item: The item of a loop, alone in a tuple; empty outside of one.
-        first: Number of the first attempt since the run, or its last repair, was started.
+        of_task: Returns the last attempt of a finished task.
+        attempt: Document of the current attempt.
+        item: Tuple with the item of a loop; empty outside of loops.
+        first: Number of the first attempt since the run or its last repair was started.
     """
 
     task: str
@@ -84,10 +84,10 @@ class Context:
 
         Args:
             text: The text.
-            scalars: Take texts, numbers and flags alone.
+            scalars: Accept strings, numbers and booleans only.
 
         Raises:
-            JobError: A value that is not there, or of a kind that is not taken.
+            JobError: A value does not exist or has an unsupported type.
         """
 
         def replace(name: str) -> str:
@@ -102,7 +102,7 @@ class Context:
         return replace_references(text, replace)
 
     def find(self, name: str) -> Any:
-        """Return what a reference stands for."""
+        """Return the value of a reference."""
         match split_name(name):
             case ("job", "parameters", parameter):
                 return self.parameters[parameter]
@@ -153,7 +153,7 @@ class Context:
         return self.resolve(work.left, scalars=True), self.resolve(work.right, scalars=True)
 
     def items(self, work: ForEach) -> list[Any]:
-        """Return the list that a for_each_task goes through."""
+        """Return the items of a for_each_task."""
         text = self.resolve(work.inputs)
         try:
             items = json.loads(text)
@@ -171,7 +171,7 @@ class Context:
 
 
 def find_fact(task: Mapping[str, Any], what: str) -> object:
-    """Return what a `{{tasks.<key>.…}}` reference asks besides values."""
+    """Return the value of a `{{tasks.<key>.…}}` reference other than a task value."""
     result = task["state"]["result_state"]
     match what:
         case "result_state":
@@ -186,7 +186,7 @@ def find_fact(task: Mapping[str, Any], what: str) -> object:
 def shown_arguments(
     wheel_task: Mapping[str, Any], arguments: Sequence[str]
 ) -> dict[str, dict[str, str] | list[str]]:
-    """Return a wheel task's resolved command line in the form its parameters were given in."""
+    """Return a wheel task's resolved parameters in the form of its settings."""
     if not wheel_task.get("named_parameters"):
         return {"parameters": list(arguments)}
     named = (argument.removeprefix("--").partition("=") for argument in arguments)

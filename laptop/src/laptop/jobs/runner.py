@@ -1,4 +1,4 @@
-"""Takes jobs to run: checks each whole, keeps to its number of runs at once, ends them."""
+"""The runner: validates jobs, limits concurrent runs, starts and ends them."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -37,13 +37,13 @@ FindSettings = Callable[[int], Mapping[str, Any] | None]
 
 
 class Runner:
-    """Runs jobs in the workspace's process, their tasks in processes of their own.
+    """Runs jobs in the workspace's process, and their tasks in separate processes.
 
     Args:
-        state: Where runs are recorded.
-        environment: Where the workspace is.
-        find_file: Gives the file on disk behind a path of the workspace.
-        find_settings: Gives the settings of a job; None where there is none of that number.
+        state: Storage for runs.
+        environment: Location of the workspace.
+        find_file: Returns the local file for a workspace path.
+        find_settings: Returns the settings of a job by its id, or None.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Runner:
         self._state_dir = environment.state_dir
         self._address = environment.address
         self._launcher = Launcher(environment)
-        # What every task needs is imported while the workspace itself comes up.
+        # Import the modules every task needs while the workspace starts.
         self._launcher.preload()
         self._lock = threading.Condition()
         self._tokens = threading.Lock()
@@ -68,11 +68,11 @@ class Runner:
 
     @property
     def busy(self) -> bool:
-        """Whether any run is under way."""
+        """Whether any run is active."""
         return bool(self._active)
 
     def preload(self, folders: Iterable[str]) -> None:
-        """Import ahead what the wheels in `folders` require."""
+        """Import the requirements of the wheels in `folders` in advance."""
         self._launcher.preload(wheels.required_modules(folders))
 
     def submit(
@@ -85,18 +85,18 @@ class Runner:
         queue: bool | None = None,
         token: str = "",
     ) -> int:
-        """Check a job whole, start it, and return the run's number.
+        """Validate a job, start it, and return the run's id.
 
         Args:
             job_id: The job.
             settings: Its settings.
-            parameters: What replaces its parameters' defaults.
-            only: The tasks to run; all where it is empty.
-            queue: Whether the run waits where too many are under way; None is as the job says.
-            token: The same run is returned for the same token, and none started.
+            parameters: Values that override the parameters' defaults.
+            only: The tasks to run; all if empty.
+            queue: Whether to queue the run if too many are active; None for the job's setting.
+            token: Idempotency token; a known one returns its run and starts none.
 
         Raises:
-            JobError: Anything that would stop the job later and can be known now.
+            JobError: The job has an error that can be found before it starts.
         """
         asked = {} if queue is None else {"queue": {"enabled": queue}}
         settings = {**settings, **asked}
@@ -111,15 +111,15 @@ class Runner:
             return int(known["run_id"])
 
     def repair(self, run_id: int, settings: Mapping[str, Any], asked: Repair) -> int:
-        """Run tasks of a run that has ended again, and return the repair's number.
+        """Run tasks of an ended run again and return the repair's id.
 
         Args:
             run_id: The run.
-            settings: Of its job, as they are now.
-            asked: What is to be repaired.
+            settings: The job's current settings.
+            asked: The repair request.
 
         Raises:
-            JobError: It cannot be repaired so, or is under way.
+            JobError: The request is invalid, or the run is active.
         """
         document = self._read_run(run_id)
         asked.check(document)
@@ -132,7 +132,7 @@ class Runner:
         values = job.with_parameters(given)
         self.preload(sorted({folder for folders in paths.values() for folder in folders}))
         with self._lock:
-            # A run is recorded as ended a moment before it makes room.
+            # A run is recorded as ended shortly before it is removed from the active ones.
             self._lock.wait_for(lambda: run_id not in self._active, CLOSE_SECONDS)
             document = self._read_run(run_id)
             asked.check(document)
@@ -154,13 +154,13 @@ class Runner:
         return number
 
     def cancel(self, run_id: int) -> None:
-        """End a run's tasks; one that has ended already is left as it is."""
+        """Cancel a run; do nothing if it has ended."""
         run = self._active.get(run_id)
         if run:
             run.scope.stop()
 
     def cancel_attempt(self, run_id: int, attempt_id: int) -> bool:
-        """End one task of a run; return whether it was under way."""
+        """Cancel one task of a run; return whether it was running."""
         run = self._active.get(run_id)
         scope = run.attempts.get(attempt_id) if run else None
         if scope:
@@ -168,7 +168,7 @@ class Runner:
         return scope is not None
 
     def close(self) -> None:
-        """End all runs and the processes behind them."""
+        """Cancel all runs and stop their processes."""
         for run_id in list(self._active):
             self.cancel(run_id)
         with self._lock:
@@ -190,7 +190,7 @@ class Runner:
         trigger: str = ON_DEMAND,
         **more: Any,
     ) -> Active:
-        """Check a job whole and start it; `more` goes into the run's document."""
+        """Validate a job and start it; `more` is added to the run's document."""
         job = read_job(select(settings, only))
         values = job.with_parameters(parameters)
         paths = self._check(job, (job_id,))
@@ -222,11 +222,11 @@ class Runner:
         return run
 
     def _check(self, job: Job, above: tuple[int, ...]) -> dict[str, list[str]]:
-        """Refuse what can be known to fail, in a job and in those it runs.
+        """Validate a job and the jobs that it runs.
 
         Args:
             job: The job.
-            above: Its number, after those of the jobs that run it.
+            above: Ids of the job and the jobs that run it.
 
         Returns:
             For each wheel task the folders to put first on its path.
@@ -267,7 +267,7 @@ class Runner:
         return self._start(work.job_id, settings, work.parameters, trigger=BY_TASK, **info)
 
     def _runs_of(self, job_id: int) -> list[Active]:
-        """Return a job's runs that have not ended, the oldest first."""
+        """Return a job's active runs, the oldest first."""
         return [run for run in self._active.values() if run.facts.job_id == job_id]
 
     def _may_start(self, run: Active) -> bool:
@@ -287,7 +287,7 @@ class Runner:
                 results = Execution(run, self._launcher, self._start_child).walk(scope)
                 over = not scope.remaining
             result, message = conclude(run.job, results, stopped=run.scope.stopped, timed_out=over)
-            # The life cycle in which Databricks leaves a run with a failed task.
+            # Databricks sets this life cycle for runs with a failed task.
             ending = "INTERNAL_ERROR" if result == FAILED else "TERMINATED"
             run.record.finish(ending, result, message)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""What runs, a task, an attempt may take: until when, and unless it is stopped."""
+"""Deadline and cancellation of a run, task or attempt."""
 
 import math
 import threading
@@ -8,10 +8,10 @@ from time import monotonic
 
 
 class Scope:
-    """A deadline and a stop for all that goes on inside it.
+    """A deadline and a stop signal for a block of work.
 
     Args:
-        deadline: On the monotonic clock.
+        deadline: Deadline on the monotonic clock.
     """
 
     def __init__(self, deadline: float = math.inf) -> None:
@@ -22,7 +22,7 @@ class Scope:
 
     @property
     def stopped(self) -> bool:
-        """Whether it was stopped."""
+        """Whether the scope was stopped."""
         return self._stopped.is_set()
 
     @property
@@ -32,11 +32,11 @@ class Scope:
 
     @property
     def limit(self) -> float | None:
-        """Seconds to wait for something inside, as waiting takes them; None is for ever."""
+        """Seconds to the deadline as a `timeout` argument; None if there is no deadline."""
         return None if self.deadline == math.inf else self.remaining
 
     def stop(self) -> None:
-        """End all that goes on inside."""
+        """Stop the scope and all scopes inside it."""
         with self._lock:
             self._stopped.set()
             enders = list(self._enders)
@@ -44,12 +44,12 @@ class Scope:
             end()
 
     def pause(self, seconds: float) -> None:
-        """Wait, no longer than to the deadline or the stop."""
+        """Sleep until `seconds` have passed, the deadline is reached or the scope is stopped."""
         self._stopped.wait(min(seconds, self.remaining))
 
     @contextmanager
     def ending(self, end: Callable[[], None]) -> Iterator[None]:
-        """Have `end` called if the stop comes while the block runs, or has come before."""
+        """Call `end` if the scope is stopped before or during the block."""
         with self._lock:
             self._enders.append(end)
             stopped = self.stopped
@@ -63,7 +63,7 @@ class Scope:
 
     @contextmanager
     def narrow(self, seconds: float = 0) -> Iterator["Scope"]:
-        """Give a scope inside this one, of so many seconds; 0 sets no limit of its own."""
+        """Yield an inner scope with a timeout in seconds; 0 for none of its own."""
         own = monotonic() + seconds if seconds else math.inf
         inner = Scope(min(own, self.deadline))
         with self.ending(inner.stop):

@@ -1,4 +1,4 @@
-"""A job's settings, as the Jobs API has them, read into a graph that can be run."""
+"""Parser of job settings from the Jobs API."""
 
 import json
 import re
@@ -20,7 +20,7 @@ OPERATORS = (
     "LESS_THAN_OR_EQUAL",
 )
 MOST_AT_ONCE = 100
-# Serverless tries a failed task again by itself, up to so often, whatever its max_retries.
+# Serverless retries failed tasks up to this often, regardless of max_retries.
 AUTOMATIC_RETRIES = 3
 
 Settings = Mapping[str, Any]
@@ -28,11 +28,11 @@ Environments = Mapping[str, list[str]]
 
 
 def read_job(settings: Settings) -> Job:
-    """Read the settings of `jobs/create`.
+    """Parse the settings of `jobs/create`.
 
     Raises:
-        JobError: Tasks without keys, doubled keys, unknown or circular dependencies, or
-            anything the laptop cannot run, by name.
+        JobError: Missing or duplicate task keys, unknown or circular dependencies, or
+            unsupported settings.
     """
     name = str(settings.get("name") or "untitled")
     environments = {
@@ -62,10 +62,10 @@ def read_job(settings: Settings) -> Job:
 
 
 def read_tasks(entries: Iterable[Settings], environments: Environments) -> list[Task]:
-    """Read the tasks of a job.
+    """Parse the tasks of a job.
 
     Raises:
-        NotBuilt: The laptop cannot run some; the message names those that it can.
+        NotBuilt: Some tasks are not supported; the message lists the supported ones.
     """
     tasks, refused = [], []
     for entry in entries:
@@ -79,17 +79,17 @@ def read_tasks(entries: Iterable[Settings], environments: Environments) -> list[
 
 
 def is_built(entry: Settings) -> bool:
-    """Tell whether the laptop runs tasks of this kind."""
+    """Return whether the laptop supports this type of task."""
     return all(kind in KINDS for kind in name_kinds(entry))
 
 
 def name_kinds(entry: Settings) -> list[str]:
-    """Return the kinds of work that a task's settings name."""
+    """Return the task types in a task's settings."""
     return [kind for kind in entry if kind.endswith("_task") and entry[kind] is not None]
 
 
 def select(settings: Settings, only: Iterable[str]) -> Settings:
-    """Return a job with the named tasks alone; they no longer wait for the others."""
+    """Return a job with the named tasks only; dependencies on other tasks are removed."""
     chosen = set(only)
     tasks = settings.get("tasks") or []
     there = [task.get("task_key") for task in tasks]
@@ -105,9 +105,9 @@ def select(settings: Settings, only: Iterable[str]) -> Settings:
 
 
 def push_down(entry: Settings, parameters: Iterable[str]) -> Settings:
-    """Add the job's parameters to the named ones of a wheel task, over those of the same name.
+    """Add the named job parameters to a wheel task's; they override those of the same name.
 
-    Databricks does so wherever parameters have names; those given as a list are left as they are.
+    As on Databricks, this applies to named parameters only, not to lists.
     """
     wheel, loop = entry.get("python_wheel_task"), entry.get("for_each_task")
     if wheel and wheel.get("named_parameters"):
@@ -120,12 +120,12 @@ def push_down(entry: Settings, parameters: Iterable[str]) -> Settings:
 
 
 def asks_queue(settings: Settings) -> bool:
-    """Tell whether a run waits where too many are under way."""
+    """Return whether runs are queued if too many are active."""
     return bool((settings.get("queue") or {}).get("enabled"))
 
 
 def read_task(entry: Settings, environments: Environments, *, inner: bool = False) -> Task:
-    """Read one task of a job's settings; an inner one is repeated by another."""
+    """Parse one task; an inner one belongs to a for_each_task."""
     key = entry.get("task_key")
     if not key:
         raise JobError("A task has no task_key.")
@@ -151,7 +151,7 @@ def read_task(entry: Settings, environments: Environments, *, inner: bool = Fals
 
 
 def read_work(key: str, entry: Settings, environments: Environments, *, inner: bool) -> Work:
-    """Read what a task does."""
+    """Parse a task's work by its type."""
     kinds = name_kinds(entry)
     for kind in kinds:
         if kind not in KINDS:
@@ -173,7 +173,7 @@ def read_work(key: str, entry: Settings, environments: Environments, *, inner: b
 
 
 def read_wheel(key: str, entry: Settings, environments: Environments) -> Wheel:
-    """Read a python_wheel_task with its environment."""
+    """Parse a python_wheel_task with its environment."""
     wheel = entry["python_wheel_task"]
     require(key, "python_wheel_task", wheel, "package_name", "entry_point")
     named = wheel.get("named_parameters") or {}
@@ -193,7 +193,7 @@ def read_wheel(key: str, entry: Settings, environments: Environments) -> Wheel:
 
 
 def read_libraries(key: str, entry: Settings) -> list[str]:
-    """Return what a task on a cluster installs there, as dependencies of an environment."""
+    """Return the libraries of a task on a cluster as dependencies of an environment."""
     found = []
     for library in entry.get("libraries") or []:
         match library:
@@ -211,7 +211,7 @@ def read_libraries(key: str, entry: Settings) -> list[str]:
 
 
 def read_condition(key: str, given: Settings) -> Condition:
-    """Read a condition_task."""
+    """Parse a condition_task."""
     require(key, "condition_task", given, "op")
     if given["op"] not in OPERATORS:
         raise UnknownName("operator", given["op"], OPERATORS, f"Task '{key}'")
@@ -222,7 +222,7 @@ def read_condition(key: str, given: Settings) -> Condition:
 
 
 def read_run_job(key: str, given: Settings) -> RunJob:
-    """Read a run_job_task."""
+    """Parse a run_job_task."""
     for field in sorted(set(given) - {"job_id", "job_parameters"}):
         raise NotBuilt(key, f"run_job_task's '{field}'")
     try:
@@ -235,7 +235,7 @@ def read_run_job(key: str, given: Settings) -> RunJob:
 
 
 def read_for_each(key: str, given: Settings, environments: Environments) -> ForEach:
-    """Read a for_each_task and the task it repeats."""
+    """Parse a for_each_task and its inner task."""
     require(key, "for_each_task", given, "inputs", "task")
     concurrency = int(given.get("concurrency") or 1)
     if not 1 <= concurrency <= MOST_AT_ONCE:
@@ -247,7 +247,7 @@ def read_for_each(key: str, given: Settings, environments: Environments) -> ForE
 
 
 def read_dependency(key: str, given: Settings) -> Dependency:
-    """Read one entry of depends_on."""
+    """Parse one entry of depends_on."""
     outcome = given.get("outcome")
     if outcome not in (None, "", "true", "false"):
         raise JobError(f'Task \'{key}\': an outcome is "true" or "false", got {outcome!r}.')
@@ -255,14 +255,14 @@ def read_dependency(key: str, given: Settings) -> Dependency:
 
 
 def read_run_if(key: str, given: str) -> RunIf:
-    """Read run_if."""
+    """Parse run_if."""
     if given not in list(RunIf):
         raise UnknownName("run_if", given, RunIf, f"Task '{key}'")
     return RunIf(given)
 
 
 def count_retries(key: str, entry: Settings, work: Work) -> int:
-    """Return how often a task is tried again, what serverless does by itself included."""
+    """Return the number of retries, including the automatic ones of serverless."""
     asked = int(entry.get("max_retries") or 0)
     if asked and isinstance(work, Condition | ForEach):
         advice = "Give it to the task it repeats." if isinstance(work, ForEach) else "Take it away."
@@ -273,12 +273,12 @@ def count_retries(key: str, entry: Settings, work: Work) -> int:
 
 
 def require(key: str, kind: str, given: Settings, *fields: str) -> None:
-    """Refuse a task that lacks what its kind needs."""
+    """Raise an error if a task lacks fields that its type requires."""
     for field in fields:
         if not given.get(field):
             raise JobError(f"Task '{key}': its {kind} has no {field}.")
 
 
 def as_text(value: object) -> str:
-    """Return a value as a command line has it: text as it is, anything else as JSON."""
+    """Return a value as a command line argument: strings unchanged, others as JSON."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""What a task's own process does: find the entry point, call it, say how it ended."""
+"""The main module of a task's process: load the entry point, call it, report the result."""
 
 import importlib.metadata
 import json
@@ -22,12 +22,12 @@ class TaskSpec:
     """One attempt of a task, written as a file for the process that runs it.
 
     Attributes:
-        package: Distribution that holds the entry point.
-        entry_point: Its name.
-        arguments: The command line, resolved.
+        package: Distribution with the entry point.
+        entry_point: Name of the entry point.
+        arguments: The resolved command line.
         path: Folders to put first on Python's path.
-        environment: Variables to add.
-        log: File that takes all the task prints.
+        environment: Environment variables to add.
+        log: File for the task's output.
     """
 
     package: str
@@ -50,8 +50,8 @@ class TaskSpec:
 def run(spec: TaskSpec) -> int:
     """Run one attempt in this process and return its exit status.
 
-    As on Databricks, an entry point returns or raises: one that exits has failed, even with
-    status 0.
+    As on Databricks, an entry point must return or raise: a call of `sys.exit` is a failure,
+    even with status 0.
     """
     log = os.open(spec.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for descriptor in (1, 2):
@@ -90,20 +90,20 @@ def load(spec: TaskSpec) -> Callable[[], Any]:
 
 
 def reseed() -> None:
-    """Give a forked process random numbers of its own."""
+    """Reseed the random number generators of a forked process."""
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
 
 
 def flush() -> None:
-    """Wait for what MLflow writes in the background."""
+    """Wait for MLflow's background writes."""
     if "mlflow" in sys.modules:
         sys.modules["mlflow"].flush_async_logging()
 
 
 def follow(lifeline: int) -> None:
-    """End this process and all it started when the workspace at the other end is gone."""
+    """Kill this process and everything it started when the workspace ends."""
     os.read(lifeline, 1)
     os.killpg(0, signal.SIGKILL)
 
@@ -113,5 +113,5 @@ if __name__ == "__main__":
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     threading.Thread(target=follow, args=(inherited,), daemon=True).start()
     status = run(TaskSpec.read(Path(sys.argv[1])))
-    # Interpreter shutdown would take a second and add nothing.
+    # Skip the interpreter shutdown, which takes a second.
     os._exit(status)

@@ -1,4 +1,4 @@
-"""The environment variables by which a task finds its workspace."""
+"""The environment variables that connect a task to its workspace."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from ..telemetry import TELEMETRY_OFF
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
-# Variables of the shell by which a task would reach, or take itself for, another runtime.
+# Variables of the shell that would connect a task to another runtime.
 FOREIGN = ("DATABRICKS_", "IS_SERVERLESS", "SAIL_", "SPARK_")
 TASK_HOME = "LAPTOP_HOME"
 TASK_SPARK = "LAPTOP_SPARK"
@@ -16,13 +16,13 @@ TASK_VALUES = "LAPTOP_TASK_VALUES"
 
 @dataclass(frozen=True)
 class TaskEnvironment:
-    """Where a workspace is.
+    """Location of a workspace.
 
     Attributes:
         state_dir: The state folder.
-        address: The REST API, `http://127.0.0.1:<port>`.
-        token: Its bearer token.
-        spark: The engine, `sc://127.0.0.1:<port>`.
+        address: URL of the REST API, `http://127.0.0.1:<port>`.
+        token: Bearer token of the REST API.
+        spark: URL of the engine, `sc://127.0.0.1:<port>`.
     """
 
     state_dir: Path
@@ -36,14 +36,14 @@ class TaskEnvironment:
         return {
             "MLFLOW_TRACKING_URI": uri,
             "MLFLOW_REGISTRY_URI": uri,
-            # A project's own lock file must not be mixed into a model's requirements.
+            # Keep a project's lock file out of the model's requirements.
             "MLFLOW_UV_AUTO_DETECT": "false",
             "MLFLOW_LOGGING_LEVEL": "WARNING",
             **TELEMETRY_OFF,
         }
 
     def variables(self) -> dict[str, str]:
-        """Return a task's whole environment, with the runtime first on Python's path."""
+        """Return a task's full environment, with the runtime first on Python's path."""
         return {
             **{k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)},
             **self.mlflow_variables(),
@@ -52,12 +52,12 @@ class TaskEnvironment:
             "DATABRICKS_CONFIG_FILE": os.devnull,
             TASK_HOME: str(self.state_dir),
             TASK_SPARK: self.spark,
-            # Where `SparkSession.builder.getOrCreate()` looks.
+            # Read by `SparkSession.builder.getOrCreate()`.
             "SPARK_REMOTE": self.spark,
-            # More threads than one would make a fork server unsafe to fork.
+            # Further threads would make a fork server unsafe to fork.
             "OPENBLAS_NUM_THREADS": "1",
-            # OpenMP's threads spin while they wait, and starve whoever shares the cores; put to
-            # sleep at once they are slow to wake. A short spin avoids both.
+            # OpenMP threads spin while waiting, which blocks the cores for other processes;
+            # without spinning they are slow to wake. A short spin avoids both.
             "GOMP_SPINCOUNT": "1000",
             "PYTHONPATH": str(RUNTIME),
             "PYTHONUNBUFFERED": "1",

@@ -1,4 +1,4 @@
-"""Wheels as a task sees them: unpacked, found by content, first on the path."""
+"""Wheels of tasks: unpacked by content hash and put first on the path."""
 
 import hashlib
 import importlib.metadata
@@ -17,12 +17,12 @@ from .requirements import check_dependency
 
 
 def is_wheel(dependency: str) -> bool:
-    """Tell whether a dependency is a wheel's path, not its address or an option."""
+    """Return whether a dependency is a local wheel."""
     return dependency.endswith(".whl") and ":" not in dependency and dependency[0] != "-"
 
 
 def unpack(wheel: Path, wheels: Path) -> Path:
-    """Return the folder that holds a wheel's content, unpacking it where it is new."""
+    """Return the folder with a wheel's content; unpack the wheel if it is new."""
     if not wheel.is_file():
         raise JobError(f"The environment names the wheel {wheel}, and no such file is there.")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()[:16]
@@ -38,7 +38,7 @@ def unpack(wheel: Path, wheels: Path) -> Path:
     except zipfile.BadZipFile:
         raise JobError(f"{wheel} is no wheel: it cannot be unpacked.") from None
     except OSError:
-        # Another run has unpacked the same wheel meanwhile.
+        # Another run may have unpacked the same wheel first.
         if not folder.is_dir():
             raise
     finally:
@@ -47,7 +47,7 @@ def unpack(wheel: Path, wheels: Path) -> Path:
 
 
 def place(dependency: str, state_dir: Path, find_file: Callable[[str], Path]) -> Path:
-    """Return the file of a wheel: uploaded, in the state folder, or anywhere on this machine."""
+    """Return a wheel's file: uploaded, in the state folder, or elsewhere on this machine."""
     uploaded = dependency.startswith("/Workspace/")
     return find_file(dependency) if uploaded else state_dir / dependency
 
@@ -63,12 +63,12 @@ def find_distribution(folders: Iterable[Path], package: str) -> importlib.metada
 
 
 def prepare(job: Job, wheels: Path, find_file: Callable[[str], Path]) -> dict[str, list[str]]:
-    """Unpack the wheels of every task and see that what they name is there.
+    """Unpack the wheels of every task and check what they require.
 
     Args:
         job: The job about to run.
-        wheels: Where unpacked wheels are kept.
-        find_file: Gives the file on disk behind a path of the workspace.
+        wheels: Folder for unpacked wheels.
+        find_file: Returns the local file for a workspace path.
 
     Returns:
         For each wheel task the folders to put first on its path.
@@ -95,7 +95,7 @@ def prepare(job: Job, wheels: Path, find_file: Callable[[str], Path]) -> dict[st
 
 
 def required_modules(folders: Iterable[str]) -> list[str]:
-    """Return the top-level modules of everything that unpacked wheels require directly."""
+    """Return the top-level modules of the direct requirements of unpacked wheels."""
     providers: dict[str, list[str]] = {}
     for module, names in importlib.metadata.packages_distributions().items():
         for name in names:

@@ -1,4 +1,4 @@
-"""What a feature store does: specifications, point-in-time joins, the online store.
+"""The feature store: specifications, point-in-time joins and the online store.
 
-What a feature store refuses raises FeatureError.
+Requests that it refuses raise FeatureError.
 """

@@ -1,4 +1,4 @@
-"""Batch scoring: a DataFrame of keys in, the same rows with features and predictions out."""
+"""Batch scoring: add features and predictions to a DataFrame of keys."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,19 +40,19 @@ def score_batch(
     result_type: str,
     params: Mapping[str, Any] | None,
 ) -> DataFrame:
-    """Return the DataFrame with the features it lacked and a column `prediction`.
+    """Return the DataFrame with its missing features and a column `prediction`.
 
-    The plain model predicts in this process, so nothing of it can go stale in the engine.
+    The plain model predicts in this process, so the engine caches no model.
 
     Args:
-        df: Rows with the keys and columns the model's caller brings.
+        df: Rows with the keys and other source columns of the model.
         model_uri: `models:/name@alias`, `models:/name/version`, `models:/m-id` or `runs:/…`.
-        workspace: Where the feature tables are described.
+        workspace: Client for the catalog with the feature tables.
         result_type: Spark type of the prediction.
         params: Passed to the model's predict.
 
     Raises:
-        FeatureError: Columns that the model needs are absent, or `prediction` is taken.
+        FeatureError: Columns are missing, or a column `prediction` exists.
     """
     if df.isStreaming:
         raise NotImplementedError("score_batch takes no streaming DataFrame.")
@@ -83,7 +83,7 @@ def score_batch(
 
 
 def as_column(predictions: Any, result_type: str) -> pa.Array:
-    """Return a model's output as one column; of several, the first."""
+    """Return a model's output as one column, the first if there are several."""
     if result_type not in _RESULTS:
         raise NotImplementedError(
             f"result_type {result_type!r} is not on the laptop. Allowed: {', '.join(_RESULTS)}."

@@ -2,8 +2,8 @@
 
 
 class FeatureError(ValueError):
-    """A request the feature store refuses.
+    """A request that the feature store refuses.
 
-    A `ValueError`, as in the client it stands in for, so that code which catches that one
-    behaves alike in both places.
+    A `ValueError`, as in the Databricks client, so that code which catches that one works with
+    both.
     """

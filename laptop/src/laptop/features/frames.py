@@ -1,4 +1,4 @@
-"""Rows of a task handed to the engine."""
+"""Transfer of Arrow tables to the engine."""
 
 import os
 import uuid
@@ -12,10 +12,10 @@ from ..state_dir import require_state_dir
 
 
 def to_spark(spark: SparkSession, rows: pa.Table) -> DataFrame:
-    """Return rows as a DataFrame that reads them from a file of this process.
+    """Return the rows as a DataFrame that reads them from a temporary file.
 
-    In the message of a query they would have to fit 128 MB and be sent again with each action.
-    What processes that have ended left behind is removed.
+    Rows within the query are limited to 128 MB and sent again with each action. Files of
+    processes that have ended are removed.
     """
     folder = require_state_dir().frames
     folder.mkdir(parents=True, exist_ok=True)

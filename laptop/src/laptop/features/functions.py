@@ -1,8 +1,8 @@
-"""Features computed at the request: Python functions of the catalog, over columns of a row.
+"""Features computed on demand by Python functions of the catalog.
 
-Batch and endpoint differ, as they do on Databricks. In batch a missing value is None and results
-are cast to the declared type. The client inside an endpoint hands over what the row has, where a
-missing number of the request is NaN, and takes the result as it comes.
+As on Databricks, batch and endpoint differ. In batch a missing value is None and results are
+cast to the declared type. The client in an endpoint passes the values of the row, where a
+missing number of the request is NaN, and does not cast the result.
 """
 
 import textwrap
@@ -23,12 +23,12 @@ _ENTRY = "_udf_handler_func_entry"
 
 
 class FeatureFunction:
-    """A function of the catalog whose result becomes a feature.
+    """A function of the catalog that computes a feature.
 
     Args:
-        udf_name: Its name, `catalog.schema.function`; the catalog keeps it in lower case.
+        udf_name: Full name, `catalog.schema.function`; the catalog stores it in lower case.
         input_bindings: Column of the DataFrame, or feature, by parameter of the function.
-        output_name: Name of the feature; the function's full name when None.
+        output_name: Name of the feature; the function's full name if None.
     """
 
     def __init__(
@@ -44,20 +44,20 @@ class FeatureFunction:
 
     @property
     def column(self) -> str:
-        """The column that the result becomes."""
+        """The output column."""
         return self.output_name or self.udf_name
 
 
 @dataclass(frozen=True)
 class Function:
-    """What the catalog knows of a function.
+    """The catalog's metadata of a function.
 
     Attributes:
         name: Full name.
-        parameters: Spark simple type name by parameter, in their order.
+        parameters: Spark simple type name by parameter, in declaration order.
         returns: Spark simple type name of the result.
         definition: Body in Python.
-        language: `Python`; others have no body that could be run.
+        language: `Python`; functions in other languages cannot run.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Function:
 
     @classmethod
     def read(cls, info: Mapping[str, Any]) -> "Function":
-        """Return a function out of the catalog's document."""
+        """Create a function from the catalog's response."""
         given = (info.get("input_params") or {}).get("parameters") or []
         return cls(
             name=info["full_name"],
@@ -79,10 +79,10 @@ class Function:
         )
 
     def load(self) -> Callable[..., Any]:
-        """Return the function as Python, in a scope of its own.
+        """Compile the function in a new namespace.
 
         Raises:
-            FeatureError: The body is no Python.
+            FeatureError: The body is not valid Python.
         """
         body = textwrap.indent(self.definition, " " * 4, lambda _: True)
         scope: dict[str, Any] = {}
@@ -97,14 +97,14 @@ class Function:
         return loaded
 
     def evaluate(self, arguments: Mapping[str, pa.ChunkedArray], rows: int) -> pa.Array:
-        """Return the function's results by row, as batch and training have them.
+        """Return the function's result for each row, as in batch scoring and training.
 
         Args:
             arguments: Column by parameter.
-            rows: How many rows there are.
+            rows: Number of rows.
 
         Raises:
-            FeatureError: A result does not fit the declared type, or the function fails.
+            FeatureError: The function fails, or a result does not fit the declared type.
         """
         call = self.load()
         columns = [_plain(arguments[name]) for name in self.parameters]
@@ -130,10 +130,10 @@ class Function:
 
 
 def describe_functions(workspace: WorkspaceClient, names: Iterable[str]) -> dict[str, Function]:
-    """Return what the catalog knows of functions, by full name.
+    """Return the metadata of functions by full name.
 
     Raises:
-        FeatureError: A name has not three levels, or there is no such function.
+        FeatureError: A name does not have three levels, or the function does not exist.
     """
     found = {}
     for name in names:
@@ -151,7 +151,7 @@ def describe_functions(workspace: WorkspaceClient, names: Iterable[str]) -> dict
 
 
 def check_arguments(function: Function, bindings: Mapping[str, str]) -> None:
-    """Refuse bindings that do not name all parameters of a function and no other.
+    """Check that bindings name exactly the parameters of a Python function.
 
     Raises:
         FeatureError: They do not, or the function is not in Python.
@@ -171,7 +171,7 @@ def check_arguments(function: Function, bindings: Mapping[str, str]) -> None:
 def check_argument_types(
     function: Function, bindings: Mapping[str, str], known: Mapping[str, str]
 ) -> None:
-    """Refuse columns of other types than a function's parameters: nothing casts them.
+    """Check that columns have the types of a function's parameters; there are no casts.
 
     Args:
         function: The function.
@@ -191,7 +191,7 @@ def check_argument_types(
 
 
 def _plain(column: pa.ChunkedArray) -> list[Any]:
-    """Return values as a Python function in SQL is given them: instants without a zone, in UTC."""
+    """Return values as SQL passes them to Python functions: timestamps are naive, in UTC."""
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us"))
     values: list[Any] = column.to_pylist()

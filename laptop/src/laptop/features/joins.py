@@ -1,7 +1,7 @@
-"""Joins of features onto a spine: point in time where a lookup has a time, by key elsewhere.
+"""Joins of features to a spine: point-in-time for lookups with a timestamp, else by key.
 
-A join decides which row of the feature table each row of the spine takes and lets Arrow take it,
-so that types, nulls and the spine's own rows and order come out as they went in.
+A join computes the matching row of the feature table for each row of the spine and takes it
+with Arrow, which preserves types, nulls and the spine's rows and order.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,11 +23,11 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class KeyedTable:
-    """Rows of a feature table and what identifies them.
+    """Rows of a feature table and their keys.
 
     Attributes:
-        primary_keys: Key columns in the table's order, without the time.
-        timeseries_column: When a row became known; None for a table without time.
+        primary_keys: Key columns in the table's order, without the timestamp.
+        timeseries_column: Timestamp of each row; None for a table without timestamps.
     """
 
     rows: pa.Table
@@ -38,13 +38,13 @@ class KeyedTable:
 def augment(
     spine: pa.Table, spec: FeatureSpec, find: Callable[[Step, pa.Table], pa.Table]
 ) -> pa.Table:
-    """Add to a spine all features of a specification that it does not have yet.
+    """Add all missing features of a specification to a spine.
 
     Args:
-        spine: Rows to score or to train on. It keeps its rows, their order and its columns.
-        spec: What to look up.
-        find: Gives the features of a lookup or function, under their output names, one row for
-            each row of the spine it is handed.
+        spine: Rows to score or to train on; rows, order and columns are preserved.
+        spec: The feature specification.
+        find: Returns the features of a lookup or function under their output names, one row for
+            each row of its spine.
     """
     for step in spec.steps():
         wanted = [output for output in step.outputs if output not in spine.column_names]
@@ -63,11 +63,11 @@ def augment(
 def join(spine: pa.Table, table: KeyedTable, lookup: Lookup) -> pa.Table:
     """Return the features of a lookup, one row for each row of the spine.
 
-    A timed lookup takes the last row at or before the spine's time, no older than the lookback
-    window; a null key or time matches nothing; what matches nothing is null.
+    A point-in-time lookup takes the last row at or before the spine's timestamp and within the
+    lookback window. Without a match, or with a null key or timestamp, features are null.
 
     Raises:
-        FeatureError: Keys do not fit those of the table, or two rows of the table share a key.
+        FeatureError: Key types differ, or two rows of the table have the same key.
     """
     rows = match(spine, table, lookup)
     features = table.rows.select([name for name, _ in lookup.features]).combine_chunks()
@@ -75,7 +75,7 @@ def join(spine: pa.Table, table: KeyedTable, lookup: Lookup) -> pa.Table:
 
 
 def match(spine: pa.Table, table: KeyedTable, lookup: Lookup) -> pa.Int64Array:
-    """Return the position in the table of the row that each row of the spine takes, or null."""
+    """Return for each row of the spine the position of its row in the table, or null."""
     _check_keys(table, lookup)
     wanted, offered = _codes(
         [spine.column(name) for name in lookup.lookup_key],
@@ -89,8 +89,8 @@ def match(spine: pa.Table, table: KeyedTable, lookup: Lookup) -> pa.Int64Array:
         offered_at, no_time = _instants(table.rows.column(table.timeseries_column))
         offered[no_time] = -1
 
-    # One sorted integer holds key and time: the last entry that is not greater than the wanted
-    # one is the row to take, if it has the wanted key.
+    # Key and timestamp are packed into one integer and sorted. The match is the last entry that
+    # is not greater than the wanted one, if it has the wanted key.
     width, wanted_tick, offered_tick = _ticks(wanted, wanted_at, offered, offered_at)
     position = np.where(offered < 0, -1, offered * width + offered_tick)
     order = _order(position)
@@ -99,7 +99,7 @@ def match(spine: pa.Table, table: KeyedTable, lookup: Lookup) -> pa.Int64Array:
     target = wanted * width + wanted_tick
     asked = _order(target)
     place = np.empty_like(target)
-    # In their order, neighbours are found in memory that is at hand.
+    # Searching in sorted order keeps memory accesses local.
     place[asked] = np.searchsorted(ordered, target[asked], side="right") - 1
     found = (wanted >= 0) & (place >= 0)
     rows = np.zeros_like(wanted)
@@ -114,9 +114,9 @@ def match(spine: pa.Table, table: KeyedTable, lookup: Lookup) -> pa.Int64Array:
 def _ticks(
     wanted: Integers, wanted_at: Integers, offered: Integers, offered_at: Integers
 ) -> tuple[int, Integers, Integers]:
-    """Return times as small numbers from 1, 0 for those before all offered, and their bound.
+    """Return timestamps as small numbers from 1, 0 for those before all offered, and their bound.
 
-    Key times bound, plus time, fits 64 bits.
+    Key times bound, plus timestamp, fits 64 bits.
     """
     first, last = (offered_at.min(), offered_at.max()) if len(offered_at) else (0, 0)
     width = int(last) - int(first) + 2
@@ -128,7 +128,7 @@ def _ticks(
 
 
 def _order(values: Integers) -> Integers:
-    """Return the positions that sort values; those that are sorted, as tables often are, stay."""
+    """Return the positions that sort values; fast if they are sorted, as tables often are."""
     if (values[1:] >= values[:-1]).all():
         return np.arange(len(values))
     return np.argsort(values)
@@ -162,9 +162,9 @@ def _check_unique(ordered: Integers, table: KeyedTable, lookup: Lookup) -> None:
 def _codes(
     wanted: Sequence[pa.ChunkedArray], offered: Sequence[pa.ChunkedArray], lookup: Lookup
 ) -> tuple[Integers, Integers]:
-    """Give the keys of both sides the same numbers; a key with a null in it is -1.
+    """Encode the keys of both sides with the same numbers; a key with a null is -1.
 
-    Numbers rise as keys first appear in the table, so one that is sorted by key stays so.
+    Keys are numbered by first appearance in the table, so a sorted table stays sorted.
     """
     count = len(offered[0])
     codes = np.zeros(count + len(wanted[0]), dtype=np.int64)
@@ -201,7 +201,7 @@ def _alike(
 
 
 def _instants(column: pa.ChunkedArray) -> tuple[Integers, NDArray[np.bool_]]:
-    """Return microseconds since the epoch, and which of them are null."""
+    """Return microseconds since the epoch and a mask of the nulls."""
     instants = _utc(column).cast(pa.int64())
     missing = instants.is_null().to_numpy()
     return instants.fill_null(0).to_numpy(), missing
@@ -214,7 +214,7 @@ def _utc(column: pa.ChunkedArray) -> pa.ChunkedArray:
         raise FeatureError(
             f"A time of type {column.type} cannot be looked up by. Allowed: timestamp, date."
         )
-    # Safe casting would refuse nanoseconds, which Spark cannot hold either.
+    # Safe casting would refuse nanoseconds, which Spark does not support.
     if column.type.tz is None:
         return column.cast(pa.timestamp("us"), safe=False).cast(_INSTANT)
     return column.cast(_INSTANT, safe=False)

@@ -1,4 +1,4 @@
-"""The look-up that task code declares: which features of a table, found by which columns."""
+"""FeatureLookup: a table's features and the columns to look them up by."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -14,15 +14,15 @@ class FeatureLookup:
     Args:
         table_name: Feature table, `catalog.schema.table`.
         lookup_key: Columns of the DataFrame, in the order of the table's primary keys.
-        feature_names: Features to take; all that are no key when None.
+        feature_names: Features to take; all except the keys if None.
         rename_outputs: New name by feature name.
-        timestamp_lookup_key: Column of the DataFrame that says as of when; needed exactly when
+        timestamp_lookup_key: Timestamp column of the DataFrame; required if and only if
             the table has a timeseries column.
-        lookback_window: Greatest age of a row that is still taken.
+        lookback_window: Greatest age of a matching row.
         default_values: Replacement for a null, by feature name after renaming.
 
     Raises:
-        FeatureError: Arguments that do not fit each other.
+        FeatureError: The arguments are inconsistent.
     """
 
     def __init__(
@@ -56,21 +56,21 @@ class FeatureLookup:
 
     @property
     def lookup_keys(self) -> tuple[str, ...]:
-        """The key columns, also where one was given as a string."""
+        """The key columns as a tuple."""
         return tuple(_listed(self.lookup_key))
 
     @property
     def feature_name(self) -> None:
-        """Deprecated; what replaces it is `feature_names`."""
+        """Deprecated; use `feature_names`."""
         return None
 
     @property
     def output_name(self) -> None:
-        """Deprecated; what replaces it is `rename_outputs`."""
+        """Deprecated; use `rename_outputs`."""
         return None
 
     def rename(self, feature: str) -> str:
-        """Return the column that a feature becomes."""
+        """Return the output column of a feature."""
         return self.rename_outputs.get(feature, feature)
 
     def _check_window(self) -> None:

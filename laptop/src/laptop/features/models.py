@@ -1,4 +1,4 @@
-"""Models packaged with the specification of what they look up."""
+"""Models packaged with their feature specification."""
 
 import tempfile
 from collections.abc import Mapping
@@ -24,17 +24,17 @@ LOADER_MODULE = "databricks.feature_store.mlflow_model"
 
 
 class _PackagedModel:
-    """Saves the outer model as a pyfunc; what `Model.log` takes for a flavor.
+    """Saves the outer model as a pyfunc; the `flavor` argument of `Model.log`.
 
-    `mlflow.pyfunc.log_model` would predict the input example on the model it has just saved,
-    and this one cannot predict without its tables.
+    `mlflow.pyfunc.log_model` would validate the saved model with the input example, which fails
+    without the feature tables.
     """
 
     __name__ = "mlflow.pyfunc"
 
     @staticmethod
     def save_model(path: str, *, validate_serving_input: bool, **kwargs: Any) -> None:
-        """Save without a trial."""
+        """Save the model without validation."""
         assert not validate_serving_input
         mlflow.pyfunc.save_model(path, **kwargs)
 
@@ -49,30 +49,30 @@ def log_model(
     example: pa.Table | None = None,
     **kwargs: Any,
 ) -> ModelInfo:
-    """Log a model with the specification of its features.
+    """Log a model with its feature specification.
 
-    The plain model lies inside under `data/feature_store/raw_model` and loads alone.
+    The plain model is under `data/feature_store/raw_model` and can be loaded separately.
 
     Args:
-        model: What `flavor` saves.
+        model: A model that `flavor` can save.
         name: Name of the logged model.
         flavor: MLflow module, `mlflow.sklearn` for instance.
-        spec: What the model takes.
-        outputs: What it predicts.
-        example: Rows with the columns a caller brings, of which the first is stored.
+        spec: The model's inputs.
+        outputs: Schema of the predictions.
+        example: Rows with the source columns, of which the first is stored.
         kwargs: Passed to `flavor.save_model`.
 
     Raises:
-        FeatureError: A column a caller must bring has a type no signature can express.
+        FeatureError: A source column has a type that no signature can express.
     """
     signature = ModelSignature(Schema(_inputs(spec)), outputs)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / MODEL_DATA.name
         raw = data / RAW_MODEL
-        # The inner model sees looked-up columns, so the outer's inputs are not its own.
+        # The inner model's inputs include looked-up columns, the outer model's do not.
         inner = Model(signature=ModelSignature(outputs=outputs))
         if flavor is mlflow.pyfunc:
-            # The one flavor whose model is not the first argument.
+            # Only the pyfunc flavor does not take the model as its first argument.
             flavor.save_model(str(raw), python_model=model, mlflow_model=inner, **kwargs)
         else:
             flavor.save_model(model, str(raw), mlflow_model=inner, **kwargs)
@@ -95,7 +95,7 @@ def log_model(
 
 
 def label_schema(types: Mapping[str, str]) -> Schema:
-    """Return what a model predicts that was trained on labels of these Spark types."""
+    """Return the output schema of a model trained on labels of these Spark types."""
     if not types:
         raise FeatureError(
             "What the model predicts is open: the training set has no label. Give output_schema."
@@ -105,10 +105,10 @@ def label_schema(types: Mapping[str, str]) -> Schema:
 
 @dataclass(frozen=True)
 class FeatureModel:
-    """A packaged model, ready to predict in this process.
+    """A packaged model, loaded for prediction in this process.
 
     Attributes:
-        spec: What it takes and where that comes from.
+        spec: The model's inputs and their sources.
         raw: The plain model inside.
     """
 
@@ -116,19 +116,19 @@ class FeatureModel:
     raw: PyFuncModel
 
     def predict(self, columns: pa.Table, params: Mapping[str, Any] | None = None) -> Any:
-        """Return the plain model's predictions, one for each row."""
+        """Return the plain model's predictions, one per row."""
         frame = model_frame(columns.select(self.spec.model_columns))
         return self.raw.predict(frame, params=None if params is None else dict(params))
 
 
 def load_model(folder: Path) -> FeatureModel:
-    """Load a model that `log_model` has logged from the folder of its artifact."""
+    """Load a model logged by `log_model` from its artifact folder."""
     spec = FeatureSpec.read(folder)
     return FeatureModel(spec, mlflow.pyfunc.load_model(str(folder / MODEL_DATA / RAW_MODEL)))
 
 
 def _inputs(spec: FeatureSpec) -> list[ColSpec | TensorSpec]:
-    # A caller may send a feature in place of the one that would be looked up.
+    # A request may contain a feature, which then replaces the look-up.
     return [
         _column(column.name, column.data_type, required=isinstance(column, SourceColumn))
         for column in spec.columns
@@ -147,7 +147,7 @@ def _column(name: str, data_type: str, *, required: bool) -> ColSpec:
 
 
 def _example(rows: pa.Table, signature: ModelSignature) -> dict[str, Any] | None:
-    # As on Databricks one row as a dictionary, in the exact types that MLflow checks it for.
+    # As on Databricks: one row as a dictionary, in the exact types of MLflow's schema.
     frame = model_frame(rows)
     if frame.empty:
         return None

@@ -1,7 +1,7 @@
-"""The online store: the latest row of each key of a feature table, in one SQLite file.
+"""The online store: the latest row per key of each published feature table, in SQLite.
 
-On the laptop a store of any name can be published to, for the admin who would have made it is
-not here. There is no as-of: a lookup finds what was published last.
+Stores need no creation before a publication: on Databricks an admin creates them.
+Look-ups return the last published row; there is no point-in-time look-up.
 """
 
 import json
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FILE = "online.db"
 
-# Rows of a published table are in an SQL table of their own, which `rows` names.
+# `rows` is the name of the SQL table with the rows of a published table.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS store (name TEXT PRIMARY KEY, capacity TEXT, created_at TEXT);
 CREATE TABLE IF NOT EXISTS published (
@@ -49,8 +49,8 @@ class OnlineTable:
     """A published table.
 
     Attributes:
-        name: Name it was published under.
-        source: Feature table it was published from.
+        name: Name of the online table.
+        source: Name of the feature table.
         types: Spark simple type name by column of the source.
     """
 
@@ -63,8 +63,7 @@ class OnlineTable:
 class OnlineStore:
     """Published tables of one workspace.
 
-    Writers and readers may be different processes: a reader sees a publication as a whole or
-    not at all.
+    Several processes may read and write: publications are atomic.
 
     Args:
         state_dir: The workspace's state folder.
@@ -79,7 +78,7 @@ class OnlineStore:
         self._db.executescript(_SCHEMA)
 
     def create(self, name: str, capacity: str) -> bool:
-        """Record a store; return whether it is new."""
+        """Create a store; return whether it is new."""
         with self._lock:
             created = self._db.execute(
                 "INSERT OR IGNORE INTO store VALUES (?, ?, ?)",
@@ -88,7 +87,7 @@ class OnlineStore:
         return created.rowcount > 0
 
     def resize(self, name: str, capacity: str | None) -> bool:
-        """Change a store's capacity, if one is given; return whether there is such a store."""
+        """Change a store's capacity if one is given; return whether the store exists."""
         with self._lock:
             there = self._db.execute(
                 "UPDATE store SET capacity = coalesce(?, capacity) WHERE name = ?", (capacity, name)
@@ -96,31 +95,31 @@ class OnlineStore:
         return there.rowcount > 0
 
     def delete(self, name: str) -> bool:
-        """Forget a store; return whether there was one."""
+        """Delete a store; return whether it existed."""
         with self._lock:
             gone = self._db.execute("DELETE FROM store WHERE name = ?", (name,))
         return gone.rowcount > 0
 
     def stores(self) -> list[tuple[str, str, str]]:
-        """Return name, capacity and time of creation of the stores that were created."""
+        """Return name, capacity and creation time of the stores."""
         with self._lock:
             return self._db.execute("SELECT * FROM store ORDER BY name").fetchall()
 
     def publish(
         self, table: "FeatureTable", rows: pa.Table, *, store: str, online_table: str
     ) -> int:
-        """Bring what is online to the latest row of each key, and return how many there are.
+        """Update an online table to the latest row per key, and return their number.
 
-        Only rows that are new or have changed are written, as a TRIGGERED publication does.
+        Only new and changed rows are written, as in a TRIGGERED publication.
 
         Args:
-            table: What the catalog knows of the source.
+            table: The catalog's metadata of the source.
             rows: All rows of the source.
             store: Name of the online store.
-            online_table: Name to publish under.
+            online_table: Name of the online table.
 
         Raises:
-            FeatureError: The online table shows another source already.
+            FeatureError: The online table has another source.
         """
         latest = keep_latest(rows, table.primary_keys, table.timeseries_column)
         digests = digest_rows(latest)
@@ -138,7 +137,7 @@ class OnlineStore:
             if known and known[2:] == shape:
                 into = known[1]
             else:
-                # Other keys or columns: rows that are the same are stored in another form.
+                # With other keys or columns, the storage format of every row changes.
                 self._drop_rows(online_table)
                 into = self._create_rows(table)
             self._db.execute(
@@ -149,14 +148,14 @@ class OnlineStore:
         return int(latest.num_rows)
 
     def withdraw(self, online_table: str) -> bool:
-        """Remove an online table with its rows; return whether there was one."""
+        """Remove an online table with its rows; return whether it existed."""
         with self._transaction():
             self._drop_rows(online_table)
             gone = self._db.execute("DELETE FROM published WHERE name = ?", (online_table,))
         return gone.rowcount > 0
 
     def find(self, source: str, features: Sequence[str]) -> OnlineTable:
-        """Return the online table that shows features of a feature table."""
+        """Return the online table that contains features of a feature table."""
         with self._lock:
             row = self._db.execute(
                 "SELECT name, source, primary_keys, types FROM published WHERE source = ? "
@@ -181,12 +180,12 @@ class OnlineStore:
     def lookup(
         self, table: OnlineTable, keys: Sequence[Sequence[Any]], features: Sequence[str]
     ) -> list[dict[str, Any]]:
-        """Return features by key, one dictionary for each key; None where a key matches no row.
+        """Return features by key, one dictionary per key; None for keys without a row.
 
         Args:
-            table: Where to look.
-            keys: Values in the order of the table's primary keys, as a request's DataFrame holds
-                them.
+            table: The online table.
+            keys: Values in the order of the table's primary keys, in the types of the request's
+                DataFrame.
             features: Columns to return.
 
         Raises:
@@ -209,7 +208,7 @@ class OnlineStore:
         columns = ", ".join([*by, *(_quote(name) for name in features)])
         kinds = [table.types[name] for name in features]
         rows: dict[Key | None, dict[str, Any]] = {}
-        # In one transaction, so that all rows are of one publication.
+        # One transaction, so that all rows are from the same publication.
         with self._transaction("DEFERRED"):
             known = self._db.execute("SELECT rows FROM published WHERE name = ?", (table.name,))
             name = known.fetchone()
@@ -247,7 +246,7 @@ class OnlineStore:
     def _replace(
         self, into: str, table: "FeatureTable", latest: pa.Table, digests: "npt.NDArray[np.int64]"
     ) -> None:
-        """Bring the rows of an SQL table to the given ones."""
+        """Update an SQL table to the given rows."""
         there = np.array([d for (d,) in self._db.execute(f"SELECT digest FROM {into}")], np.int64)
         gone = there[~np.isin(there, digests)].tolist()
         self._db.execute("DELETE FROM temp.gone")

@@ -1,8 +1,8 @@
-"""Keys of online tables, compared as the look-up client of a Databricks endpoint compares them.
+"""Key comparison of online tables, as in the look-up client of a Databricks endpoint.
 
-That client asks PostgreSQL for the rows and then matches them to the request by equality of
-Python values. So a naive time never equals the zoned one that the store returns, a FLOAT equals
-what PostgreSQL prints of it, and a value that PostgreSQL cannot compare fails the request.
+That client queries PostgreSQL and then matches the rows to the request by equality of Python
+values. A naive timestamp therefore never equals the zoned one from the store, a FLOAT equals its
+text form in PostgreSQL, and a value that PostgreSQL cannot compare fails the request.
 """
 
 import math
@@ -26,9 +26,9 @@ INSTANT = "%Y-%m-%dT%H:%M:%S+00:00"
 
 
 def stored_keys(column: pa.ChunkedArray, kind: str) -> list[Any]:
-    """Return a key column in the form in which its values are stored and compared."""
+    """Return the values of a key column as they are stored and compared."""
     if kind == "timestamp":
-        # Value by value through Python would take most of a publication's time.
+        # Conversion of single values in Python would dominate the time of a publication.
         column = pc.strftime(column.cast(pa.timestamp("us", "UTC")), format=INSTANT)
     elif kind == "date":
         column = column.cast(pa.string())
@@ -50,10 +50,10 @@ def returned_floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def wanted_keys(keys: Sequence[Sequence[Any]], kinds: Sequence[str]) -> list[Key | None]:
-    """Return each key of a request as it is stored, None for one that matches no row.
+    """Return each key of a request as it is stored; None for keys that match no row.
 
     Args:
-        keys: Values in the order of the primary keys, as the request's DataFrame holds them.
+        keys: Values in the order of the primary keys, in the types of the request's DataFrame.
         kinds: Spark simple type names of the primary keys.
 
     Raises:
@@ -75,7 +75,7 @@ def wanted_keys(keys: Sequence[Sequence[Any]], kinds: Sequence[str]) -> list[Key
 
 
 def _comparable(value: Any, kind: str) -> str | int | bool | None:
-    """Return a value in the form of `stored_keys`, None for one that equals none of them."""
+    """Return a value in the form of `stored_keys`; None if it can equal none of them."""
     if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return None
     if kind in INTEGERS:
@@ -87,7 +87,7 @@ def _comparable(value: Any, kind: str) -> str | int | bool | None:
         return None if exact is None else _decimal(exact)
     if kind == "timestamp":
         zoned = isinstance(value, datetime) and value.tzinfo is not None
-        # The text of `pc.strftime`, whose seconds have six digits.
+        # Same format as `pc.strftime`, whose seconds have six digits.
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+00:00") if zoned else None
     if kind == "date":
         day = isinstance(value, date) and not isinstance(value, datetime)
@@ -96,7 +96,7 @@ def _comparable(value: Any, kind: str) -> str | int | bool | None:
 
 
 def _check_one(value: Any, kind: str) -> None:
-    """Refuse what PostgreSQL cannot compare with the column."""
+    """Raise an error if PostgreSQL cannot compare the value with the column."""
     is_bool = isinstance(value, bool)
     number = isinstance(value, int | float) and not is_bool
     if (number and kind in ("string", "boolean")) or (is_bool and kind != "boolean"):
@@ -107,7 +107,7 @@ def _check_one(value: Any, kind: str) -> None:
 
 
 def _check_array(values: Sequence[Any], kind: str) -> None:
-    """Refuse what the driver cannot send as one array, or PostgreSQL cannot cast."""
+    """Raise an error if the driver cannot send the array, or PostgreSQL cannot cast it."""
     types = {_shown(value) for value in values if value is not None}
     if len(types) > 1:
         raise FeatureError(

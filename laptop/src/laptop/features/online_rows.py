@@ -1,4 +1,4 @@
-"""Rows of online tables: which of a feature table's go online, and how they are stored."""
+"""Rows of online tables: selection of the latest rows, and their storage format."""
 
 import json
 from collections.abc import Sequence
@@ -24,8 +24,7 @@ def keep_latest(rows: pa.Table, keys: Sequence[str], timeseries_column: str | No
     """Return the latest row of each key.
 
     Raises:
-        FeatureError: A row has no key, or two rows have one key, and time, so that it is open
-            which is the latest.
+        FeatureError: A row has no key, or two rows have the same key and timestamp.
     """
     for name in keys:
         if missing := rows.column(name).null_count:
@@ -48,7 +47,7 @@ def keep_latest(rows: pa.Table, keys: Sequence[str], timeseries_column: str | No
 
 
 def digest_rows(rows: pa.Table) -> npt.NDArray[np.int64]:
-    """Return a number a row by which an unchanged row is known again."""
+    """Return a hash of each row to detect changes."""
     frame = rows.to_pandas()
     for field in rows.schema:
         if pa.types.is_nested(field.type):
@@ -60,7 +59,7 @@ def digest_rows(rows: pa.Table) -> npt.NDArray[np.int64]:
 
 
 def stored_columns(rows: pa.Table, table: "FeatureTable") -> list[list[Any]]:
-    """Return the columns of the SQL table that holds rows: keys, then all columns."""
+    """Return the columns of the SQL table: keys, then all columns."""
     keys = [stored_keys(rows.column(name), table.types[name]) for name in table.primary_keys]
     return [*keys, *(_stored(rows.column(name), table.types[name]) for name in table.features)]
 
@@ -84,7 +83,7 @@ def _stored(column: pa.ChunkedArray, kind: str) -> list[Any]:
     if kind in ("float", "double"):
         column = returned_floats(column)
         values = column.to_pylist()
-        # SQLite would take NaN for NULL.
+        # SQLite stores NaN as NULL.
         nan = pc.any(pc.is_nan(column)).as_py()
         return ["nan" if each != each else each for each in values] if nan else values
     if kind == "timestamp":

@@ -1,4 +1,4 @@
-"""The feature specification: which columns a model takes and where each comes from."""
+"""The feature specification: a model's input columns and their sources."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ _ON_DEMAND = "on_demand_feature"
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column the caller brings.
+    """A column of the request or spine.
 
     Attributes:
-        name: Column of the spine.
+        name: Name of the column.
         data_type: Spark simple type name, `bigint` for instance.
-        include: Whether the model takes it; a key that is only looked up by is not included.
+        include: Whether it is an input of the model; False for columns used only as keys.
     """
 
     name: str
@@ -39,8 +39,8 @@ class FeatureColumn:
     """A column looked up in a feature table.
 
     Attributes:
-        name: Column it becomes, after renaming.
-        default_value: Replacement for a null, as text; None leaves the null.
+        name: Output column, after renaming.
+        default_value: Replacement for nulls, as text; None to keep them.
     """
 
     name: str
@@ -54,7 +54,7 @@ class FeatureColumn:
 
     @property
     def default(self) -> bool | int | float | str | None:
-        """The default as a value of the column's type, None where there is none."""
+        """The default as a value of the column's type, or None."""
         if self.default_value is None:
             return None
         parse = _DEFAULTS.get(self.data_type)
@@ -88,13 +88,13 @@ _DEFAULTS: Mapping[str, Callable[[str], bool | int | float | str]] = {
 
 @dataclass(frozen=True)
 class FunctionColumn:
-    """A column that a function of the catalog computes from others.
+    """A column computed by a function of the catalog.
 
     Attributes:
-        name: Column it becomes.
+        name: Output column.
         data_type: Spark simple type name of the result.
         udf_name: The function's full name.
-        input_bindings: Parameters, each with the column that it is given.
+        input_bindings: Pairs of parameter and column.
     """
 
     name: str
@@ -105,21 +105,21 @@ class FunctionColumn:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Every column the function is given."""
+        """The input columns of the function."""
         return tuple(column for _, column in self.input_bindings)
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The one column it brings."""
+        """The output column of the function."""
         return (self.name,)
 
 
 @dataclass(frozen=True)
 class InputTable:
-    """A feature table the specification reads.
+    """A feature table in the specification.
 
     Attributes:
-        lookback_window: Greatest age of a row at lookup, in seconds.
+        lookback_window: Greatest age of a row at look-up, in seconds.
     """
 
     name: str
@@ -129,11 +129,11 @@ class InputTable:
 
 @dataclass(frozen=True)
 class Lookup:
-    """All features that one join brings from one table.
+    """All features of one join with one table.
 
     Attributes:
         features: Output name by feature name, in the order of the specification.
-        lookback_window: Greatest age of a row, in seconds; None sets no bound.
+        lookback_window: Greatest age of a row, in seconds; None for no limit.
     """
 
     table_name: str
@@ -144,13 +144,13 @@ class Lookup:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Every column of the spine the lookup needs."""
+        """The columns of the spine that the lookup requires."""
         time = (self.timestamp_lookup_key,) if self.timestamp_lookup_key else ()
         return self.lookup_key + time
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The columns it brings."""
+        """The output columns of the lookup."""
         return tuple(output for _, output in self.features)
 
 
@@ -159,7 +159,7 @@ Step: TypeAlias = Lookup | FunctionColumn
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """What a model takes, in its order: the caller's columns, features of tables, of functions."""
+    """A model's inputs in order: source columns, looked-up features, computed features."""
 
     sources: tuple[SourceColumn, ...]
     features: tuple[FeatureColumn, ...]
@@ -168,20 +168,20 @@ class FeatureSpec:
 
     @property
     def columns(self) -> tuple[SourceColumn | FeatureColumn | FunctionColumn, ...]:
-        """All columns, the caller's first."""
+        """All columns, source columns first."""
         return (*self.sources, *self.features, *self.functions)
 
     @property
     def model_columns(self) -> list[str]:
-        """Names of the columns the model is given, in order."""
+        """Names of the model's input columns, in order."""
         return [column.name for column in self.columns if column.include]
 
     def lookups(self) -> list[Lookup]:
-        """Return the joins to make, each after those that bring its keys."""
+        """Return the joins in dependency order."""
         return [step for step in self.steps() if isinstance(step, Lookup)]
 
     def steps(self) -> list[Step]:
-        """Return the joins and functions, each after those that bring its keys or arguments."""
+        """Return the joins and functions in dependency order."""
         windows = {table.name: table.lookback_window for table in self.tables}
         groups: dict[Lookup, list[tuple[str, str]]] = {}
         for column in self.features:
@@ -198,14 +198,14 @@ class FeatureSpec:
         return list(_in_order([*waiting, *self.functions], known))
 
     def write(self, directory: Path) -> None:
-        """Write the specification as `feature_spec.yaml` into a directory."""
+        """Write the specification as `feature_spec.yaml` to a directory."""
         directory.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(_to_document(self), sort_keys=False)
         (directory / SPEC_FILE).write_text(text, encoding="utf-8")
 
     @classmethod
     def read(cls, model: Path) -> "FeatureSpec":
-        """Read the specification out of the directory of a logged model."""
+        """Read the specification from the directory of a logged model."""
         path = model / MODEL_DATA / SPEC_FILE
         if not path.is_file():
             raise FeatureError(

@@ -1,4 +1,4 @@
-"""Feature tables: managed Delta tables whose keys stand in the catalog."""
+"""Feature tables: managed Delta tables with primary keys in the catalog."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,12 +29,12 @@ _UNKNOWN = frozenset(
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """What the catalog knows of a feature table.
+    """The catalog's metadata of a feature table.
 
     Attributes:
-        primary_keys: Key columns without the time.
-        timestamp_keys: The timeseries column, or nothing.
-        features: All columns, keys too.
+        primary_keys: Key columns without the timestamp.
+        timestamp_keys: The timeseries column, if any.
+        features: All columns, including the keys.
         types: Spark simple type name by column.
         tags: Value by key.
     """
@@ -51,14 +51,14 @@ class FeatureTable:
     partition_columns: list[str] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> NoReturn:
-        """Refuse what Databricks knows of a feature table and the laptop's catalog does not."""
+        """Raise an error for attributes that only Databricks supports."""
         if name in _UNKNOWN:
             raise NotImplementedError(f"FeatureTable.{name} is not on the laptop.")
         raise AttributeError(f"FeatureTable has no attribute {name!r}")
 
     @property
     def timeseries_column(self) -> str | None:
-        """The timeseries column, None where the table has no time."""
+        """The timeseries column, or None."""
         return self.timestamp_keys[0] if self.timestamp_keys else None
 
     @property
@@ -68,7 +68,7 @@ class FeatureTable:
 
 
 def check_name(name: str) -> None:
-    """Refuse a table name that has not three levels."""
+    """Raise an error unless the name has three levels."""
     if len([part for part in name.split(".") if part]) != 3:
         raise FeatureError(
             f"A feature table must be named catalog.schema.table, got: {name}. Give all three."
@@ -76,7 +76,7 @@ def check_name(name: str) -> None:
 
 
 def describe(workspace: WorkspaceClient, name: str) -> FeatureTable:
-    """Return what the catalog knows of a feature table."""
+    """Return the metadata of a feature table."""
     check_name(name)
     try:
         return read_info(workspace.tables.get(name))
@@ -85,7 +85,7 @@ def describe(workspace: WorkspaceClient, name: str) -> FeatureTable:
 
 
 def read_info(info: TableInfo) -> FeatureTable:
-    """Return a table of the catalog as a feature table."""
+    """Convert the catalog's table information to a feature table."""
     name = info.full_name or ""
     keys = [c.primary_key_constraint for c in info.table_constraints or []]
     key = next((key for key in keys if key), None)
@@ -111,7 +111,7 @@ def read_info(info: TableInfo) -> FeatureTable:
 
 
 def exists(workspace: WorkspaceClient, name: str) -> bool:
-    """Return whether the catalog has a table of that name."""
+    """Return whether the table exists in the catalog."""
     check_name(name)
     try:
         workspace.tables.get(name)
@@ -129,7 +129,7 @@ def create(
     timeseries_column: str | None,
     description: str | None,
 ) -> None:
-    """Create an empty feature table and record its keys."""
+    """Create an empty feature table with its keys."""
     check_name(name)
     _check_keys(name, schema.fieldNames(), primary_keys, timeseries_column)
     keys = [key for key in primary_keys if key != timeseries_column]
@@ -175,10 +175,10 @@ def delete_tag(workspace: WorkspaceClient, name: str, key: str) -> None:
 
 
 def merge(table: FeatureTable, df: DataFrame) -> None:
-    """Insert rows with a new key, update those whose key is there; other columns stay.
+    """Upsert rows by key; columns that `df` does not have keep their values.
 
-    Columns that the table has not are added to it, as the client of Databricks adds them: by
-    appending no rows of that schema.
+    As in the Databricks client, new columns are added to the table by appending an empty
+    DataFrame of that schema.
     """
     _check_columns(table, df)
     if any(name not in table.types for name in df.columns):
@@ -211,12 +211,12 @@ def merge(table: FeatureTable, df: DataFrame) -> None:
 
 
 def quote(*levels: str) -> str:
-    """Return the levels of a name in backticks."""
+    """Quote the levels of a name with backticks."""
     return ".".join(f"`{level.replace('`', '``')}`" for level in levels)
 
 
 def quote_table(name: str) -> str:
-    """Return a table's full name in backticks."""
+    """Quote a table's full name with backticks."""
     return quote(*name.split("."))
 
 
@@ -244,7 +244,7 @@ def _check_keys(
 
 def _check_columns(table: FeatureTable, df: DataFrame) -> None:
     given = {f.name: f.dataType.simpleString() for f in df.schema.fields}
-    # A row of a timed table is a whole observation: nothing earlier exists to fill it from.
+    # Rows with a timestamp need all columns: there is no earlier value to fill them from.
     required = table.features if table.timestamp_keys else table.key_columns
     if missing := [name for name in required if name not in given]:
         raise FeatureError(

@@ -27,9 +27,9 @@ class TrainingSet:
     """A DataFrame and the features to join to it.
 
     Attributes:
-        feature_spec: What a model trained on this takes.
-        label_types: Spark simple type name of each column to learn; the specification leaves
-            them out.
+        feature_spec: Inputs of a model trained on this set.
+        label_types: Spark simple type name by label column; labels are not in the
+            specification.
     """
 
     def __init__(
@@ -47,29 +47,29 @@ class TrainingSet:
         self._functions = functions or {}
 
     def load_df(self) -> DataFrame:
-        """Return the columns a model takes, then the labels."""
+        """Return the model's input columns, then the labels."""
         spark = self._df.sparkSession
         find = OfflineFeatures(spark, self._tables, self._functions).find
         joined = augment(self._df.toArrow(), self.feature_spec, find)
         return to_spark(spark, joined.select(self.get_output_columns()))
 
     def get_output_columns(self) -> list[str]:
-        """Return the names of the columns a model takes, then of the labels."""
+        """Return the names of the model's input columns, then of the labels."""
         return [*self.feature_spec.model_columns, *self.label_types]
 
     def first_row(self) -> pa.Table:
-        """Return at most one row of the DataFrame, with the columns a caller brings."""
+        """Return at most one row of the DataFrame, with the source columns."""
         names = [column.name for column in self.feature_spec.sources]
         return self._df.select(*names).limit(1).toArrow()
 
 
 class OfflineFeatures:
-    """Features as of a time, out of the feature tables, and those computed from them.
+    """Point-in-time features from feature tables, and features computed from them.
 
     Args:
-        spark: Session to read with.
-        tables: What the catalog knows of each table.
-        functions: What the catalog knows of each function.
+        spark: Session for the queries.
+        tables: Metadata of each table.
+        functions: Metadata of each function.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class OfflineFeatures:
         self._functions = functions
 
     def find(self, lookup: Step, spine: pa.Table) -> pa.Table:
-        """Return the features of a lookup or function; nothing later than the spine is read."""
+        """Return the features of a lookup or function, without rows later than the spine."""
         if isinstance(lookup, FunctionColumn):
             arguments = {name: spine.column(column) for name, column in lookup.input_bindings}
             function = self._functions[lookup.udf_name]
@@ -110,19 +110,19 @@ def build_spec(
 ) -> FeatureSpec:
     """Return the specification of a model trained on a DataFrame and its lookups.
 
-    Excluded columns leave the model; those that are looked up by stay in the specification.
+    Excluded columns are no model inputs; those used as keys stay in the specification.
 
     Args:
         types: Spark simple type name by column of the DataFrame.
-        lookups: What to join.
-        tables: What the catalog knows of each table looked up in.
-        labels: Columns of the DataFrame to learn.
-        exclude_columns: Columns that the model is not to be given.
-        feature_functions: What to compute from columns and features.
-        functions: What the catalog knows of each function.
+        lookups: The lookups to join.
+        tables: Metadata of each looked-up table.
+        labels: Label columns of the DataFrame.
+        exclude_columns: Columns that are not inputs of the model.
+        feature_functions: Functions to compute from columns and features.
+        functions: Metadata of each function.
 
     Raises:
-        FeatureError: Columns, keys, types or names that do not fit each other.
+        FeatureError: Columns, keys, types or names are inconsistent.
     """
     _check_labels(types, labels, exclude_columns)
     features = [column for lookup in lookups for column in _explode(lookup, tables)]
@@ -165,7 +165,7 @@ def build_spec(
 
 def _explode(lookup: FeatureLookup, tables: Mapping[str, FeatureTable]) -> Iterator[FeatureColumn]:
     table = tables[lookup.table_name]
-    # In the order Databricks gives them where none is named.
+    # The order in which Databricks returns them if none is named.
     values = sorted(name for name in table.features if name not in table.key_columns)
     names = lookup.feature_names or values
     if strange := sorted(set(lookup.default_values) - {lookup.rename(name) for name in names}):
@@ -277,15 +277,15 @@ def _check_lookup(lookup: FeatureLookup, table: FeatureTable, known: Mapping[str
 
 
 def check_types(by: Sequence[str], table: FeatureTable, known: Mapping[str, str]) -> None:
-    """Refuse to look up by columns of other types than the table's keys.
+    """Check that lookup columns have the types of the table's keys.
 
     Args:
         by: Columns to look up by, those for the primary keys first.
-        table: Where to look.
+        table: The feature table.
         known: Spark simple type name by column.
 
     Raises:
-        FeatureError: Types differ; Databricks compares none but equal ones either.
+        FeatureError: Types differ; Databricks requires equal types too.
     """
     for name, key in zip(by, table.key_columns, strict=True):
         if name in known and known[name] != table.types[key]:

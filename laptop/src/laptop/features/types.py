@@ -1,4 +1,4 @@
-"""Spark's type names, and what they are in Arrow, in an MLflow signature and for a model."""
+"""Spark types and their equivalents in Arrow, MLflow signatures and model inputs."""
 
 import re
 
@@ -50,7 +50,7 @@ def arrow_type(name: str) -> pa.DataType:
 
 
 def signature_type(name: str) -> DataType | Array | None:
-    """Return the MLflow type of a Spark simple type name, None where MLflow has none."""
+    """Return the MLflow type of a Spark simple type name, or None if MLflow has none."""
     if array := re.fullmatch(r"array<(.+)>", name):
         items = signature_type(array[1])
         return None if items is None else Array(items)
@@ -58,10 +58,10 @@ def signature_type(name: str) -> DataType | Array | None:
 
 
 def model_frame(table: pa.Table) -> pd.DataFrame:
-    """Return the pandas frame a model predicts on.
+    """Return a model's input as a pandas frame.
 
-    Batch scoring and serving both come through here, so that a model sees the same dtypes in
-    both: times as naive UTC, a null integer as NaN.
+    Used by batch scoring and serving, so that a model gets the same dtypes in both: timestamps as
+    naive UTC, a null integer as NaN.
     """
     fields = [
         pa.field(field.name, pa.timestamp("us")) if pa.types.is_timestamp(field.type) else field
@@ -75,5 +75,5 @@ _SIMPLE = {"byte": "tinyint", "short": "smallint", "integer": "int", "long": "bi
 
 
 def simple_name(text: str) -> str:
-    """Return Spark's simple name of a type that a catalog spells, `bigint` for `long`."""
+    """Return Spark's simple name of a catalog type, `bigint` for `long`."""
     return _SIMPLE.get(text.lower(), text.lower())

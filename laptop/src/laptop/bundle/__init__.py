@@ -1,6 +1,6 @@
-"""Read a Databricks bundle and resolve it as the `databricks` CLI does, with no workspace.
+"""Read a Databricks bundle and resolve it as the `databricks` CLI does, without a workspace.
 
-What the CLI would refuse raises BundleError.
+Configurations that the CLI refuses raise BundleError.
 """
 
 from .documents import find_root

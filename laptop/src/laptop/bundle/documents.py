@@ -1,4 +1,4 @@
-"""The bundle's YAML files, read so that every text and key still knows its line."""
+"""Parser of the bundle's YAML files; strings and keys keep their line numbers."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,19 +20,19 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
 class Text(str):
-    """A string that knows the line it was written on."""
+    """A string with its position in a file."""
 
     at: Position
 
     def __new__(cls, value: str, at: Position) -> Self:
-        """Make the text."""
+        """Create the string."""
         text = super().__new__(cls, value)
         text.at = at
         return text
 
 
 class Block(dict[str, Any]):
-    """A mapping that knows the lines of its keys, and which of its values are YAML anchors."""
+    """A mapping with the positions of its keys and the keys whose values are YAML anchors."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Block(dict[str, Any]):
 
 
 def find_root(start: Path) -> Path:
-    """Return the nearest directory, upwards from `start`, that holds a bundle's own file."""
+    """Return the nearest directory with a bundle file, from `start` upwards."""
     start = start.resolve()
     for directory in (start, *start.parents):
         if any((directory / name).is_file() for name in ROOT_FILES):
@@ -58,7 +58,7 @@ def find_root(start: Path) -> Path:
 
 
 def find_root_file(root: Path) -> PurePosixPath:
-    """Return the name of the one file of its own that a bundle has."""
+    """Return the name of the bundle file in `root`."""
     found = [name for name in ROOT_FILES if (root / name).is_file()]
     if len(found) != 1:
         raise BundleError(
@@ -71,7 +71,7 @@ def find_root_file(root: Path) -> PurePosixPath:
 
 
 def list_includes(root: Path, entry: Block) -> Iterator[PurePosixPath]:
-    """Yield the files that the bundle's own includes, each once, in the order the CLI merges."""
+    """Yield the included files without duplicates, in the merge order of the CLI."""
     at = entry.at.get("include")
     seen = set(map(PurePosixPath, ROOT_FILES))
     for pattern in entry.get("include") or []:
@@ -120,7 +120,7 @@ def _build(node: yaml.Node, file: PurePosixPath, text: str) -> Any:
 
 
 def _holds_anchors(node: yaml.Node, text: str) -> bool:
-    """Tell whether a value is marked `&name`, or a list or mapping of such values alone."""
+    """Return whether a value, or each item of a list or mapping, is a YAML anchor."""
     if text.startswith("&", node.start_mark.index):
         return True
     items = [] if isinstance(node, yaml.ScalarNode) else node.value
@@ -154,7 +154,7 @@ def _build_block(node: yaml.MappingNode, file: PurePosixPath, text: str) -> Bloc
 
 
 def _read_plain(value: str, at: Position) -> Any:
-    """Read an unquoted scalar as YAML 1.2 does: `on`, `no`, `1:30` and dates stay text."""
+    """Parse an unquoted scalar as in YAML 1.2: `on`, `no`, `1:30` and dates stay text."""
     if value in _NULLS:
         return None
     if value in _FLAGS:

@@ -1,4 +1,4 @@
-"""What is wrong with a bundle, in facts."""
+"""Errors in the configuration of a bundle."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 @dataclass(frozen=True)
 class Position:
-    """A line of one of the bundle's files; the file is relative to the bundle's root."""
+    """A line of a file; the path is relative to the bundle's root."""
 
     file: PurePosixPath
     line: int
@@ -18,16 +18,16 @@ class Position:
 
 
 class BundleError(Exception):
-    """The bundle cannot be resolved as it stands.
+    """The bundle cannot be resolved.
 
     Attributes:
-        what: the rule that is broken.
-        got: the offending key, name or value; empty where there is none.
-        allowed: what would have been accepted; empty where that is not a list.
-        advice: what to do next.
-        file: the file at fault, relative to the bundle's root, or None.
+        what: the broken rule.
+        got: the invalid key, name or value, or empty.
+        allowed: the valid values; empty if they cannot be listed.
+        advice: the next step for the user.
+        file: the invalid file, relative to the bundle's root, or None.
         line: the line in that file, or None.
-        brief: the message in one line, as a warning has it.
+        brief: the message as one line, for warnings.
     """
 
     def __init__(
@@ -55,5 +55,5 @@ class BundleError(Exception):
         if self.advice:
             lines.append(self.advice)
         super().__init__("\n  ".join(lines))
-        # A warning names no alternatives: there may be fifty.
+        # Warnings omit the allowed values: there may be fifty.
         self.brief = " ".join([lines[0] + ".", self.advice]).rstrip()

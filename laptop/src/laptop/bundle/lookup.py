@@ -1,4 +1,4 @@
-"""What a reference finds in a bundle."""
+"""Look-up of references in a bundle."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ _SHAPES: dict[str, Shape] = {"bundle": BUNDLE_FACTS, "workspace": WORKSPACE}
 
 
 class Lookup:
-    """Finds what `${var.…}`, `${bundle.…}` and `${workspace.…}` stand for, and leaves the rest."""
+    """Looks up `${var.…}`, `${bundle.…}` and `${workspace.…}`; leaves other references."""
 
     def __init__(self, tree: Block) -> None:
         self._tree = tree
@@ -78,7 +78,7 @@ class Lookup:
 
 
 def look_up_volume_path(tree: Block) -> LookUp:
-    """Works out each volume's path, in place, and returns a look-up of `….volume_path` alone."""
+    """Set each volume's path in place; return a look-up for `….volume_path` only."""
     resources = tree["resources"]
 
     def follow(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Relative paths: each is meant from the file it is written in, and ends as the CLI writes it."""
+"""Relative paths: resolved from the file that contains them, rewritten as by the CLI."""
 
 import os
 import posixpath
@@ -20,15 +20,15 @@ _PACKAGE = re.compile(
     rf"[\w-]+\s?(\[.*\])?\s?((==|!=|<=|>=|~=|>|<)\s?{_VERSION},?)*|.* @ .*|--?[\w-]+([\s|=].*)?"
 )
 _FILE_FLAG = re.compile(r"(-r|-e) +(.+)")
-# What the CLI builds a wheel by where nothing else is said.
+# The CLI's default build command for wheels.
 BUILD_SETUP = "python3 setup.py bdist_wheel"
 _NOTEBOOK_MARK = "Databricks notebook source"
 
 
 def place_sync(tree: Block, root: Path) -> Path:
-    """Rewrites `sync` to be relative to the directory that is synchronized, and returns that.
+    """Rewrite `sync` relative to the sync root, and return the sync root.
 
-    It is the bundle's root, or the nearest directory above it that holds every path of `sync`.
+    It is the bundle's root, or the nearest directory above it that contains all paths of `sync`.
     """
     sync = tree.setdefault("sync", Block())
     sync.setdefault("paths", ["."])
@@ -39,7 +39,7 @@ def place_sync(tree: Block, root: Path) -> Path:
 
 
 def add_python_artifact(tree: Block, root: Path) -> None:
-    """Declare the wheel of a `setup.py` where nothing else does and a task has a local library."""
+    """Declare the wheel of a `setup.py` if no artifact is declared but a task has a local one."""
     if "artifacts" in tree or not (root / "setup.py").is_file():
         return
     jobs = tree.get("resources", {}).get("jobs", {}).values()
@@ -61,7 +61,7 @@ def add_python_artifact(tree: Block, root: Path) -> None:
 
 
 def keep_newest(files: Iterable[Path]) -> list[Path]:
-    """Return the newest wheel of each distribution, and every file that is no wheel."""
+    """Return the newest wheel of each distribution, and all files that are not wheels."""
     kept: dict[str, tuple[Any, Path]] = {}
     for file in sorted(files):
         try:
@@ -80,12 +80,12 @@ def _is_local(dependency: str) -> bool:
 
 
 def place_artifacts(artifacts: Block, root: Path, *, dynamic: bool) -> None:
-    """Make the paths of the artifacts absolute, and fills in where a wheel's build leaves it.
+    """Make the paths of the artifacts absolute, and set the default output path of wheels.
 
-    With `dynamic`, each wheel's version is to change with each build.
+    With `dynamic`, each build changes the wheel's version.
 
     Raises:
-        BundleError: an artifact says neither how it is built nor which files it is.
+        BundleError: an artifact has neither `build` nor `files`, or a path does not exist.
     """
     for name, artifact in artifacts.items():
         at = artifacts.at.get(name)
@@ -120,14 +120,14 @@ def _expand(source: str, name: str, at: Position | None) -> list[Path]:
 
 @dataclass(frozen=True)
 class Upload:
-    """Where files go: from the bundle's `root`, below `base`, to `remote` in the workspace."""
+    """Mapping of files: relative to `root`, in the sync root `base`, uploaded to `remote`."""
 
     root: Path
     base: Path
     remote: str
 
     def place(self, path: Text, *, notebook: bool | None = False) -> str:
-        """Return a file's path in the workspace, where a notebook has no suffix."""
+        """Return a file's path in the workspace; notebooks have no suffix."""
         found = Path(_locate(path, self.root))
         if not found.exists() or not found.is_relative_to(self.base):
             raise BundleError(
@@ -140,11 +140,11 @@ class Upload:
         return str(remote.with_suffix("") if notebook else remote)
 
     def relate(self, path: Text) -> str:
-        """Return a file's path relative to what is synchronized."""
+        """Return a file's path relative to the sync root."""
         return posixpath.relpath(_locate(path, self.root), self.base)
 
     def place_dependency(self, dependency: Text) -> str:
-        """Return an environment's dependency, its path rewritten where it is a local file."""
+        """Return an environment's dependency, with its path rewritten if it is a local file."""
         flagged = _FILE_FLAG.fullmatch(dependency)
         if flagged and not _ELSEWHERE.match(flagged[2].strip()):
             path = Text(flagged[2].strip(), dependency.at)
@@ -155,15 +155,15 @@ class Upload:
         return related if related.startswith(".") else f"./{related}"
 
     def place_pattern(self, path: Text) -> str:
-        """Return the path of a folder, or of a pattern, which need not match anything."""
+        """Return the workspace path of a folder or pattern, which need not match any files."""
         return posixpath.normpath(posixpath.join(self.remote, self.relate(path)))
 
 
 def place_dashboard(dashboard: Block, upload: Upload) -> None:
-    """Write a dashboard's definition into its settings, read from its file.
+    """Set a dashboard's definition from its file.
 
     Raises:
-        BundleError: the file is not there.
+        BundleError: the file does not exist.
     """
     if "file_path" not in dashboard:
         return
@@ -187,7 +187,7 @@ def place_pipeline(pipeline: Block, upload: Upload) -> None:
 
 
 def place_tasks(job: Block, upload: Upload) -> None:
-    """Rewrites the file paths of a job's tasks and environments, in place."""
+    """Rewrite the file paths of a job's tasks and environments, in place."""
     for task in _walk_tasks(job):
         _rewrite(task.get("notebook_task"), "notebook_path", partial(upload.place, notebook=True))
         _rewrite(task.get("spark_python_task"), "python_file", upload.place)

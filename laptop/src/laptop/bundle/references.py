@@ -1,4 +1,4 @@
-"""`${…}` references: finding them and putting values in their place."""
+"""Parsing and resolution of `${…}` references."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ LEAVE: Any = object()
 
 
 def is_reference(value: object) -> bool:
-    """Tells whether a value is one reference and nothing else."""
+    """Return whether a value consists of a single reference."""
     return isinstance(value, str) and _REFERENCE.fullmatch(value) is not None
 
 
@@ -31,7 +31,7 @@ def split(reference: str) -> list[str | int]:
 
 
 def step_into(value: Any, step: str | int) -> Any:
-    """Return the value one step further in; raise KeyError where there is none."""
+    """Return an item of a mapping or list; raise KeyError if it does not exist."""
     if isinstance(value, dict) and step in value:
         return value[step]
     if isinstance(value, list) and isinstance(step, int) and step < len(value):
@@ -40,19 +40,19 @@ def step_into(value: Any, step: str | int) -> Any:
 
 
 class Interpolation:
-    """Replaces references in configuration, and those in the values they stand for."""
+    """Replaces references in configuration, recursively."""
 
     def __init__(self, look_up: LookUp) -> None:
         self._look_up = look_up
         self._known: dict[str, Any] = {}
 
     def resolve(self, value: Any, inside: tuple[str, ...] = ()) -> Any:
-        """Return `value` with its references replaced, to any depth.
+        """Return `value` with all references replaced, at any depth.
 
-        A reference that is the whole text is replaced by the value as it is, whatever its kind.
+        A text that is a single reference becomes the referenced value, of any type.
 
         Raises:
-            BundleError: a reference is malformed, leads back to itself or cannot stand in a text.
+            BundleError: a reference is malformed, circular or not a scalar within a text.
         """
         if isinstance(value, str):
             return self._resolve_text(value, inside) if "${" in value else value

@@ -1,4 +1,4 @@
-"""What git knows of the directory a bundle stands in."""
+"""Git metadata of a bundle's directory."""
 
 import re
 import subprocess
@@ -8,8 +8,8 @@ from pathlib import Path
 def read_git(root: Path) -> dict[str, str]:
     """Return branch, commit, origin and the bundle's path in the repository.
 
-    What there is none of is left out: the branch of a detached head, the commit before the first
-    one, everything where there is no repository or no git.
+    Missing values are omitted: the branch of a detached head, the commit of an empty repository,
+    all values without a repository or git.
     """
     top = _ask_git(root, "rev-parse", "--show-toplevel")
     if not top:

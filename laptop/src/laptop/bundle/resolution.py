@@ -1,4 +1,4 @@
-"""From a bundle's files to its one resolved configuration."""
+"""Resolution of a bundle's files to one configuration."""
 
 import posixpath
 import re
@@ -49,7 +49,7 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Identity:
-    """Who deploys: a name (`ann@example.com`), its short form (`ann`), more SCIM fields."""
+    """The deploying user: name (`ann@example.com`), short form (`ann`), more SCIM fields."""
 
     user_name: str
     short_name: str
@@ -65,10 +65,10 @@ class Bundle:
         name: the bundle's name.
         target: the target's name.
         config: the whole configuration, shaped like `databricks bundle validate -o json`.
-        warnings: what the CLI only warns of, each once.
-        unresolved: references that stay in the configuration, and why: what needs one is refused
-            when it is run.
-        base: the directory that is synchronized, to which local dependencies are relative.
+        warnings: the CLI's warnings, without duplicates.
+        unresolved: references that stay in the configuration, with the reason; a resource that
+            needs one cannot be run.
+        base: the sync root, to which local dependencies are relative.
     """
 
     root: Path
@@ -136,18 +136,18 @@ def resolve(
 ) -> Bundle:
     """Resolve a bundle for one target, as `databricks bundle validate -o json` does.
 
-    References to `${resources.…}` stay, but for a volume's path: see `resolve_ids`.
+    References to `${resources.…}` are kept, except volume paths: see `resolve_ids`.
 
     Args:
         root: the directory of `databricks.yml`.
-        target: the target's name; without it the default one.
-        variables: values that beat every other.
-        identity: who deploys.
+        target: the target's name; the default target if None.
+        variables: values that override all others.
+        identity: the deploying user.
         warehouses: the ids of the workspace's SQL warehouses, by name.
-        has_clusters: whether a `cluster_id` takes the place of the compute that tasks name.
+        has_clusters: whether a `cluster_id` overrides the compute of tasks.
 
     Raises:
-        BundleError: anything in the bundle is not as it must be; nothing has been done by then.
+        BundleError: the bundle is invalid; nothing has been changed.
     """
     root = root.resolve()
     warnings: dict[str, BundleError] = {}
@@ -196,12 +196,12 @@ def resolve(
 
 
 def list_targets(root: Path) -> list[str | None]:
-    """Return the names of a bundle's targets, those of included files too; None for the unnamed."""
+    """Return the names of all targets, with those of includes; [None] if there are none."""
     return list(_load(root.resolve(), lambda _: None).get("targets") or [None])
 
 
 def _load(root: Path, warn: Warn) -> Block:
-    """Read and merge the files; every key is known to be allowed afterwards."""
+    """Read, validate and merge the files."""
     own = find_root_file(root)
     tree = _check(read_document(root, own), warn)
     names = list(list_includes(root, tree))
@@ -247,7 +247,7 @@ def _read_overrides(root: Path, target: str) -> Block:
 
 
 def _describe(tree: Block, root: Path, identity: Identity) -> None:
-    """Write what is known of the repository, the user and the workspace's paths, in place."""
+    """Set the metadata of repository, user and workspace paths, in place."""
     bundle = tree["bundle"]
     bundle["git"] = Block(read_git(root) | bundle.get("git", {}))
     workspace = tree.setdefault("workspace", Block())
@@ -296,7 +296,7 @@ def _finish_resources(tree: Block, upload: Upload, warn: Warn) -> Block:
 
 
 def _strip(value: Any) -> Any:
-    """Return plain data: mappings, lists and scalars that know no lines."""
+    """Return plain mappings, lists and scalars without positions."""
     if isinstance(value, dict):
         return {key: _strip(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The second phase: what only a deployment knows, put in the place of `${resources.…}`."""
+"""Second phase of the resolution: `${resources.…}` references, known after deployment."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,12 +19,12 @@ Deployed = Mapping[str, Mapping[str, Mapping[str, str]]]
 def resolve_ids(bundle: Bundle, deployed: Deployed) -> Bundle:
     """Return the bundle with every `${resources.TYPE.KEY.FIELD}` replaced.
 
-    A field is looked for in `deployed`, then in the configuration; the id and full name of a
-    schema, a registered model and a volume are worked out where neither has them. A reference to
-    what is in none of these stays, and is among the bundle's `unresolved`.
+    A field is looked up in `deployed`, then in the configuration; the id and full name of
+    schemas, registered models and volumes are derived if neither has them. References without a
+    value are kept and added to the bundle's `unresolved`.
 
     Raises:
-        BundleError: references lead back to themselves.
+        BundleError: references are circular.
     """
     resources = bundle.config.get("resources", {})
     unresolved = dict(bundle.unresolved)
@@ -59,7 +59,7 @@ def resolve_ids(bundle: Bundle, deployed: Deployed) -> Bundle:
 
 
 def check_branch(bundle: Bundle) -> None:
-    """Check that the repository is on the branch the target asks for, as a deployment does."""
+    """Check that the repository is on the target's branch, as a deployment does."""
     git = bundle.config["bundle"]["git"]
     wanted, actual = git.get("branch"), git.get("actual_branch")
     if wanted and actual and wanted != actual:

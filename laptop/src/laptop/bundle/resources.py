@@ -1,4 +1,4 @@
-"""What the CLI writes into resources: presets, defaults, permissions, names it works out."""
+"""Values that the CLI adds to resources: presets, defaults, permissions, derived names."""
 
 import posixpath
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ _PRINCIPALS = ("user_name", "service_principal_name", "group_name")
 
 
 def join_lists(resources: Block) -> None:
-    """Merge list items that name the same thing: tasks (then sorted), parameters, grants."""
+    """Merge list items with the same key: tasks (then sorted), parameters, grants."""
     for job in _list(resources, "jobs"):
         for field, key in (("tasks", "task_key"), ("parameters", "name")):
             if field in job:
@@ -59,7 +59,7 @@ def join_lists(resources: Block) -> None:
 
 
 def link_schemas(resources: Block) -> None:
-    """Turn the plain name of one of the bundle's schemas into a reference: prefixes reach it."""
+    """Replace names of the bundle's schemas by references, so that they get the prefix."""
     named = {
         (schema.get("catalog_name"), schema.get("name")): f"${{resources.schemas.{key}.name}}"
         for key, schema in resources.get("schemas", {}).items()
@@ -71,7 +71,7 @@ def link_schemas(resources: Block) -> None:
 
 
 def apply_presets(resources: Block, presets: Block, *, prefix_schemas: bool) -> None:
-    """Write the presets into the resources: name prefix, tags, pauses, concurrent runs."""
+    """Apply the presets to the resources: name prefix, tags, pause status, concurrent runs."""
     prefix = presets.get("name_prefix", "")
     tags = dict(sorted(presets.get("tags", {}).items()))
     if prefix:
@@ -109,7 +109,7 @@ def apply_presets(resources: Block, presets: Block, *, prefix_schemas: bool) -> 
 
 
 def simplify_prefix(prefix: str) -> str:
-    """Return the prefix for names that take letters, digits and underscores only.
+    """Return the prefix for names of letters, digits and underscores.
 
     `[dev ann] ` becomes `dev_ann_`, while `pr_17_` loses its last underscore.
     """
@@ -120,12 +120,12 @@ def simplify_prefix(prefix: str) -> str:
 
 
 def apply_defaults(resources: Block, metadata: str, folder: str) -> None:
-    """Write what the CLI sets where nothing else did.
+    """Set the CLI's default values.
 
     Args:
         resources: The resources.
         metadata: Path of the deployment's file.
-        folder: Path of the folder that dashboards and alerts lie in.
+        folder: Path of the folder for dashboards and alerts.
     """
     for job in _list(resources, "jobs"):
         job.setdefault("name", "Untitled")
@@ -153,7 +153,7 @@ def apply_defaults(resources: Block, metadata: str, folder: str) -> None:
 
 
 def override_clusters(resources: Block, cluster: str | None) -> None:
-    """Put the cluster of `cluster_id` in the place of any compute that a task names."""
+    """Replace the compute of all tasks by the cluster of `cluster_id`."""
     for job in _list(resources, "jobs") if cluster else []:
         for task in job.get("tasks", []):
             inner = task.get("for_each_task", {}).get("task", task)
@@ -164,7 +164,7 @@ def override_clusters(resources: Block, cluster: str | None) -> None:
 
 
 def apply_run_as(resources: Block, run_as: Block) -> None:
-    """Write the bundle's `run_as` into each job and alert that has none of its own."""
+    """Set the bundle's `run_as` in each job and alert without a `run_as`."""
     if len([name for name in run_as.values() if name]) != 1:
         at = next(iter(run_as.at.values()), None)
         raise BundleError("run_as must name exactly one identity", allowed=_PRINCIPALS, at=at)
@@ -173,7 +173,7 @@ def apply_run_as(resources: Block, run_as: Block) -> None:
 
 
 def apply_permissions(resources: Block, permissions: list[Any], user: str) -> None:
-    """Add the bundle's permissions, and the deploying user's own, to what has a list of them."""
+    """Add the bundle's permissions and the deploying user's to resources with permissions."""
     for one in permissions:
         if one.get("level") not in _LEVELS["jobs"]:
             at = one.at.get("level")

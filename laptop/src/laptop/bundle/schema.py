@@ -1,6 +1,6 @@
-"""What may stand in a bundle: the keys of the CLI's schema that the laptop reads.
+"""The part of the CLI's bundle schema that the laptop reads.
 
-Resource and task types that the laptop does not read are carried as they are written.
+Resource and task types that the laptop does not read are kept unchanged.
 """
 
 from .schema_types import ANYTHING, FLAG, NUMBER, TEXT, ListOf, MapOf, Record, Shape, choose
@@ -17,7 +17,7 @@ def _record(
     opaque: str = "",
     **fields: Shape,
 ) -> Record:
-    """Build a record from names; a name with a star is required."""
+    """Create a record from field names; required ones end with a star."""
     kinds = ((texts, TEXT), (numbers, NUMBER), (flags, FLAG), (lists, _TEXTS), (opaque, ANYTHING))
     named = {name: kind for names, kind in kinds for name in names.split()}
     required = frozenset(name[:-1] for name in named if name.endswith("*"))

@@ -1,4 +1,4 @@
-"""The kinds of value a bundle's configuration is made of, and how each is checked and read."""
+"""Types of the bundle schema, and validation of values against them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from .values import name_kind, write_scalar
 
 @dataclass(frozen=True)
 class Scalar:
-    """One value; `read` gives None for what it cannot be read from.
+    """A scalar; `read` returns None for invalid values.
 
-    An unknown choice is an error where it is `strict`, and else a warning.
+    Unknown choices are errors if `strict`, else warnings.
     """
 
     kind: str
@@ -25,21 +25,21 @@ class Scalar:
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list of one shape."""
+    """A list of items with the same schema."""
 
     item: "Shape"
 
 
 @dataclass(frozen=True)
 class MapOf:
-    """A mapping of free keys to one shape."""
+    """A mapping of any keys to values with the same schema."""
 
     item: "Shape"
 
 
 @dataclass(frozen=True)
 class Record:
-    """A mapping of known keys, of which some are required."""
+    """A mapping of known keys, some of them required."""
 
     fields: Mapping[str, "Shape"]
     required: frozenset[str] = frozenset()
@@ -47,7 +47,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Anything:
-    """A value that is not looked into."""
+    """A value that is not validated."""
 
 
 Shape = Scalar | ListOf | MapOf | Record | Anything
@@ -83,7 +83,7 @@ _NOTHING: Any = object()
 
 
 def choose(words: str, *, strict: bool = False) -> Scalar:
-    """Return the shape of a text that must be one of the given words."""
+    """Return the schema of a text with the given choices."""
     return Scalar("text", write_scalar, tuple(words.split()), strict)
 
 
@@ -96,20 +96,20 @@ def conform(
     warn: Warn,
     final: bool = False,
 ) -> Any:
-    """Return a configuration as the CLI reads it: numbers written as text and the like put right.
+    """Return a configuration as the CLI reads it, with numbers as text and the like converted.
 
-    As in the CLI what is of another shape, or has an unknown key, is left out with a warning.
+    As in the CLI, values of another type and unknown keys are dropped with a warning.
 
     Args:
-        value: the value; one that is a lone reference passes as it is.
-        shape: what it must be.
-        path: where it stands in the configuration.
-        at: the line it stands on.
-        warn: takes each warning.
-        final: everything is merged: required keys must be there, empty text is dropped.
+        value: the value; a single reference is kept unchanged.
+        shape: its schema.
+        path: its path in the configuration.
+        at: its position in the file.
+        warn: called with each warning.
+        final: after the merge: required keys must exist, empty text is dropped.
 
     Raises:
-        BundleError: an unknown choice where the CLI refuses it, or a resource without settings.
+        BundleError: a choice that the CLI refuses, or a resource without settings.
     """
     read = _conform(value, shape, path, at, warn, final)
     return Block() if read is _NOTHING else read

@@ -1,4 +1,4 @@
-"""Targets: which one is meant, what it overrides, and what its mode sets and demands."""
+"""Targets: selection, overrides, and the defaults and checks of the deployment modes."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _USER_PATHS = ("root_path", "file_path", "resource_path", "artifact_path", "stat
 
 
 def read_shorthand(tree: Block) -> Block:
-    """Write out, in place, what targets and variables may leave unsaid."""
+    """Expand shorthand forms of targets and variables, in place."""
     for name, variable in _list_items(tree.get("variables")):
         tree["variables"][name] = Block() if variable is None else variable
     for name, target in _list_items(tree.get("targets")):
@@ -52,7 +52,7 @@ def choose_target(tree: Block, wanted: str | None) -> str:
 
 
 def apply_target(tree: Block, name: str) -> Block:
-    """Return the configuration with one target laid over it and the targets gone."""
+    """Return the configuration with one target merged into it and the targets removed."""
     target: Block = (tree.get("targets") or {}).get(name) or Block()
     merged = Block({key: value for key, value in tree.items() if key != "targets"}, tree.at)
     for key in _MERGED:
@@ -80,7 +80,7 @@ def apply_target(tree: Block, name: str) -> Block:
 
 
 def apply_mode(tree: Block) -> None:
-    """Write what development mode sets where the bundle does not, in place."""
+    """Set the defaults of development mode, in place."""
     if tree["bundle"].get("mode") != "development":
         return
     short_name = tree["workspace"]["current_user"]["short_name"]
@@ -95,14 +95,14 @@ def apply_mode(tree: Block) -> None:
 
 
 def check_mode(tree: Block, *, explicit_root: bool) -> None:
-    """Check what the target's mode demands.
+    """Check the requirements of the target's mode.
 
     Args:
         tree: the resolved configuration.
-        explicit_root: the target itself sets `workspace.root_path`.
+        explicit_root: whether the target sets `workspace.root_path`.
 
     Raises:
-        BundleError: a development copy is not its user's own, or production may have many copies.
+        BundleError: a development target is shared by users, or production may be deployed twice.
     """
     mode = tree["bundle"].get("mode")
     jobs = tree.get("resources", {}).get("jobs", {})

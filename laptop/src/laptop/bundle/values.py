@@ -1,4 +1,4 @@
-"""Pieces of configuration: what they are called, how they are written and laid over each other."""
+"""Configuration values: merge, type names and text form."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from .errors import BundleError, Position
 
 
 def merge(base: Any, override: Any, at: Position | None = None) -> Any:
-    """Lays `override` over `base`: mappings by key, lists end to end, scalars replaced."""
+    """Merge `override` into `base`: mappings by key, lists concatenated, scalars replaced."""
     if base is None:
         return override
     if override is None:
@@ -27,7 +27,7 @@ def merge(base: Any, override: Any, at: Position | None = None) -> Any:
 
 
 def merge_by(key: str, items: list[Any]) -> list[Any]:
-    """Merge the mappings of a list that share the same value of `key`, in order of appearance."""
+    """Merge a list's mappings with equal `key`, in order of first appearance."""
     merged: dict[Any, Any] = {}
     for item in items:
         name = item.get(key, "")
@@ -36,7 +36,7 @@ def merge_by(key: str, items: list[Any]) -> list[Any]:
 
 
 def name_kind(value: Any) -> str:
-    """Names what a piece of configuration is, as a user would call it."""
+    """Return a value's type in the user's terms."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -51,7 +51,7 @@ def name_kind(value: Any) -> str:
 
 
 def write_scalar(value: Any) -> str | None:
-    """Return a text, number or flag as text; None for anything else."""
+    """Return a string, number or boolean as text; None for other types."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():

@@ -15,10 +15,10 @@ def assign_values(
     written: Block,
     warehouses: Mapping[str, str],
 ) -> dict[str, str]:
-    """Write each variable's `value`, in place; return why references to the others stay.
+    """Set each variable's `value`, in place; return the reasons for unresolved ones.
 
-    It is the given one, or `BUNDLE_VAR_name` of the environment, or the one `written` in the
-    target's variable-overrides.json, or the default. A `lookup` finds the id of one of the
+    In order of precedence: the given value, `BUNDLE_VAR_name` of the environment, the value
+    `written` in the target's variable-overrides.json, the default. A `lookup` finds one of the
     `warehouses` by its name; other look-ups stay unresolved.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The application that commands belong to, where its bundle is, and how it says things."""
+"""The typer application, its global options, and its output."""
 
 import sys
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# A log file or a pipe has no width of its own, and 80 columns would fold every name.
+# Without a terminal, rich would wrap at 80 columns and break names.
 WIDTH = None if sys.stdout.isatty() else 140
 console = Console(highlight=False, width=WIDTH)
 problems = Console(stderr=True, highlight=False, width=WIDTH)
 
 
 class Output(StrEnum):
-    """How a command shows what it found."""
+    """Output format of a command."""
 
     text = "text"
     json = "json"
@@ -39,7 +39,7 @@ Format = Annotated[Output, typer.Option("--output", "-o", help="text or json.")]
 
 
 class Place:
-    """Where the bundle is; set once by the options before the command."""
+    """The bundle's folder; set once by the global options."""
 
     directory = Path()
 
@@ -55,7 +55,7 @@ class Place:
 
 
 def print_version(asked: bool) -> None:
-    """Print the version and leave."""
+    """Print the version and exit."""
     if asked:
         print(f"laptop {metadata.version('laptop')}")
         raise typer.Exit
@@ -77,7 +77,7 @@ def locate(
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Turn what a person can act on into one message and exit status 1."""
+    """Print expected errors as one message and exit with status 1."""
     try:
         yield
     except (LaptopError, BundleError) as error:

@@ -6,7 +6,7 @@ from ..errors import LaptopError
 
 
 def split(option: str, values: list[str] | None) -> list[str]:
-    """Return the items of an option that may be repeated; each is a line of CSV, as in the CLI."""
+    """Return the items of a repeatable option; each value is a line of CSV, as in the CLI."""
     items: list[str] = []
     for value in values or []:
         try:
@@ -17,7 +17,7 @@ def split(option: str, values: list[str] | None) -> list[str]:
 
 
 def read_pairs(option: str, values: list[str] | None) -> dict[str, str]:
-    """Read `key=value` items."""
+    """Parse `key=value` items."""
     pairs: dict[str, str] = {}
     for item in split(option, values):
         key, equals, value = item.partition("=")
@@ -33,7 +33,7 @@ def read_pairs(option: str, values: list[str] | None) -> dict[str, str]:
 
 
 def read_arguments(given: list[str] | None) -> dict[str, str]:
-    """Read the job parameters that stand after `--`: `--key=value`, or `--key value`."""
+    """Parse the job parameters after `--`: `--key=value`, or `--key value`."""
     pairs: dict[str, str] = {}
     words = iter(given or [])
     for word in words:

@@ -1,4 +1,4 @@
-"""The workspace that a command speaks to, and the bundle it is of."""
+"""The workspace and the bundle of a command."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +14,7 @@ from .app import Place, problems, warn
 
 
 def running_or_started() -> connection.Connection:
-    """Return the workspace, started where it holds something but is not up."""
+    """Return the workspace; start it if it is down but has been used before."""
     state_dir = Place.state_dir()
     there = connection.find(state_dir)
     if there:
@@ -25,14 +25,14 @@ def running_or_started() -> connection.Connection:
 
 
 def open_workspace(state_dir: StateDir, bundles: list[Bundle]) -> connection.Connection:
-    """Return the workspace with the bundles' catalogs; say so first where it is to be started."""
+    """Return the workspace with the bundles' catalogs; start it, with a notice, if it is down."""
     if connection.find(state_dir) is None:
         problems.print("[dim]Starting the workspace…[/]")
     return connection.open_workspace(state_dir, catalogs_of(bundles))
 
 
 def find_default_schema(there: connection.Connection) -> dict[str, str]:
-    """Return catalog and schema of the default target's first schema, once it is there."""
+    """Return catalog and schema of the default target's first schema, or nothing."""
     try:
         schemas = resolve_names(resolve_target(Place.root(), None, {})).schemas.values()
     except BundleError:
@@ -46,7 +46,7 @@ def find_default_schema(there: connection.Connection) -> dict[str, str]:
 
 
 def resolve_target(root: Path, target: str | None, variables: dict[str, str]) -> Bundle:
-    """Resolve one target for the laptop's own user."""
+    """Resolve one target for the laptop's user."""
     identity = Identity(USER_NAME, SHORT_NAME, SCIM_FIELDS)
     return resolve(
         root,
@@ -54,13 +54,13 @@ def resolve_target(root: Path, target: str | None, variables: dict[str, str]) ->
         variables=variables,
         identity=identity,
         warehouses={WAREHOUSE_NAME: WAREHOUSE},
-        # Tasks run on this machine, whatever cluster development uses.
+        # Tasks run on this machine, regardless of the development cluster.
         has_clusters=False,
     )
 
 
 def resolve_all(root: Path) -> list[Bundle]:
-    """Resolve every target of the bundle that can be; warn of the others."""
+    """Resolve every target of the bundle; warn about those that fail."""
     bundles = []
     try:
         names = list_targets(root)

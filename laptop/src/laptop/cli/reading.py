@@ -1,4 +1,4 @@
-"""Commands that show what the workspace holds, and one that approves it."""
+"""Commands that show the workspace's contents, and one that approves a model version."""
 
 import json
 from contextlib import suppress
@@ -44,7 +44,7 @@ def sql(statement: str, output: Format = Output.text) -> None:
 
 
 def count_rows(there: connection.Connection, statement: str) -> str:
-    """Return how many rows a statement has, in words, also where that cannot be asked."""
+    """Return a statement's row count as text, also if it cannot be counted."""
     with suppress(LaptopError):
         counting = f"SELECT count(*) FROM ({statement.rstrip().rstrip(';')})"
         answer = run_sql(there, counting, **find_default_schema(there))
@@ -79,7 +79,7 @@ def dashboard(
     """Draw the bundle's dashboards over the workspace's tables; print a link to each page."""
     with reporting():
         there = running_or_started()
-        # Imports that take half a second, which no other command needs.
+        # Slow imports (half a second) that only this command needs.
         from ..dashboards.command import draw_dashboards
 
         bundle = resolve_target(Place.root(), target, {})

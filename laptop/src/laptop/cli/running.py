@@ -1,4 +1,4 @@
-"""Commands that start, use and end the workspace."""
+"""Commands that start, use and stop the workspace."""
 
 import shutil
 import signal
@@ -49,7 +49,7 @@ def run(
         there = open_workspace(state_dir, [bundle])
         if not brief and any(artifact.get("build") for artifact in bundle.artifacts.values()):
             problems.print("[dim]Building the wheel…[/]")
-        # Two at once would make the job twice, and take away each other's wheel.
+        # Concurrent deployments would create the job twice and overwrite the wheel.
         with file_lock(state_dir.path / "deploy.lock"):
             deployed = deploy_job(bundle, job, there, state_dir, keys)
         body = {
@@ -106,17 +106,17 @@ def execute(command: Annotated[list[str], typer.Argument(help="What to run, afte
         }
         if shutil.which(command[0]) is None:
             raise LaptopError(f"There is no command '{command[0]}' on the PATH.")
-    # A command comes without a deployment, and takes what the bundle declares for deployed.
+    # There is no deployment here, so the schemas declared by the bundle count as deployed.
     variables = {**environment.variables(), "LAPTOP_SCHEMAS": " ".join(sorted(declared))}
     running = subprocess.Popen(command, env=variables)
-    # Ctrl-C is for the command, which may ask before it leaves.
+    # Leave Ctrl-C to the command, which may ask before it exits.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: running.terminate())
     while True:
         try:
             raise typer.Exit(running.wait(AWAKE_SECONDS))
         except subprocess.TimeoutExpired:
-            # A workspace that is not asked anything for long leaves.
+            # Keep the workspace from its idle shutdown.
             connection.find(state_dir)
 
 

@@ -1,4 +1,4 @@
-"""Commands that send requests, or serve until they are interrupted."""
+"""Commands that send requests, or run a server until interrupted."""
 
 import json
 import signal

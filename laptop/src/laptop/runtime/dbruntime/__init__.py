@@ -1,7 +1,7 @@
-"""What a Databricks Runtime puts into a task's namespace, answered by the laptop workspace.
+"""The names that a Databricks Runtime adds to a task's namespace, for the laptop workspace.
 
-`databricks.sdk.runtime` asks `UserNamespaceInitializer` and copies what it is given when it is
-imported. That happens before a task is forked, so nothing here opens a connection by itself.
+On import, `databricks.sdk.runtime` copies the names from `UserNamespaceInitializer`. This happens
+before a task is forked, so nothing here opens a connection on import.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The parts of `dbutils` that a task on the laptop has; the others refuse by name."""
+"""The supported parts of `dbutils`; others raise an error."""
 
 import json
 import os
@@ -12,14 +12,14 @@ class TaskValues:
     """`dbutils.jobs.taskValues`."""
 
     def set(self, key: str, value: Any) -> None:
-        """Leave a value for the tasks that follow.
+        """Set a value for downstream tasks.
 
         Args:
-            key: Its name.
-            value: Anything JSON can hold, 48 KiB at most.
+            key: Name of the value.
+            value: Any JSON-serializable value, 48 KiB at most.
 
         Raises:
-            ValueError: Empty key, too long, or nothing JSON can hold.
+            ValueError: The key is empty, or the value too long or not serializable.
         """
         if not key or not isinstance(key, str):
             raise ValueError(f"A task value needs a name, got {key!r}.")
@@ -36,10 +36,10 @@ class TaskValues:
         draft.replace(file)
 
     def get(self, taskKey: str, key: str, default: Any = None, debugValue: Any = None) -> Any:  # noqa: N803, ARG002
-        """Return a value that an earlier task of this run left.
+        """Return a value set by an upstream task of this run.
 
         Raises:
-            ValueError: It left none of that name, and there is no default.
+            ValueError: The value does not exist and there is no default.
         """
         file = Path(os.environ["LAPTOP_TASK_VALUES"]).with_name(f"{taskKey}.values.json")
         values = json.loads(file.read_text()) if file.exists() else {}
@@ -62,7 +62,7 @@ class DbUtils:
     jobs = Jobs()
 
     def __getattr__(self, name: str) -> Any:
-        """Refuse what is not built."""
+        """Raise an error for unsupported names."""
         if name.startswith("__"):
             raise AttributeError(name)
         raise NotImplementedError(f"dbutils.{name} is not built on the laptop.")

@@ -1,10 +1,10 @@
-"""A `spark` that opens its session when it is first used."""
+"""A `spark` that opens its session on first use."""
 
 from typing import Any
 
 
 class LazySession:
-    """Stands for the task's one Spark Connect session, also to `isinstance`."""
+    """Proxy of the task's Spark Connect session; also passes `isinstance`."""
 
     def __init__(self) -> None:
         self._session: Any = None
@@ -15,17 +15,17 @@ class LazySession:
             from pyspark.sql import SparkSession
 
             commands.install()
-            # The one that `SparkSession.builder` gives to whoever asks there.
+            # The same session as from `SparkSession.builder` elsewhere.
             self._session = SparkSession.builder.getOrCreate()
         return self._session
 
     def __getattr__(self, name: str) -> Any:
-        """Pass everything on to the session."""
+        """Forward the attribute to the session."""
         return getattr(self._open(), name)
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        """Be what the session is."""
+        """Return the session's class."""
         from pyspark.sql.connect.session import SparkSession
 
         return SparkSession

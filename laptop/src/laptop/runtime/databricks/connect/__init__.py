@@ -1,4 +1,4 @@
-"""Databricks Connect on the laptop: each way to a session leads to the workspace's own."""
+"""Databricks Connect on the laptop: every session is the workspace's."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ __all__ = ["DatabricksSession"]
 
 
 class DatabricksSession:
-    """Where task code asks for a session; cluster, host, profile and serverless are ignored."""
+    """Entry point for sessions; cluster, host, profile and serverless are ignored."""
 
     class Builder:
-        """Takes any setting."""
+        """Accepts any setting."""
 
         def getOrCreate(self) -> SparkSession:  # noqa: N802
             """Return the session of the workspace."""
@@ -22,7 +22,7 @@ class DatabricksSession:
         create = getOrCreate
 
         def __getattr__(self, name: str) -> Any:
-            """Take a setting that says where to go."""
+            """Accept and ignore a connection setting."""
             if name.startswith("__"):
                 raise AttributeError(name)
             return lambda *_, **__: self

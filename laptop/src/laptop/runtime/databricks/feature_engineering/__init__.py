@@ -1,4 +1,4 @@
-"""Feature engineering on the laptop: the names of databricks-feature-engineering."""
+"""Feature engineering on the laptop, with the API of databricks-feature-engineering."""
 
 from .client import UNSET, FeatureEngineeringClient
 from .entities import (

@@ -1,4 +1,4 @@
-"""Names of databricks-feature-engineering 0.18 that can be imported, and refuse to be used."""
+"""Unsupported names of databricks-feature-engineering 0.18: imports work, use raises an error."""
 # ruff: noqa: SIM905
 
 from collections.abc import Callable
@@ -28,24 +28,24 @@ CLASSES = """
 
 
 class Absent(type):
-    """A class that can be neither called nor asked for a member."""
+    """Metaclass of unsupported classes: calls and attribute access raise an error."""
 
     def __call__(cls, *_: Any, **__: Any) -> NoReturn:
-        """Refuse to make one."""
+        """Raise an error instead of creating an instance."""
         raise not_built(cls.__name__)
 
     def __getattr__(cls, name: str) -> NoReturn:
-        """Refuse a class method or a member."""
+        """Raise an error for class methods and members."""
         if name.startswith("_"):
             raise AttributeError(name)
         raise not_built(f"{cls.__name__}.{name}")
 
 
 def absent_method(name: str) -> Callable[..., NoReturn]:
-    """Return a method that refuses to be called.
+    """Return a method that raises an error when called.
 
     Raises:
-        AttributeError: Databricks' client has no such method either.
+        AttributeError: Databricks' client has no such method.
     """
     if name not in METHODS:
         raise AttributeError(f"'FeatureEngineeringClient' object has no attribute '{name}'")
@@ -57,7 +57,7 @@ def absent_method(name: str) -> Callable[..., NoReturn]:
 
 
 def not_built(what: str) -> NotImplementedError:
-    """Return the error of what is not there."""
+    """Return the error for an unsupported feature."""
     return NotImplementedError(
         f"{what} is not on the laptop. Its README lists what of feature engineering is."
     )

@@ -34,7 +34,7 @@ _AWAIT_UNSET = object()
 
 
 class _Unset(str):
-    """Tells what was not given from None."""
+    """Sentinel that distinguishes omitted arguments from None."""
 
     def __repr__(self) -> str:
         return "<UNSET>"
@@ -47,7 +47,7 @@ class FeatureEngineeringClient:
     """Feature tables, training sets, packaged models and online tables of a laptop workspace.
 
     Args:
-        model_registry_uri: None or `databricks-uc`, which the workspace's registry stands for.
+        model_registry_uri: None or `databricks-uc`, both for the workspace's registry.
     """
 
     def __init__(self, *, model_registry_uri: str | None = None) -> None:
@@ -55,7 +55,7 @@ class FeatureEngineeringClient:
             raise not_built(f"FeatureEngineeringClient(model_registry_uri={model_registry_uri!r})")
 
     def __getattr__(self, name: str) -> Any:
-        """Return a method that Databricks' client has and this one refuses."""
+        """Return an unsupported method of Databricks' client, which raises an error when called."""
         return absent_method(name)
 
     @cached_property
@@ -89,7 +89,7 @@ class FeatureEngineeringClient:
         tags: dict[str, str] | None = None,
         **kwargs: Any,
     ) -> FeatureTable:
-        """Create a feature table, and write `df` to it; return the one that exists already."""
+        """Create a feature table and write `df` to it; return an existing table unchanged."""
         _refuse(kwargs, "create_table")
         if partition_columns:
             raise not_built("create_table(partition_columns=…)")
@@ -116,7 +116,7 @@ class FeatureEngineeringClient:
         return table
 
     def get_table(self, *, name: str) -> FeatureTable:
-        """Return what the catalog knows of a feature table."""
+        """Return the metadata of a feature table."""
         return tables.describe(self._workspace, name)
 
     def read_table(self, *, name: str, **kwargs: Any) -> DataFrame:
@@ -169,10 +169,10 @@ class FeatureEngineeringClient:
         use_timeseries_filtering: bool = False,  # noqa: ARG002
         **kwargs: Any,
     ) -> TrainingSet:
-        """Return the DataFrame with the features it looks up.
+        """Return the DataFrame with its looked-up features.
 
-        `use_spark_native_join` and `use_timeseries_filtering` change how Databricks joins, not
-        what comes out; here they change nothing.
+        `use_spark_native_join` and `use_timeseries_filtering` are ignored: on Databricks they
+        affect the join method, not the result.
         """
         _refuse(kwargs, "create_training_set")
         if feature_spec is not None:
@@ -198,7 +198,7 @@ class FeatureEngineeringClient:
         named = {
             name: self.get_table(name=name) for name in {lookup.table_name for lookup in lookups}
         }
-        # Names are found in any case, and known in lower case.
+        # Names are case-insensitive; the specification uses lower case.
         for lookup in lookups:
             lookup.table_name = named[lookup.table_name].name
         known = {table.name: table for table in named.values()}
@@ -221,7 +221,7 @@ class FeatureEngineeringClient:
         extra_pip_requirements: list[str] | None = None,
         **kwargs: Any,
     ) -> ModelInfo:
-        """Log a model with what it looks up; `output_schema` says what it predicts."""
+        """Log a model with its feature specification; `output_schema` describes predictions."""
         if training_set is None:
             raise FeatureError("log_model needs the training_set the model was trained on.")
         if "feature_spec_path" in kwargs or "params" in kwargs:
@@ -256,7 +256,7 @@ class FeatureEngineeringClient:
         use_spark_native_join: bool = False,  # noqa: ARG002
         **kwargs: Any,
     ) -> DataFrame:
-        """Return the DataFrame with the features it lacked and a column `prediction`."""
+        """Return the DataFrame with its missing features and a column `prediction`."""
         _refuse(kwargs, "score_batch")
         if env_manager != "local":
             raise not_built(f"score_batch(env_manager={env_manager!r})")
@@ -278,7 +278,7 @@ class FeatureEngineeringClient:
         )
 
     def get_online_store(self, *, name: str) -> DatabricksOnlineStore | None:
-        """Return an online store; on the laptop a store of any name can be published to."""
+        """Return an online store; on the laptop any name can be published to."""
         return self._created_stores().get(
             name, DatabricksOnlineStore(name, "CU_1", state=AVAILABLE)
         )
@@ -301,7 +301,7 @@ class FeatureEngineeringClient:
         read_replica_count: int | _Unset = UNSET,
         usage_policy_id: str | _Unset = UNSET,
     ) -> DatabricksOnlineStore:
-        """Change an online store; on the laptop its capacity is all that is kept."""
+        """Change an online store's capacity; other settings are not supported on the laptop."""
         if read_replica_count is not UNSET or usage_policy_id is not UNSET:
             raise not_built("update_online_store(read_replica_count=… or usage_policy_id=…)")
         if not self._online.resize(name, capacity or None):
@@ -309,12 +309,12 @@ class FeatureEngineeringClient:
         return self._created_stores()[name]
 
     def delete_online_store(self, *, name: str) -> None:
-        """Delete an online store; tables published to it stay."""
+        """Delete an online store; its published tables are kept."""
         if not self._online.delete(name):
             raise NotFound(f"Online store with name '{name}' not found")
 
     def drop_online_table(self, name: str, online_store: DatabricksOnlineStore) -> None:
-        """Refuse, as for each store of Databricks' own."""
+        """Raise an error, as Databricks does for its own online stores."""
         raise FeatureError(
             f"drop_online_table does not drop {name} from {online_store.name}, a store of "
             "Databricks' own. Delete it with WorkspaceClient().feature_store.delete_online_table."
@@ -335,12 +335,12 @@ class FeatureEngineeringClient:
         features: str | Sequence[str] | None = None,
         **kwargs: Any,
     ) -> PublishedTable:
-        """Ask for the latest row of each key of a feature table to be brought online.
+        """Request the publication of the latest row per key of a feature table.
 
-        Returns before the sync has run; `WorkspaceClient().database.get_synced_database_table`
-        tells how it goes. TRIGGERED and SNAPSHOT leave the same: all that changed since the last
-        time is found by comparing, and rows that are gone from the table leave. With CONTINUOUS
-        the workspace does so whenever the table has changed.
+        Returns before the sync has run; see its status in
+        `WorkspaceClient().database.get_synced_database_table`. TRIGGERED and SNAPSHOT have the same
+        result: changes are found by comparison, and rows deleted from the table are removed. With
+        CONTINUOUS the workspace syncs after every change of the table.
         """
         _refuse(kwargs, "publish_table")
         unsupported = {

@@ -1,4 +1,4 @@
-"""The training set under the name it has in databricks-feature-engineering."""
+"""TrainingSet under its module name in databricks-feature-engineering."""
 
 from laptop.features.training import TrainingSet
 

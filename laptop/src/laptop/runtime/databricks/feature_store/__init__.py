@@ -1,1 +1,1 @@
-"""What models logged by the feature engineering client name as their loader."""
+"""Package of the loader module that packaged models name."""

@@ -1,13 +1,13 @@
-"""Loader of packaged models: it loads, and says where such a model is scored."""
+"""Loader of packaged models; loading works, direct predictions raise an error."""
 
 from typing import Any, NoReturn
 
 
 class PackagedModel:
-    """A model that predicts only where its features can be looked up."""
+    """A packaged model, which needs feature look-ups to predict."""
 
     def predict(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: features are looked up by score_batch and by the endpoint."""
+        """Raise an error: only score_batch and the endpoint look up features."""
         raise NotImplementedError(
             "A model logged by FeatureEngineeringClient.log_model does not predict alone on the "
             "laptop. Score it with FeatureEngineeringClient.score_batch or a serving endpoint, or "

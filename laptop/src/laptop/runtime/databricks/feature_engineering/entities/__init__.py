@@ -1,7 +1,7 @@
-"""Values that the feature engineering client takes and gives.
+"""Argument and result types of the feature engineering client.
 
-Look-ups and feature tables are the laptop's own. What declares features and streams is passed on
-from the SDK where Databricks' package does so, and refuses elsewhere.
+Look-ups and feature tables are implemented by the laptop. Types for declared features and streams
+are re-exported from the SDK if Databricks' package does so, else unsupported.
 """
 
 # ruff: noqa: SIM905
@@ -30,7 +30,7 @@ _OF_THE_SDK = """
     SumFunction VarPopFunction VarSampFunction
 """.split()
 
-# One module answers for all those over which Databricks' package spreads these names.
+# This module replaces all modules of Databricks' package with these names.
 for _name in """
     aggregation aggregation_function backfill_range backfill_status compute_features_range
     cron_schedule feature_aggregations feature_function feature_lookup feature_serving_endpoint

@@ -1,4 +1,4 @@
-"""Online stores and what is published to them."""
+"""Online stores and published tables."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -14,7 +14,7 @@ class DatabricksOnlineStore:
     """
 
     class State(Enum):
-        """What a store can be doing; on the laptop it is available."""
+        """State of a store; always AVAILABLE on the laptop."""
 
         STATE_UNSPECIFIED = "STATE_UNSPECIFIED"
         STARTING = "STARTING"
@@ -35,10 +35,10 @@ class DatabricksOnlineStore:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A table whose publication has been asked for.
+    """A table with a requested publication.
 
     Attributes:
-        pipeline_id: None; Databricks names the pipeline at times.
+        pipeline_id: None; Databricks sometimes returns the pipeline's id.
     """
 
     online_table_name: str | None

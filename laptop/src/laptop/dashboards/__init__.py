@@ -1,1 +1,1 @@
-"""Dashboards of a bundle, drawn as one page over the workspace's tables."""
+"""A bundle's dashboards, rendered as HTML pages from the workspace's tables."""

@@ -1,4 +1,4 @@
-"""Lines and bars, as SVG."""
+"""Line and bar charts as SVG."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ import matplotlib as mpl
 
 from .queries import Answer, Cell
 
-# Before anything draws: there is no screen.
+# Set before any drawing: there is no display.
 mpl.use("agg")
 
 from matplotlib import dates as mdates
@@ -24,7 +24,7 @@ COLOURS = (
     "#919191", "#bf7080", "#5d3fa8", "#c0a41f",
 )  # fmt: skip
 THRESHOLD = "threshold"
-# One colour for a word that says how things are, on every chart.
+# Status words have the same colour on every chart.
 MEANINGS = {
     "Healthy": "#00a972",
     "Watch": "#ffab00",
@@ -39,7 +39,7 @@ MOST_APART = 90
 
 @dataclass(frozen=True)
 class Series:
-    """One line, or the bars of one colour: a value at each place of the x axis."""
+    """One line, or the bars of one colour: y values by x value."""
 
     name: str
     points: Mapping[Any, float]
@@ -48,13 +48,13 @@ class Series:
 def list_series(
     answer: Answer, x: str, values: Sequence[tuple[str, str]], colour: str | None
 ) -> list[Series]:
-    """Return the series of an answer, by name; what has no value is left out.
+    """Return the series of an answer, sorted by name; missing values are dropped.
 
     Args:
         answer: The rows.
         x: Field of the x axis.
-        values: Fields of the y axis, each with the name it is shown by.
-        colour: Field whose values have a series each.
+        values: Fields of the y axis with their display names.
+        colour: Field with one series per value.
     """
     found: dict[str, dict[Any, float]] = {}
     for row in answer.rows:
@@ -64,7 +64,7 @@ def list_series(
                 continue
             name = str(row[colour]) if colour else shown
             found.setdefault(name, {})[row[x]] = float(value)  # type: ignore[arg-type]
-    # What others are measured by comes last.
+    # Thresholds come last.
     names = sorted(found, key=lambda name: (name == THRESHOLD, split_number(name)))
     return [Series(name, found[name]) for name in names]
 
@@ -85,13 +85,13 @@ def draw(
     """Return a chart as SVG.
 
     Args:
-        kind: `line` or `bar`; bars of one place are stacked.
-        series: What is drawn.
+        kind: `line` or `bar`; bars with the same x are stacked.
+        series: The data.
         size: Width and height in inches.
         y_title: Title of the y axis.
     """
     settings: Any = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
-    # So that a page made again of the same rows is the same page.
+    # Make the SVG reproducible.
     settings |= {"svg.hashsalt": "laptop"}
     with mpl.rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
@@ -113,7 +113,7 @@ def draw(
 
 
 def draw_line(axes: Any, series: Series, colour: str) -> None:
-    """Draw one line; a lone point is a dot."""
+    """Draw one line; a single point becomes a dot."""
     places = sorted(series.points)
     style = "--" if series.name == THRESHOLD else "-"
     axes.plot(
@@ -131,16 +131,16 @@ def draw_line(axes: Any, series: Series, colour: str) -> None:
 def draw_bars(
     axes: Any, series: Sequence[Series], places: Sequence[Any], *, temporal: bool
 ) -> None:
-    """Draw bars, those of one place upon one another."""
+    """Draw stacked bars."""
     number: Any = mdates.date2num
     at = [float(number(place)) for place in places] if temporal else range(len(places))
-    # Of many days, bars that touch: gaps narrower than a pixel shimmer.
+    # With many days, gaps narrower than a pixel cause artifacts.
     apart = len(places) <= MOST_APART
     width = (0.8 if apart else 1.0) * (closest(at) if temporal else 1.0)
     floor = [0.0] * len(places)
     for index, each in enumerate(series):
         heights = [each.points.get(place, 0.0) for place in places]
-        # One collection a series: as patches of their own, a year of them takes seconds.
+        # One collection per series: individual patches for a year of days take seconds.
         bars = [
             rectangle(x, width, low, height)
             for x, low, height in zip(at, floor, heights, strict=True)
@@ -172,12 +172,12 @@ def rectangle(x: float, width: float, low: float, height: float) -> list[tuple[f
 
 
 def closest(at: Sequence[float]) -> float:
-    """Return the distance in days of the two places nearest to one another, at least one."""
+    """Return the smallest distance of two x values in days, at least 1."""
     return max(1.0, min((second - first for first, second in pairwise(at)), default=1.0))
 
 
 def dress(axes: Any, *, temporal: bool, whole: bool, y_title: str) -> None:
-    """Set axes, grid and frame; of whole numbers, only such are marked."""
+    """Format axes, grid and frame; with `whole`, ticks are integers."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color("#c9ced4")
     axes.grid(axis="y", color="#e6e9ec", linewidth=0.8)
@@ -197,7 +197,7 @@ def dress(axes: Any, *, temporal: bool, whole: bool, y_title: str) -> None:
 
 
 def name_series(figure: Any, axes: Any, series: Sequence[Series]) -> None:
-    """Write below the chart which colour is what; of many, the first."""
+    """Add a legend below the chart; long legends are truncated."""
     handles, labels = axes.get_legend_handles_labels()
     if len(series) > MOST_NAMED:
         handles, labels = handles[:MOST_NAMED], labels[: MOST_NAMED - 1]
@@ -227,7 +227,7 @@ def pick_colour(name: str, index: int) -> str:
 
 
 def show(value: Cell) -> str:
-    """Return a value for a person."""
+    """Format a value for display."""
     if value is None:
         return "-"
     if isinstance(value, datetime):

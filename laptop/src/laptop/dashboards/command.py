@@ -1,4 +1,4 @@
-"""`laptop dashboard`: the dashboards of a bundle, drawn over the tables of the workspace."""
+"""`laptop dashboard`: render the dashboards of a bundle from the workspace's tables."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from .queries import read_cell
 
 @dataclass(frozen=True)
 class DrawnDashboard:
-    """A page that was written.
+    """A written page.
 
     Attributes:
         name: The dashboard's name in the workspace.
         page: The file.
-        failed: Errors of its widgets, by their names.
+        failed: Errors by widget name.
     """
 
     name: str
@@ -37,10 +37,10 @@ def draw_dashboards(bundle: Bundle, there: Connection, folder: Path) -> Iterator
     Args:
         bundle: The resolved bundle.
         there: The workspace.
-        folder: What takes the pages, a folder each.
+        folder: Output folder; each page gets a subfolder.
 
     Raises:
-        LaptopError: There is no dashboard, or one is not as it must be.
+        LaptopError: There is no dashboard, or one is invalid.
     """
     dashboards = resolve_names(bundle).dashboards
     if not dashboards:

@@ -1,4 +1,4 @@
-"""What a `.lvdash.json` file declares, and whether Databricks would show it as it is meant."""
+"""Parser and validator of `.lvdash.json` files."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import LaptopError
 
-# Widgets that are drawn, each with the version of its specification.
+# Supported widgets and the versions of their specifications.
 VERSIONS = {"bar": 3, "counter": 2, "filter-date-range-picker": 2, "line": 3, "table": 2}
 TEXT = "text"
 FILTER = "filter-date-range-picker"
@@ -25,17 +25,17 @@ _TRUNCATED = re.compile(r'DATE_TRUNC\("(DAY|WEEK|MONTH|QUARTER|YEAR|HOUR)", `[^`
 
 
 class DashboardRefused(LaptopError):
-    """A definition that Databricks would refuse or show broken, or that is not drawn here."""
+    """A definition that is invalid or broken on Databricks, or not supported here."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """What a widget asks of a dataset.
+    """A widget's query of a dataset.
 
     Attributes:
         dataset: The dataset's name.
-        fields: Expressions by the name that encodings call them.
-        disaggregated: The dataset's rows as they are, without grouping.
+        fields: Expressions by the name used in encodings.
+        disaggregated: Whether rows are returned without grouping.
     """
 
     dataset: str
@@ -44,7 +44,7 @@ class Query:
 
     @property
     def grouped(self) -> list[str]:
-        """The expressions that rows are grouped by."""
+        """The expressions of the GROUP BY clause."""
         return [each for each in self.fields.values() if not is_aggregate(each)]
 
 
@@ -53,18 +53,18 @@ class Widget:
     """One widget of a page.
 
     Attributes:
-        name: Its name.
-        kind: Its `widgetType`, or `text`.
-        title: Its title; blank where none is shown.
-        lines: The text, of a text widget.
-        queries: Its queries by name.
-        encodings: Which field is drawn how.
-        x: Its first column.
-        y: Its first row.
-        width: In columns.
-        height: In rows.
-        version: Of its specification.
-        selects: Whether a filter selects something by itself.
+        name: Name of the widget.
+        kind: The `widgetType`, or `text`.
+        title: Displayed title, or blank.
+        lines: Text of a text widget.
+        queries: Queries by name.
+        encodings: Fields by visual property.
+        x: First column in the grid.
+        y: First row in the grid.
+        width: Width in columns.
+        height: Height in rows.
+        version: Version of the specification.
+        selects: Whether a filter has a default selection.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Widget:
 
 @dataclass(frozen=True)
 class Page:
-    """One page."""
+    """A page of a dashboard."""
 
     name: str
     title: str
@@ -93,7 +93,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Definition:
-    """A dashboard: SQL by the name of the dataset, and pages."""
+    """A dashboard: SQL by dataset name, and pages."""
 
     datasets: Mapping[str, str]
     pages: tuple[Page, ...]
@@ -101,10 +101,10 @@ class Definition:
 
 
 def read_definition(text: str) -> Definition:
-    """Return what a file declares.
+    """Parse and validate a dashboard's file.
 
     Raises:
-        DashboardRefused: With every rule that it breaks.
+        DashboardRefused: The file is invalid; the message lists all broken rules.
     """
     try:
         raw = json.loads(text)
@@ -161,17 +161,17 @@ def _read_query(raw: Mapping[str, Any]) -> Query:
 
 
 def is_aggregate(expression: str) -> bool:
-    """Tell whether an expression makes one value of many rows."""
+    """Return whether an expression is an aggregate."""
     return _AGGREGATE.fullmatch(expression) is not None
 
 
 def read_column(expression: str) -> str | None:
-    """Return the column that an expression is, or None where it is more than that."""
+    """Return the column of an expression, or None if it is not a plain column."""
     return expression[1:-1] if _COLUMN.fullmatch(expression) else None
 
 
 def list_encoded(widget: Widget) -> list[tuple[str, str]]:
-    """Return the fields that a widget draws, each with the query it is of; blank for the only."""
+    """Return a widget's fields, each with the name of its query; blank for the only query."""
     found: list[Mapping[str, Any]] = []
     for value in widget.encodings.values():
         if isinstance(value, list):
@@ -182,7 +182,7 @@ def list_encoded(widget: Widget) -> list[tuple[str, str]]:
 
 
 def find_problems(definition: Definition) -> Iterator[str]:
-    """Yield the rules that a definition breaks, each in one sentence."""
+    """Yield the broken rules of a definition, each as a sentence."""
     if not definition.pages:
         yield "A dashboard has at least one page."
     widgets = [(page, widget) for page in definition.pages for widget in page.widgets]

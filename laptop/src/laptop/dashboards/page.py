@@ -1,4 +1,4 @@
-"""A dashboard as one HTML page, which needs nothing beside it."""
+"""A dashboard as one self-contained HTML page."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from .charts import draw, list_series, show
 from .definition import FILTER, TEXT, Definition, Page, Widget
 from .queries import Answer, Ask, Cell, run_query
 
-# Of one column and one row of the grid, without what frame and title take.
+# Size of a grid cell, excluding frame and title.
 COLUMN_INCHES, ROW_INCHES = 1.1, 0.56
 MOST_ROWS = 200
 SHORT = 24
@@ -19,7 +19,7 @@ SHORT = 24
 
 @dataclass
 class Drawn:
-    """What the page shows of a widget."""
+    """The rendered content of a widget."""
 
     kind: str
     name: str
@@ -39,14 +39,14 @@ class Drawn:
 def write_page(
     definition: Definition, ask: Ask, *, title: str, place: str, drawn_at: datetime
 ) -> tuple[str, dict[str, str]]:
-    """Return the page, and the errors of its widgets by their names.
+    """Return the page and the errors by widget name.
 
     Args:
         definition: The dashboard.
         ask: Runs a statement in the dashboard's catalog and schema.
         title: The dashboard's name.
         place: The catalog and schema.
-        drawn_at: Now.
+        drawn_at: Current time.
     """
     pages = [
         {"title": page.title, "widgets": [draw_widget(each, definition, ask) for each in by_place]}
@@ -63,12 +63,12 @@ def write_page(
 
 
 def order(page: Page) -> list[Widget]:
-    """Return a page's widgets as one reads them."""
+    """Return a page's widgets in reading order."""
     return sorted(page.widgets, key=lambda each: (each.y, each.x))
 
 
 def draw_widget(widget: Widget, definition: Definition, ask: Ask) -> Drawn:
-    """Return what is shown of a widget; of one whose query fails, the error."""
+    """Render a widget; if its query fails, the content is the error."""
     kind = {"bar": "chart", "line": "chart", FILTER: "filter"}.get(widget.kind, widget.kind)
     drawn = Drawn(kind, widget.name, widget.title, widget.x, widget.y, widget.width, widget.height)
     if widget.kind == TEXT:
@@ -95,7 +95,7 @@ def draw_widget(widget: Widget, definition: Definition, ask: Ask) -> Drawn:
 
 
 def draw_chart(widget: Widget, answer: Answer) -> str:
-    """Return a chart, or nothing where there is nothing to draw."""
+    """Return a chart, or an empty string without data."""
     x, y = widget.encodings["x"]["fieldName"], widget.encodings["y"]
     values = [
         (each["fieldName"], each.get("displayName", each["fieldName"]))
@@ -110,7 +110,7 @@ def draw_chart(widget: Widget, answer: Answer) -> str:
 
 
 def describe_range(widget: Widget, answers: Mapping[str, Answer]) -> str:
-    """Return the range of dates that is shown: nothing is selected, so all there are."""
+    """Return the displayed date range, which is the full one without a selection."""
     found: list[date] = []
     for each in widget.encodings["fields"]:
         for cell in answers[each["queryName"]].column(each["fieldName"]):
@@ -122,7 +122,7 @@ def describe_range(widget: Widget, answers: Mapping[str, Answer]) -> str:
 
 
 def list_cells(widget: Widget, answer: Answer) -> tuple[list[Mapping[str, str]], list[list[str]]]:
-    """Return a table's columns and rows; of many rows, the first."""
+    """Return a table's columns and its first rows."""
     columns: list[Mapping[str, str]] = []
     cells = []
     for each in widget.encodings["columns"]:
@@ -134,14 +134,14 @@ def list_cells(widget: Widget, answer: Answer) -> tuple[list[Mapping[str, str]],
 
 
 def choose_style(values: list[Cell]) -> str:
-    """Return how a column is set: numbers to the right, short texts on one line."""
+    """Return a column's style: right-aligned numbers, short texts on one line."""
     if any(isinstance(value, int | float) for value in values):
         return "number"
     return "short" if max((len(show(value)) for value in values), default=0) <= SHORT else "long"
 
 
 def read_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a text, each with the level of its heading; 0 for a paragraph."""
+    """Yield the lines of a text with their heading levels; 0 for a paragraph."""
     for line in filter(None, map(str.strip, text.splitlines())):
         marks = len(line) - len(line.lstrip("#"))
         yield (max(2, min(marks, 3)) if marks else 0), line.lstrip("#").strip()

@@ -1,4 +1,4 @@
-"""What a widget asks, as SQL, and what it is answered."""
+"""SQL of widgets and their results."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ..errors import LaptopError
 from .definition import Query, read_column
 
 Cell = str | float | int | bool | date | datetime | None
-# Runs a statement and returns its answer as the Statement Execution API gives it.
+# Runs a statement and returns the response of the Statement Execution API.
 Ask = Callable[[str], Mapping[str, Any]]
 
 _NUMBERS = ("double", "float", "decimal", "int", "uint", "halffloat")
@@ -17,7 +17,7 @@ _NUMBERS = ("double", "float", "decimal", "int", "uint", "halffloat")
 
 @dataclass(frozen=True)
 class Answer:
-    """Rows, each a value by the name of its field."""
+    """Rows of a result, each a mapping of field to value."""
 
     rows: tuple[Mapping[str, Cell], ...]
 
@@ -27,7 +27,7 @@ class Answer:
 
 
 def write_sql(dataset: str, query: Query) -> str:
-    """Return the statement of a query: the dataset's own rows, or groups of them."""
+    """Return a query's SQL: the rows of the dataset, or groups of them."""
     text = dataset.strip().rstrip(";")
     if query.disaggregated:
         return text
@@ -38,10 +38,10 @@ def write_sql(dataset: str, query: Query) -> str:
 
 
 def run_query(ask: Ask, dataset: str, query: Query) -> Answer:
-    """Return the answer of a widget's query.
+    """Return the result of a widget's query.
 
     Raises:
-        LaptopError: The statement fails, has more rows than an answer holds, or lacks a column.
+        LaptopError: The statement fails, has too many rows, or lacks a column.
     """
     answer = ask(write_sql(dataset, query))
     if answer["manifest"]["truncated"]:
@@ -66,7 +66,7 @@ def run_query(ask: Ask, dataset: str, query: Query) -> Answer:
 
 
 def read_cell(text: str | None, kind: str) -> Cell:
-    """Return a cell of an answer as the value it stands for."""
+    """Parse a cell of a response by its type."""
     if text is None:
         return None
     if kind.startswith("timestamp"):

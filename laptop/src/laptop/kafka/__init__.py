@@ -1,1 +1,1 @@
-"""Kafka: Spark's source and sink over librdkafka, and a broker for one machine."""
+"""Kafka: Spark's source and sink, implemented with librdkafka, and a local broker."""

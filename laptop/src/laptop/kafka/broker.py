@@ -1,4 +1,4 @@
-"""A broker of Kafka for one machine: librdkafka's mock cluster, which other processes can reach."""
+"""A local Kafka broker: librdkafka's mock cluster, which accepts other processes."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ def start_broker() -> tuple[Any, str]:
     """Start a broker on a free port.
 
     Returns:
-        What it lives as long as, and its address for `bootstrap.servers`.
+        Owner of the broker, which must stay referenced, and the `bootstrap.servers` address.
 
     Raises:
-        KafkaRefused: The client that brings it is not installed.
+        KafkaRefused: confluent-kafka is not installed.
     """
     require_client()
     from confluent_kafka import Producer

@@ -1,4 +1,4 @@
-"""Kafka as a data source of Python, which the engine reads and writes in batches of Arrow."""
+"""Kafka as a Python data source, with reads and writes in Arrow batches."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -40,29 +40,29 @@ SCHEMA = StructType(
         StructField("timestampType", IntegerType()),
     ]
 )
-# Messages of one batch of Arrow.
+# Messages per Arrow batch.
 _BATCH = 10_000
-# How long messages wait for the broker before the write has failed.
+# Delivery timeout of a write.
 _WRITE_SECONDS = 30
 
 
 class KafkaDataSource(DataSource):
-    """Kafka, by its options."""
+    """The `kafka` data source."""
 
     @classmethod
     def name(cls) -> str:
-        """Return its format."""
+        """Return the format's name."""
         return FORMAT
 
     def schema(self) -> StructType:
-        """Return the columns that are read."""
+        """Return the schema of messages."""
         return SCHEMA
 
     def reader(self, schema: StructType) -> "Reader":  # noqa: ARG002
-        """Return what reads.
+        """Return a batch reader.
 
         Raises:
-            KafkaRefused: It is to be streamed.
+            KafkaRefused: The read is a stream.
         """
         if STREAMED in self.options:
             raise KafkaRefused(
@@ -71,18 +71,18 @@ class KafkaDataSource(DataSource):
         return Reader(SourceOptions(self.options, streaming=False))
 
     def writer(self, schema: StructType, overwrite: bool) -> "Writer":  # noqa: ARG002
-        """Return what writes."""
+        """Return a writer."""
         return Writer(self.options)
 
 
 @dataclass
 class Range(InputPartition):
-    """Messages of a partition.
+    """A range of messages of a partition.
 
     Attributes:
-        partition: Its topic and number.
+        partition: Topic and partition number.
         start: First offset.
-        end: The offset behind the last.
+        end: Last offset plus one.
     """
 
     partition: Partition
@@ -91,17 +91,17 @@ class Range(InputPartition):
 
 
 class Reader(DataSourceReader):
-    """Reads what the options bound.
+    """Reads the messages within the options' offsets.
 
     Args:
-        options: Of the reader.
+        options: Options of the source.
     """
 
     def __init__(self, options: SourceOptions) -> None:
         self._options = options
 
     def partitions(self) -> list[InputPartition]:
-        """Return the ranges to read, each by itself."""
+        """Return one range per partition."""
         with Topics(self._options) as topics:
             start = topics.resolve(self._options.starting)
             found = topics.ranges(start, topics.resolve(self._options.ending))
@@ -111,7 +111,7 @@ class Reader(DataSourceReader):
         """Yield the messages of a range.
 
         Raises:
-            KafkaRefused: They do not come, or are gone, and that is an error.
+            KafkaRefused: Messages did not arrive in time, or are lost and `failOnDataLoss` is set.
         """
         if partition.start == partition.end:
             return
@@ -137,7 +137,7 @@ class Reader(DataSourceReader):
                 if each.error() is None:
                     position = max(position, each.offset() + 1)
                 elif each.error().code() == KafkaError._PARTITION_EOF:
-                    # No message follows: the last offsets of a range may hold none.
+                    # The last offsets of a range may have no messages.
                     position = max(position, each.offset())
                 elif each.error().code() == KafkaError._AUTO_OFFSET_RESET:
                     position = self._move_on(consumer, wanted, position)
@@ -151,7 +151,7 @@ class Reader(DataSourceReader):
                 )
 
     def _move_on(self, consumer: Any, wanted: Range, position: int) -> int:
-        """Return where messages are found behind those that were deleted meanwhile."""
+        """Return the next available offset after deleted messages."""
         from confluent_kafka import TopicPartition
 
         partition = TopicPartition(*wanted.partition)
@@ -181,7 +181,7 @@ def _to_arrow(messages: list[Any]) -> pa.RecordBatch:
             "timestamp": pa.array(
                 [milliseconds * 1000 for _, milliseconds in stamps], pa.timestamp("us", "UTC")
             ),
-            # The client counts from a time that is not known, Spark from a message's own.
+            # librdkafka starts with "not available" at 0, Spark with "CreateTime".
             "timestampType": pa.array([kind - 1 for kind, _ in stamps], pa.int32()),
         }
     )
@@ -191,7 +191,7 @@ class Writer(DataSourceArrowWriter):
     """Sends rows to a topic.
 
     Args:
-        options: Of the writer.
+        options: Options of the sink.
     """
 
     def __init__(self, options: Mapping[str, str]) -> None:
@@ -200,10 +200,10 @@ class Writer(DataSourceArrowWriter):
         self._client = client_options(options, "producer")
 
     def write(self, iterator: Iterator[pa.RecordBatch]) -> WriterCommitMessage:
-        """Send the rows of a part; each has reached the broker when this returns.
+        """Send rows and wait for the broker's acknowledgements.
 
         Raises:
-            KafkaRefused: No broker answers, or it does not take a message.
+            KafkaRefused: No broker answers, or it rejects a message.
         """
         from confluent_kafka import KafkaException, Producer
 

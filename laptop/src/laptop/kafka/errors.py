@@ -1,4 +1,4 @@
-"""What Kafka's source and sink refuse, and data that is no longer there."""
+"""Errors of Kafka's source and sink."""
 
 import logging
 
@@ -13,15 +13,15 @@ _LOG = logging.getLogger(__name__)
 
 
 class KafkaRefused(LaptopError):
-    """An option, rows or offsets that Kafka's source or sink does not take."""
+    """An invalid option, row or offset for Kafka's source or sink."""
 
 
 def report_loss(reason: str, message: str, *, fail: bool) -> None:
-    """Raise that messages are missing, or warn of it, as `failOnDataLoss` says.
+    """Raise an error or warn about lost messages, according to `failOnDataLoss`.
 
     Args:
-        reason: Spark's name of the error.
-        message: What is missing.
+        reason: Spark's error class.
+        message: Description of the lost messages.
         fail: Whether to raise.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Offsets of partitions, and Spark's JSON of them."""
+"""Offsets of partitions, and their JSON format in Spark."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,15 +9,15 @@ from .errors import KafkaRefused
 Partition = tuple[str, int]
 Offsets = dict[Partition, int]
 
-# What Spark writes for an offset that is not known yet.
+# Spark's codes for unresolved offsets.
 LATEST, EARLIEST = -1, -2
 
 
 def parse_offsets(text: str) -> Offsets:
-    """Return the offsets of a JSON text, by topic and partition.
+    """Parse offsets by topic and partition from JSON.
 
     Raises:
-        KafkaRefused: It has another form.
+        KafkaRefused: The format is invalid.
     """
     try:
         return read_offsets(json.loads(text))
@@ -28,7 +28,7 @@ def parse_offsets(text: str) -> Offsets:
 
 
 def read_offsets(content: Mapping[str, Mapping[str, Any]]) -> Offsets:
-    """Return the offsets of an object that was read from JSON."""
+    """Return the offsets in a parsed JSON object."""
     return {
         (topic, int(number)): int(offset)
         for topic, by_number in content.items()
@@ -37,7 +37,7 @@ def read_offsets(content: Mapping[str, Mapping[str, Any]]) -> Offsets:
 
 
 def write_offsets(offsets: Offsets) -> dict[str, dict[str, int]]:
-    """Return offsets as they are written to JSON, in order."""
+    """Return offsets as a sorted JSON object."""
     written: dict[str, dict[str, int]] = {}
     for topic, number in sorted(offsets):
         written.setdefault(topic, {})[str(number)] = offsets[topic, number]
@@ -45,10 +45,10 @@ def write_offsets(offsets: Offsets) -> dict[str, dict[str, int]]:
 
 
 def parse_partitions(text: str) -> list[Partition]:
-    """Return the partitions of a JSON text, by topic.
+    """Parse partitions by topic from JSON.
 
     Raises:
-        KafkaRefused: It has another form.
+        KafkaRefused: The format is invalid.
     """
     try:
         return [(topic, int(at)) for topic, numbers in json.loads(text).items() for at in numbers]
@@ -59,7 +59,7 @@ def parse_partitions(text: str) -> list[Partition]:
 
 
 def write_partitions(partitions: Iterable[Partition]) -> str:
-    """Return partitions as a JSON text, by topic."""
+    """Return partitions by topic as JSON."""
     written: dict[str, list[int]] = {}
     for topic, number in sorted(partitions):
         written.setdefault(topic, []).append(number)
@@ -67,19 +67,19 @@ def write_partitions(partitions: Iterable[Partition]) -> str:
 
 
 def name(partitions: Iterable[Partition]) -> str:
-    """Return partitions as Spark names them in messages."""
+    """Format partitions as in Spark's messages."""
     return ", ".join(f"{topic}-{number}" for topic, number in sorted(partitions))
 
 
 def limit(most: int, start: Offsets, end: Offsets) -> Offsets:
-    """Return where a micro-batch of about so many messages ends.
+    """Return the end offsets of a micro-batch of about `most` messages.
 
-    Each partition gives in proportion to what it has, and at least one message.
+    Partitions contribute in proportion to their messages, at least one each.
 
     Args:
         most: Number of messages.
-        start: Where it begins, for all partitions that have messages.
-        end: Where they end.
+        start: Start offsets, for all partitions with messages.
+        end: Latest offsets.
     """
     sizes = {
         each: end[each] - start[each] for each in end if end[each] > start.get(each, end[each])

@@ -1,4 +1,4 @@
-"""Options of Kafka's source, refused as Spark refuses them."""
+"""Options of Kafka's source, with Spark's validation."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from .errors import KafkaRefused
 from .offsets import EARLIEST, LATEST, Offsets, parse_offsets, parse_partitions
 
-# An option of the laptop's own, of a source that is not to be read as a batch.
+# Internal option that marks the source of a stream, which must not be read as a batch.
 STREAMED = "laptop.streamed"
-# How topics are named, and what Spark says where none are.
+# Options that select topics, with Spark's error if they are empty.
 _EMPTY = {
     "subscribe": ("No topics to subscribe to", "subscribe"),
     "subscribepattern": ("Pattern to subscribe is empty", "subscribePattern"),
     "assign": ("No topicpartitions to assign", "assign"),
 }
-# What Spark does by itself, and refuses to be told.
+# Options that Spark sets and users must not.
 _OWN = {
     "auto.offset.reset": "Kafka option 'auto.offset.reset' is not supported. Instead set the "
     "source option 'startingoffsets' to 'earliest' or 'latest' to specify where to start.",
@@ -45,7 +45,7 @@ def require_client() -> None:
     """Check that the Kafka client is installed.
 
     Raises:
-        KafkaRefused: It is not.
+        KafkaRefused: It is not installed.
     """
     if importlib.util.find_spec("confluent_kafka") is None:
         raise KafkaRefused(
@@ -58,11 +58,11 @@ def client_options(options: Mapping[str, str], side: str) -> dict[str, str]:
     """Return the properties of the Kafka client: the options `kafka.*`, without that prefix.
 
     Args:
-        options: Of the reader or writer.
+        options: Options of the source or sink.
         side: `consumer` or `producer`.
 
     Raises:
-        KafkaRefused: One that Spark sets, one of authentication, or no address.
+        KafkaRefused: A property is reserved by Spark or for authentication, or no address is set.
     """
     require_client()
     found = {key[6:]: value for key, value in options.items() if key.lower().startswith("kafka.")}
@@ -91,24 +91,24 @@ def _not_authenticated(option: str) -> KafkaRefused:
 
 
 class SourceOptions:
-    """What a reader is to read.
+    """Parsed options of the source.
 
     Args:
-        options: Of the reader.
-        streaming: Whether it is a stream.
+        options: Options of the source.
+        streaming: Whether the source is a stream.
 
     Attributes:
         client: Properties of the Kafka client.
         strategy: `subscribe`, `subscribepattern` or `assign`.
-        topics: Its value.
-        starting: Offsets, of which LATEST and EARLIEST are none yet; or one of these for all.
-        ending: The same for where a batch ends.
-        most: About how many messages a micro-batch has at most; None for all.
-        fails_on_loss: Whether messages that are gone are an error.
-        poll_seconds: How long to wait for messages that must be there.
+        topics: Value of that option.
+        starting: Offsets, LATEST or EARLIEST by partition; or LATEST or EARLIEST for all.
+        ending: End offsets of a batch, in the same form.
+        most: Approximate maximum of messages per micro-batch; None for no limit.
+        fails_on_loss: Whether lost messages are an error.
+        poll_seconds: Timeout for messages in the range.
 
     Raises:
-        KafkaRefused: Options that Spark refuses, or that are not built.
+        KafkaRefused: Options are invalid in Spark, or not supported.
     """
 
     def __init__(self, options: Mapping[str, str], *, streaming: bool) -> None:

@@ -1,4 +1,4 @@
-"""The topics of a broker, as a consumer finds them: partitions, and the offsets they have."""
+"""Topics of a broker: partitions and their offsets."""
 
 import re
 from collections.abc import Iterable
@@ -9,18 +9,18 @@ from .errors import KafkaRefused, report_loss
 from .offsets import EARLIEST, LATEST, Offsets, Partition, name, parse_partitions
 from .options import SourceOptions
 
-# How long a broker has to answer.
+# Timeout of broker requests.
 SECONDS = 10
 _QUIET = {"log_level": "0"}
-# Kafka's own, which a pattern does not find.
+# Internal topics, which patterns do not match.
 _INTERNAL = ("__consumer_offsets", "__transaction_state")
 
 
 def make_consumer(options: SourceOptions) -> Any:
-    """Return a consumer that reads what it is told to, and commits nothing.
+    """Return a consumer that commits no offsets.
 
     Raises:
-        KafkaRefused: A property that the client does not know.
+        KafkaRefused: The client does not know a property.
     """
     from confluent_kafka import Consumer
 
@@ -39,7 +39,7 @@ def make_client(kind: Any, properties: dict[str, Any]) -> Any:
     """Return a consumer or a producer with properties.
 
     Raises:
-        KafkaRefused: A property that the client does not know.
+        KafkaRefused: The client does not know a property.
     """
     from confluent_kafka import KafkaException
 
@@ -53,7 +53,7 @@ def make_client(kind: Any, properties: dict[str, Any]) -> Any:
 
 
 def list_topics(client: Any, servers: str, topic: str | None = None) -> Any:
-    """Return what the broker says of its topics, or of one.
+    """Return the broker's metadata of all topics, or of one.
 
     Raises:
         KafkaRefused: No broker answers.
@@ -71,10 +71,10 @@ def list_topics(client: Any, servers: str, topic: str | None = None) -> Any:
 
 
 class Topics:
-    """What a reader's broker has.
+    """The topics of a source's broker.
 
     Args:
-        options: Of the reader.
+        options: Options of the source.
     """
 
     def __init__(self, options: SourceOptions) -> None:
@@ -94,10 +94,10 @@ class Topics:
         self._consumer.close()
 
     def partitions(self) -> list[Partition]:
-        """Return the partitions that the options name, of those that there are.
+        """Return the existing partitions selected by the options.
 
         Raises:
-            KafkaRefused: No broker answers, or a topic is not there.
+            KafkaRefused: No broker answers, or a topic does not exist.
         """
         strategy, value = self._options.strategy, self._options.topics
         if strategy == "assign":
@@ -124,7 +124,7 @@ class Topics:
         return found
 
     def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
-        """Return the first offset of each partition, and the one behind its last."""
+        """Return the low and high watermark of each partition."""
         from confluent_kafka import KafkaException, TopicPartition
 
         found = {}
@@ -140,10 +140,10 @@ class Topics:
         return found
 
     def resolve(self, bound: Offsets | int) -> Offsets:
-        """Return the offsets that a bound means.
+        """Return the offsets with LATEST and EARLIEST resolved.
 
         Raises:
-            KafkaRefused: It names other partitions than there are.
+            KafkaRefused: The partitions do not match the existing ones.
         """
         partitions = self.partitions()
         if isinstance(bound, int):
@@ -161,12 +161,12 @@ class Topics:
         }
 
     def ranges(self, start: Offsets, end: Offsets) -> dict[Partition, tuple[int, int]]:
-        """Return what of each partition is to be read, of messages that are there.
+        """Return the available range of each partition between two offsets.
 
         A partition without a start begins at its first message.
 
         Raises:
-            KafkaRefused: Messages are gone, and that is an error.
+            KafkaRefused: Messages are lost and `failOnDataLoss` is set.
         """
 
         def lose(reason: str, message: str) -> None:

@@ -1,1 +1,1 @@
-"""Structured Streaming in micro-batches, run by the process that starts the query."""
+"""Structured Streaming in micro-batches, run by the client process."""

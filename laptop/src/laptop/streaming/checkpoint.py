@@ -1,4 +1,4 @@
-"""A query's checkpoint: what each micro-batch reads, and which are done."""
+"""A query's checkpoint: offsets and commits of the micro-batches."""
 
 import fcntl
 import json
@@ -14,12 +14,12 @@ from .errors import StreamRefused
 
 @dataclass(frozen=True)
 class Begun:
-    """A micro-batch that was begun.
+    """A started micro-batch.
 
     Attributes:
-        batch: Its number.
-        start: Where it begins.
-        end: Where it ends.
+        batch: Batch id.
+        start: Start offset.
+        end: End offset.
     """
 
     batch: int
@@ -28,13 +28,13 @@ class Begun:
 
 
 class Checkpoint:
-    """A folder with `metadata`, `offsets/N` and `commits/N`, as Spark lays it out.
+    """A folder with `metadata`, `offsets/N` and `commits/N`, in Spark's layout.
 
     Args:
-        folder: Where; made where it is missing.
+        folder: The folder; created if it does not exist.
 
     Raises:
-        StreamRefused: Another query uses it.
+        StreamRefused: Another query uses the checkpoint.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,7 +55,7 @@ class Checkpoint:
         self.query_id: str = json.loads(metadata.read_text())["id"]
 
     def last(self) -> "Begun | None":
-        """Return the last micro-batch that was begun, None where none was."""
+        """Return the last started micro-batch, or None."""
         files = [file for file in (self._folder / "offsets").iterdir() if file.name.isdigit()]
         if not files:
             return None
@@ -64,19 +64,19 @@ class Checkpoint:
         return Begun(int(newest.name), json.loads(metadata)["startedAt"], json.loads(end))
 
     def is_done(self, batch: int) -> bool:
-        """Tell whether a micro-batch was written to its sink."""
+        """Return whether a micro-batch is committed."""
         return (self._folder / "commits" / str(batch)).exists()
 
     def begin(self, batch: int, start: Mapping[str, Any], end: Mapping[str, Any]) -> None:
-        """Record where a micro-batch begins and ends, before it is read."""
+        """Write the offsets of a micro-batch before it is read."""
         _write(self._folder / "offsets" / str(batch), "v1", {"startedAt": start}, end)
 
     def finish(self, batch: int) -> None:
-        """Record that a micro-batch was written to its sink."""
+        """Commit a micro-batch after it was written to the sink."""
         _write(self._folder / "commits" / str(batch), "v1", {})
 
     def close(self) -> None:
-        """Let another query have it."""
+        """Release the checkpoint's lock."""
         self._lock.close()
 
 

@@ -1,7 +1,7 @@
-"""Streaming commands of Spark Connect, answered in the process that gives them.
+"""Streaming commands of Spark Connect, executed in the client process.
 
-The engine has no micro-batches. pyspark's own classes stay (`DataStreamWriter`, `StreamingQuery`):
-their commands are taken where they would leave for the engine.
+The engine has no micro-batches. pyspark's classes (`DataStreamWriter`, `StreamingQuery`) are
+unchanged: their commands are intercepted before they are sent to the engine.
 """
 
 import atexit
@@ -33,7 +33,7 @@ _STARTED: dict[str, Query] = {}
 
 
 def install() -> None:
-    """Take the streaming commands of all Spark Connect clients of this process."""
+    """Intercept the streaming commands of all Spark Connect clients of this process."""
     original = SparkConnectClient.execute_command
     if original.__module__ == __name__:
         return
@@ -57,7 +57,7 @@ def start(client: Any, command: Any) -> Any:
     """Start a query.
 
     Raises:
-        StreamRefused: A trigger, sink, source or checkpoint that is not here, or not on Databricks.
+        StreamRefused: The trigger, sink, source or checkpoint is not supported.
     """
     trigger = command.WhichOneof("trigger")
     if trigger not in ("available_now", "once"):
@@ -109,7 +109,7 @@ def place_checkpoint(workspace: WorkspaceClient, options: Mapping[str, str]) -> 
     """Return the folder of a checkpoint in a volume.
 
     Raises:
-        StreamRefused: None is given, or none in a volume that is there.
+        StreamRefused: No checkpoint is given, or it is not in an existing volume.
     """
     path = {key.lower(): value for key, value in options.items()}.get("checkpointlocation", "")
     levels = path.removeprefix("dbfs:").strip("/").split("/")
@@ -127,18 +127,18 @@ def place_checkpoint(workspace: WorkspaceClient, options: Mapping[str, str]) -> 
 
 
 def _join(client: Any) -> SparkSession:
-    """Return the client's session, with its views and settings, over another client."""
+    """Return a copy of the client's session on a new client, with its views and settings."""
     address = f"{os.environ['SPARK_REMOTE']}/;session_id={client._session_id}"
     user = f";user_id={client._user_id}" if client._user_id else ""
     session = ConnectSession(DefaultChannelBuilder(address + user, [UNCOMPRESSED]))
     session.release_session_on_close = False
-    # At exit it would ask an engine that may be gone, again and again, for models it never had.
+    # At exit it would repeatedly ask the engine, which may be gone, for cached models.
     atexit.unregister(session.client._cleanup_ml_cache)
     return session  # type: ignore[return-value]
 
 
 def ask(command: Any) -> Any:
-    """Answer a command to a query."""
+    """Execute a command for a query."""
     query = _STARTED[command.query_id.run_id]
     kind = command.WhichOneof("command")
     result = proto.StreamingQueryCommandResult()

@@ -1,4 +1,4 @@
-"""A Delta table as a source: its files at first, then those that each commit adds."""
+"""Delta table as a source: first its current files, then the files added by each commit."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ class Position:
         table: Identifier of the table.
         version: Version whose files are read.
         file: Number of the file within it.
-        snapshot: Whether these are all files of that version, not only those that it adds.
+        snapshot: Whether the files are the full snapshot, not only those added by the version.
     """
 
     table: str
@@ -37,11 +37,11 @@ class Position:
     snapshot: bool
 
     def is_before(self, other: "Position") -> bool:
-        """Tell whether this file is read before another."""
+        """Return whether this file precedes another."""
         return (self.version, self.file) < (other.version, other.file)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as Delta writes it into a checkpoint."""
+        """Return the offset in Delta's checkpoint format."""
         return {
             "sourceVersion": 1,
             "reservoirId": self.table,
@@ -52,7 +52,7 @@ class Position:
 
     @classmethod
     def from_json(cls, offset: Mapping[str, Any]) -> "Position":
-        """Return one that was written."""
+        """Parse an offset in Delta's checkpoint format."""
         return cls(
             offset["reservoirId"],
             offset["reservoirVersion"],
@@ -62,16 +62,16 @@ class Position:
 
 
 class DeltaSource:
-    """A table of the catalog, as it is when the query starts.
+    """A table of the catalog; its latest version is fixed when the query starts.
 
     Args:
-        spark: The session that reads it.
-        name: The table.
-        options: Of the reader.
-        workspace: The catalog.
+        spark: Session of the query.
+        name: Full name of the table.
+        options: Options of the source.
+        workspace: Client for the catalog.
 
     Raises:
-        StreamRefused: An option or a table that cannot be streamed here.
+        StreamRefused: The options or the table are not supported.
     """
 
     def __init__(
@@ -99,11 +99,11 @@ class DeltaSource:
         self._latest = int((table.properties or {})["delta.lastUpdateVersion"])
 
     def position(self, offset: Mapping[str, Any]) -> Position:
-        """Return a position that was written."""
+        """Parse an offset from the checkpoint."""
         return Position.from_json(offset)
 
     def start(self) -> Position:
-        """Return where a query without a checkpoint begins."""
+        """Return the start offset of a query without a checkpoint."""
         asked = self._options.get("startingversion")
         if asked is None:
             return Position(self._id, self._latest, 0, snapshot=True)
@@ -111,10 +111,10 @@ class DeltaSource:
         return Position(self._id, version, 0, snapshot=False)
 
     def next(self, position: Position, *, all_at_once: bool) -> Position | None:
-        """Return where the next micro-batch ends, None where nothing is left.
+        """Return the end offset of the next micro-batch; None if there are no new files.
 
         Raises:
-            StreamRefused: The table is another one, or rows of it were changed or deleted.
+            StreamRefused: The table was replaced, or rows were changed or deleted.
         """
         if position.table != self._id:
             raise StreamRefused(
@@ -127,14 +127,14 @@ class DeltaSource:
         return replace(taken[-1], file=taken[-1].file + 1) if taken else None
 
     def read(self, start: Position, end: Position) -> tuple[DataFrame, int]:
-        """Return the rows of a micro-batch, and how many there are."""
+        """Return the rows of a micro-batch and their number."""
         before = takewhile(lambda each: each[0].is_before(end), self._files(start))
         files = [file for _, file in before]
         rows = sum(json.loads(file.get("stats") or "{}").get("numRecords", 0) for file in files)
         return self._frame(files), rows
 
     def _files(self, position: Position) -> Iterator[tuple[Position, dict[str, Any]]]:
-        """Yield the files from a position on, each with its own."""
+        """Yield the files from a position on, each with its own position."""
         if position.snapshot:
             files = self._snapshot(position.version)
             yield from _number(files, position)
@@ -177,7 +177,7 @@ class DeltaSource:
 
     def _commit(self, version: int) -> list[dict[str, Any]]:
         log = self._folder / "_delta_log"
-        # Another writer's commit that came too late may lie beside the one that counts.
+        # The folder may also contain a staged commit that lost against another writer's.
         file, staged = log / f"{version:020}.json", [*log.glob(f"_staged_commits/{version:020}.*")]
         if not file.exists() and len(staged) == 1:
             (file,) = staged

@@ -1,10 +1,10 @@
-"""What streaming refuses."""
+"""Errors of streaming queries."""
 
 from pyspark.errors.exceptions.connect import AnalysisException
 
 
 class StreamRefused(AnalysisException):
-    """A query that cannot be started, or goes no further, as the client shows it."""
+    """A streaming query cannot start or continue."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message=message)

@@ -1,4 +1,4 @@
-"""Topics of Kafka as a source: each micro-batch is a range of offsets of each partition."""
+"""Kafka as a source: each micro-batch is a range of offsets per partition."""
 
 import json
 from collections.abc import Mapping
@@ -15,30 +15,30 @@ from ..kafka.options import SourceOptions
 from ..kafka.topics import Topics
 from .errors import StreamRefused
 
-# What says where a batch lies, which is here said by the stream.
+# Options that the stream replaces for each micro-batch.
 _PLACES = {"subscribe", "subscribepattern", "assign", "startingoffsets", "maxoffsetspertrigger"}
 
 
 @dataclass(frozen=True)
 class Position:
-    """The next offset of each partition."""
+    """Next offset by partition."""
 
     offsets: Offsets
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as Spark writes it into a checkpoint."""
+        """Return the offset in Spark's checkpoint format."""
         return offsets.write_offsets(self.offsets)
 
 
 class KafkaSource:
-    """The messages that topics have when the query first asks.
+    """Messages of topics; the latest offsets are fixed on first use.
 
     Args:
-        spark: The session that reads them.
-        read: What the plan says of the source.
+        spark: Session of the query.
+        read: Read relation of the plan.
 
     Raises:
-        StreamRefused: An option that cannot be streamed here.
+        StreamRefused: An option is not supported.
     """
 
     def __init__(self, spark: SparkSession, read: Any) -> None:
@@ -60,10 +60,10 @@ class KafkaSource:
             return topics.resolve(LATEST)
 
     def position(self, offset: Mapping[str, Any]) -> Position:
-        """Return a position that was written.
+        """Parse an offset from the checkpoint.
 
         Raises:
-            StreamRefused: Another source has written it.
+            StreamRefused: The checkpoint belongs to another type of source.
         """
         try:
             return Position(offsets.parse_offsets(json.dumps(offset)))
@@ -73,16 +73,16 @@ class KafkaSource:
             ) from error
 
     def start(self) -> Position:
-        """Return where a query without a checkpoint begins."""
+        """Return the start offset of a query without a checkpoint."""
         self._is_new = True
         with Topics(self._options) as topics:
             return Position(topics.resolve(self._options.starting))
 
     def next(self, position: Position, *, all_at_once: bool) -> Position | None:
-        """Return where the next micro-batch ends, None where nothing is left.
+        """Return the end offset of the next micro-batch; None if there are no new messages.
 
-        A new query has a first micro-batch even if there are no messages yet: its checkpoint then
-        says where it began.
+        A new query has a first micro-batch even without messages, to write its start offset to the
+        checkpoint.
         """
         end = self._latest
         if self._options.most is not None and not all_at_once:
@@ -91,7 +91,7 @@ class KafkaSource:
         return Position(end) if end and (is_new or end != position.offsets) else None
 
     def _complete(self, position: Position) -> Offsets:
-        """Return a position with the first offsets of partitions that are new."""
+        """Return a position with the first offsets of new partitions added."""
         new = dict.fromkeys(set(self._latest) - set(position.offsets), EARLIEST)
         if not new:
             return position.offsets
@@ -100,10 +100,10 @@ class KafkaSource:
         return {**position.offsets, **lows}
 
     def read(self, start: Position, end: Position) -> tuple[DataFrame, int]:
-        """Return the messages of a micro-batch, and how many there are.
+        """Return the messages of a micro-batch and their number.
 
         Raises:
-            KafkaRefused: Messages are gone, and that is an error.
+            KafkaRefused: Messages are lost and `failOnDataLoss` is set.
         """
         with Topics(self._options) as topics:
             ranges = topics.ranges(start.offsets, end.offsets)

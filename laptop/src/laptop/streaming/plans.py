@@ -1,4 +1,4 @@
-"""The plan of a streaming query: what it streams from, and the same plan over a micro-batch."""
+"""Plan of a streaming query: its source, and the plan of a micro-batch."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -10,7 +10,7 @@ from pyspark.sql.connect.proto import relations_pb2
 from ..engine.plans import Given
 from .errors import StreamRefused
 
-# What looks at one row at a time, and so needs no state between micro-batches.
+# Row-wise operators, which need no state between micro-batches.
 _STATELESS = {
     "drop",
     "drop_na",
@@ -32,10 +32,10 @@ _STATELESS = {
 
 
 def find_source(plan: Any) -> Any:
-    """Return the one relation that a plan streams from.
+    """Return the streaming source of a plan.
 
     Raises:
-        StreamRefused: There is none or another, or an operator that keeps state.
+        StreamRefused: There is not exactly one source, or an operator is stateful.
     """
     found = list(_sources(plan))
     if len(found) != 1:
@@ -62,7 +62,7 @@ def _sources(relation: Any) -> Iterator[Any]:
 
 
 def _below(message: Any) -> Iterator[Any]:
-    """Yield the relations right below a relation."""
+    """Yield the direct child relations."""
     for field, value in message.ListFields():
         if field.type != field.TYPE_MESSAGE or field.message_type.GetOptions().map_entry:
             continue
@@ -75,7 +75,7 @@ def _below(message: Any) -> Iterator[Any]:
 
 
 def over(spark: SparkSession, plan: Any, rows: DataFrame) -> DataFrame:
-    """Return the plan with rows in place of its source."""
+    """Return the plan with the source replaced by rows."""
     placed = relations_pb2.Relation()
     placed.CopyFrom(plan)
     source = find_source(placed)

@@ -1,4 +1,4 @@
-"""One run of a streaming query: micro-batches until there is nothing left to read."""
+"""One run of a streaming query: micro-batches until no input is left."""
 
 import sys
 import threading
@@ -18,32 +18,32 @@ Sink = Callable[[DataFrame, int], None]
 
 
 class Source(Protocol):
-    """What a query streams from. Positions are its own, with a `to_json`."""
+    """Source of a query; its positions have a `to_json`."""
 
     def start(self) -> Any:
-        """Return where a query without a checkpoint begins."""
+        """Return the start offset of a query without a checkpoint."""
 
     def position(self, offset: Mapping[str, Any]) -> Any:
-        """Return a position that was written to a checkpoint."""
+        """Parse an offset from the checkpoint."""
 
     def next(self, position: Any, *, all_at_once: bool) -> Any:
-        """Return where the next micro-batch ends, None where nothing is left."""
+        """Return the end offset of the next micro-batch; None if there is no new input."""
 
     def read(self, start: Any, end: Any) -> tuple[DataFrame, int]:
-        """Return the rows of a micro-batch, and how many there are."""
+        """Return the rows of a micro-batch and their number."""
 
 
 class Query:
-    """A query in a thread of its own.
+    """A query in its own thread.
 
     Args:
         spark: The session.
-        plan: Its plan, with one streaming source.
-        source: That source.
-        sink: What takes the rows of a micro-batch, and its number.
-        checkpoint: Where it stands.
-        once: Whether all is one micro-batch.
-        name: Its name, if it has one.
+        plan: Plan with one streaming source.
+        source: The source.
+        sink: Called with the rows of each micro-batch and its id.
+        checkpoint: Checkpoint of the query.
+        once: Whether to process all input in one micro-batch.
+        name: Name of the query, or empty.
     """
 
     def __init__(
@@ -72,21 +72,21 @@ class Query:
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"stream {name}")
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     @property
     def is_active(self) -> bool:
-        """Whether it runs."""
+        """Whether the query is active."""
         return self._thread.is_alive()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it has ended; tell whether it has."""
+        """Wait for the query; return whether it has ended."""
         self._thread.join(seconds)
         return not self.is_active
 
     def stop(self) -> None:
-        """End it after the micro-batch at hand."""
+        """Stop the query after the current micro-batch."""
         self._stopping.set()
         self._thread.join()
 
@@ -104,7 +104,7 @@ class Query:
         batch = last.batch if last else -1
         position = self._source.position(last.end) if last else self._source.start()
         if last is not None and not self._checkpoint.is_done(batch):
-            # What a killed query had begun is read again, from where it began to where it ended.
+            # Repeat an uncommitted micro-batch with the same offsets.
             self._take(batch, self._source.position(last.start), position)
         while not self._stopping.is_set():
             end = self._source.next(position, all_at_once=self._once)

@@ -1,1 +1,1 @@
-"""Data profiling: the two metric tables of a monitored table, as Databricks writes them."""
+"""Data profiling: the two metric tables of a monitored table, as on Databricks."""

@@ -1,4 +1,4 @@
-"""What a monitor is told to profile, checked as far as it can be without the table."""
+"""Configuration of a monitor, validated as far as possible without the table."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,21 +18,21 @@ _PROBLEMS = {
 
 
 class ProfilingError(Exception):
-    """A profile that cannot be made; the message says what to change."""
+    """The table cannot be profiled; the message says what to change."""
 
 
 class NotBuilt(ProfilingError):
-    """A kind of profile that Databricks has and the laptop has not."""
+    """A type of profile that Databricks supports and the laptop does not."""
 
 
 @dataclass(frozen=True)
 class CustomMetric:
-    """An aggregate that is a column of the profile.
+    """A custom aggregate in the profile.
 
     Attributes:
         name: Column of the metric tables.
         definition: SQL with `{{input_column}}`, `{{prediction_col}}` and the like.
-        input_columns: Columns it is evaluated for; `:table` is the table as a whole.
+        input_columns: Columns to evaluate it for; `:table` is the table as a whole.
         output_type: Spark type of the column.
     """
 
@@ -44,13 +44,13 @@ class CustomMetric:
 
 @dataclass(frozen=True)
 class Configuration:
-    """A `DataProfilingConfig`, of which the profiler needs this.
+    """The part of a `DataProfilingConfig` used by the profiler.
 
     Attributes:
         kind: inference_log, time_series or snapshot.
         granularities: Such as `1 day`; none for a snapshot.
         problem: classification, regression, or empty.
-        slices: SQL expressions; the rows are divided by each on its own.
+        slices: SQL expressions; each divides the rows separately.
     """
 
     kind: str
@@ -66,7 +66,7 @@ class Configuration:
 
     @property
     def names(self) -> Mapping[str, str]:
-        """What the placeholders of a custom metric stand for."""
+        """Columns by placeholder of custom metrics."""
         given = {
             "prediction_col": self.prediction,
             "label_col": self.label,
@@ -77,11 +77,11 @@ class Configuration:
 
 
 def read_configuration(document: Mapping[str, Any]) -> Configuration:
-    """Return what a `data_profiling_config` asks for.
+    """Parse a `data_profiling_config`.
 
     Raises:
-        ProfilingError: It contradicts itself or lacks something.
-        NotBuilt: The laptop has no such profile.
+        ProfilingError: It is inconsistent or incomplete.
+        NotBuilt: The laptop does not support such profiles.
     """
     kinds = [kind for kind in _KINDS if document.get(kind) is not None]
     if len(kinds) != 1:
@@ -127,10 +127,10 @@ def read_configuration(document: Mapping[str, Any]) -> Configuration:
 
 
 def read_metrics(given: Sequence[Mapping[str, Any]]) -> tuple[CustomMetric, ...]:
-    """Return custom metrics.
+    """Parse custom metrics.
 
     Raises:
-        ProfilingError: A metric lacks a field, or has the name of another one.
+        ProfilingError: A metric lacks a field or has a duplicate name.
         NotBuilt: A derived or a drift metric.
     """
     metrics: list[CustomMetric] = []
@@ -164,7 +164,7 @@ def read_metrics(given: Sequence[Mapping[str, Any]]) -> tuple[CustomMetric, ...]
 
 
 def _read_type(name: str, given: object) -> str:
-    """Return the Spark type that the JSON of a StructField gives a metric."""
+    """Return the Spark type of a metric, given as the JSON of a StructField."""
     try:
         field = json.loads(str(given))
         kind = field["type"]

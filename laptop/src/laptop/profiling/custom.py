@@ -10,7 +10,7 @@ from .source import Source, quote
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
-# Values of the metrics by window, group and column.
+# Metrics by window, group and column.
 Values = dict[tuple[int, Group, str], dict[str, Any]]
 
 
@@ -18,7 +18,7 @@ def render(metric: CustomMetric, column: str, names: Mapping[str, str]) -> str:
     """Return a metric's SQL for one column.
 
     Raises:
-        ProfilingError: It has a placeholder that stands for nothing.
+        ProfilingError: A placeholder has no value.
     """
     known = {**names, **({} if column == TABLE else {"input_column": column})}
 
@@ -34,10 +34,10 @@ def render(metric: CustomMetric, column: str, names: Mapping[str, str]) -> str:
 
 
 def check_columns(metrics: Sequence[CustomMetric], columns: Sequence[str]) -> None:
-    """Refuse metrics of columns that the table lacks.
+    """Check that the columns of custom metrics exist.
 
     Raises:
-        ProfilingError: There is such a metric.
+        ProfilingError: A column does not exist.
     """
     known = {column.lower() for column in columns}
     for metric in metrics:
@@ -53,7 +53,7 @@ def evaluate(source: Source, configuration: Configuration) -> Values:
     """Return the values of all custom metrics.
 
     Raises:
-        ProfilingError: The engine refuses one.
+        ProfilingError: The SQL of a metric fails.
     """
     values: Values = {}
     wanted = [(m, column) for m in configuration.metrics for column in m.input_columns]

@@ -1,16 +1,16 @@
-"""How far the values of a column in one group of rows are from those in another one.
+"""Drift of a column between two groups of rows.
 
-Numbers: the Kolmogorov-Smirnov test with its asymptotic p-value (live rows of Databricks have
-exactly this one for their statistic and sizes, the statistic itself being rounded there to
-thousandths, since it is computed of 1000 quantiles), the Wasserstein distance and the population
-stability index. Categories: the Jensen-Shannon distance (square root of the divergence in natural
-logarithms, as scipy has it), the chi-squared test of homogeneity, total variation and the greatest
-difference of shares.
+Numerical columns: the Kolmogorov-Smirnov test with its asymptotic p-value (equal to Databricks'
+for the same statistic and sizes; Databricks' statistic itself is accurate to thousandths, since it
+is computed from 1000 quantiles), the Wasserstein distance and the population stability index.
+Categorical columns: the Jensen-Shannon distance (square root of the divergence in natural
+logarithms, as in scipy), the chi-squared test of homogeneity, the total variation distance and
+the L-infinity distance.
 
-The population stability index is computed on the deciles of the values compared with. A value that
-holds two deciles or more gets a bin of its own, so that a constant is told from another one. A
-share below 0.0001 counts as 0.0001. Databricks does not publish its bins; values that it computed
-for samples of one distribution agree in size with ten bins.
+The population stability index uses the deciles of the compared group as bins. A value that spans
+two deciles or more gets its own bin, so that a change of a constant is detected. Shares below
+0.0001 count as 0.0001. Databricks does not publish its bins; its values for samples of one
+distribution have a size consistent with ten bins.
 """
 
 from collections.abc import Iterator
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 BINS = 10
 LEAST_SHARE = 1e-4
-# Values of a side at once: as many as a processor keeps at hand.
+# Values of a side per block, chosen to fit the processor's cache.
 _BLOCK = 1 << 17
 _ROUNDING = 1e-14
 _MANY, _FAR = 50_000, 2.2
 
 
 def compare(current: Summary, other: Summary) -> dict[str, Any]:
-    """Return the cells of a row of the drift table, for one column."""
+    """Return the drift metrics of one column."""
     cells: dict[str, Any] = {
         "count_delta": current.count - other.count,
         "percent_null_delta": minus(current.percent_null, other.percent_null),
@@ -65,23 +65,23 @@ def compare(current: Summary, other: Summary) -> dict[str, Any]:
 
 
 def compare_numbers(current: "Floats", other: "Floats") -> dict[str, Any]:
-    """Return statistics of two ascending arrays, neither of them empty."""
+    """Return drift metrics of two sorted arrays, neither of them empty."""
     n, m = current.size, other.size
     statistic, distance = 0.0, 0.0
     before: tuple[float, float] | None = None
     for ours, theirs in _blocks(current, other):
         both = np.concatenate([current[ours], other[theirs]])
-        # A merge of two runs, of equal values the current ones first.
+        # Merges two sorted arrays; among equal values the current ones come first.
         order = np.argsort(both, kind="stable")
         merged = both[order]
-        # The last of equal values has the shares of both sides up to it.
+        # Cumulative shares are valid at the last of equal values.
         last = np.append(merged[1:] != merged[:-1], True)
         difference: Floats = np.cumsum(order < ours.stop - ours.start, dtype=np.float64)
         difference += ours.start
         difference *= 1.0 / n + 1.0 / m
         difference -= np.arange(ours.start + theirs.start + 1, ours.stop + theirs.stop + 1) / m
         np.abs(difference, out=difference)
-        # What rounding leaves of equal shares: an infinite gap must not be multiplied by it.
+        # Remove rounding errors, which an infinite gap would amplify.
         difference[difference < _ROUNDING] = 0.0
         statistic = max(statistic, float(np.max(difference, where=last, initial=0.0)))
         if before is not None:
@@ -99,8 +99,8 @@ def compare_numbers(current: "Floats", other: "Floats") -> dict[str, Any]:
 def ks_pvalue(statistic: float, n: int, m: int) -> float:
     """Return the asymptotic p-value of a Kolmogorov-Smirnov test of n values against m.
 
-    scipy sums as many terms as there are values where the statistic is large; for many values the
-    series in their number is the same to 1e-9, at once.
+    For large statistics, scipy sums as many terms as there are values; for large samples the
+    asymptotic series used here is equal to 1e-9 and fast.
     """
     size = max(float(np.round(n * m / (n + m))), 1.0)
     square = size * statistic**2
@@ -117,7 +117,7 @@ def ks_pvalue(statistic: float, n: int, m: int) -> float:
 
 
 def _blocks(current: "Floats", other: "Floats") -> Iterator[tuple[slice, slice]]:
-    """Yield ranges of both arrays with the same values, in order; equal values are in one."""
+    """Yield aligned ranges of both arrays; equal values are in the same range."""
     longer = max(current, other, key=len)
     bounds = np.unique(longer[_BLOCK::_BLOCK])
     ours = [*np.searchsorted(current, bounds, "right").tolist(), current.size]
@@ -130,7 +130,7 @@ def _blocks(current: "Floats", other: "Floats") -> Iterator[tuple[slice, slice]]
 
 
 def _cost(values: "Floats", shares: "Floats") -> float:
-    """Return the sum of gaps between ascending values, each weighed by a share."""
+    """Return the sum of gaps between sorted values, weighted by shares."""
     gaps = np.diff(values)
     if np.isinf(values[0]) or np.isinf(values[-1]):
         gaps = np.where(shares > 0, gaps, 0.0)
@@ -138,12 +138,12 @@ def _cost(values: "Floats", shares: "Floats") -> float:
 
 
 def stability_index(current: "Floats", other: "Floats") -> float:
-    """Return the population stability index of two ascending arrays, neither of them empty."""
+    """Return the population stability index of two sorted arrays, neither of them empty."""
     at = -(-np.arange(BINS + 1) * other.size // BINS) - 1
     deciles = other[np.maximum(at, 0)]
     edges, times = np.unique(deciles, return_counts=True)
     repeated = edges[times > 1]
-    # The least and the greatest value bound no bin, unless they are repeated.
+    # Minimum and maximum are no bin edges unless they are repeated.
     plain = edges[(times == 1) & (edges != deciles[0]) & (edges != deciles[-1])]
     right = np.concatenate([plain, repeated])
 
@@ -158,7 +158,7 @@ def stability_index(current: "Floats", other: "Floats") -> float:
 
 
 def compare_categories(current: Categories, other: Categories) -> dict[str, Any]:
-    """Return statistics of two tables of counts, neither of them empty."""
+    """Return drift metrics of two tables of counts, neither of them empty."""
     ids = np.union1d(current.ids, other.ids)
     counts = np.zeros((2, ids.size))
     counts[0, np.searchsorted(ids, current.ids)] = current.counts
@@ -182,7 +182,7 @@ def compare_categories(current: Categories, other: Categories) -> dict[str, Any]
 
 
 def minus(current: float | None, other: float | None) -> float | None:
-    """Return a difference; None where a side is missing or it is not defined."""
+    """Return the difference; None if a side is missing or the result is undefined."""
     if current is None or other is None:
         return None
     return defined(current - other)

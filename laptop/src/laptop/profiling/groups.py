@@ -1,4 +1,4 @@
-"""Groups of rows: each window, as a whole, by model and by the values of each slice."""
+"""Groups of rows: by window, model and slice value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NO_GROUP = -1
 
 
 class Group(NamedTuple):
-    """Which rows of a window: those of a model, or all of them, and of one value of a slice."""
+    """The rows of a window with one model, or all, and one slice value, or all."""
 
     model: str | None = None
     slice_key: str | None = None
@@ -30,11 +30,11 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Coded:
-    """A text of each row as a number, -1 where it has none.
+    """Integer-encoded texts; -1 for nulls.
 
     Attributes:
-        codes: By row.
-        names: By number.
+        codes: Code by row.
+        names: Text by code.
     """
 
     codes: "Codes"
@@ -47,8 +47,8 @@ class Partition:
 
     Attributes:
         codes: Set of each row, -1 for none.
-        members: By set, the windows and groups that it is the rows of: a window with one model
-            is the group of all models and that of the one.
+        members: Windows and groups of each set; for a window with one model, the group of
+            that model and the group of all models share a set.
     """
 
     codes: "Codes"
@@ -56,7 +56,7 @@ class Partition:
 
     @cached_property
     def is_whole(self) -> bool:
-        """Whether all rows are of one set."""
+        """Whether all rows are in one set."""
         return len(self.members) == 1 and not np.any(self.codes == NO_GROUP)
 
 
@@ -66,11 +66,11 @@ def partition(
     models: Coded | None,
     slices: Mapping[str, Coded],
 ) -> list[Partition]:
-    """Return the sets of rows that each row is in one of, or none.
+    """Return partitions of the rows by window, model and slice value.
 
     Args:
         windows: Window of each row, as a position in `starts`.
-        starts: Where the windows begin.
+        starts: Start of each window.
         models: Model of each row.
         slices: Values of each slice.
     """
@@ -116,7 +116,7 @@ def partition(
 
 
 def combine(outer: "Codes", inner: Coded) -> "Codes":
-    """Return one number for two, -1 where either is missing."""
+    """Combine two codes into one; -1 if either is missing."""
     if len(inner.names) == 1 and not np.any(inner.codes == NO_GROUP):
         return outer
     codes = outer * max(len(inner.names), 1) + inner.codes
@@ -125,11 +125,11 @@ def combine(outer: "Codes", inner: Coded) -> "Codes":
 
 
 def split(codes: "Codes", count: int) -> tuple["Codes", "Codes"]:
-    """Return the order that brings the rows of each set together, and where each set ends.
+    """Return the row order that groups each set, and the end of each set.
 
-    Rows keep their order within a set; those of no set are left out.
+    The order is stable; rows without a set are dropped.
     """
-    # Short numbers are sorted in linear time.
+    # Sorting 16-bit integers takes linear time.
     short = (codes + 1).astype(np.uint16 if count < 65_535 else np.int64)
     order = np.argsort(short, kind="stable")
     sizes = np.bincount(codes + 1, minlength=count + 1)
@@ -142,10 +142,10 @@ def summarize_numbers(
     """Return the summary of each set of each partition.
 
     Args:
-        values: Value of each row; anything where it has none.
+        values: Value of each row; ignored if not valid.
         valid: Whether a row has a value.
         partitions: Sets of rows.
-        instants: Whether they are epoch seconds.
+        instants: Whether values are epoch seconds.
     """
     good = valid & ~np.isnan(values)
     kept = values[good]
@@ -180,10 +180,10 @@ def summarize_categories(
     """Return the summary of each set of each partition.
 
     Args:
-        column: Category of each row; its names are not looked at.
+        column: Category of each row; its names are ignored.
         partitions: Sets of rows.
-        names: Category by number.
-        texts: Whether they are texts, not booleans.
+        names: Category by code.
+        texts: Whether the categories are texts, not booleans.
     """
     valid = column.codes >= 0
     found: list[list[Summary]] = []
@@ -211,7 +211,7 @@ def summarize_categories(
 
 
 def summarize_presence(valid: "Mask", partitions: Sequence[Partition]) -> list[list[Summary]]:
-    """Return how many rows of each set have a value, of whatever type."""
+    """Return the number of rows and nulls of each set, for columns of any type."""
     return [
         [
             Summary(rows, missing)

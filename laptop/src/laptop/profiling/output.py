@@ -1,4 +1,4 @@
-"""Rows of the metric tables, on their way there."""
+"""Buffered rows of the metric tables."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ _FLUSH_ROWS = 2_000
 
 
 class Writer:
-    """Rows of one metric table, kept in a file until the refresh has all of them.
+    """Rows of one metric table, buffered in a file until the refresh is complete.
 
     Args:
         path: The file.
@@ -31,25 +31,25 @@ class Writer:
         self._file = pq.ParquetWriter(path, schema, compression="zstd")
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Take a row."""
+        """Add a row."""
         self._rows.append(row)
         self.count += 1
         if len(self._rows) >= _FLUSH_ROWS:
             self._flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining rows and close the file."""
         if self._rows:
             self._flush()
         self._file.close()
 
     def save(self, session: "SparkSession", table: str, *, added: bool = False) -> None:
-        """Write the rows to a table; create it if need be.
+        """Write the rows to a table; create it if it does not exist.
 
         Args:
             session: Session on the engine.
             table: Metric table.
-            added: Whether rows that the table has stay.
+            added: Whether to append to the existing rows.
         """
         mode, option = ("append", "mergeSchema") if added else ("overwrite", "overwriteSchema")
         frame = session.read.parquet(str(self.path))

@@ -1,7 +1,7 @@
 """One granularity of a refresh.
 
-Columns are read a few at a time, and windows too, so that memory is bounded by one column of two
-neighbouring windows and of the baseline, however long the table is.
+Columns and windows are read in batches. Memory is bounded by one column of two neighbouring
+windows and of the baseline, independent of the table's length.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .profiler import Refresh
 
-# Cells read at once: 128 MB of numbers.
+# Cells per batch: 128 MB of numbers.
 MOST_CELLS = 16_000_000
 _MICROS = 1_000_000
 _INPUT, _BASELINE, _CONSECUTIVE = "INPUT", "BASELINE", "CONSECUTIVE"
@@ -51,13 +51,13 @@ class Pass:
         self._granularity = granularity
         self._check = check
         self._now = micros_of(refresh.now)
-        # Numbers of the categories of the column at hand.
+        # Category codes of the columns in the current batch.
         self._numbers: dict[str, dict[str, int]] = {}
         self._names: dict[str, list[str]] = {}
 
     def run(self, profile: Writer, drift: Writer) -> None:
-        """Write the rows of all columns, then those of the table as a whole."""
-        # A wrong slice is refused by its name before it is a part of every query.
+        """Write the rows of all columns, then the `:table` rows."""
+        # Validates the slices with a clear error before they are part of other queries.
         slices = self._rows.slice_values
         wholes: dict[int, Wholes] = {start: {} for start in self._rows.sizes}
         of_baseline: Wholes = {}
@@ -148,7 +148,7 @@ class Pass:
     def _summarize(
         self, columns: list[str], wholes: dict[int, Wholes]
     ) -> Iterator[tuple[str, int, Summaries]]:
-        """Yield the summaries of each column and window, windows in their order."""
+        """Yield the summaries by column and window, with windows in chronological order."""
         for first, last, _ in self._rows.batches(max(1, MOST_CELLS // len(columns))):
             self._check()
             batch = self._rows.read(first, last, self._expressions(columns))
@@ -185,14 +185,14 @@ class Pass:
                         yield start, group, summary
 
     def _number(self, column: str, values: "pa.ChunkedArray") -> Coded:
-        """Return the categories of a column under numbers that hold for all its windows."""
+        """Encode a column's categories with the same codes in all windows."""
         coded = encode(values)
         numbers, names = self._numbers[column], self._names[column]
         for name in coded.names:
             if name not in numbers:
                 numbers[name] = len(names)
                 names.append(name)
-        # The last one is that of -1, no value.
+        # The last element maps -1 to -1.
         lookup = np.array([*(numbers[name] for name in coded.names), -1])
         return Coded(lookup[coded.codes], names)
 

@@ -1,4 +1,4 @@
-"""A refresh: the profile of a table and its drift, written as two Delta tables."""
+"""A refresh: computes the profile and the drift of a table as two Delta tables."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ _MICROS = 1_000_000
 
 @dataclass(frozen=True)
 class Refresh:
-    """What one refresh is of.
+    """Input of one refresh.
 
     Attributes:
         table: Monitored table.
         output: Catalog and schema of the metric tables.
-        configuration: What is computed.
+        configuration: Configuration of the profile.
         commit_version: Version of the monitored table.
         monitor_version: Version of the monitor.
-        created_at: When the monitor was created; windows more than 30 days older are left out.
-        now: The time of the refresh.
+        created_at: Creation time of the monitor; windows more than 30 days older are skipped.
+        now: Time of the refresh.
     """
 
     table: str
@@ -46,7 +46,7 @@ class Refresh:
 
     @property
     def profile_table(self) -> str:
-        """Name of the profile."""
+        """Name of the profile table."""
         return f"{self.output}.{self.table.rpartition('.')[2]}_profile_metrics"
 
     @property
@@ -60,9 +60,9 @@ class Profiler:
 
     Args:
         session: Session on the engine.
-        refresh: What is refreshed.
-        folder: Where files may lie until the tables are written.
-        check: Called between steps; raises to end the refresh.
+        refresh: Input of the refresh.
+        folder: Folder for temporary files.
+        check: Called between steps; raises to cancel the refresh.
     """
 
     def __init__(
@@ -80,11 +80,10 @@ class Profiler:
         self._types: dict[str, str] = dict(session.table(quote_table(refresh.table)).dtypes)
 
     def run(self) -> str:
-        """Write the metric tables and return what was done.
+        """Write the metric tables and return a summary.
 
         Raises:
-            ProfilingError: The configuration does not fit the table, or the engine refuses a
-                part of it.
+            ProfilingError: The configuration does not fit the table, or a query fails.
         """
         self._check_columns()
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -99,10 +98,10 @@ class Profiler:
         profile.close()
         drift.close()
         self._check()
-        # The windows of earlier snapshots cannot be computed again.
+        # Windows of earlier snapshots cannot be recomputed.
         added = self._configuration.kind == "snapshot"
         profile.save(self._session, self._refresh.profile_table, added=added)
-        # Databricks has no such table before there is something to compare.
+        # As on Databricks, there is no drift table before the first comparison.
         if drift.count:
             drift.save(self._session, self._refresh.drift_table, added=added)
         return f"{profile.count} rows of the profile and {drift.count} of the drift were written."

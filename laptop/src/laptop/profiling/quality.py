@@ -1,4 +1,4 @@
-"""Quality of a model in one group of rows, of which prediction and label are both known."""
+"""Quality metrics of a model in one group of rows with predictions and labels."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 def classify(
     predictions: "Integers", labels: "Integers", counts: "Integers", names: "Sequence[str]"
 ) -> dict[str, Any]:
-    """Return the figures of a classification.
+    """Return classification metrics.
 
-    Precision, recall and F1 of a class that was never predicted, or never came, are 0. Without
+    Precision, recall and F1 are 0 for classes without predictions or labels. Without
     probabilities there is no ROC curve and no log loss.
 
     Args:
-        predictions: Number of the class predicted, of each pair that occurs.
-        labels: Number of the class that came, of each pair.
-        counts: How often each pair occurs.
-        names: Class by number.
+        predictions: Code of the predicted class, by distinct pair.
+        labels: Code of the true class, by distinct pair.
+        counts: Number of rows, by distinct pair.
+        names: Class by code.
     """
     total = counts.sum()
     if not total:
@@ -60,9 +60,9 @@ def classify(
 
 
 def regress(predictions: "Floats", labels: "Floats") -> dict[str, Any]:
-    """Return the figures of a regression.
+    """Return regression metrics.
 
-    The percentage error leaves labels of zero out. R2 is None where the labels do not differ.
+    The percentage error ignores labels of zero. R2 is None if the labels are constant.
     """
     if not predictions.size:
         return {}
@@ -82,5 +82,5 @@ def regress(predictions: "Floats", labels: "Floats") -> dict[str, Any]:
 
 
 def share(part: "Floats", whole: "Floats") -> "Floats":
-    """Return quotients, 0 where the divisor is."""
+    """Return quotients, 0 if the divisor is 0."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)

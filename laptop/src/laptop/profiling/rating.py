@@ -1,4 +1,4 @@
-"""The quality of a model in each group of rows, read from its predictions and labels."""
+"""Quality metrics of a model for each group of rows."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,16 +19,16 @@ _WHOLE_NUMBERS = frozenset({"tinyint", "smallint", "int", "bigint"})
 def assess(
     rows: Source, types: Mapping[str, str], wholes: Mapping[int, Wholes], most_rows: int
 ) -> None:
-    """Note the quality of the model in each group.
+    """Set the quality metrics of each group.
 
     Args:
         rows: Rows with predictions and labels.
         types: Spark type by column.
         wholes: Groups by window.
-        most_rows: Rows to read at once.
+        most_rows: Rows per batch.
 
     Raises:
-        ProfilingError: A regression predicts or is given anything but numbers.
+        ProfilingError: Predictions or labels of a regression are not numbers.
     """
     columns = _expressions(rows.configuration, types)
     problem = rows.configuration.problem
@@ -52,7 +52,7 @@ def _expressions(settings: Configuration, types: Mapping[str, str]) -> dict[str,
                 )
         return {name: read_as(column, NUMBER) for name, column in pair.items()}
     if all(kind_of(kind) == NUMBER for kind in kinds.values()):
-        # 1.0 and 1 are one class.
+        # 1.0 and 1 are the same class.
         number = "BIGINT" if set(kinds.values()) <= _WHOLE_NUMBERS else "DOUBLE"
         return {
             name: f"CAST(CAST({quote(column)} AS {number}) AS STRING)"

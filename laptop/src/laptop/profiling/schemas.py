@@ -1,4 +1,4 @@
-"""Columns of the two metric tables, in Databricks' order and types."""
+"""Schemas of the two metric tables, with Databricks' column order and types."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -63,7 +63,7 @@ _QUALITY = {
 
 
 def profile_schema(configuration: Configuration) -> pa.Schema:
-    """Return the columns of `<table>_profile_metrics`."""
+    """Return the schema of `<table>_profile_metrics`."""
     quality = _QUALITY[configuration.problem if configuration.label else ""]
     return pa.schema(
         [
@@ -84,7 +84,7 @@ def profile_schema(configuration: Configuration) -> pa.Schema:
 
 
 def drift_schema(configuration: Configuration) -> pa.Schema:
-    """Return the columns of `<table>_drift_metrics`."""
+    """Return the schema of `<table>_drift_metrics`."""
     return pa.schema(
         [
             ("window", _WINDOW),
@@ -114,12 +114,12 @@ def _model(configuration: Configuration) -> list[tuple[str, pa.DataType]]:
 
 
 def to_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
-    """Return rows as Arrow; a column that a row lacks is null there."""
+    """Convert rows to Arrow; missing columns are null."""
 
     def cells(field: pa.Field) -> Iterable[Any]:
         values = (row.get(field.name) for row in rows)
         if pa.types.is_struct(field.type) and field.type.get_field_index("one_vs_all") >= 0:
-            # Arrow takes a map as a list of pairs.
+            # Arrow represents maps as lists of pairs.
             return [v and {**v, "one_vs_all": list(v["one_vs_all"].items())} for v in values]
         return list(values)
 

@@ -1,4 +1,4 @@
-"""Rows of a table, read from the engine as far as one step of a profile needs them."""
+"""Batched reads of a table's rows for the profiler."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ NUMBER, INSTANT, TEXT, BOOLEAN, OTHER = "number", "instant", "text", "boolean", 
 
 
 def kind_of(data_type: str) -> str:
-    """Return which statistics a Spark type has."""
+    """Return the category of a Spark type, which determines its statistics."""
     plain = data_type.partition("(")[0]
     if plain in NUMBERS or plain == "decimal":
         return NUMBER
@@ -34,17 +34,17 @@ def kind_of(data_type: str) -> str:
 
 
 def quote(name: str) -> str:
-    """Return a column as SQL names it."""
+    """Quote a column name for SQL."""
     return "`" + name.replace("`", "``") + "`"
 
 
 def quote_table(full_name: str) -> str:
-    """Return a table as SQL names it."""
+    """Quote a table name for SQL."""
     return ".".join(quote(level) for level in full_name.split("."))
 
 
 def read_as(name: str, kind: str) -> str:
-    """Return the expression by which a column is read."""
+    """Return the SQL expression to read a column."""
     column = quote(name)
     return {
         NUMBER: f"CAST({column} AS DOUBLE)",
@@ -62,9 +62,9 @@ class Source:
     Attributes:
         session: Session on the engine.
         relation: Table or query in parentheses.
-        window: SQL of the start of a row's window; a number where all rows are of one.
-        configuration: What is profiled.
-        first: Windows that begin earlier are left out, in epoch microseconds.
+        window: SQL for the start of a row's window; a constant for a single window.
+        configuration: Configuration of the profile.
+        first: Start of the first window, in epoch microseconds; earlier ones are skipped.
     """
 
     session: "SparkSession"
@@ -75,14 +75,14 @@ class Source:
 
     @property
     def rows(self) -> str:
-        """The query of the rows, with `w` beside their columns."""
+        """Query of the rows with an additional column `__w`, the start of the window."""
         inner = f"SELECT *, {self.window} AS __w FROM {self.relation}"
         limit = "__w IS NOT NULL" if self.first is None else f"__w >= {self.first}"
         return f"(SELECT * FROM ({inner}) WHERE {limit})"
 
     @cached_property
     def sizes(self) -> dict[int, int]:
-        """Rows of each window, by its start."""
+        """Number of rows by window start."""
         found = self.session.sql(
             f"SELECT __w, count(*) AS n FROM {self.rows} GROUP BY __w ORDER BY __w"
         ).toArrow()
@@ -90,10 +90,10 @@ class Source:
 
     @cached_property
     def slice_values(self) -> dict[str, list[str]]:
-        """The most frequent values of each slice, as text; those of another source if set.
+        """The most frequent values of each slice, as text; can be set to those of another source.
 
         Raises:
-            ProfilingError: The engine refuses an expression.
+            ProfilingError: A slicing expression fails.
         """
         return {key: self._find_values(key) for key in self.configuration.slices}
 
@@ -110,7 +110,7 @@ class Source:
         return [value for value in found["v"].to_pylist() if value is not None][:TOP_VALUES]
 
     def key_columns(self) -> list[str]:
-        """Return the expressions of a row's window, model and slices."""
+        """Return the SQL expressions of a row's window, model and slices."""
         keys = ["__w"]
         if self.configuration.model_id:
             keys.append(f"CAST({quote(self.configuration.model_id)} AS STRING) AS __m")
@@ -125,8 +125,8 @@ class Source:
 
         Args:
             first: Start of the first window.
-            last: Start of the last one.
-            columns: Name and expression.
+            last: Start of the last window.
+            columns: SQL expression by name.
         """
         chosen = ", ".join(
             [*self.key_columns(), *(f"{sql} AS {quote(name)}" for name, sql in columns.items())]
@@ -149,7 +149,7 @@ class Source:
         return Batch({name: table[name] for name in columns}, groups)
 
     def batches(self, most_rows: int) -> Iterator[tuple[int, int, int]]:
-        """Yield first and last window of each batch, and its rows; a long window is one alone."""
+        """Yield first window, last window and rows of each batch; windows are not split."""
         first, last, rows = None, 0, 0
         for start, size in self.sizes.items():
             if first is not None and rows + size > most_rows:
@@ -166,8 +166,8 @@ class Batch:
     """Rows of some windows.
 
     Attributes:
-        columns: What was read; taken out once it is used.
-        partitions: Their groups.
+        columns: Values by column, removed after use to free memory.
+        partitions: Groups of the rows.
     """
 
     columns: dict[str, pa.ChunkedArray]
@@ -175,7 +175,7 @@ class Batch:
 
 
 def encode(column: pa.ChunkedArray, names: Sequence[str] | None = None) -> Coded:
-    """Return texts as numbers of `names`, or of the texts that occur."""
+    """Encode texts as positions in `names`, by default the distinct texts."""
     if names is not None:
         found = pc.index_in(column, pa.array(names, column.type))
         codes = pc.fill_null(found, NO_GROUP).to_numpy().astype(np.int64)

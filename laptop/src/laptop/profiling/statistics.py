@@ -1,8 +1,8 @@
-"""Statistics of one column's values in one group of rows.
+"""Statistics of one column in one group of rows.
 
-Quantiles are values of the column: the least one that at least that share of the values does not
-exceed. NaN is counted and otherwise left out; infinities take part. A figure that is not defined,
-such as the standard deviation of one value, is None.
+Quantiles are observed values: the smallest value such that at least the given share of values
+does not exceed it. NaN is counted and otherwise ignored; infinities are included. Undefined
+statistics, such as the standard deviation of one value, are None.
 """
 
 from dataclasses import dataclass, field
@@ -23,11 +23,11 @@ FREQUENT_ITEMS = 100
 
 @dataclass(frozen=True)
 class Summary:
-    """Rows of a group in one column.
+    """Counts of a group's rows in one column.
 
     Attributes:
-        count: Rows.
-        nulls: Rows without a value.
+        count: Number of rows.
+        nulls: Number of nulls.
     """
 
     count: int
@@ -35,16 +35,16 @@ class Summary:
 
     @property
     def percent_null(self) -> float | None:
-        """Share of rows without a value, 0 to 100."""
+        """Percentage of nulls, 0 to 100."""
         return percent(self.nulls, self.count)
 
     @property
     def distinct(self) -> int | None:
-        """Different values, where that is known."""
+        """Number of distinct values, or None if unknown."""
         return None
 
     def profile(self) -> dict[str, Any]:
-        """Return the cells of a row of the profile."""
+        """Return the profile metrics of the column."""
         cells: dict[str, Any] = {
             "count": self.count,
             "num_nulls": self.nulls,
@@ -58,11 +58,11 @@ class Summary:
 
 @dataclass(frozen=True)
 class Numbers(Summary):
-    """A numeric column.
+    """A numerical column.
 
     Attributes:
-        values: Neither null nor NaN, ascending.
-        nans: Rows with NaN.
+        values: Values without null and NaN, sorted.
+        nans: Number of NaN.
     """
 
     values: "Floats" = field(default_factory=lambda: np.empty(0))
@@ -76,7 +76,7 @@ class Numbers(Summary):
 
     @property
     def zeros(self) -> int:
-        """Rows with zero."""
+        """Number of zeros."""
         first, last = (
             np.searchsorted(self.values, 0.0, "left"),
             np.searchsorted(self.values, 0.0, "right"),
@@ -85,13 +85,13 @@ class Numbers(Summary):
 
     @cached_property
     def distinct(self) -> int:
-        """Different values."""
+        """Number of distinct values."""
         if not self.values.size:
             return 0
         return 1 + int(np.count_nonzero(self.values[1:] != self.values[:-1]))
 
     def profile(self) -> dict[str, Any]:
-        """Return the cells of a row of the profile."""
+        """Return the profile metrics of the column."""
         cells = super().profile() | {
             "num_zeros": self.zeros,
             "num_nan": self.nans,
@@ -118,18 +118,18 @@ class Instants(Summary):
     """A column of timestamps or dates.
 
     Attributes:
-        values: Epoch seconds, ascending.
+        values: Epoch seconds, sorted.
     """
 
     values: "Floats" = field(default_factory=lambda: np.empty(0))
 
     @cached_property
     def distinct(self) -> int:
-        """Different values."""
+        """Number of distinct values."""
         return Numbers(self.count, self.nulls, self.values).distinct
 
     def profile(self) -> dict[str, Any]:
-        """Return the cells of a row of the profile."""
+        """Return the profile metrics of the column."""
         cells = super().profile()
         if not self.values.size:
             return cells
@@ -145,10 +145,10 @@ class Categories(Summary):
     """A column of texts or booleans.
 
     Attributes:
-        ids: Numbers of the categories that occur, ascending.
-        counts: How often each of them does.
-        names: All categories of the column, by number.
-        texts: Whether lengths mean anything.
+        ids: Codes of the categories present, sorted.
+        counts: Frequency of each of these categories.
+        names: All categories of the column, by code.
+        texts: Whether to compute text lengths.
     """
 
     ids: "Integers" = field(default_factory=lambda: np.empty(0, np.int64))
@@ -158,11 +158,11 @@ class Categories(Summary):
 
     @property
     def distinct(self) -> int:
-        """Different values."""
+        """Number of distinct values."""
         return int(self.ids.size)
 
     def profile(self) -> dict[str, Any]:
-        """Return the cells of a row of the profile."""
+        """Return the profile metrics of the column."""
         cells = super().profile()
         if not self.ids.size:
             return cells | {"frequent_items": []}
@@ -189,16 +189,16 @@ class Categories(Summary):
 
 
 def pick_quantiles(values: "Floats", parts: int) -> "Floats":
-    """Return quantiles 0/parts, 1/parts … of ascending values, each a value itself."""
+    """Return quantiles 0/parts, 1/parts … of sorted values, without interpolation."""
     at = -(-np.arange(parts) * values.size // parts) - 1
     return values[np.maximum(at, 0)]
 
 
 def percent(part: int, whole: int) -> float | None:
-    """Return a share of 100; None of nothing."""
+    """Return a percentage; None if `whole` is 0."""
     return 100.0 * part / whole if whole else None
 
 
 def defined(value: Any) -> float | None:
-    """Return a number, None in place of NaN."""
+    """Return a number, or None for NaN."""
     return None if np.isnan(value) else float(value)

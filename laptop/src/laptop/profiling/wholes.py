@@ -1,4 +1,4 @@
-"""Groups of rows as a whole: what the `:table` rows of the metric tables say."""
+"""Groups of rows as a whole: the `:table` rows of the metric tables."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,18 +9,18 @@ from .statistics import Summary
 
 @dataclass
 class Whole:
-    """What is known of a group of rows as a whole."""
+    """Metrics of a group of rows as a whole."""
 
     count: int = 0
     columns: list[str] = field(default_factory=list)
     quality: dict[str, Any] = field(default_factory=dict)
 
     def cells(self) -> dict[str, Any]:
-        """Return the cells of its row of the profile."""
+        """Return the profile metrics."""
         return {"count": self.count, "non_null_columns": self.columns, **self.quality}
 
     def compare(self, other: "Whole") -> dict[str, Any]:
-        """Return the cells of its row of the drift table."""
+        """Return the drift metrics against another group."""
         now, then = set(self.columns), set(other.columns)
         return {
             "count_delta": self.count - other.count,
@@ -33,7 +33,7 @@ Summaries = dict[Group, Summary]
 
 
 def note(wholes: Wholes, group: Group, column: str, summary: Summary) -> None:
-    """Add what a column's summary says of the rows as a whole."""
+    """Add a column's summary to the metrics of its group."""
     whole = wholes.setdefault(group, Whole())
     whole.count = summary.count
     if summary.count > summary.nulls:

@@ -1,7 +1,7 @@
-"""Windows of time: where they begin, and how rows are assigned to them in SQL.
+"""Time windows: their bounds, and SQL to assign rows to them.
 
-Weeks begin on Monday, UTC, and several weeks are counted from 5 January 1970; Databricks does not
-say where its own begin.
+Weeks begin on Monday, UTC, and multi-week windows are counted from 5 January 1970; Databricks does
+not document where its windows begin.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 _MICROS = 1_000_000
-# Granularity of the API -> text of the metric tables.
+# Granularity in the API -> text in the metric tables.
 GRANULARITIES = {
     f"AGGREGATION_GRANULARITY_{text.replace(' ', '_').upper()}": text
     for text in (
@@ -26,7 +26,7 @@ GRANULARITIES = {
     )
 }
 _LENGTHS = {"minutes": MINUTE, "hour": HOUR, "day": DAY, "week": 7 * DAY, "weeks": 7 * DAY}
-# The first Monday of the epoch.
+# The first Monday after the epoch.
 _MONDAY = 4 * DAY
 
 
@@ -35,7 +35,7 @@ class Windows:
     """The windows of one granularity.
 
     Attributes:
-        text: Such as `1 day`.
+        text: The granularity, such as `1 day`.
     """
 
     text: str
@@ -55,7 +55,7 @@ class Windows:
         return f"({micros} - pmod({micros} - {offset}, {length}))"
 
     def end(self, start: int) -> int:
-        """Return where the window that begins at `start` ends, both in epoch microseconds."""
+        """Return the end of the window that begins at `start`, both in epoch microseconds."""
         number, unit = self.text.split()
         if unit not in ("month", "year"):
             return start + int(number) * _LENGTHS[unit] * _MICROS
@@ -66,10 +66,10 @@ class Windows:
 
 
 def instant(micros: int) -> datetime:
-    """Return epoch microseconds as a time in UTC."""
+    """Convert epoch microseconds to a datetime in UTC."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 
 
 def micros_of(time: datetime) -> int:
-    """Return a time as epoch microseconds."""
+    """Convert a datetime to epoch microseconds."""
     return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

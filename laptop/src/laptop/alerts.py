@@ -1,4 +1,4 @@
-"""`laptop alerts`: what the alerts of a bundle come to now, as their schedules would find."""
+"""`laptop alerts`: evaluate the alerts of a bundle now, independent of their schedules."""
 
 import math
 import statistics
@@ -39,15 +39,15 @@ AGGREGATIONS: Mapping[str, Callable[[Sequence[Any]], Any]] = {
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an alert came to.
+    """Result of an alert.
 
     Attributes:
-        name: Its display name.
+        name: Display name of the alert.
         state: TRIGGERED, OK, UNKNOWN or ERROR.
-        detail: The value and what it was compared with, or what went wrong.
-        row: The first row of the result, which a notification would show.
-        notified: Addresses that are told of it when it is triggered.
-        paused: Whether its schedule is paused.
+        detail: The value and the threshold, or the error.
+        row: First row of the result, which a notification would contain.
+        notified: Subscribers to notify if the alert is triggered.
+        paused: Whether the schedule is paused.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Evaluation:
 
 
 def evaluate_alerts(bundle: Bundle, there: Connection) -> Iterator[Evaluation]:
-    """Evaluate each alert of a bundle's target once, paused ones too; nobody is notified.
+    """Evaluate each alert of a bundle's target once, including paused ones; do not notify.
 
     Raises:
         LaptopError: There is no alert.
@@ -91,7 +91,7 @@ def evaluate_alerts(bundle: Bundle, there: Connection) -> Iterator[Evaluation]:
 
 
 def print_evaluation(console: Console, found: Evaluation) -> None:
-    """Print what an alert came to, the row that it rests on, and who would be told."""
+    """Print an alert's result, its row, and the subscribers that Databricks would notify."""
     colour = {OK: "green", TRIGGERED: "red", ERROR: "red"}.get(found.state, "yellow")
     name, detail = escape(found.name), escape(found.detail)
     console.print(f"[{colour}]{found.state}[/] {name}: {detail}", soft_wrap=True)
@@ -104,7 +104,7 @@ def print_evaluation(console: Console, found: Evaluation) -> None:
 
 
 def read_columns(answer: Mapping[str, Any]) -> dict[str, list[Cell]]:
-    """Return a statement's answer by column."""
+    """Return the values of a response by column."""
     columns = answer["manifest"]["schema"]["columns"]
     rows = answer["result"]["data_array"]
     return {
@@ -114,7 +114,7 @@ def read_columns(answer: Mapping[str, Any]) -> dict[str, list[Cell]]:
 
 
 def judge(evaluation: Mapping[str, Any], columns: Mapping[str, list[Cell]]) -> tuple[str, str]:
-    """Return the state that a result comes to, and why.
+    """Return the state for a result, and the reason.
 
     Raises:
         LaptopError: A column is missing, or a value cannot be compared.
@@ -155,7 +155,7 @@ def find_column(operand: Mapping[str, Any], columns: Mapping[str, list[Cell]]) -
 
 
 def aggregate(operand: Mapping[str, Any], columns: Mapping[str, list[Cell]]) -> Any:
-    """Return the one value of an operand's column: its first, or an aggregate of those not null."""
+    """Return an operand's value: the first of its column, or an aggregate without nulls."""
     values = find_column(operand, columns)
     kind = operand.get("aggregation")
     if kind is None:
@@ -167,7 +167,7 @@ def aggregate(operand: Mapping[str, Any], columns: Mapping[str, list[Cell]]) -> 
 
 
 def read_threshold(threshold: Mapping[str, Any], columns: Mapping[str, list[Cell]]) -> Any:
-    """Return what is compared with: a value, or a column of the same result."""
+    """Return the threshold: a constant, or a column of the same result."""
     if "column" in threshold:
         return aggregate(threshold["column"], columns)
     value = threshold.get("value", {})

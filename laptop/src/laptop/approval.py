@@ -1,4 +1,4 @@
-"""Approval of a model version, as the button of Databricks' page of a version gives it."""
+"""Approval of a model version, like the Approve button on Databricks' version page."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,11 +24,11 @@ Document = dict[str, Any]
 def approve_version(
     there: Connection, state_dir: StateDir, model: str, version: int, task: str
 ) -> Iterator[str]:
-    """Tag a version as approved and run what waits for it; yield what was done, and what is next.
+    """Tag a version as approved and repair its deployment run; yield progress messages.
 
     Raises:
-        LaptopError: There is no such version, no deployment job, or no run of it in which the task
-            has failed.
+        LaptopError: There is no such version, no deployment job, or no run of it with the task
+            failed.
     """
     name = find_version(read_models(there), model, version)["name"]
     job_id = there.ask("GET", f"{UNITY}/models/{quote(name)}").get("deployment_job_id")
@@ -63,7 +63,7 @@ def find_run(there: Connection, job_id: str, name: str, version: int) -> Documen
 
 
 def require_failed(run: Document, task: str) -> None:
-    """Refuse a run in which a task does not wait for an approval: it fails without one."""
+    """Raise an error unless the task has failed: an approval task fails until approved."""
     run_id, state = run["run_id"], run["state"]
     if "result_state" not in state:
         raise LaptopError(
@@ -74,7 +74,7 @@ def require_failed(run: Document, task: str) -> None:
         there = ", ".join(sorted(states))
         raise LaptopError(f"Run {run_id} has no task '{task}'. There are: {there}. Give --task.")
     result = states[task].get("result_state")
-    # A repair that ends with the workspace leaves the task canceled.
+    # If the workspace stops during a repair, the task is canceled.
     if result not in (FAILED, TIMED_OUT, CANCELED):
         raise LaptopError(
             f"Task {task} of run {run_id} is {result}; only one that has failed waits for an "
@@ -83,7 +83,7 @@ def require_failed(run: Document, task: str) -> None:
 
 
 def tag_version(state_dir: StateDir, name: str, version: int, task: str) -> None:
-    """Set the tag that the approval task looks for."""
+    """Set the tag checked by the approval task."""
     import mlflow
 
     uri = f"laptop://{state_dir.path.resolve().as_uri().removeprefix('file://')}"

@@ -1,4 +1,4 @@
-"""What is said of one attempt of a task: its state, its time, why it ended as it did."""
+"""Descriptions of a task's attempt: state, duration and reason of its result."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ SIGNS = {
     "LESS_THAN_OR_EQUAL": "<=",
 }
 TRACEBACK = "Traceback (most recent call last):"
-# What the workspace says where the log alone knows more.
+# The workspace's message if the reason is only in the log.
 SEE_LOG = "The entry point failed; see the log."
 LONGEST = 400
 
@@ -31,14 +31,14 @@ Document = dict[str, Any]
 
 
 def explain_start(task: Document) -> str:
-    """Return what an attempt works on: its item, or the run it has started."""
+    """Return an attempt's loop item, or the run it started."""
     if "input" in task:
         return f"with {json.dumps(task['input'])}"
     return f"run {task['child_run_id']}" if "child_run_id" in task else ""
 
 
 def explain_end(task: Document) -> str:
-    """Return why an attempt ended as it did: a condition's comparison, or what was said."""
+    """Return the reason of a result: a condition's comparison, or the message."""
     condition = task.get("condition_task") or {}
     if "outcome" in condition:
         sides = task["resolved_values"]["condition_task"]
@@ -49,7 +49,7 @@ def explain_end(task: Document) -> str:
 
 
 def last_words(log: Path) -> str:
-    """Return the exception that ended a task as its log has it, else the log's last line."""
+    """Return the exception at the end of a log, else the log's last line."""
     if not log.exists():
         return ""
     lines = log.read_text(errors="replace").splitlines()
@@ -57,7 +57,7 @@ def last_words(log: Path) -> str:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
     start = len(lines) - lines[::-1].index(TRACEBACK)
     after = [line for line in lines[start:] if not line.startswith((" ", "\t"))]
-    # A message may go on below the first line, up to a blank one.
+    # A message may have several lines, up to a blank one.
     message = after[: after.index("")] if "" in after[1:] else after
     name, colon, text = " ".join(line.strip() for line in message).partition(":")
     return f"{name.rpartition('.')[2]}{colon}{text}"
@@ -71,18 +71,18 @@ def describe(task: Document) -> str:
 
 
 def number_attempt(task: Document, word: str) -> str:
-    """Return a word about an attempt with its number, where it is not the first."""
+    """Return `word` with the attempt's number, unless it is the first."""
     attempt = task["attempt_number"]
     return f"{word} (attempt {attempt + 1})" if attempt else word
 
 
 def life_of(task: Document) -> str:
-    """Return where in its life a task is."""
+    """Return a task's life cycle state."""
     return str(task["state"]["life_cycle_state"])
 
 
 def is_broken(task: Document) -> bool:
-    """Tell whether a task itself has failed."""
+    """Return whether the task itself has failed."""
     return task["state"].get("result_state") in ("FAILED", "TIMEDOUT")
 
 
@@ -92,20 +92,20 @@ def coloured(word: str, text: str = "") -> str:
 
 
 def duration(task: Document) -> str:
-    """Return how long a task took, in seconds; nothing for one that never started."""
+    """Return a task's duration in seconds; empty if it has not started or ended."""
     if "start_time" not in task or "end_time" not in task:
         return ""
     return f"{(task['end_time'] - task['start_time']) / 1000:.1f} s"
 
 
 def shorten(value: object) -> str:
-    """Return a value on one line of some length at most."""
+    """Return a value on one line, truncated to a maximum length."""
     text = " ".join(str(value).split())
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def print_beside(console: Console, head: str, text: str) -> None:
-    """Print text after a head; in a terminal it wraps at words, and stays to the head's right."""
+    """Print text after a head; in a terminal, wrap it at words with a hanging indent."""
     if not console.is_terminal:
         console.print(f"{head} {text}".rstrip(), soft_wrap=True)
         return

@@ -1,7 +1,7 @@
-"""The workspace's clock, which may be set, so that a year can be replayed in an hour.
+"""The workspace's clock, which can be set, so that a year can be replayed in an hour.
 
-`LAPTOP_NOW`, an ISO instant in UTC, is what the clock shows when the workspace starts; it goes on
-from there. Jobs, requests and refreshes are dated by it. Waiting is measured by the real time.
+`LAPTOP_NOW`, an ISO timestamp in UTC, is the clock's time when the workspace starts. Jobs, requests
+and refreshes use this clock; waits and timeouts use real time.
 """
 
 import os
@@ -15,10 +15,10 @@ _STARTED = time.monotonic()
 
 
 def read_setting() -> str:
-    """Return what the environment sets the clock to; empty where it is the real time.
+    """Return the clock's start time from the environment; empty for real time.
 
     Raises:
-        LaptopError: It is no instant.
+        LaptopError: It is not a timestamp.
     """
     given = os.environ.get(VARIABLE, "")
     return _parse(given).isoformat() if given else ""
@@ -38,7 +38,7 @@ def now_ms() -> int:
 
 
 def now_text() -> str:
-    """Return the workspace's time as an API writes it, in UTC."""
+    """Return the workspace's time in UTC, in the format of the API."""
     return now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

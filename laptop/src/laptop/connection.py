@@ -1,4 +1,4 @@
-"""Reaching the workspace of a state folder: is it up, start it, ask it, stop it."""
+"""Connection to the workspace of a state folder: find, start, request, stop."""
 
 import json
 import os
@@ -22,19 +22,14 @@ START_SECONDS = 180.0
 STOP_SECONDS = 30.0
 ANSWER_SECONDS = 30.0
 
-# A company's proxy must not be asked for what is on this machine.
+# Local requests must bypass the proxy.
 LOOPBACK = "127.0.0.1,localhost"
 PROXY_EXCEPTIONS = ("NO_PROXY", "no_proxy")
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class RequestRefused(LaptopError):
-    """The workspace answered an error.
-
-    Attributes:
-        status: HTTP status.
-        code: Databricks' `error_code`.
-    """
+    """The workspace returned an error."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -44,14 +39,14 @@ class RequestRefused(LaptopError):
 
 @dataclass(frozen=True)
 class Connection:
-    """A workspace that is up.
+    """A running workspace.
 
     Attributes:
-        pid: Its process.
-        port: Of the REST API.
-        token: The API's bearer token.
-        spark: Address of the engine, `sc://…`.
-        clock: What its clock was set to when it started; empty for the real time.
+        pid: Process id.
+        port: Port of the REST API.
+        token: Bearer token of the API.
+        spark: URL of the engine, `sc://…`.
+        clock: Start time of its clock; empty for real time.
     """
 
     pid: int
@@ -62,15 +57,15 @@ class Connection:
 
     @property
     def address(self) -> str:
-        """The REST API's address."""
+        """The REST API's URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, method: str, path: str, body: Any = None, timeout: float = 60) -> Any:
-        """Send one request and return the answer's JSON.
+        """Send a request and return the parsed JSON response.
 
         Raises:
-            RequestRefused: The workspace answered an error.
-            WorkspaceNotRunning: Nobody answered.
+            RequestRefused: The workspace returned an error.
+            WorkspaceNotRunning: There was no response.
         """
         request = urllib.request.Request(
             f"{self.address}{path}",
@@ -94,7 +89,7 @@ class Connection:
 
 
 def announce(state_dir: StateDir, connection: Connection) -> None:
-    """Write where the workspace answers, for its owner's eyes, in one step."""
+    """Write the connection file atomically, readable by its owner only."""
     draft = state_dir.connection_file.with_suffix(".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -104,10 +99,10 @@ def announce(state_dir: StateDir, connection: Connection) -> None:
 
 
 def find(state_dir: StateDir) -> Connection | None:
-    """Return the workspace that is up for this state folder, or None.
+    """Return the running workspace of this state folder, or None.
 
-    What a killed workspace left behind is not taken for one, even if its port has a new owner; nor
-    is the workspace of the folder that this one was copied from.
+    Ignores connection files of killed workspaces, even if another process uses the port, and those
+    of the folder from which this one was copied.
     """
     try:
         facts = json.loads(state_dir.connection_file.read_text())
@@ -121,16 +116,16 @@ def find(state_dir: StateDir) -> Connection | None:
 
 
 def open_workspace(state_dir: StateDir, catalogs: Sequence[str]) -> Connection:
-    """Return the workspace of this state folder, starting it in the background if need be.
+    """Return the workspace of this state folder; start it in the background if necessary.
 
     Args:
         state_dir: The state folder.
         catalogs: Catalogs that must exist.
 
     Raises:
-        WorkspaceFailed: It did not start; the message ends with what it printed.
-        LaptopError: It would have to start again, for a new catalog or another time, and a run is
-            under way.
+        WorkspaceFailed: It did not start; the message ends with its output.
+        LaptopError: It must be restarted, for a new catalog or another time, but a run is
+            active.
     """
     time_set = clock.read_setting()
     connection = find(state_dir)
@@ -153,7 +148,7 @@ def open_workspace(state_dir: StateDir, catalogs: Sequence[str]) -> Connection:
 
 
 def start(state_dir: StateDir, catalogs: Sequence[str]) -> Connection:
-    """Start the workspace process and wait until one answers, this one or another call's."""
+    """Start the workspace process and wait until it answers, or one started concurrently."""
     state_dir.create()
     command = [sys.executable, "-m", "laptop.workspace.server", str(state_dir.path)]
     writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -184,7 +179,7 @@ def start(state_dir: StateDir, catalogs: Sequence[str]) -> Connection:
 
 
 def stop(state_dir: StateDir) -> bool:
-    """End the workspace; return whether there was one."""
+    """Stop the workspace; return whether it was running."""
     connection = find(state_dir)
     if connection is None:
         return False
@@ -204,12 +199,12 @@ def end(pid: int, number: signal.Signals) -> bool:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process exists."""
+    """Return whether a process exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # A child of this very process stays as a zombie until it is waited for.
+    # A child of this process remains a zombie until it is waited for.
     try:
         return os.waitpid(pid, os.WNOHANG) == (0, 0)
     except ChildProcessError:

@@ -1,4 +1,4 @@
-"""What `databricks bundle deploy` does, for one job: its resources made, its wheel built."""
+"""`databricks bundle deploy` for one job: build its wheel and create its resources."""
 
 import hashlib
 import json
@@ -38,22 +38,22 @@ class BuildFailed(LaptopError):
 
 @dataclass(frozen=True)
 class DeployedJob:
-    """A job that stands in the workspace."""
+    """A job in the workspace."""
 
     job_id: int
     settings: Mapping[str, Any]
 
 
 def catalogs_of(bundles: Iterable[Bundle]) -> list[str]:
-    """Return the catalogs that bundles name.
+    """Return the catalogs in the bundles' configurations.
 
-    Those are the values, anywhere in a bundle, of keys, variables, parameters and options whose
-    name has `catalog` in it, and the first part of what a variable or parameter names in full.
+    These are the values of keys, variables, parameters and options with `catalog` in their name,
+    and the first level of full names in variables and parameters.
     """
     found: dict[str, None] = {}
     for bundle in map(resolve_names, bundles):
         for name, value in name_texts(bundle.config, ""):
-            # A file's name may have two dots, too.
+            # File names may have two dots, too.
             full = None if name.endswith(("path", "file")) else FULL_NAME.fullmatch(value)
             named = full[1] if full else value if "catalog" in name.lower() else ""
             if CATALOG.fullmatch(named):
@@ -62,7 +62,7 @@ def catalogs_of(bundles: Iterable[Bundle]) -> list[str]:
 
 
 def name_texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    """Yield the texts of a configuration, each with the name of its key, parameter or option."""
+    """Yield the texts of a configuration with the name of their key, parameter or option."""
     if isinstance(value, list):
         for before, item in zip(["", *value], value, strict=False):
             option = isinstance(before, str) and before.startswith("--") and "=" not in before
@@ -78,7 +78,7 @@ def name_texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
 
 
 def resolve_names(bundle: Bundle) -> Bundle:
-    """Fill in what resources take of one another's names; ids that are not known yet are blank."""
+    """Resolve references between resources by name; unknown ids are blank."""
     blank = {
         "experiments": {key: {"id": ""} for key in bundle.experiments},
         "jobs": {key: {"id": ""} for key in bundle.jobs},
@@ -93,18 +93,18 @@ def deploy_job(
     state_dir: StateDir,
     only: Collection[str] = (),
 ) -> DeployedJob:
-    """Make what the bundle declares around a job, the jobs it runs, and the job itself.
+    """Deploy a job, the jobs it runs, and the other resources of the bundle.
 
     Args:
         bundle: The resolved bundle.
         key: The job's key under `resources.jobs`.
         connection: The workspace.
-        state_dir: Its state folder, which takes the wheels.
-        only: The tasks that are to be run; all where it is empty.
+        state_dir: The state folder, to which wheels are copied.
+        only: The tasks to run; all if empty.
 
     Raises:
-        LaptopError: No such job, a build that fails, a request that is refused, or a task that
-            needs what could not be resolved.
+        LaptopError: The job does not exist, a build or request fails, or a task needs an
+            unresolved reference.
     """
     if key not in bundle.jobs:
         there = ", ".join(sorted(bundle.jobs)) or "none"
@@ -114,7 +114,7 @@ def deploy_job(
     for stage in ("preinit", "postinit", "predeploy"):
         run_script(bundle, stage)
     named = resolve_names(bundle)
-    # What could not be resolved is refused where a task needs it, below.
+    # Unresolved references raise an error below if a task needs them.
     for schema in filter(is_resolved, named.schemas.values()):
         create(connection, f"{UNITY}/schemas", schema)
     for model in filter(is_resolved, named.registered_models.values()):
@@ -144,14 +144,14 @@ def deploy_job(
 
 
 def is_resolved(settings: Mapping[str, Any]) -> bool:
-    """Tell whether nothing in a resource's settings is left to resolve."""
+    """Return whether a resource's settings have no references."""
     return "${" not in json.dumps(settings)
 
 
 def refuse_unresolved(
     job: str, settings: Mapping[str, Any], unresolved: Mapping[str, str], only: Collection[str]
 ) -> None:
-    """Refuse a job of which a task, or what its tasks share, needs what could not be resolved."""
+    """Raise an error if a task, or the job's shared settings, need an unresolved reference."""
     shared = {key: settings.get(key) for key in ("parameters", "environments")}
     tasks = {task["task_key"]: task for task in settings.get("tasks") or []}
     for reference, why in unresolved.items():
@@ -167,7 +167,7 @@ def refuse_unresolved(
 
 
 class Records:
-    """The numbers of a target's jobs, by key: what this state folder made, or the CLI deployed."""
+    """The ids of a target's jobs by key, from this state folder and from the CLI's deployments."""
 
     def __init__(self, file: Path, bundle: Bundle, connection: Connection) -> None:
         self._file = file
@@ -188,13 +188,13 @@ class Records:
         self.known = {key: number for key, number in there.items() if exists(connection, number)}
 
     def keep(self, key: str, job_id: str) -> None:
-        """Write the number of a job."""
+        """Store a job's id."""
         self._all[self._place][key] = job_id
         self._file.write_text(json.dumps(self._all, indent=2))
 
 
 def exists(connection: Connection, job_id: str) -> bool:
-    """Tell whether a job of this number stands in the workspace."""
+    """Return whether the job exists in the workspace."""
     try:
         connection.ask("GET", f"{JOBS}/get?job_id={job_id}")
     except RequestRefused:
@@ -203,7 +203,7 @@ def exists(connection: Connection, job_id: str) -> bool:
 
 
 def save_job(connection: Connection, job_id: str | None, settings: Mapping[str, Any]) -> str:
-    """Make a job, or change the one of that number, and return its number."""
+    """Create a job, or reset the existing one, and return its id."""
     if job_id is None:
         return str(connection.ask("POST", f"{JOBS}/create", dict(settings))["job_id"])
     body = {"job_id": job_id, "new_settings": dict(settings)}
@@ -212,7 +212,7 @@ def save_job(connection: Connection, job_id: str | None, settings: Mapping[str, 
 
 
 def order_jobs(bundle: Bundle, key: str) -> list[str]:
-    """Return the jobs that a job refers to, near and far, each before who refers to it."""
+    """Return the jobs that a job references, directly or indirectly, in dependency order."""
     needed: dict[str, set[str]] = {}
     open_keys = [key]
     while open_keys:
@@ -228,7 +228,7 @@ def order_jobs(bundle: Bundle, key: str) -> list[str]:
 
 
 def create(connection: Connection, path: str, settings: Mapping[str, Any]) -> None:
-    """Make an object that may be there already."""
+    """Create an object unless it exists."""
     try:
         connection.ask("POST", path, dict(settings))
     except RequestRefused as refusal:
@@ -237,7 +237,7 @@ def create(connection: Connection, path: str, settings: Mapping[str, Any]) -> No
 
 
 def create_experiment(connection: Connection, settings: Mapping[str, Any]) -> str:
-    """Make an experiment that may be there already, and return its id."""
+    """Create an experiment unless it exists, and return its id."""
     body = {"name": settings["name"], "tags": settings.get("tags") or []}
     try:
         return str(connection.ask("POST", f"{EXPERIMENTS}/create", body)["experiment_id"])
@@ -250,7 +250,7 @@ def create_experiment(connection: Connection, settings: Mapping[str, Any]) -> st
 
 
 def with_wheels(bundle: Bundle, settings: Mapping[str, Any], wheels: Path) -> dict[str, Any]:
-    """Return a job with copies of wheels, and lines of requirements, in place of local files."""
+    """Return a job with local files replaced by copies of wheels and lines of requirements."""
 
     def place(dependencies: Iterable[str]) -> list[str]:
         return [one for text in dependencies for one in place_dependency(bundle, text, wheels)]
@@ -284,7 +284,7 @@ def with_wheels(bundle: Bundle, settings: Mapping[str, Any], wheels: Path) -> di
 
 
 def place_dependency(bundle: Bundle, dependency: str, wheels: Path) -> list[str]:
-    """Return what a dependency is in the workspace: a wheel of a pattern becomes its copy."""
+    """Return a dependency for the workspace: wheels that match a pattern are copied."""
     files = f"-r {bundle.config['workspace']['file_path']}/"
     if dependency.startswith(files):
         return list(read_requirements(bundle.base / dependency.removeprefix(files)))
@@ -297,12 +297,12 @@ def place_dependency(bundle: Bundle, dependency: str, wheels: Path) -> list[str]
             f"'{dependency}' must match a wheel; it matches none. Say how one is built under "
             "`artifacts`, and see what the build leaves."
         )
-    # From the state folder on, so that the job runs in a copy of it too.
+    # Relative to the state folder, so that the job also runs in a copy of it.
     return [upload(file, wheels).relative_to(wheels.parent).as_posix() for file in found]
 
 
 def upload(wheel: Path, wheels: Path) -> Path:
-    """Return a copy that stays when the next build replaces a wheel; one a content."""
+    """Copy a wheel to a folder by content hash, so that later builds do not replace it."""
     copy = wheels / hashlib.sha256(wheel.read_bytes()).hexdigest()[:16] / wheel.name
     if not copy.exists():
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -316,22 +316,22 @@ def build(root: Path, name: str, artifact: Mapping[str, Any]) -> None:
     """Run an artifact's build command."""
     command = artifact.get("build")
     if command == BUILD_SETUP and find_spec("setuptools") is None:
-        # The project's Python need not have what a setup.py is run with.
+        # The project's environment may lack setuptools.
         command = f"uv run --no-project --with setuptools --with wheel {command}"
     if command:
         call(command, root / artifact.get("path", "."), f"Building artifact '{name}'")
 
 
 def run_script(bundle: Bundle, stage: str) -> None:
-    """Run the script that a bundle has for a stage of a deployment."""
+    """Run the bundle's script for a stage of a deployment."""
     command = (bundle.config.get("experimental", {}).get("scripts") or {}).get(stage)
     if command:
         call(command, bundle.root, f"Script '{stage}'")
 
 
 def call(command: str, folder: Path, what: str) -> None:
-    """Run a command of the bundle's own."""
-    # `uv run` says where uv is, which need not be on the PATH.
+    """Run a command of the bundle."""
+    # `uv run` sets UV; uv need not be on the PATH.
     uv = os.environ.get("UV")
     path = os.pathsep.join([*([str(Path(uv).parent)] if uv else []), os.environ.get("PATH", "")])
     done = subprocess.run(

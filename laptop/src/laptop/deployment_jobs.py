@@ -1,7 +1,7 @@
-"""Deployment jobs: the job that is started for each new version of a registered model.
+"""Deployment jobs: jobs started for each new version of a registered model.
 
-A model is linked to one by MLflow alone. The link is kept in the catalog, and whatever has become
-of the job is read where it is asked for.
+Models are linked to jobs through MLflow only. The link is stored in the catalog; the job's state
+is read on request.
 """
 
 # MLflow's own entities are not annotated.
@@ -29,7 +29,7 @@ from .workspace.state import Document, State
 
 LINK = "deployment-job"
 PARAMETERS = ("model_name", "model_version")
-# What MLflow shows where there is nothing to say.
+# MLflow's value for an unknown state.
 NOTHING = "DEPLOYMENT_JOB_RUN_STATE_UNSPECIFIED"
 
 
@@ -38,14 +38,14 @@ class DeploymentJobs:
     """The deployment jobs of a workspace's models.
 
     Attributes:
-        state_dir: The workspace's folder.
+        state_dir: The workspace's state folder.
     """
 
     state_dir: StateDir
 
     @contextmanager
     def _open(self) -> Iterator[State | None]:
-        """Yield the catalog; None where there is none yet, and so no job."""
+        """Yield the catalog; None if it does not exist yet, and so no job does."""
         if not self.state_dir.catalog_db.exists():
             yield None
             return
@@ -53,10 +53,10 @@ class DeploymentJobs:
             yield state
 
     def check(self, model: str, job_id: object) -> None:
-        """Refuse a job that cannot be a model's deployment job.
+        """Check that a job can be a model's deployment job.
 
         Raises:
-            MlflowException: There is no such job, or it lacks a parameter.
+            MlflowException: The job does not exist, or lacks a parameter.
         """
         if str(job_id) == "":
             return
@@ -83,7 +83,7 @@ class DeploymentJobs:
     def start(self, model: str, version: str) -> None:
         """Start a model's deployment job, if it has one, for a new version.
 
-        The version stays whatever comes of it, as on Databricks.
+        As on Databricks, the version is kept even if the job cannot be started.
         """
         with self._open() as state:
             job_id = linked(state, model)
@@ -106,7 +106,7 @@ class DeploymentJobs:
             )
 
     def describe_models(self, models: list[RegisteredModel]) -> None:
-        """Add to each model its job, and how it is linked."""
+        """Add the deployment job and its link state to each model."""
         with self._open() as state:
             for model in models:
                 job_id = linked(state, model.name)
@@ -116,7 +116,7 @@ class DeploymentJobs:
                 )
 
     def describe_versions(self, versions: list[ModelVersion]) -> None:
-        """Add to each version how its deployment job's run stands."""
+        """Add the state of the deployment job's run to each version."""
         with self._open() as state:
             for version in versions:
                 job_id = linked(state, version.name)
@@ -132,13 +132,13 @@ class DeploymentJobs:
 
 
 def linked(state: State | None, model: str) -> str:
-    """Return the job that a model is linked to; empty where it is to none."""
+    """Return the id of a model's deployment job; empty if it has none."""
     found = state.get(LINK, model) if state is not None else None
     return str(found["job_id"]) if found else ""
 
 
 def connection_of(state: State | None, job_id: str) -> str:
-    """Return in MLflow's words whether a job is one that can be a deployment job."""
+    """Return MLflow's connection state of a deployment job."""
     name = f"{int(job_id):09d}" if job_id.isdecimal() else ""
     job = state.get(JOB, name) if state is not None else None
     if job is None:
@@ -158,7 +158,7 @@ def find_run(state: State, job_id: str, model: str, version: str) -> Document | 
 
 
 def stand_of(state: State, run: Document | None) -> tuple[str, str]:
-    """Return in MLflow's words how a run stands, and the task that it is at."""
+    """Return MLflow's state of a run, and the current or failed task."""
     if run is None:
         return NOTHING, ""
     tasks = last_attempts(stored_attempts(state, run["run_id"]))

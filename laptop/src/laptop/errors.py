@@ -1,13 +1,13 @@
-"""What can go wrong before or around a run, in words a person can act on."""
+"""Errors that the command line reports as messages."""
 
 
 class LaptopError(Exception):
-    """Anything the command line shows as one message instead of a traceback."""
+    """An error that the command line prints as one message, without a traceback."""
 
 
 class WorkspaceNotRunning(LaptopError):
-    """No workspace answers for this state folder."""
+    """No workspace is running for this state folder."""
 
 
 class WorkspaceFailed(LaptopError):
-    """The workspace process could not start, or answered an error."""
+    """The workspace process could not start, or returned an error."""

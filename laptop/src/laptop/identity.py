@@ -1,11 +1,11 @@
-"""The workspace's one user, whose short name becomes the prefix of dev resources; its warehouse."""
+"""The workspace's only user, whose short name prefixes dev resources, and its warehouse."""
 
 USER_NAME = "laptop@localhost"
 SHORT_NAME = "laptop"
 WORKSPACE_ID = "1"
 
 WAREHOUSE = "laptop"
-# What a new workspace of Databricks has is called so.
+# The name of the warehouse in a new Databricks workspace.
 WAREHOUSE_NAME = "Serverless Starter Warehouse"
 
 SCIM_FIELDS = {

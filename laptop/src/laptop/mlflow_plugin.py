@@ -1,4 +1,4 @@
-"""MLflow's door to the stores; imports them late, for MLflow asks while it is being imported."""
+"""MLflow plugin for the stores, imported lazily: MLflow loads plugins during its own import."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ _RESOLVERS = {
 
 
 def _lead_home(module: Any, names: tuple[str, ...]) -> None:
-    """Have a workspace's tasks find its stores by the URIs of Databricks, profiles ignored."""
+    """Use the workspace's stores for Databricks' URIs in its tasks; ignore profiles."""
 
     def own(uri: Any) -> Any:
         home = os.environ.get("LAPTOP_HOME")
@@ -31,9 +31,9 @@ def _lead_home(module: Any, names: tuple[str, ...]) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    """Return a function that an entry point names.
+    """Return the function of an entry point.
 
-    MLflow asks at the end of the modules that know its URIs, before others take their functions.
+    MLflow loads entry points at the end of its URI modules, before other modules import from them.
     """
     for module in [module for module in _RESOLVERS if module in sys.modules]:
         _lead_home(sys.modules[module], _RESOLVERS.pop(module))

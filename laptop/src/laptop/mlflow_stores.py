@@ -1,8 +1,8 @@
-"""MLflow's stores, with the refusals of Unity Catalog.
+"""MLflow's stores, with the restrictions of Unity Catalog.
 
-One URI scheme, `laptop:///path/of/state/folder`, serves tracking and registry. Artifacts are named
-by another, `laptop-artifacts:/…`, which does not say where the folder is: a copy of it finds its
-own. MLflow gets here through `mlflow_plugin.py`.
+The URI scheme `laptop:///path/of/state/folder` is used for tracking and registry. Artifact URIs,
+`laptop-artifacts:/…`, do not contain the folder's path, so that they stay valid in a copy of it.
+MLflow loads these stores through `mlflow_plugin.py`.
 """
 
 # MLflow's own stores are not annotated.
@@ -41,25 +41,25 @@ MOST_TAGS = 50
 LONGEST_TAG = 1000
 _NO_PROMPTS = f"tag.`{IS_PROMPT_TAG_KEY}` != 'true'"
 _NAMED = re.compile(r"(?i)\bname\s*=\s*('[^']*'|\"[^\"]*\")")
-# Every workspace has them, also one that has not started yet.
+# Every workspace has these folders, even before its first start.
 FOLDERS = ("Shared", "Users", f"Users/{USER_NAME}")
 TAG_KEY = re.compile(r"[^.,\-=/:\s]{1,256}")
 
 
 def state_dir_of(uri: str) -> StateDir:
-    """Return the state folder that a `laptop://` URI names."""
+    """Return the state folder of a `laptop://` URI."""
     return StateDir(Path(unquote(urlparse(uri).path)))
 
 
 def open_artifacts(uri: str, tracking_uri: str | None = None) -> LocalArtifactRepository:
-    """Return the artifacts below a `laptop-artifacts:` URI.
+    """Return the repository of a `laptop-artifacts:` URI.
 
     Args:
-        uri: Where they are, from the state folder's `artifacts/` on.
-        tracking_uri: Of the store that named them; the process's own where it is not given.
+        uri: Path of the artifacts in the state folder's `artifacts/`.
+        tracking_uri: Tracking URI of the store; by default the process's.
 
     Raises:
-        LaptopError: Neither tracking URI nor environment says which state folder is meant.
+        LaptopError: Neither tracking URI nor environment names a state folder.
     """
     candidates = (tracking_uri or "", mlflow.get_tracking_uri())
     homes = [state_dir_of(each) for each in candidates if each.startswith(SCHEME)]
@@ -69,7 +69,7 @@ def open_artifacts(uri: str, tracking_uri: str | None = None) -> LocalArtifactRe
 
 
 def refuse(message: str) -> MlflowException:
-    """Return the error of a request that Unity Catalog would not take."""
+    """Return the error for a request that Unity Catalog refuses."""
     return MlflowException(message, INVALID_PARAMETER_VALUE)
 
 
@@ -83,7 +83,7 @@ class TrackingStore(TrackingBase):
         self._files = state_dir_of(store_uri).files
 
     def create_experiment(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Create an experiment at a path of the workspace, in a folder that is there."""
+        """Create an experiment at a workspace path in an existing folder."""
         if not name.startswith("/"):
             raise refuse(
                 f"Got an invalid experiment name '{name}'. An experiment name must be an absolute "
@@ -123,8 +123,8 @@ class RegistryStore(RegistryBase):
         order_by: Any = None,
         page_token: Any = None,
     ) -> Any:
-        """Return models; Unity Catalog neither filters nor orders them."""
-        # What MLflow's client adds by itself leaves out prompts, which Databricks ignores too.
+        """Return models; filter and order are refused, as in Unity Catalog."""
+        # MLflow's client adds this filter to exclude prompts; Databricks ignores it too.
         if filter_string == _NO_PROMPTS:
             filter_string = None
         _require_unspecified(filter_string=filter_string, order_by=order_by)
@@ -139,7 +139,7 @@ class RegistryStore(RegistryBase):
         order_by: Any = None,
         page_token: Any = None,
     ) -> Any:
-        """Return versions; Unity Catalog orders them by itself."""
+        """Return versions; a custom order is refused, as in Unity Catalog."""
         _require_unspecified(order_by=order_by)
         named = _NAMED.sub(lambda found: found[0].lower(), filter_string or "")
         found = super().search_model_versions(named, max_results, None, page_token)
@@ -167,7 +167,7 @@ class RegistryStore(RegistryBase):
     def create_registered_model(
         self, name: str, tags: Any = None, description: Any = None, deployment_job_id: Any = None
     ) -> Any:
-        """Register a name of three levels."""
+        """Register a model with a three-level name."""
         if name.count(".") != 2 or not all(name.split(".")):
             raise refuse(
                 f"A registered model needs a name of three levels, catalog.schema.model; "
@@ -184,7 +184,7 @@ class RegistryStore(RegistryBase):
     def update_registered_model(
         self, name: str, description: Any = None, deployment_job_id: Any = None
     ) -> Any:
-        """Change a model's description, its deployment job or both; what is None stays."""
+        """Update a model's description, its deployment job or both; None keeps the value."""
         standing = self.get_registered_model(name)
         if deployment_job_id is not None:
             self._deployment_jobs.check(name, deployment_job_id)
@@ -199,7 +199,7 @@ class RegistryStore(RegistryBase):
         self._deployment_jobs.link(name, "")
 
     def rename_registered_model(self, name: str, new_name: str) -> Any:
-        """Rename a model, which keeps its deployment job."""
+        """Rename a model; its deployment job is kept."""
         job_id, new_name = self.get_registered_model(name).deployment_job_id, new_name.lower()
         super().rename_registered_model(name, new_name)
         self._deployment_jobs.link(name, "")
@@ -215,7 +215,7 @@ class RegistryStore(RegistryBase):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        """Register a version of a model that has a signature with inputs and outputs."""
+        """Create a version of a model that has a signature with inputs and outputs."""
         check_signature(source)
         check_tags(tags)
         made = super().create_model_version(name, source, run_id, tags, *args, **kwargs)
@@ -233,11 +233,11 @@ class RegistryStore(RegistryBase):
         super().set_registered_model_tag(name, tag)
 
     def transition_model_version_stage(self, *_: Any, **__: Any) -> Any:
-        """Refuse: Unity Catalog has aliases, no stages."""
+        """Raise an error: Unity Catalog has aliases, no stages."""
         raise refuse("Unity Catalog has no stages: set an alias instead.")
 
     def get_latest_versions(self, *_: Any, **__: Any) -> Any:
-        """Refuse: what is latest is a question of stages."""
+        """Raise an error: the latest versions are defined by stage."""
         raise refuse("Unity Catalog has no stages: read an alias or search the versions.")
 
 
@@ -255,14 +255,14 @@ def _by_lower_name(method: Any) -> Any:
     return call
 
 
-# Unity Catalog keeps names in lower case and finds them in any.
+# Unity Catalog stores names in lower case and looks them up case-insensitively.
 for _name, _method in inspect.getmembers(RegistryStore, inspect.isfunction):
     if [*inspect.signature(_method).parameters][1:2] == ["name"]:
         setattr(RegistryStore, _name, _by_lower_name(_method))
 
 
 def check_signature(source: str) -> None:
-    """Refuse a model whose signature lacks inputs or outputs."""
+    """Raise an error if a model's signature lacks inputs or outputs."""
     signature = Model.load(source).signature
     if signature is None or signature.inputs is None or signature.outputs is None:
         raise refuse(
@@ -273,7 +273,7 @@ def check_signature(source: str) -> None:
 
 
 def check_tags(tags: Iterable[Any] | None, present: Iterable[str] = ()) -> None:
-    """Refuse tags that Unity Catalog would, beside the keys that an object has already."""
+    """Raise an error for tags beyond Unity Catalog's limits, given an object's existing keys."""
     keys = set(present)
     for tag in tags or ():
         keys.add(tag.key)

@@ -1,4 +1,4 @@
-"""MLflow's own pages over the workspace's store."""
+"""MLflow's UI for the workspace's store."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from .telemetry import TELEMETRY_OFF
 
 MOST_PORTS = 50
 NEWEST = "SELECT experiment_id FROM runs ORDER BY start_time DESC LIMIT 1"
-# Without it the pages guess what an experiment is for, and may open on those of agents.
+# Without this tag the UI guesses the type of experiments, and may open the page for agents.
 KIND = """
 INSERT OR IGNORE INTO experiment_tags (key, value, experiment_id)
 SELECT 'mlflow.experimentKind', 'custom_model_development', experiment_id FROM experiments
@@ -19,7 +19,7 @@ SELECT 'mlflow.experimentKind', 'custom_model_development', experiment_id FROM e
 
 
 def find_port(wanted: int) -> int:
-    """Return the first free port of this machine from `wanted` on."""
+    """Return the first free port from `wanted` on."""
     for port in range(wanted, min(wanted + MOST_PORTS, 65536)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -32,7 +32,7 @@ def find_port(wanted: int) -> int:
 
 
 def prepare_pages(state_dir: StateDir) -> str:
-    """Mark experiments as those of models; return where the pages of the newest runs are."""
+    """Tag experiments as model development; return the UI path of the newest run's experiment."""
     database = sqlite3.connect(state_dir.mlflow_db, timeout=30)
     try:
         with database:
@@ -44,7 +44,7 @@ def prepare_pages(state_dir: StateDir) -> str:
 
 
 def replace_process(state_dir: StateDir, port: int) -> None:
-    """Become MLflow's server."""
+    """Replace this process by MLflow's server."""
     arguments = [
         sys.executable,
         *("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
@@ -52,7 +52,7 @@ def replace_process(state_dir: StateDir, port: int) -> None:
         *("--backend-store-uri", f"sqlite:///{state_dir.mlflow_db}"),
         *("--default-artifact-root", ARTIFACTS_URI),
     ]
-    # Its workers for jobs of its own are not needed, and outlive it.
+    # Job execution is not needed, and its workers would outlive the server.
     environment = {
         **os.environ,
         **TELEMETRY_OFF,

@@ -1,4 +1,4 @@
-"""The HTML pages that tasks log to MLflow, where they lie on disk."""
+"""HTML pages that tasks log to MLflow, and their paths on disk."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ NAMED = re.compile(r"runs:/(\w+)/(.+\.html)")
 
 
 def pages_between(artifacts: Path, start_ms: int, end_ms: int) -> list[Path]:
-    """Return the pages that runs of MLflow were given in a span of time, the oldest first."""
+    """Return the pages logged to MLflow runs in a time span, the oldest first."""
     written = {
         page: page.stat().st_mtime * 1000
         for depth in DEPTHS
@@ -21,7 +21,7 @@ def pages_between(artifacts: Path, start_ms: int, end_ms: int) -> list[Path]:
 
 
 def pages_of_version(artifacts: Path, run_id: str, tags: Mapping[str, str]) -> list[Path]:
-    """Return the pages of a model version: those of its run, and those that its tags name."""
+    """Return the pages of a model version: those of its run and those named in its tags."""
     found: dict[Path, None] = {}
     for depth in DEPTHS:
         found |= dict.fromkeys(sorted(artifacts.glob(f"*/{run_id}/{OF_RUN}/{depth}")))
@@ -31,7 +31,7 @@ def pages_of_version(artifacts: Path, run_id: str, tags: Mapping[str, str]) -> l
 
 
 def list_links(pages: Iterable[Path]) -> list[str]:
-    """Return a line for each page: its name and a link that terminals and browsers open."""
+    """Return a line for each page: its name and a clickable link."""
     pages = list(pages)
     width = max((len(page.stem) for page in pages), default=0)
     return [f"  {page.stem:<{width}}  {page.resolve().as_uri()}" for page in pages]

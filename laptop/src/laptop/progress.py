@@ -1,4 +1,4 @@
-"""A run as the person who started it sees it: lines while it goes."""
+"""Progress of a run, printed line by line."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ GetRun = Callable[[int], Document]
 
 
 class LogTail:
-    """The new lines of a growing file, up to a traceback: that is shown once, at the end."""
+    """The new lines of a growing log, up to a traceback, which is printed once at the end."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -39,7 +39,7 @@ class LogTail:
         self._failing = False
 
     def read(self) -> list[str]:
-        """Return the whole lines written since the last call."""
+        """Return the complete lines written since the last call."""
         if self._failing or not self._file.exists():
             return []
         with self._file.open("rb") as file:
@@ -56,7 +56,7 @@ class LogTail:
 
 @dataclass(frozen=True)
 class Row:
-    """One attempt of a task, with its label and how deep it is nested."""
+    """One attempt of a task, with its label and nesting depth."""
 
     label: str
     attempt: Document
@@ -65,19 +65,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Seen:
-    """A run as it is now; `rows` holds its tasks, those of its loops and of the jobs it runs."""
+    """Snapshot of a run; `rows` includes loop iterations and tasks of child runs."""
 
     run: Document
     rows: list[Row] = field(default_factory=list)
 
 
 def look(run: Document, get_run: GetRun) -> Seen:
-    """Read all that goes on in a run."""
+    """Return a snapshot of a run."""
     return Seen(run, list(spread(run, get_run, "", 0)))
 
 
 def spread(run: Document, get_run: GetRun, prefix: str, depth: int) -> Iterator[Row]:
-    """Yield a run's attempts, each followed by what it has started."""
+    """Yield a run's attempts, each followed by its iterations and child runs."""
     for task in run["tasks"]:
         label = f"{prefix}{task['task_key']}"
         yield Row(label, task, depth)
@@ -89,17 +89,17 @@ def spread(run: Document, get_run: GetRun, prefix: str, depth: int) -> Iterator[
 
 
 def spread_child(task: Document, get_run: GetRun, label: str, depth: int) -> Iterator[Row]:
-    """Yield the attempts of the run that a task has started."""
+    """Yield the attempts of a task's child run."""
     if "child_run_id" in task:
         yield from spread(get_run(task["child_run_id"]), get_run, f"{label}/", depth)
 
 
 class Report:
-    """Prints what is new in a run, in the order in which it happened.
+    """Prints the progress of a run in chronological order.
 
     Args:
-        console: Where to print.
-        brief: Print a line for each end of a task alone, with what it left.
+        console: Output console.
+        brief: Print one line per finished task, with its task values.
     """
 
     def __init__(self, console: Console, *, brief: bool = False) -> None:
@@ -110,7 +110,7 @@ class Report:
         self._tails: dict[int, LogTail] = {}
 
     def show(self, seen: Seen) -> None:
-        """Print the starts and ends since the last time, and the lines logged between."""
+        """Print starts and ends since the last call, and the log lines in between."""
         if seen.run["state"]["life_cycle_state"] == "QUEUED" and not self._shown:
             stamp(self._console, "queued: another run of this job is under way")
         for _, row, is_start in sorted(self._events(seen), key=lambda event: event[0]):
@@ -124,18 +124,18 @@ class Report:
             self._print_log(row)
 
     def _events(self, seen: Seen) -> Iterator[tuple[tuple[float, int, int], Row, bool]]:
-        """Yield each start and end that was not shown, with what it is sorted by."""
+        """Yield each new start and end with its sort key."""
         for row in seen.rows:
             task, number = row.attempt, int(row.attempt["run_id"])
-            # One that began and ended between two looks has begun all the same.
+            # An attempt may have started and ended since the last call.
             if "start_time" in task and number not in self._begun:
                 self._begun.add(number)
                 yield (task["start_time"], 1, row.depth), row, True
             if self._shown.get(number) != describe(task):
                 self._shown[number] = describe(task)
                 end = task.get("end_time", float("inf"))
-                # At one time: first what ended, the inner before the outer; then what began; then
-                # what ended at once.
+                # At the same time: first ends, inner before outer; then starts; then the ends of
+                # attempts without duration.
                 kind = 2 if end == task.get("start_time") else 0
                 yield (end, kind, -row.depth), row, False
 
@@ -148,16 +148,16 @@ class Report:
 
 
 def follow(console: Console, get_run: GetRun, run_id: int, *, brief: bool = False) -> Seen:
-    """Print what happens in a run until it ends.
+    """Print a run's progress until it ends.
 
     Args:
-        console: Where to print.
-        get_run: Asks for a run, as the Jobs API shows it.
+        console: Output console.
+        get_run: Returns a run in the format of the Jobs API.
         run_id: The run.
-        brief: Print a line for each end of a task alone, with what it left.
+        brief: Print one line per finished task, with its task values.
 
     Returns:
-        The run as it ended.
+        The final snapshot of the run.
     """
     report = Report(console, brief=brief)
     with console.status("") as status:
@@ -173,7 +173,7 @@ def follow(console: Console, get_run: GetRun, run_id: int, *, brief: bool = Fals
 
 
 def report_start(console: Console, row: Row) -> None:
-    """Print that an attempt has started; a condition has no duration worth a line."""
+    """Print the start of an attempt; conditions are omitted."""
     task = row.attempt
     if "condition_task" not in task:
         text = f"[bold]{escape(row.label)}[/] {number_attempt(task, 'started')}"
@@ -182,7 +182,7 @@ def report_start(console: Console, row: Row) -> None:
 
 
 def report_end(console: Console, row: Row, *, brief: bool = False) -> None:
-    """Print how an attempt has ended, or when it will start; where brief, with what it left."""
+    """Print the end of an attempt or its retry; if brief, with its task values."""
     task, name = row.attempt, f"[bold]{escape(row.label)}[/]"
     why = escape(shorten(explain_end(task)))
     if life_of(task) == "WAITING_FOR_RETRY":
@@ -197,6 +197,6 @@ def report_end(console: Console, row: Row, *, brief: bool = False) -> None:
 
 
 def stamp(console: Console, text: str, epoch_ms: int | None = None) -> None:
-    """Print a line with the time of day at which something happened, now where it is not given."""
+    """Print a line with the time of day, by default the current one."""
     when = datetime.now() if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000)
     print_beside(console, f"[dim]{when:%H:%M:%S}[/]", text)

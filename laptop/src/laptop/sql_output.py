@@ -1,4 +1,4 @@
-"""Rows of a statement as a person or a program reads them."""
+"""Result rows of a statement for display and as JSON."""
 
 import json
 import re
@@ -18,11 +18,11 @@ LEAST_TO_FOLD = 3
 
 
 def as_value(text: str | None, kind: str) -> Any:
-    """Return a cell as JSON has it: numbers are numbers; one that JSON has none of is text.
+    """Return a cell as a JSON value; numbers that JSON cannot represent stay text.
 
     Args:
-        text: The cell as the API gives it.
-        kind: Its column's type, in Arrow's words.
+        text: Text of the cell in the response.
+        kind: Arrow type of the column.
     """
     if text is None:
         return None
@@ -37,7 +37,7 @@ def as_value(text: str | None, kind: str) -> Any:
 
 
 def as_cell(text: str | None, kind: str) -> str:
-    """Return a cell as a person reads it: floats short, instants without what is always 0."""
+    """Format a cell for display: short floats, timestamps without zero fractions."""
     if text is None:
         return "null"
     if kind in ("halffloat", "float", "double"):
@@ -49,7 +49,7 @@ def as_cell(text: str | None, kind: str) -> str:
 
 
 def as_json(answer: Document) -> list[Document]:
-    """Return the rows of a statement's answer as documents."""
+    """Return a response's rows as dictionaries."""
     columns = answer["manifest"]["schema"]["columns"]
     return [
         {c["name"]: as_value(cell, c["type_text"]) for c, cell in zip(columns, row, strict=True)}
@@ -58,14 +58,14 @@ def as_json(answer: Document) -> list[Document]:
 
 
 def print_rows(console: Console, answer: Document, total: str = "") -> None:
-    """Print the rows of a statement's answer as a table, those that are left out as a number.
+    """Print a response's rows as a table, and the number of omitted rows.
 
-    A column of one value alone is a line above it.
+    Columns with a single value are printed above the table.
 
     Args:
-        console: Where to print.
-        answer: The answer.
-        total: How many rows there are, in words, where the answer has not all of them.
+        console: Output console.
+        answer: The response.
+        total: Total number of rows, as text, if the response is truncated.
     """
     columns, rows = answer["manifest"]["schema"]["columns"], answer["result"]["data_array"]
     names = [column["name"] for column in columns]
@@ -76,7 +76,7 @@ def print_rows(console: Console, answer: Document, total: str = "") -> None:
         for number in range(len(names))
         if len(rows) >= LEAST_TO_FOLD and len({row[number] for row in shown}) == 1
     ]
-    # A table without columns would show nothing.
+    # The table needs at least one column.
     constant = constant if len(constant) < len(names) else []
     for number in constant:
         line = f"[dim]{escape(names[number])} =[/] {escape(shown[0][number])}"

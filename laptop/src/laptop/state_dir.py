@@ -1,4 +1,4 @@
-"""The folder in which a laptop workspace keeps everything it knows."""
+"""The state folder of a laptop workspace."""
 
 import os
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from .errors import LaptopError
 
-# Says not where the folder is, so that MLflow's records hold in a copy of it.
+# Has no folder path, so that MLflow's records stay valid in a copy of the state folder.
 ARTIFACTS_URI = "laptop-artifacts:/"
 
 
 @dataclass(frozen=True)
 class StateDir:
-    """Paths below one state folder, `.laptop/` beside `databricks.yml`.
+    """Paths in a state folder, `.laptop/` next to `databricks.yml`.
 
     Attributes:
         path: The state folder.
@@ -24,7 +24,7 @@ class StateDir:
 
     @classmethod
     def beside(cls, root: Path) -> "StateDir":
-        """Return the state folder of the bundle at `root`; `LAPTOP_HOME` names another one."""
+        """Return the state folder of the bundle at `root`; `LAPTOP_HOME` overrides it."""
         named = os.environ.get("LAPTOP_HOME")
         return cls(Path(named).resolve() if named else root.resolve() / ".laptop")
 
@@ -45,46 +45,46 @@ class StateDir:
 
     @property
     def wheels(self) -> Path:
-        """Unpacked wheels, one folder a content hash."""
+        """Unpacked wheels, one folder per content hash."""
         return self.path / "wheels"
 
     @property
     def files(self) -> Path:
-        """Workspace files, under their own names."""
+        """Workspace files, under their workspace paths."""
         return self.path / "files"
 
     @property
     def jobs_file(self) -> Path:
-        """The numbers of the jobs that `laptop run` has made, by bundle, target and key."""
+        """Ids of the jobs created by `laptop run`, by bundle, target and key."""
         return self.path / "jobs.json"
 
     @property
     def frames(self) -> Path:
-        """Rows that tasks hand to the engine, one file each, as long as the task runs."""
+        """Rows passed from tasks to the engine, one file each, deleted after the task."""
         return self.path / "frames"
 
     @property
     def drafts(self) -> Path:
-        """Workspace files on their way in or out."""
+        """Workspace files during upload or download."""
         return self.path / "files.new"
 
     @property
     def connection_file(self) -> Path:
-        """Process id, port and token of the workspace that is up; readable by its owner alone."""
+        """Process id, port and token of the running workspace; readable by its owner only."""
         return self.path / "workspace.json"
 
     @property
     def lock_file(self) -> Path:
-        """Held by the one workspace process of this folder."""
+        """Lock of the workspace process."""
         return self.path / "lock"
 
     @property
     def log_file(self) -> Path:
-        """What the workspace process prints."""
+        """Output of the workspace process."""
         return self.path / "workspace.log"
 
     def create(self) -> None:
-        """Make the folder and keep it out of version control."""
+        """Create the folder and exclude it from version control."""
         self.path.mkdir(parents=True, exist_ok=True)
         ignore = self.path / ".gitignore"
         if not ignore.exists():
@@ -92,10 +92,10 @@ class StateDir:
 
 
 def require_state_dir() -> StateDir:
-    """Return the state folder of the workspace this task runs in.
+    """Return the state folder of the current task's workspace.
 
     Raises:
-        LaptopError: This is no task of a workspace.
+        LaptopError: The process is not a task of a workspace.
     """
     named = os.environ.get("LAPTOP_HOME")
     if not named:
@@ -108,7 +108,7 @@ def require_state_dir() -> StateDir:
 
 @contextmanager
 def file_lock(lock: Path) -> Iterator[None]:
-    """Hold a lock file, which at most one process at a time can; waits for the others."""
+    """Hold an exclusive lock on a file; wait until it is free."""
     import fcntl
 
     with lock.open("w") as file:

@@ -22,7 +22,7 @@ STATEMENT = 600.0
 
 
 def read_status(connection: Connection) -> Document:
-    """Ask the workspace for everything that stands in it.
+    """Return the contents of the workspace.
 
     Returns:
         `tables`, `models`, `endpoints` and `runs`, as `laptop status -o json` prints them.
@@ -80,10 +80,10 @@ def read_models(connection: Connection) -> list[Document]:
 
 
 def find_version(models: list[Document], name: str | None, version: int | None) -> Document:
-    """Return a version with its model's name: the one of that number, else the newest.
+    """Return a version with its model's name; by default the newest.
 
     Raises:
-        LaptopError: There is none; the message lists what there is.
+        LaptopError: The version does not exist; the message lists the existing ones.
     """
     found = [
         {**each, "name": model["name"]}
@@ -102,7 +102,7 @@ def find_version(models: list[Document], name: str | None, version: int | None) 
 
 
 def read_endpoints(connection: Connection) -> list[Document]:
-    """Return every serving endpoint with what it serves."""
+    """Return every serving endpoint with its served entities."""
     endpoints = connection.ask("GET", "/api/2.0/serving-endpoints").get("endpoints") or []
     found = []
     for endpoint in endpoints:
@@ -140,7 +140,7 @@ def read_runs(connection: Connection) -> list[Document]:
             "state": word(run["state"]),
             "start_time": run["start_time"],
             "end_time": run.get("end_time"),
-            # Of a task's attempts the last one counts.
+            # Only the last attempt of each task.
             "tasks": [
                 {"task": key, "state": word(task["state"]), "values": task["values"]}
                 for key, task in {task["task_key"]: task for task in run["tasks"]}.items()
@@ -151,7 +151,7 @@ def read_runs(connection: Connection) -> list[Document]:
 
 
 def run_sql(connection: Connection, statement: str, **place: str) -> Document:
-    """Run a statement and return its answer; `place` may name a catalog and a schema for it."""
+    """Run a statement and return its response; `place` may set its catalog and schema."""
     body = {"statement": statement, "warehouse_id": "laptop", **place}
     answer: Document = connection.ask("POST", "/api/2.0/sql/statements", body, timeout=STATEMENT)
     if answer["status"]["state"] != "SUCCEEDED":
@@ -160,7 +160,7 @@ def run_sql(connection: Connection, statement: str, **place: str) -> Document:
 
 
 def print_status(console: Console, found: Document) -> None:
-    """Print the status as tables for a person."""
+    """Print the status as tables."""
     tables = grid("table", "rows")
     for each in found["tables"]:
         tables.add_row(each["name"], f"{each['rows']:,}")
@@ -214,12 +214,12 @@ def coloured(state: str) -> str:
 
 
 def moment(epoch_ms: int) -> str:
-    """Return a time of this machine's clock, to the minute."""
+    """Format a time in the local time zone, to the minute."""
     return f"{datetime.fromtimestamp(epoch_ms / 1000):%Y-%m-%d %H:%M}"
 
 
 def shorten_figure(text: str) -> str:
-    """Return a name and a figure with four digits of it."""
+    """Return a name and a metric with four digits."""
     name, _, figure = text.rpartition(" ")
     try:
         return f"{name} {float(figure):.4g}".strip()
@@ -233,5 +233,5 @@ def word(state: Document) -> str:
 
 
 def quote(full_name: str) -> str:
-    """Return a table's name for SQL."""
+    """Quote a table name for SQL."""
     return ".".join(f"`{part}`" for part in full_name.split("."))

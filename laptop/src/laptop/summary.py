@@ -1,4 +1,4 @@
-"""What is said at the end of a run: a table of its tasks, what failed and why, its pages."""
+"""Summary of a finished run: table of its tasks, failures with reasons, pages."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,13 +26,13 @@ MOST_ITERATIONS = 20
 
 
 def summarize(console: Console, seen: Seen, artifacts: Path, *, brief: bool = False) -> None:
-    """Print the table of a run that has ended, the ends of failed tasks' logs, and its pages.
+    """Print the task table of a finished run, the logs of failed tasks, and links to pages.
 
     Args:
-        console: Where to print.
-        seen: The run.
+        console: Output console.
+        seen: Snapshot of the run.
         artifacts: Folder of MLflow's artifacts.
-        brief: Leave the table out.
+        brief: Omit the table.
     """
     rows = last_attempts(seen)
     pages = {row.label: pages_of(row.attempt, artifacts) for row in rows}
@@ -52,7 +52,7 @@ def summarize(console: Console, seen: Seen, artifacts: Path, *, brief: bool = Fa
 
 
 def print_table(console: Console, rows: list[Row], pages: Mapping[str, list[Path]]) -> None:
-    """Print a line for each task: how it ended, what it left, the pages it made."""
+    """Print a line for each task with its result, task values and pages."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("task", "result", "time", "left"):
         table.add_column(title, overflow="fold")
@@ -83,11 +83,11 @@ def print_table(console: Console, rows: list[Row], pages: Mapping[str, list[Path
 
 
 def headline(seen: Seen) -> str:
-    """Return what made a run fail: the task that did and its own words."""
+    """Return the reason of a run's failure: the failed task and its message."""
     failed = failed_rows(seen)
     if not failed:
         return str(seen.run["state"].get("state_message", ""))
-    # What holds a failed task has failed for that reason.
+    # Parents of a failed task failed only because of it.
     deepest = max(row.depth for row in failed)
     first, *others = (row for row in failed if row.depth == deepest)
     more = f" (and {len(others)} more failed)" if others else ""
@@ -105,20 +105,20 @@ def failed_rows(seen: Seen) -> list[Row]:
 
 
 def pages_of(task: Document, artifacts: Path) -> list[Path]:
-    """Return the pages that an attempt of a wheel task has made."""
+    """Return the pages logged by an attempt of a wheel task."""
     if "python_wheel_task" not in task or "end_time" not in task or "start_time" not in task:
         return []
     return pages_between(artifacts, task["start_time"], task["end_time"])
 
 
 def shown(path: Path) -> Path:
-    """Return a path as it is said from where the user is."""
+    """Return a path relative to the current folder if possible."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def pick(rows: list[Row]) -> list[Row]:
-    """Leave out the iterations that succeeded where there are too many of them."""
+    """Drop successful iterations if there are too many."""
     if sum("iteration" in row.attempt for row in rows) <= MOST_ITERATIONS:
         return rows
     return [
@@ -129,7 +129,7 @@ def pick(rows: list[Row]) -> list[Row]:
 
 
 def print_log(console: Console, row: Row) -> None:
-    """Print that a task failed, and the end of its log."""
+    """Print a task's failure and the end of its log."""
     said = escape(shorten(explain_end(row.attempt)))
     console.print(f"\n[red]{escape(row.label)} failed. {said}[/]", soft_wrap=True)
     log = Path(row.attempt["log"])

@@ -1,4 +1,4 @@
-"""Requests that are sent to a serving endpoint at a rate, and how they are answered."""
+"""Load generator for serving endpoints."""
 
 import http.client
 import json
@@ -32,7 +32,7 @@ ADVICE = "Give rows by --rows FILE.json or --table CATALOG.SCHEMA.TABLE."
 
 @dataclass(frozen=True)
 class Answered:
-    """One request: who answered with which status (0 where nobody did), when, and what."""
+    """Result of one request: served entity, status (0 without a response), latency, body."""
 
     entity: str
     status: int
@@ -41,24 +41,24 @@ class Answered:
 
     @property
     def is_good(self) -> bool:
-        """Whether it was answered 2xx."""
+        """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """All requests in their order, and how many seconds they took together."""
+    """All results in request order, and the total duration in seconds."""
 
     answered: Sequence[Answered]
     seconds: float
 
     @property
     def bad(self) -> list[Answered]:
-        """The requests that were not answered 2xx."""
+        """The results without a 2xx status."""
         return [each for each in self.answered if not each.is_good]
 
     def figures(self) -> Document:
-        """Return figures by served entity, as `laptop traffic -o json` prints them."""
+        """Return statistics by served entity, as `laptop traffic -o json` prints them."""
         groups: dict[str, list[Answered]] = {}
         for each in sorted(self.answered, key=lambda each: each.entity):
             groups.setdefault(each.entity, []).append(each)
@@ -88,15 +88,15 @@ def send(
     rate: float,
     workers: int,
 ) -> Traffic:
-    """Send requests to an endpoint, by its own route, and wait for their answers.
+    """Send requests to an endpoint at a fixed rate, and wait for the responses.
 
     Args:
         there: The workspace.
         endpoint: The endpoint's name.
-        bodies: Of the requests, taken in turn.
-        requests: How many to send.
-        rate: How many to send a second.
-        workers: How many may wait for their answers at once.
+        bodies: Request bodies, used in turn.
+        requests: Number of requests.
+        rate: Requests per second.
+        workers: Maximum number of concurrent requests.
     """
     path = f"/serving-endpoints/{quote(endpoint, safe='')}/invocations"
     headers = {"Authorization": f"Bearer {there.token}", "Content-Type": "application/json"}
@@ -105,7 +105,7 @@ def send(
     def ask(number: int) -> Answered:
         time.sleep(max(0.0, began + number / rate - time.monotonic()))
         sent = time.monotonic()
-        # One each: the workspace may close a connection that is left idle at the same moment.
+        # No connection reuse: the workspace may close an idle connection at the same moment.
         connection = http.client.HTTPConnection("127.0.0.1", there.port, timeout=ANSWER_SECONDS)
         try:
             connection.request("POST", path, bodies[number % len(bodies)], headers)
@@ -126,7 +126,7 @@ def send(
 def read_bodies(
     there: Connection, state_dir: StateDir, endpoint: str, rows: Path | None, table: str | None
 ) -> list[bytes]:
-    """Return bodies of requests, one row each: of a file, of a table, or the model's own example.
+    """Return request bodies of one row each, from a file, a table or the model's input example.
 
     Raises:
         LaptopError: There are no rows.
@@ -148,7 +148,7 @@ def read_bodies(
 
 
 def read_file(file: Path) -> list[Document]:
-    """Return the rows of a JSON file: a list of them, or the body of a request with records."""
+    """Return the rows of a JSON file: a list of them, or a request body with records."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -163,9 +163,9 @@ def read_file(file: Path) -> list[Document]:
 
 
 def read_table(there: Connection, table: str, folder: Path) -> list[Document]:
-    """Return rows of a table with the columns that a model needs; features are looked up.
+    """Return a table's rows with the model's input columns; features are looked up.
 
-    A column that the table lacks has the value of the model's own example.
+    Missing columns are filled from the model's input example.
     """
     declared = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
     inputs = json.loads(declared["signature"]["inputs"])
@@ -180,7 +180,7 @@ def read_table(there: Connection, table: str, folder: Path) -> list[Document]:
             f"Table {table} lacks {', '.join(lacking)}, which the model needs and its example has "
             "no value for. Give rows by --rows FILE.json."
         )
-    # Times of a request have no zone: they are UTC.
+    # Timestamps of a request have no time zone: they are UTC.
     zoned = {name for name, kind in columns.items() if kind.startswith("timestamp")}
     rows = [{name: row.get(name, example.get(name)) for name in needed} for row in as_json(answer)]
     return [
@@ -200,19 +200,19 @@ def find_artifacts(there: Connection, state_dir: StateDir, entity: Document) -> 
 
 
 def has_example(folder: Path) -> bool:
-    """Tell whether a model has an example of what it is asked."""
+    """Return whether a model has an input example."""
     return (folder / "serving_input_example.json").is_file()
 
 
 def read_example(folder: Path) -> bytes:
-    """Return the body of a request that a model has as its example."""
+    """Return a model's input example as a request body."""
     if not has_example(folder):
         raise LaptopError(f"The served model has no example of its input. {ADVICE}")
     return (folder / "serving_input_example.json").read_bytes()
 
 
 def print_traffic(console: Console, found: Document) -> None:
-    """Print figures by served entity."""
+    """Print statistics by served entity."""
     table = grid("served entity", "requests", "share", "non-2xx", "p50", "p95")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -225,7 +225,7 @@ def print_traffic(console: Console, found: Document) -> None:
 
 
 def explain(bad: Sequence[Answered]) -> str:
-    """Return which requests were not answered 2xx, and what was said of the first."""
+    """Return a message with the number of non-2xx responses by status and the first body."""
     kinds = Counter(each.status for each in bad)
     counted = ", ".join(f"{n} of {status or 'no answer'}" for status, n in sorted(kinds.items()))
     return f"{len(bad)} requests were not answered 2xx ({counted}). The first: {bad[0].text[:300]}"

@@ -1,1 +1,1 @@
-"""Verdicts on a model in use, from windows of its signals: decisions alone, without effects."""
+"""Verdicts on a model in use, computed from its signals without side effects."""

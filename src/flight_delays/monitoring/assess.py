@@ -10,9 +10,9 @@ from .judge import find_usual_rows, judge
 from .signals import Signal
 from .verdicts import Blind, Figure, Healthy, Retrain, Stale, Verdict, Watch
 
-# A reason names so many signals and things to do; the figures have them all.
+# Maximum number of signals that a reason lists; the figures have all of them.
 NAMED = 5
-# Their windows have as many rows as there were requests.
+# Signals whose windows count requests, not rows.
 OF_REQUESTS = ("errors", "latency", "skew")
 
 
@@ -26,25 +26,24 @@ def assess(
     last_training: datetime | None,
     model_since: datetime | None = None,
 ) -> Verdict:
-    """Decide what is done about a model in use.
+    """Return the verdict on a model in use.
 
-    The worst of its signals counts: Stale before Retrain before Blind before Watch. A training
-    does not make features fresh, and what is served with stale ones says little of the model.
-    What would start a training is Watch while one is running or was begun less than the cool-down
-    ago.
+    The most severe signal decides: Stale, Retrain, Blind, Watch. Stale is first because training
+    does not refresh features, and predictions from stale features say little about the model.
+    Retrain becomes Watch while a training runs and during the cool-down.
 
     Args:
-        signals: What was measured.
-        policy: From where on something is done.
-        expected: What ought to have been measured, from `list_signals`; what is not among the
-            signals counts as missing.
-        now: The present.
-        active_trainings: How many trainings are running or queued.
-        last_training: When the last training began, a scheduled one too; None without any.
-        model_since: When the present model took over, where that is known.
+        signals: The measured signals.
+        policy: Rules and thresholds.
+        expected: All signals to measure, from `list_signals`; those without a measurement count
+            as missing.
+        now: The current time.
+        active_trainings: Number of running or queued trainings.
+        last_training: Start of the last training, scheduled or not; None if there was none.
+        model_since: When the model became Champion, if known.
 
     Raises:
-        UnusableInputError: Two signals of one name, or one that is not expected.
+        UnusableInputError: Duplicate or unexpected signals.
         InstantWithoutZoneError: An instant has no time zone.
     """
     instants = {"now": now, "last_training": last_training, "model_since": model_since}
@@ -95,7 +94,7 @@ def assess(
 
 
 def _complete(signals: list[Signal], expected: list[Signal]) -> list[Signal]:
-    """Return what is expected, by name, with the windows there are."""
+    """Return the expected signals sorted by name, with their measured windows."""
     found = {signal.name: signal for signal in signals}
     names = {signal.name for signal in expected}
     unknown = sorted(set(found) - names)
@@ -115,7 +114,7 @@ def _complete(signals: list[Signal], expected: list[Signal]) -> list[Signal]:
 def _find_hold(
     policy: MonitoringPolicy, now: datetime, active: int, last: datetime | None
 ) -> str | None:
-    """Return why no training is started now, if so."""
+    """Return why no training may start now; None if one may."""
     if active:
         return f"{active} running or queued"
     if last is not None and now - last < timedelta(days=policy.cool_down_days):
@@ -125,7 +124,7 @@ def _find_hold(
 
 
 def _write(opening: str, *groups: Sequence[Figure]) -> str:
-    """Return a reason of one line: what is wrong, and what a person does."""
+    """Return the findings and remedies in one line."""
     figures = [figure for group in groups for figure in group]
     alike: dict[str, list[str]] = {}
     for figure in figures:

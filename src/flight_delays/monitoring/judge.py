@@ -1,4 +1,4 @@
-"""What one signal comes to: k of its last n windows over the threshold, and the latest."""
+"""Evaluate one signal: k of its last n windows over the threshold, the latest included."""
 
 import math
 from collections import Counter
@@ -14,7 +14,7 @@ from .remedies import find_remedy
 from .signals import Signal, Window
 from .verdicts import Figure, State
 
-# Few rows are what these are about.
+# Signals that are judged on windows of any size.
 OF_ANY_SIZE = ("volume", "freshness", "silence")
 
 
@@ -26,18 +26,18 @@ def judge(
     usual_rows: float | None = None,
     model_since: datetime | None = None,
 ) -> Figure:
-    """Judge a signal.
+    """Return the state of a signal.
 
     Args:
-        signal: The signal with its windows, as far as they are known.
-        policy: Has its rule.
-        now: The present.
-        usual_rows: How many rows a window usually has; by default the median of its own.
-        model_since: When the present model took over; while its first window cannot have come
-            yet, a signal without windows is waiting instead of missing.
+        signal: The signal with its known windows.
+        policy: The policy with its rule.
+        now: The current time.
+        usual_rows: Usual number of rows in a window; by default the median of its own windows.
+        model_since: When the model became Champion; until its first window is due, a signal
+            without windows is waiting instead of missing.
 
     Raises:
-        UnusableInputError: The policy does not watch the signal, or its windows overlap.
+        UnusableInputError: The policy has no rule for the signal, or its windows overlap.
     """
     rule = policy.rule_of(signal.kind, signal.statistic)
     limit = rule.limit_of(signal.subject) if rule else None
@@ -89,7 +89,7 @@ def judge(
 
 
 def find_usual_rows(windows: Sequence[Window], now: datetime) -> float | None:
-    """Return the median rows of the windows that are over; None where none is."""
+    """Return the median rows of the windows that have ended; None if there are none."""
     ended = [window.rows for window in windows if window.end <= now and window.rows]
     return median(ended) if ended else None
 
@@ -97,7 +97,7 @@ def find_usual_rows(windows: Sequence[Window], now: datetime) -> float | None:
 def _find_missing(
     last: Sequence[Window], values: Sequence[float | None], now: datetime, patience: timedelta
 ) -> str:
-    """Return why the present cannot be judged; blank where it can."""
+    """Return why the current state is unknown; blank if it is known."""
     if not last:
         return "no window to judge"
     if last[-1].end + patience < now:
@@ -128,7 +128,7 @@ def _describe(
 def _select(
     signal: Signal, rule: Rule, policy: MonitoringPolicy, now: datetime, usual: float | None
 ) -> tuple[list[Window], Counter[str]]:
-    """Return the windows that can be judged, oldest first, and how many cannot by reason."""
+    """Return the windows to judge, oldest first, and the number of skipped ones by reason."""
     ordered = sorted(signal.windows, key=lambda window: window.start)
     for first, second in pairwise(ordered):
         if first.end > second.start:

@@ -1,4 +1,4 @@
-"""What a person does about a signal that is over its limit, or that cannot be judged."""
+"""Remedies for signals that are over their limit or missing."""
 
 from collections.abc import Mapping
 
@@ -32,5 +32,5 @@ MISSING: Mapping[Kind, str] = {
 
 
 def find_remedy(kind: Kind, *, is_missing: bool) -> str:
-    """Return what a person does about a signal of this kind."""
+    """Return the remedy for a signal of this kind."""
     return MISSING.get(kind, MEASURED) if is_missing else OVER[kind]

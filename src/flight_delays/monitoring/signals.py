@@ -1,4 +1,4 @@
-"""What is watched of a model: signals, each a row of windows with a value."""
+"""Monitored signals of a model, each a series of windows with a value."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Window:
     Attributes:
         start: Its first instant.
         end: The first instant after it.
-        rows: The rows that the value rests on.
-        value: What was measured; None or NaN where nothing could be.
-        mature: Share of the window's rows whose labels should be known by now; 1 where no label
-            is needed.
-        note: What a person wants to know beside the value.
+        rows: Number of rows behind the value.
+        value: The measured value; None or NaN if it could not be measured.
+        mature: Share of the window's rows whose labels should be known by now; 1 if no labels
+            are needed.
+        note: A note for the reason.
     """
 
     start: datetime
@@ -32,15 +32,15 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Signal:
-    """Something that is watched.
+    """A monitored signal.
 
     Attributes:
-        name: Its name for a person, `drift of distance`; no two are alike.
-        kind: Its kind, which the policy has a rule for.
-        statistic: What is measured: a metric, or a column of the drift table.
-        subject: The feature or table it is of; blank for the model as a whole.
-        unit: Unit of its values; blank where they have none.
-        windows: Its windows, oldest first, as far as they are known.
+        name: Its unique display name, such as `drift of distance`.
+        kind: The kind of its rule in the policy.
+        statistic: A metric, or a column of the drift table.
+        subject: Its feature or table; blank for the model as a whole.
+        unit: Unit of its values; blank if they have none.
+        windows: Its known windows, oldest first.
     """
 
     name: str
@@ -63,18 +63,18 @@ def list_signals(
     compared: bool = False,
     sources: Iterable[str] = (),
 ) -> tuple[Signal, ...]:
-    """Return the signals that the policy watches, still without windows.
+    """Return the signals that the policy monitors, without windows.
 
     Args:
-        policy: What is watched.
-        model_type: Has the units of metrics.
+        policy: The policy.
+        model_type: The model type, for the units of metrics.
         numerical: Numerical features.
         categorical: Categorical features.
-        tables: Feature tables; values are ages divided by those that they allow.
-        endpoint: Whether an endpoint serves the model, and is asked often enough to be judged.
+        tables: Feature tables; the value is the age divided by the allowed age.
+        endpoint: Whether an endpoint serves the model and has enough requests.
         online: Whether requests look features up in online tables.
-        compared: Whether so many requests could be compared with what training would use.
-        sources: What writes into the log (batch, endpoint, stream).
+        compared: Whether enough requests were compared with the features of training.
+        sources: Writers of the log (batch, endpoint, stream).
     """
     numerical, categorical = tuple(numerical), tuple(categorical)
     signals = policy.signals

@@ -1,33 +1,33 @@
-"""What is decided about a model in use."""
+"""Verdicts on a model in use."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
 from ..config.monitoring import Action, Kind
 
-# within: fine. pending: the latest is over, but too few windows are. over: as the rule says.
-# missing: cannot be judged. waiting: too early for a first window of this model.
+# pending: the latest window is over the threshold, but too few windows are. missing: cannot be
+# judged. waiting: no window of this model is due yet.
 State: TypeAlias = Literal["within", "pending", "over", "missing", "waiting"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """What was found of a signal.
+    """The result of a signal.
 
     Attributes:
         signal: Its name.
         kind: Its kind.
-        statistic: What was measured.
+        statistic: Its statistic.
         unit: Unit of value and threshold.
-        value: Of the latest window that was judged; None where there is none.
-        threshold: From where on a window is over.
-        then: What is done where it is over.
-        windows_over: How many of the last windows are over.
-        windows: How many were judged.
-        skipped: Windows that were not judged, and why, in words; empty if there are none.
-        state: What it comes to.
-        detail: What was found, for a person.
-        remedy: What a person does about it.
+        value: Value of the latest judged window; None if there is none.
+        threshold: Threshold of a window.
+        then: The verdict if it is over.
+        windows_over: Number of the last windows over the threshold.
+        windows: Number of judged windows.
+        skipped: Number of skipped windows by reason, as text; empty if there are none.
+        state: Its state.
+        detail: The finding, as text.
+        remedy: What to do about it.
     """
 
     signal: str
@@ -47,11 +47,11 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Assessed:
-    """A verdict, and why.
+    """A verdict with its reason.
 
     Attributes:
         reason: One line.
-        figures: Of every signal.
+        figures: The result of every signal.
     """
 
     label: ClassVar[str]
@@ -62,35 +62,35 @@ class Assessed:
 
 @dataclass(frozen=True, kw_only=True)
 class Retrain(Assessed):
-    """A training is started."""
+    """Start a training."""
 
     label: ClassVar[str] = "Retrain"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stale(Assessed):
-    """Features are too old, or others than training uses: a person brings them up to date."""
+    """Features are too old, or differ from those of training: refresh or repair them."""
 
     label: ClassVar[str] = "Stale"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Blind(Assessed):
-    """Something cannot be judged: a person repairs what measures it."""
+    """A signal cannot be judged: repair its measurement."""
 
     label: ClassVar[str] = "Blind"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watch(Assessed):
-    """A person looks."""
+    """Inspect the model; no training is needed yet."""
 
     label: ClassVar[str] = "Watch"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Healthy(Assessed):
-    """Nothing is to be done."""
+    """No action needed."""
 
     label: ClassVar[str] = "Healthy"
 

@@ -1,1 +1,1 @@
-"""The reviewed files under conf/, one module each: frozen, unknown keys refused."""
+"""Schemas of the files under conf/, one module each; unknown keys are errors."""

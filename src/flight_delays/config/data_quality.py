@@ -1,4 +1,4 @@
-"""conf/data_quality.yml: what may be wrong with a source's rows before ingest writes none."""
+"""conf/data_quality.yml: limits of invalid and stale rows, above which ingest writes nothing."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from .policy import BEGINNING
 
 
 class Limits(Section):
-    """What may be wrong with the rows of a source before none is written.
+    """Limits of a source; if one is exceeded, ingest writes no rows.
 
     Attributes:
-        max_bad_rows: Invalid rows among the new ones that are always accepted.
-        max_bad_share: Beyond those, the share of the new rows that may be invalid.
-        max_age_hours: By how much the newest row may be older than `as_of`.
+        max_bad_rows: Number of invalid new rows that are always accepted.
+        max_bad_share: Share of the new rows that may be invalid, if they are more than that.
+        max_age_hours: Maximum age of the newest row at `as_of`.
     """
 
     max_bad_rows: int = Field(ge=0)
@@ -26,12 +26,12 @@ class Limits(Section):
 
 
 class DataQualityPolicy(Section):
-    """The limits as reviewed in conf/data_quality.yml.
+    """conf/data_quality.yml.
 
     Attributes:
-        reread_hours: How far before the last ingest rows are read again, for those that came late.
-        default: Limits of a source that has none of its own.
-        sources: Those of some sources.
+        reread_hours: Hours before the watermark that are read again, for late rows.
+        default: Limits of the other sources.
+        sources: Limits by source.
     """
 
     reread_hours: int = Field(ge=0)
@@ -43,7 +43,7 @@ class DataQualityPolicy(Section):
         return self.sources.get(source, self.default)
 
     def read_from(self, watermark: datetime | None) -> datetime:
-        """Return the instant from which on rows are read, of a table complete up to another."""
+        """Return the instant to read rows from, given the table's watermark."""
         if watermark is None:
             return BEGINNING
         return watermark - timedelta(hours=self.reread_hours)
@@ -51,16 +51,16 @@ class DataQualityPolicy(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class SourceStats:
-    """Figures of the rows that a source gave.
+    """Statistics of the rows read from a source.
 
     Attributes:
         source: Its name.
         read: Rows read.
-        repeated: Those among them that equal another; one of each is kept.
-        valid: Valid rows that the table does not have.
-        invalid: Invalid rows that quarantine does not have.
+        repeated: Duplicates among them.
+        valid: Valid rows that are new to the table.
+        invalid: Invalid rows that are new to the quarantine.
         dated: Whether its rows have a time.
-        newest: The latest instant of a valid row; None where there is none.
+        newest: The latest instant of a valid row; None if there is none.
     """
 
     source: str
@@ -73,7 +73,7 @@ class SourceStats:
 
 
 def find_violations(stats: SourceStats, limits: Limits, as_of: datetime) -> Iterator[str]:
-    """Yield each limit that a source's rows violate, as a sentence.
+    """Yield a sentence for each violated limit.
 
     Raises:
         InstantWithoutZoneError: `as_of` has no time zone.
@@ -100,7 +100,7 @@ def find_violations(stats: SourceStats, limits: Limits, as_of: datetime) -> Iter
 
 
 def load_data_quality(sources: Collection[str]) -> DataQualityPolicy:
-    """Return conf/data_quality.yml for the sources of these names."""
+    """Return conf/data_quality.yml, checked against the names of the sources."""
     found = load_configuration("data_quality", DataQualityPolicy)
     require_sources("data_quality", found.sources, sources)
     return found

@@ -1,4 +1,4 @@
-"""A digest of what makes a model: code of the problem, hyperparameters, policy."""
+"""Digest of the code, hyperparameters and policy of a training."""
 
 import hashlib
 from collections.abc import Iterator
@@ -9,13 +9,12 @@ from .loading import ROOT_PACKAGE, read_configuration
 
 
 def digest_training(policy: str) -> str:
-    """Return the SHA-256 of the files that a training with a policy follows.
+    """Return the SHA-256 of problem/, conf/model.yml and the policy.
 
-    They are all of problem/, conf/model.yml and the policy. Two versions of one digest differ in
-    the data that they learned from, and in the libraries they were fitted by.
+    Two versions with the same digest differ only in training data and library versions.
 
     Args:
-        policy: Name of the policy file under conf/, without its ending.
+        policy: Name of the policy file under conf/, without its extension.
     """
     digest = hashlib.sha256()
     texts = {f"conf/{name}.yml": read_configuration(name).encode() for name in ("model", policy)}

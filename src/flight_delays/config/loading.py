@@ -1,4 +1,4 @@
-"""Reading the reviewed files under conf/, which travel inside the package."""
+"""Load and validate the files under conf/, which are part of the package."""
 
 from collections.abc import Collection, Iterable
 from importlib import resources
@@ -13,13 +13,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """A file under conf/, or a part of one: unknown keys, other types and changes are refused."""
+    """A file under conf/ or a section of one: immutable, strict types, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ConfigurationError(Exception):
-    """A file under conf/ is missing, unreadable or says something that is not allowed."""
+    """A file under conf/ is missing, unreadable or invalid."""
 
     def __init__(self, file: str, problem: str, following: str) -> None:
         self.file = file
@@ -46,7 +46,7 @@ def load_configuration(name: str, model: type[Model], kind: str = "") -> Model:
     """Return conf/<name>.yml as `model`; a message lists the files that begin with `kind`.
 
     Raises:
-        ConfigurationError: There is no such file, or it holds what the model does not allow.
+        ConfigurationError: There is no such file, or it is invalid.
     """
     try:
         return model.model_validate(yaml.safe_load(read_configuration(name, kind)))
@@ -57,10 +57,10 @@ def load_configuration(name: str, model: type[Model], kind: str = "") -> Model:
 
 
 def require_sources(name: str, named: Iterable[str], sources: Collection[str]) -> None:
-    """Refuse conf/<name>.yml where it names a source that the problem does not have.
+    """Check that conf/<name>.yml names only sources of the problem.
 
     Raises:
-        ConfigurationError: It does.
+        ConfigurationError: It names an unknown source.
     """
     unknown = sorted(set(named) - set(sources))
     if unknown:

@@ -1,4 +1,4 @@
-"""conf/monitoring.yml: what is watched of a model in use, and from when on something is done."""
+"""conf/monitoring.yml: monitored signals of a model in use, with thresholds and actions."""
 
 from typing import Annotated, Literal, Self, TypeAlias
 
@@ -27,11 +27,11 @@ Action: TypeAlias = Literal["retrain", "watch", "blind", "stale"]
 
 
 class Limit(Section):
-    """From where on a window counts as over: one of the two is given.
+    """The threshold of a window; exactly one of the two is given.
 
     Attributes:
-        above: A value above it is over.
-        below: A value below it is over.
+        above: A value above this is over the limit.
+        below: A value below this is over the limit.
     """
 
     above: float | None = None
@@ -45,27 +45,27 @@ class Limit(Section):
 
     @property
     def threshold(self) -> float:
-        """The figure itself."""
+        """The threshold's value."""
         return self.below if self.above is None else self.above  # type: ignore[return-value]
 
     def is_exceeded_by(self, value: float) -> bool:
-        """Tell whether a value lies on the wrong side."""
+        """Return whether a value is over the limit."""
         return value < self.threshold if self.above is None else value > self.threshold
 
 
 class Rule(Limit):
-    """When a signal is over its threshold, and what is done then.
+    """The rule of a signal: over the limit in `windows` of the last `of` windows.
 
     Attributes:
-        windows: How many of the last windows must be over, the latest among them.
-        of: How many windows are the last ones.
-        at_once: A latest window beyond this is enough by itself.
-        then: The verdict where it is over.
-        min_rows: Windows with fewer rows are skipped; None for the general figure.
-        newest_within_hours: How long ago the newest judged window may have ended; None for the
-            general limit.
-        own: Thresholds of single subjects (a feature, a table, a source), on the same side and
-            without `at_once`; null switches one off.
+        windows: Minimum number of windows over the limit, including the latest.
+        of: Number of latest windows to consider.
+        at_once: A latest window beyond this threshold is sufficient.
+        then: The verdict if the signal is over.
+        min_rows: Windows with fewer rows are skipped; None for the default in `Windows`.
+        newest_within_hours: Maximum age of the newest judged window; None for the default in
+            `Windows`.
+        own: Thresholds by subject (feature, table, source), on the same side and without
+            `at_once`; null disables the subject.
     """
 
     windows: Count = 1
@@ -85,27 +85,27 @@ class Rule(Limit):
         return self
 
     def limit_of(self, subject: str) -> Limit | None:
-        """Return the limit of a subject; None where it is switched off."""
+        """Return the limit of a subject; None if it is disabled."""
         threshold = self.own.get(subject, self.threshold)
         if threshold is None:
             return None
         return Limit(above=threshold) if self.below is None else Limit(below=threshold)
 
     def is_enough_at_once(self, subject: str, value: float) -> bool:
-        """Tell whether a latest window with this value is enough by itself."""
+        """Return whether a latest window with this value is sufficient."""
         if self.at_once is None or subject in self.own:
             return False
         return value < self.at_once if self.above is None else value > self.at_once
 
 
 class NumericalDrift(Rule):
-    """Of a number against the baseline; statistics are named as in the drift table."""
+    """Drift of a numerical column against the baseline; statistics as in the drift table."""
 
     statistic: Literal["ks_test", "population_stability_index", "wasserstein_distance"]
 
 
 class CategoricalDrift(Rule):
-    """Of a category against the baseline; statistics are named as in the drift table."""
+    """Drift of a categorical column against the baseline; statistics as in the drift table."""
 
     statistic: Literal["js_distance", "tv_distance", "l_infinity_distance"]
 
@@ -116,11 +116,11 @@ class Windows(Section):
     Attributes:
         granularity: Calendar days, weeks or months in UTC.
         min_rows: Windows with fewer rows are skipped.
-        open_share: A window that is not over is judged once it has this share of the rows that
-            windows usually have.
-        mature_share: Windows of quality are skipped where a smaller share of their rows was
-            decided long enough ago for its label to be known.
-        newest_within_hours: How long ago the newest judged window may have ended.
+        open_share: A window that has not ended is judged once it has this share of the usual
+            number of rows.
+        mature_share: Quality windows are skipped while a smaller share of their rows is older than
+            the label maturity.
+        newest_within_hours: Maximum age of the newest judged window, from its end.
     """
 
     granularity: Granularity
@@ -131,21 +131,20 @@ class Windows(Section):
 
 
 class Signals(Section):
-    """The rule of each kind of signal; a kind that is left out or null is not watched.
+    """The rule of each kind of signal; a kind that is omitted or null is not monitored.
 
     Attributes:
-        numerical_drift: Of each numerical feature.
-        categorical_drift: Of each categorical feature.
-        score_drift: Of the score.
-        quality: Of metrics of the model type, by name.
+        numerical_drift: Drift of each numerical feature.
+        categorical_drift: Drift of each categorical feature.
+        score_drift: Drift of the score.
+        quality: Metrics of the model type, by name.
         nulls: Share of missing values of each feature.
-        volume: Rows of a window against its predecessors.
-        errors: Share of requests to the endpoint that failed.
-        latency: Of the endpoint, in milliseconds.
-        skew: Share of requests with other features than training would use.
-        freshness: Age of each feature table, and of its online table, against what its problem
-            allows.
-        silence: Hours since the newest row of the log, of each source.
+        volume: Rows of a window relative to earlier windows.
+        errors: Share of failed requests to the endpoint.
+        latency: Latency of the endpoint, in milliseconds.
+        skew: Share of requests whose features differ from those of training.
+        freshness: Age of each feature table and its online table, relative to `fresh_within`.
+        silence: Hours since the newest log row of each source.
     """
 
     numerical_drift: NumericalDrift | None = None
@@ -162,11 +161,11 @@ class Signals(Section):
 
 
 class Keep(Section):
-    """For how many days rows are kept; the job monitoring deletes older ones.
+    """Retention in days; the job monitoring deletes older rows.
 
     Attributes:
-        log: Of the inference log, labelled or not.
-        payload: Requests and answers as they were logged, and those kept aside.
+        log: Retention of the inference log, labelled or not.
+        payload: Retention of logged requests and responses, including rejected ones.
     """
 
     log: Count
@@ -186,10 +185,11 @@ class MonitoringPolicy(Section):
     """conf/monitoring.yml.
 
     Attributes:
-        keep_days: How long what was predicted is kept.
+        keep_days: Retention of logs.
         windows: Which windows are judged.
-        cool_down_days: How long after a training began, scheduled ones too, none is asked for.
-        signals: What is watched.
+        cool_down_days: Minimum days between the start of a training, scheduled or not, and a
+            verdict Retrain.
+        signals: The monitored signals.
     """
 
     keep_days: Keep
@@ -198,7 +198,7 @@ class MonitoringPolicy(Section):
     signals: Signals
 
     def rule_of(self, kind: Kind, statistic: str) -> Rule | None:
-        """Return the rule of a kind of signal; None where it is not watched."""
+        """Return the rule of a kind of signal; None if it is not monitored."""
         if kind == "quality":
             return self.signals.quality.get(statistic)
         rule: Rule | None = getattr(self.signals, kind)
@@ -206,16 +206,16 @@ class MonitoringPolicy(Section):
 
     @property
     def most_windows(self) -> int:
-        """How many windows have to be read, with as many before them to compare volumes with."""
+        """Number of windows to read, including earlier ones to compare volumes with."""
         single = (getattr(self.signals, kind) for kind in Signals.model_fields if kind != "quality")
         rules = [*self.signals.quality.values(), *(rule for rule in single if rule is not None)]
         return 2 * max((rule.of for rule in rules), default=1) + 7
 
     def require_model_type(self, model_type: ModelType) -> Self:
-        """Return the policy if a model of this type has the metrics that it names.
+        """Return the policy if the model type has all its metrics.
 
         Raises:
-            UnusableInputError: It has not.
+            UnusableInputError: The model type lacks a metric.
         """
         for name in self.signals.quality:
             model_type.require_metric(name)
@@ -226,8 +226,8 @@ def load_monitoring(name: str, model_type: ModelType) -> MonitoringPolicy:
     """Return conf/<name>.yml, usually `monitoring`.
 
     Raises:
-        ConfigurationError: There is no such file, or it says what is not allowed, such as a metric
-            that this model type does not have.
+        ConfigurationError: There is no such file, or it is invalid, such as a metric that this
+            model type does not have.
     """
     try:
         policy = load_configuration(name, MonitoringPolicy, "monitoring")

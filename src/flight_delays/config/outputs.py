@@ -1,4 +1,4 @@
-"""conf/outputs.yml: where predictions are sent besides their table."""
+"""conf/outputs.yml: additional outputs of predictions."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -7,7 +7,7 @@ from pydantic import Field
 
 from .loading import Count, Section, load_configuration
 
-# It becomes a part of a query.
+# Strict, because it is inserted into a query.
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}$")]
 
 
@@ -15,8 +15,8 @@ class JdbcOutput(Section):
     """A table of another database.
 
     Attributes:
-        connection: JDBC connection of Unity Catalog that leads there.
-        table: Name of the table there, with its schema where that is not the user's own.
+        connection: JDBC connection in Unity Catalog.
+        table: Name of the table, with its schema unless it is the user's default.
     """
 
     connection: Annotated[str, Field(min_length=1)]
@@ -24,13 +24,13 @@ class JdbcOutput(Section):
 
 
 class Outputs(Section):
-    """The outputs of batch inference as reviewed in conf/outputs.yml.
+    """conf/outputs.yml.
 
     Attributes:
         files: Format of the files in the volume; `none` writes no files.
-        jdbc: Table of another database that takes the predictions; None for no table.
+        jdbc: Table of another database to append predictions to; None for no table.
         online: Whether the latest prediction of each key is published to the online store.
-        lookback_days: Age of the oldest runs whose predictions are sent if they were not.
+        lookback_days: Maximum age of runs whose unsent predictions are still sent.
     """
 
     files: Literal["none", "parquet", "csv"]
@@ -39,7 +39,7 @@ class Outputs(Section):
     lookback_days: Count
 
     def send_from(self, now: datetime) -> datetime:
-        """Return the instant from which on predictions are sent."""
+        """Return the instant from which predictions are sent."""
         return now - timedelta(days=self.lookback_days)
 
 

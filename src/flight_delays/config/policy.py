@@ -1,4 +1,4 @@
-"""conf/policy.yml: windows, limits of validation, and when a model replaces another."""
+"""conf/policy.yml: windows, validation limits and promotion criteria."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,12 +12,12 @@ from .loading import ConfigurationError, Count, Section, load_configuration
 
 Text = Annotated[str, Field(min_length=1)]
 
-# What a training window of None reaches back to.
+# Start of an unlimited training window.
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Window(Section):
-    """A stretch of time: calendar months or days, one of the two."""
+    """A length of time in calendar months or in days; exactly one is given."""
 
     months: Count | None = None
     days: Count | None = None
@@ -30,18 +30,18 @@ class Window(Section):
 
     @property
     def fewest_days(self) -> int:
-        """How many days it has at least."""
+        """Minimum number of days."""
         return self.days or 28 * (self.months or 0)
 
 
 class Windows(Section):
-    """Where the parts of the data begin and end.
+    """Windows of the data.
 
     Attributes:
-        holdout: The latest rows before `as_of`, which a model is judged by.
-        training: The rows before those, which it learns from; all of them when None.
-        batch: The rows before `as_of` that batch inference scores.
-        ahead_hours: The rows of how many hours after `as_of` it scores, too: a week at most.
+        holdout: Length of the holdout, the latest rows before `as_of`.
+        training: Length of the training window before the holdout; None for all earlier rows.
+        batch: Rows before `as_of` that batch inference scores.
+        ahead_hours: Hours after `as_of` that it scores too, at most a week.
     """
 
     holdout: Window
@@ -51,7 +51,7 @@ class Windows(Section):
 
 
 class Bounds(Section):
-    """Between what a figure must lie; one bound may be left out."""
+    """Bounds of a metric; one may be omitted."""
 
     min: float | None = None
     max: float | None = None
@@ -66,30 +66,30 @@ class Bounds(Section):
 
     @property
     def sides(self) -> dict[Side, float]:
-        """The bounds there are."""
+        """The given bounds."""
         both: dict[Side, float | None] = {"min": self.min, "max": self.max}
         return {side: bound for side, bound in both.items() if bound is not None}
 
 
 class Slices(Bounds):
-    """What is asked of a model within each value of some columns.
+    """Limits within slices.
 
-    Columns are those of the spine's source, of a source whose primary keys it has, and features;
-    the model need not see them. Values with fewer rows or days than are compared are judged
-    together, as one.
+    A slice column is a feature, or a column of the spine's source or of a source whose primary
+    keys that has; it need not be an input of the model. Values below `compared_rows` or
+    `compared_days` are pooled in one slice.
 
     Attributes:
-        columns: Columns whose every value is judged by itself.
-        min_rows: Held-out rows from which on the metric of a value is held to the bounds; each
-            column needs one value that has them.
-        metric: The metric that is held to the bounds.
-        compared_rows: Held-out rows from which on a value is compared with the Champion's.
-        compared_days: Local days that these rows fall on, at least.
-        margin: A mean loss significantly more than this above the Champion's is refused.
-        max_gap_increase: How much further from the mean label the mean prediction may be than the
-            Champion's, in the label's unit.
-        first_max_gap: A mean prediction of a first Champion that is significantly further from
-            the mean label is refused.
+        columns: Slice columns.
+        min_rows: Minimum held-out rows of a value to check its metric; each column needs at least
+            one such value.
+        metric: The metric to check.
+        compared_rows: Minimum held-out rows of a value to compare it with the Champion's.
+        compared_days: Minimum local days of these rows.
+        margin: Rejected if the mean loss is significantly more than this above the Champion's.
+        max_gap_increase: Maximum increase of the distance between mean prediction and mean label
+            relative to the Champion's, in the label's unit.
+        first_max_gap: A first Champion is rejected if its mean prediction is significantly further
+            than this from the mean label.
     """
 
     columns: list[Text] = Field(min_length=1)
@@ -103,11 +103,11 @@ class Slices(Bounds):
 
 
 class Costs(Section):
-    """What wrong alarms cost, of labels 0 and 1, in one unit of your choice.
+    """Misclassification costs of a binary model, in a unit of your choice.
 
     Attributes:
-        false_alarm: An alarm where the label is 0.
-        missed: No alarm where the label is 1.
+        false_alarm: Cost of a false positive.
+        missed: Cost of a false negative.
     """
 
     false_alarm: float = Field(gt=0)
@@ -115,25 +115,26 @@ class Costs(Section):
 
     @property
     def threshold(self) -> float:
-        """The probability from which on an alarm costs less than none."""
+        """The probability from which an alarm costs less than no alarm."""
         return self.false_alarm / (self.false_alarm + self.missed)
 
 
 class ValidationPolicy(Section):
-    """What a version is held to on the held-out rows.
+    """Limits of a version on the held-out rows.
 
     Attributes:
-        min_rows: Fewest held-out rows.
-        max_rows: Most held-out rows that are measured; of more, a sample of each day is.
-        max_seconds_per_row: How long a prediction may take, of a few rows at once.
-        untried_environment: Whether a version passes where the environment of its requirements
-            could not be built: refuse or allow.
-        min_skill: Least share of the loss of the training window's mean label that it saves.
-        metrics: Metrics of the problem's model type, each with the bounds it is held to.
-        slices: What is asked within slices; nothing where it is left out.
-        costs: Shown in the report, at the threshold they lead to; may be left out.
-        required_tags: Tags that the version must carry, not blank.
-        min_description: Fewest characters of its description.
+        min_rows: Minimum held-out rows.
+        max_rows: Maximum held-out rows; if there are more, each day is sampled.
+        max_seconds_per_row: Maximum time of a prediction, measured on a few rows at once.
+        untried_environment: Whether a version passes if the environment of its requirements could
+            not be built: refuse or allow.
+        min_skill: Minimum reduction of the loss relative to predicting the training window's mean
+            label.
+        metrics: Bounds by metric of the problem's model type.
+        slices: Limits within slices; None for no limits.
+        costs: Costs shown in the report, which set the threshold; may be omitted.
+        required_tags: Tags that the version must have, not blank.
+        min_description: Minimum characters of its description.
     """
 
     min_rows: Count
@@ -149,12 +150,12 @@ class ValidationPolicy(Section):
 
     @property
     def threshold(self) -> float:
-        """The score from which on the class is 1, of labels 0 and 1."""
+        """The score from which the class is 1."""
         return self.costs.threshold if self.costs else 0.5
 
     @property
     def slice_columns(self) -> list[str]:
-        """The columns of the slices; none where the policy has no slices."""
+        """The slice columns; empty if the policy has no slices."""
         return [] if self.slices is None else self.slices.columns
 
     @model_validator(mode="after")
@@ -165,18 +166,19 @@ class ValidationPolicy(Section):
 
 
 class ComparisonPolicy(Section):
-    """When a Challenger replaces a Champion; gains and margins in the unit of the loss.
+    """Criteria for promoting a Challenger; gains and margins in the unit of the loss.
 
     Attributes:
-        loss: The loss of the problem's model type that both are compared by.
-        confidence: Of the interval around the gain in mean loss.
-        min_blocks: Fewest local days that the held-out rows fall into.
-        min_gain: What the interval's lower bound must exceed where something was changed.
-        first_min_gain: The same for the first Champion, over the heuristic baseline.
-        first_max_gain: As `max_gain` for the first Champion, over the heuristic baseline.
-        margin: How much worse a model may be that has only learned from later rows: the lower
-            bound must lie above minus this.
-        max_gain: A lower bound above this is too good: a person looks for a leak first.
+        loss: The loss of the problem's model type to compare by.
+        confidence: Confidence level of the interval of the gain in mean loss.
+        min_blocks: Minimum number of local days among the held-out rows.
+        min_gain: Superiority: the interval's lower bound must exceed this if code, hyperparameters
+            or policy have changed.
+        first_min_gain: As `min_gain` for the first Champion, against the heuristic baseline.
+        first_max_gain: As `max_gain` for the first Champion, against the heuristic baseline.
+        margin: Non-inferiority margin of a model that was only retrained on later rows: the lower
+            bound must exceed minus this.
+        max_gain: A lower bound above this needs approval, because it may come from a leak.
     """
 
     loss: Text
@@ -201,7 +203,7 @@ class ComparisonPolicy(Section):
 
 
 class Policy(Section):
-    """A policy as reviewed under conf/."""
+    """A policy file under conf/."""
 
     windows: Windows
     validation: ValidationPolicy
@@ -245,11 +247,10 @@ class Policy(Section):
         return self
 
     def require_model_type(self, model_type: ModelType) -> Self:
-        """Return the policy if a model of this model type can be judged by it.
+        """Return the policy if it suits the model type.
 
         Raises:
-            UnusableInputError: It names a metric or a loss that the model type does not have, or
-                has no limit that a bad model fails.
+            UnusableInputError: An unknown metric or loss, or no limit that a bad model fails.
         """
         model_type.require_loss(self.comparison.loss)
         if self.validation.costs and model_type.labels is None:
@@ -284,12 +285,12 @@ def load_policy(name: str, model_type: ModelType) -> Policy:
     """Return conf/<name>.yml: `policy`, or `policy_small` for a few weeks of data.
 
     Args:
-        name: The file's name, without its ending.
-        model_type: The model type that is to be validated by it.
+        name: The file's name, without its extension.
+        model_type: The problem's model type.
 
     Raises:
-        ConfigurationError: There is no such policy, or it says what is not allowed, such as a
-            metric that this model type does not have.
+        ConfigurationError: There is no such policy, or it is invalid, such as a metric that this
+            model type does not have.
     """
     try:
         return load_configuration(name, Policy, "policy").require_model_type(model_type)

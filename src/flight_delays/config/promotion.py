@@ -1,4 +1,4 @@
-"""conf/promotion.yml: whether a person approves a version before it becomes the Champion."""
+"""conf/promotion.yml: whether promotion needs a manual approval."""
 
 from typing import Literal
 
@@ -9,15 +9,15 @@ class Promotion(Section):
     """conf/promotion.yml.
 
     Attributes:
-        approval: Whether a version that the gate would promote needs an approval, too.
-        exempt_targets: Targets of the bundle in which it needs none.
+        approval: Whether a version that passes the gate also needs an approval.
+        exempt_targets: Bundle targets that need no approval.
     """
 
     approval: Literal["none", "required"]
     exempt_targets: list[str]
 
     def requires_approval(self, target: str) -> bool:
-        """Tell whether a version needs an approval in a target; where that is not named, too."""
+        """Return whether a version needs an approval; only exempt targets need none."""
         return self.approval == "required" and target not in self.exempt_targets
 
 

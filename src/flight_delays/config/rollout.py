@@ -1,4 +1,4 @@
-"""conf/rollout.yml: how a Challenger gets traffic, and when it is rolled back."""
+"""conf/rollout.yml: traffic steps of a Challenger, guardrails and A/B tests."""
 
 from itertools import pairwise
 from typing import Annotated, Literal, Self, TypeAlias, get_args
@@ -17,17 +17,17 @@ Rule: TypeAlias = Literal["superiority", "non-inferiority"]
 
 
 class Increase(Section):
-    """How much larger the Challenger's share may be than the Champion's.
+    """Limit of the Challenger's share of bad requests relative to the Champion's.
 
     Attributes:
-        max_increase: The difference that is allowed; 0.01 is one request of a hundred.
+        max_increase: Maximum difference of the shares; 0.01 is one request in a hundred.
     """
 
     max_increase: float = Field(ge=0, lt=1)
 
 
 class Latency(Increase):
-    """Of requests that take longer than a limit.
+    """Limit of the share of slow requests.
 
     Attributes:
         limit_ms: A request that takes longer is slow, in milliseconds.
@@ -37,23 +37,23 @@ class Latency(Increase):
 
 
 class Distance(Section):
-    """Of the arms' scores.
+    """Limit of the distance between the arms' score distributions.
 
     Attributes:
-        max: The greatest distance between their cumulative shares (KS) that is allowed.
+        max: Maximum Kolmogorov-Smirnov distance.
     """
 
     max: float = Field(gt=0, lt=1)
 
 
 class Guardrails(Section):
-    """What rolls a Challenger back; one that is left out or null is not watched.
+    """Guardrails that roll back a Challenger; one that is omitted or null is disabled.
 
     Attributes:
-        errors: Requests that were not answered with a status of 200 to 299.
+        errors: Requests without a 2xx status.
         latency: Requests that took longer than a limit.
-        invalid_scores: Answers with a score that is missing or impossible.
-        score_distance: Of the arms' scores.
+        invalid_scores: Responses with a missing or impossible score.
+        score_distance: Distance between the arms' scores.
     """
 
     errors: Increase | None = None
@@ -73,24 +73,24 @@ class Guardrails(Section):
 
     @property
     def names(self) -> tuple[GuardrailName, ...]:
-        """Those that are watched."""
+        """The enabled guardrails."""
         every: tuple[GuardrailName, ...] = get_args(GuardrailName)
         return tuple(name for name in every if getattr(self, name) is not None)
 
     def limit_of(self, name: GuardrailName) -> float:
-        """Return the greatest difference that a guardrail allows."""
+        """Return the limit of a guardrail."""
         rule: Increase | Distance = getattr(self, name)
         return rule.max if isinstance(rule, Distance) else rule.max_increase
 
 
 class Quality(Section):
-    """Judged where labels come before the horizon.
+    """Comparison by labels, if they arrive before the horizon.
 
     Attributes:
         loss: A loss of the problem's model type.
-        margin: How much worse a Challenger may be, in the loss's unit.
-        min_labels: Fewest requests of each arm whose label is known; with fewer, quality is not
-            judged. The bounds are asymptotic and hold from some hundred on.
+        margin: Non-inferiority margin, in the loss's unit.
+        min_labels: Minimum labelled requests of each arm to judge quality. The bounds are
+            asymptotic and need at least some hundred.
     """
 
     loss: Text
@@ -99,12 +99,12 @@ class Quality(Section):
 
 
 class ABTest(Section):
-    """A fixed split for a fixed time.
+    """A fixed traffic split for a fixed time.
 
     Attributes:
         percent: The Challenger's share of the traffic.
-        minutes: How long it lasts; only harm ends it before.
-        wins_by: What the Challenger has to show to replace the Champion.
+        minutes: Duration; only harm ends it early.
+        wins_by: The test that the Challenger has to pass to replace the Champion.
     """
 
     percent: int = Field(ge=1, le=99)
@@ -118,17 +118,17 @@ class RolloutPolicy(Section):
     Attributes:
         mode: All traffic at once, by steps, or an A/B test.
         steps: The Challenger's shares of the traffic, in percent, rising to 100.
-        min_requests: Fewest requests of each arm at a step.
-        min_minutes: How long a step lasts at least.
-        horizon_minutes: When a gradual roll-out ends, whatever was found.
-        look_seconds: How long to wait between two looks.
-        probes: Requests to each arm, by the task itself, at each look.
-        on_no_traffic: What becomes of it then, where there were fewer requests than `min_requests`.
-        alpha: Half of it is the share of sound Challengers that may be rolled back, half that of
-            Challengers worse by the margin that may be called not worse.
-        guardrails: What rolls back a Challenger at once.
-        quality: What is judged by labels; nothing where it is left out.
-        ab: The A/B test, where the mode is `ab`.
+        min_requests: Minimum requests of each arm per step.
+        min_minutes: Minimum duration of a step.
+        horizon_minutes: Maximum duration of a gradual roll-out.
+        look_seconds: Seconds between two checks.
+        probes: Requests that the task itself sends to each arm at each check.
+        on_no_traffic: What to do at the horizon if there were fewer than `min_requests`.
+        alpha: Error rate: half for rolling back a sound Challenger, half for accepting one that is
+            worse by the margin.
+        guardrails: Guardrails that roll back a Challenger at once.
+        quality: Comparison by labels; None for no comparison.
+        ab: The A/B test, if the mode is `ab`.
     """
 
     mode: Mode
@@ -183,21 +183,21 @@ class RolloutPolicy(Section):
 
     @property
     def judged_steps(self) -> tuple[int, ...]:
-        """The shares at which both arms have traffic, so that they can be compared."""
+        """The traffic shares at which both arms can be compared."""
         if self.mode == "ab" and self.ab is not None:
             return (self.ab.percent,)
         return tuple(self.steps[:-1]) if self.mode == "gradual" else ()
 
     @property
     def horizon(self) -> int:
-        """After how many minutes it ends, whatever was found."""
+        """Maximum duration in minutes."""
         return self.ab.minutes if self.mode == "ab" and self.ab else self.horizon_minutes
 
     def require_model_type(self, model_type: ModelType) -> Self:
-        """Return the policy if a model of this type has the loss that it names.
+        """Return the policy if the model type has its loss.
 
         Raises:
-            UnusableInputError: It has not.
+            UnusableInputError: The model type lacks the loss.
         """
         if self.quality is not None:
             model_type.require_loss(self.quality.loss)
@@ -208,8 +208,8 @@ def load_rollout(model_type: ModelType, name: str = "rollout") -> RolloutPolicy:
     """Return conf/<name>.yml.
 
     Raises:
-        ConfigurationError: There is no such file, or it says what is not allowed, such as a loss
-            that this model type does not have.
+        ConfigurationError: There is no such file, or it is invalid, such as a loss that this model
+            type does not have.
     """
     try:
         policy = load_configuration(name, RolloutPolicy, "rollout")

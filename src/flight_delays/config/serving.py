@@ -1,4 +1,4 @@
-"""Whether an endpoint serves the Champion, and how large it is."""
+"""conf/serving.yml: whether an endpoint serves the Champion, and its size."""
 
 from typing import Literal
 
@@ -8,13 +8,13 @@ from .loading import Section, load_configuration
 
 
 class LoadLimits(Section):
-    """A load that the integration tests put on the endpoint, and how it must be answered.
+    """The load test of the integration tests.
 
     Attributes:
-        clients: How many ask at once, each a row at a time.
-        seconds: For how long.
-        p95_limit_ms: How long 95 % of the requests may take at most, in milliseconds.
-        errors_limit: Share of requests that may fail.
+        clients: Number of concurrent clients, each sending one row at a time.
+        seconds: Duration.
+        p95_limit_ms: Maximum 95th percentile of the latency, in milliseconds.
+        errors_limit: Maximum share of failed requests.
     """
 
     clients: int = Field(ge=1, le=256)
@@ -24,15 +24,14 @@ class LoadLimits(Section):
 
 
 class Serving(Section):
-    """What was chosen for the endpoint, as reviewed in conf/serving.yml.
+    """conf/serving.yml.
 
     Attributes:
-        endpoint: Whether there is one.
-        workload_size: How much the endpoint answers at once.
-        scale_to_zero: Whether it may stop while no one asks.
-        latency_limit_ms: How long a version may take for a request of one row, in milliseconds,
-            to be promoted.
-        load_test: What the integration tests ask of the endpoint; None leaves it out.
+        endpoint: Whether there is an endpoint.
+        workload_size: Its size, which limits concurrent requests.
+        scale_to_zero: Whether it stops while there are no requests.
+        latency_limit_ms: Maximum latency of a request of one row, in milliseconds, for promotion.
+        load_test: The load test; None for none.
     """
 
     endpoint: bool
@@ -43,5 +42,5 @@ class Serving(Section):
 
 
 def load_serving() -> Serving:
-    """Read conf/serving.yml."""
+    """Return conf/serving.yml."""
     return load_configuration("serving", Serving)

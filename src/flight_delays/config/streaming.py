@@ -1,4 +1,4 @@
-"""conf/streaming.yml: what arrives by streams, and where it comes from."""
+"""conf/streaming.yml: inputs and outputs of the streams."""
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
@@ -10,11 +10,11 @@ from .loading import Count, Section, load_configuration, require_sources
 
 
 class Channel(Section):
-    """Where rows come from or go to: a table or a topic.
+    """A table or a Kafka topic.
 
     Attributes:
-        table: Name of a table, in the target's own schema where it has no dots.
-        topic: Name of a topic in Kafka.
+        table: Name of a table, in the target's schema if it has no dots.
+        topic: Name of a Kafka topic.
     """
 
     table: str | None = Field(default=None, pattern=r"^\w+(\.\w+\.\w+)?$")
@@ -22,14 +22,14 @@ class Channel(Section):
 
     @model_validator(mode="after")
     def require_one(self) -> Self:
-        """Refuse none, and both."""
+        """Require exactly one of the two."""
         if (self.table is None) == (self.topic is None):
             raise ValueError("give either table or topic")
         return self
 
 
 class Topic(Section):
-    """A topic that is written to.
+    """A Kafka topic to write to.
 
     Attributes:
         topic: Its name.
@@ -39,17 +39,17 @@ class Topic(Section):
 
 
 class Streaming(Section):
-    """The streams as reviewed in conf/streaming.yml.
+    """conf/streaming.yml.
 
     Attributes:
-        requests: Where the rows to be scored arrive.
-        replies: Where predictions go besides their table.
-        sources: Where some of the problem's sources arrive, by name.
-        files_at_once: Files of a table in a micro-batch.
-        rows_at_once: Messages of a topic in a micro-batch.
-        settle_seconds: For how long rows that became known may still arrive out of order.
-        minutes: How long a run looks for more; then it takes in the rest, before the jobs' time
-            limit of two hours ends it as failed.
+        requests: Input of the rows to score.
+        replies: Additional output of predictions.
+        sources: Inputs of the problem's sources that arrive by stream, by name.
+        files_at_once: Maximum files of a table per micro-batch.
+        rows_at_once: Maximum messages of a topic per micro-batch.
+        settle_seconds: Maximum delay of rows that arrive out of order.
+        minutes: How long a run polls for new rows. It then processes the rest, before the jobs'
+            timeout of two hours.
     """
 
     requests: Channel
@@ -62,7 +62,7 @@ class Streaming(Section):
 
     @property
     def settling(self) -> timedelta:
-        """For how long rows that became known may still arrive."""
+        """Maximum delay of rows that arrive out of order."""
         return timedelta(seconds=self.settle_seconds)
 
 
@@ -73,7 +73,7 @@ def load_streaming(sources: Collection[str]) -> Streaming:
         sources: Names of the problem's sources.
 
     Raises:
-        ConfigurationError: It names another source, or says what is not allowed.
+        ConfigurationError: It names an unknown source, or is invalid.
     """
     found = load_configuration("streaming", Streaming)
     require_sources("streaming", found.sources, sources)

@@ -1,4 +1,4 @@
-"""conf/training.yml: what training backtests and explains beside the model itself."""
+"""conf/training.yml: backtest and explanations of a training."""
 
 from pydantic import Field
 
@@ -6,11 +6,11 @@ from .loading import Count, Section, load_configuration
 
 
 class BacktestPolicy(Section):
-    """How the rows of the training window are divided for the backtest.
+    """How the backtest splits the training window.
 
     Attributes:
-        share: Share of the rows, the latest, that candidates are validated on.
-        max_rows: Rows to use at most, sampled from all of the window.
+        share: Share of the latest rows to validate candidates on.
+        max_rows: Maximum number of rows, sampled from the whole window.
         seed: Seed of the sample.
     """
 
@@ -20,13 +20,13 @@ class BacktestPolicy(Section):
 
 
 class Explanations(Section):
-    """How much is spent on explaining the model.
+    """Sample sizes of the explanations.
 
     Attributes:
         importance_rows: Held-out rows for permutation importance.
-        importance_repeats: Shuffles of each input; their spread is shown, so two or more.
-        explained_rows: Held-out rows whose predictions are explained.
-        background_rows: Training rows that these are compared with.
+        importance_repeats: Shuffles of each input, two or more to estimate the spread.
+        explained_rows: Held-out rows for Shapley values.
+        background_rows: Training rows to compare them with.
         seed: Seed of all samples.
     """
 
@@ -41,8 +41,8 @@ class TrainingPolicy(Section):
     """conf/training.yml.
 
     Attributes:
-        backtest: How candidates are tried.
-        explanations: How the model is explained.
+        backtest: The backtest of candidates.
+        explanations: The explanations of the model.
     """
 
     backtest: BacktestPolicy

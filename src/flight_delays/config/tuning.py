@@ -1,4 +1,4 @@
-"""conf/tuning.yml: which hyperparameters tuning tries, and within which budget."""
+"""conf/tuning.yml: search space and budget of tuning."""
 
 import difflib
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ Hyperparameters = TypeVar("Hyperparameters", bound=BaseModel)
 
 
 class Suggest(Protocol):
-    """Pick a value of a range for a hyperparameter."""
+    """Suggest a value for a hyperparameter."""
 
     def __call__(self, name: str, low: Number, high: Number, *, whole: bool, log: bool) -> Number:
         """Return a value from `low` to `high`."""
 
 
 class Range(Section):
-    """From where to where a hyperparameter is tried; whole numbers where both ends are.
+    """The range of a hyperparameter; integers if both ends are.
 
     Attributes:
         low: The lowest value.
         high: The highest value.
-        log: Try orders of magnitude alike, not values.
+        log: Whether to sample on a logarithmic scale.
     """
 
     low: Number
@@ -46,7 +46,7 @@ class Range(Section):
 
     @property
     def whole(self) -> bool:
-        """Whether only whole numbers are tried."""
+        """Whether only integers are tried."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def round_value(self, value: Number) -> Number:
@@ -57,14 +57,14 @@ class Range(Section):
 
 
 class TuningPolicy(Section):
-    """The budget of tuning and what is searched.
+    """conf/tuning.yml.
 
     Attributes:
-        trials: Hyperparameters to try at most, the reviewed ones included.
-        seconds: After which no further trial begins.
-        max_rows: Rows of the training window to use at most.
-        seed: Of the search.
-        search: A range for each hyperparameter that is tried; the others stay as reviewed.
+        trials: Maximum number of trials, including the current hyperparameters.
+        seconds: Time after which no further trial starts.
+        max_rows: Maximum rows of the training window.
+        seed: Seed of the search.
+        search: Range by hyperparameter; the others keep their value of conf/model.yml.
     """
 
     trials: int = Field(ge=2)
@@ -74,7 +74,7 @@ class TuningPolicy(Section):
     search: dict[str, Range] = Field(min_length=1)
 
     def pick(self, suggest: Suggest) -> Mapping[str, Number]:
-        """Pick a value for each hyperparameter that is tried."""
+        """Return a suggested value for each searched hyperparameter."""
         return {
             name: reach.round_value(
                 suggest(name, reach.low, reach.high, whole=reach.whole, log=reach.log)
@@ -90,17 +90,17 @@ def load_tuning(reviewed: BaseModel) -> TuningPolicy:
         reviewed: The hyperparameters of conf/model.yml, which are tried first.
 
     Raises:
-        ConfigurationError: It is not sound, or tries what the hyperparameters do not allow.
+        ConfigurationError: It is invalid, or a range contains invalid values.
     """
     return require_hyperparameters(load_configuration("tuning", TuningPolicy), reviewed)
 
 
 def require_hyperparameters(policy: TuningPolicy, reviewed: BaseModel) -> TuningPolicy:
-    """Return the policy if all that it tries are hyperparameters, around the reviewed ones.
+    """Return the policy if its ranges are valid and contain the values of conf/model.yml.
 
     Raises:
-        ConfigurationError: A range of what is no hyperparameter, that reaches beyond what is
-            allowed, or that the reviewed value lies outside of.
+        ConfigurationError: An unknown hyperparameter, an invalid range, or a value of
+            conf/model.yml outside its range.
     """
     values = reviewed.model_dump()
     for name, reach in policy.search.items():
@@ -127,17 +127,17 @@ def require_hyperparameters(policy: TuningPolicy, reviewed: BaseModel) -> Tuning
 def replace_hyperparameters(
     reviewed: Hyperparameters, values: Mapping[str, object]
 ) -> Hyperparameters:
-    """Return hyperparameters with some values replaced, checked like those of a file.
+    """Return validated hyperparameters with some values replaced.
 
     Raises:
-        pydantic.ValidationError: They are not allowed.
+        pydantic.ValidationError: A value is invalid.
     """
     return type(reviewed).model_validate({**reviewed.model_dump(), **values})
 
 
 def write_hyperparameters(text: str, wanted: BaseModel) -> str:
     """Return the text of conf/model.yml with other values, its comments and order kept."""
-    # Only here: most tasks have no use for it.
+    # Imported here because only tuning needs it.
     from ruamel.yaml import YAML
 
     editor = YAML()
@@ -152,7 +152,7 @@ def write_hyperparameters(text: str, wanted: BaseModel) -> str:
     if not changed:
         return text
     for name, value in changed.items():
-        # Written as PyYAML reads it: 1e-05 without a point would be a text.
+        # PyYAML reads 1e-05 without a decimal point as a string.
         current[name] = editor.load(yaml.safe_dump(value))
     written = StringIO()
     editor.dump(current, written)
@@ -160,6 +160,6 @@ def write_hyperparameters(text: str, wanted: BaseModel) -> str:
 
 
 def write_patch(current: str, proposed: str) -> str:
-    """Return the change of conf/model.yml as a patch that `git apply` takes."""
+    """Return the change of conf/model.yml as a patch for `git apply`."""
     before, after = (text.splitlines(keepends=True) for text in (current, proposed))
     return "".join(difflib.unified_diff(before, after, f"a/{MODEL_FILE}", f"b/{MODEL_FILE}"))

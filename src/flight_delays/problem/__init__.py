@@ -1,4 +1,4 @@
-"""The sample problem: what a team replaces with its own sources, features, model and words."""
+"""The sample problem: sources, features and model, to be replaced by your own."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ PROBLEM = Problem(
     model_type=BINARY_CLASSIFICATION,
     sources=SOURCES,
     feature_tables=FEATURE_TABLES,
-    # The schedule of feature_refresh, and the time its three tasks and the sync take.
+    # The schedule of feature_refresh, and the duration of its three tasks and the sync.
     refresh=Refresh(every=timedelta(hours=1), delay=timedelta(minutes=15)),
     time_zone="America/New_York",
     spine=Spine(
@@ -34,9 +34,9 @@ PROBLEM = Problem(
         features=SPINE_FEATURES,
         lookups=("tailnum",),
     ),
-    # Cancelled and diverted flights never arrive where they were bound: they have no label.
+    # Cancelled and diverted flights never arrive at their destination and have no label.
     label=Label(source="outcomes", column="late", known_at="known_at", where="status = 'landed'"),
-    # All but one in ten thousand flights of 2013 landed within 16 hours.
+    # 99.99 % of the flights of 2013 landed within 16 hours.
     label_maturity=timedelta(days=1),
     hyperparameters=Hyperparameters,
     build_model=build_model,

@@ -1,9 +1,9 @@
 """The feature tables, computed by Spark SQL from the tables that ingest writes.
 
-A table with a time key has one row for each instant at which something became known, and that row
-rests on nothing that became known later: a row once written never changes. A table without one
-holds what the timetable or the register said before any flight departed. Each query reads only as
-far back as the rows that became known since `:since` need.
+A table with a time key has one row per instant at which new data became known. A row depends only
+on data known by then and never changes. A table without a time key holds the timetable or the
+aircraft register, both known before departure. Each query reads only as far back as the rows known
+since `:since` require.
 """
 
 from datetime import timedelta

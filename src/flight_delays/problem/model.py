@@ -1,4 +1,4 @@
-"""The model of the sample problem, and the heuristic baseline it has to beat."""
+"""The model of the sample problem and its heuristic baseline."""
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ FLIGHTS_THE_USUAL_COUNTS_FOR = 10.0
 
 
 class Hyperparameters(BaseModel):
-    """What was chosen for the gradient boosting, as reviewed in conf/model.yml."""
+    """Hyperparameters of the gradient boosting, from conf/model.yml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -33,11 +33,10 @@ class Hyperparameters(BaseModel):
 
 
 def build_model(hyperparameters: Hyperparameters) -> Pipeline:
-    """Build the model, not yet fitted.
+    """Return the unfitted model.
 
-    Categories become the positions they have among the sorted training values; ones that training
-    had not seen count as missing. It trains for exactly `max_iter` rounds: none of the rows are set
-    aside to stop early by.
+    Categories are encoded as ordinals; unseen ones count as missing. There is no early stopping,
+    so no rows are set aside and it trains for exactly `max_iter` rounds.
     """
     positions = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
     classifier = HistGradientBoostingClassifier(
@@ -52,11 +51,10 @@ def build_model(hyperparameters: Hyperparameters) -> Pipeline:
 
 
 def heuristic_baseline(features: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the P(late) that a dispatcher would, without learning.
+    """Return the probability of a delay by a dispatcher's rule of thumb.
 
-    It is the late share of the carrier on the route over two weeks; where few of its flights
-    landed, it leans on the origin's share of the last three hours, and where nothing landed there,
-    on the usual share of 24 %. What it leans on counts like ten more flights.
+    It is the carrier's late share on the route over two weeks, smoothed by the origin's late share
+    of the last three hours (24 % if nothing landed there), which counts as ten flights.
     """
     origin = _numbers(features, "origin_late_share_3h")
     usual = np.where(np.isnan(origin), USUAL_LATE_SHARE, origin)

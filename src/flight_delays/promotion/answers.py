@@ -1,4 +1,4 @@
-"""What a model is asked before any figure, and what it answered."""
+"""Test predictions of a version: the rows to predict and the results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ class Question:
     Attributes:
         name: Its name.
         rows: The model's inputs.
-        take: Which of the rows, by position, and which of these at once; None for all at once.
-        as_json: Whether they come as in a request to an endpoint.
-        timed: Whether nothing more is asked where this takes too long.
+        take: Positions of the rows of each call of predict; None for all rows in one call.
+        as_json: Whether rows are converted as in a request to an endpoint.
+        timed: Whether the remaining questions are skipped if this one takes too long.
     """
 
     name: str
@@ -29,21 +29,21 @@ class Question:
 
     @property
     def size(self) -> int:
-        """How many rows are asked about."""
+        """Number of rows to predict."""
         return len(self.rows) if self.take is None else sum(map(len, self.take))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answer:
-    """What came back.
+    """The result of a question.
 
     Attributes:
-        values: One double a row; None where it was anything else.
-        form: Type, element type and shape of what came back.
-        expected: The shape that was expected, where it was another.
-        error: Why nothing came back.
-        altered: Whether the model changed the rows that it was given.
-        seconds: How long it took.
+        values: One double per row; None if predict returned anything else.
+        form: Type, dtype and shape of the result.
+        expected: The expected shape, if it differs.
+        error: Why there is no result.
+        altered: Whether the model modified its input.
+        seconds: Duration.
     """
 
     values: FloatArray | None = None
@@ -56,14 +56,14 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
-    """All that a version answered in a process of its own.
+    """All results of a version, which was loaded in a separate process.
 
     Attributes:
-        environment: What it was loaded in, in words.
-        untried: Why it was not loaded in an environment of its own requirements; blank where it
-            was, or where what is installed is what it requires.
-        failure: Why it could not be loaded, or ended before the last answer.
-        given: The answers there are, by question.
+        environment: Description of the environment it was loaded in.
+        untried: Why the environment of its requirements was not built; blank if it was, or if the
+            installed packages match them.
+        failure: Why the model could not be loaded or the process ended early.
+        given: The available answers, by question.
     """
 
     environment: str
@@ -72,7 +72,7 @@ class Answers:
     given: Mapping[str, Answer] = field(default_factory=dict)
 
     def values(self, name: str, rows: int) -> FloatArray:
-        """Return an answer's values, or NaN for each row where it has none."""
+        """Return an answer's values; NaN for each row if there are none."""
         answer = self.given.get(name)
         if answer is None or answer.values is None:
             return np.full(rows, np.nan)

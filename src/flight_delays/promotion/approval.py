@@ -1,6 +1,6 @@
-"""What a person is asked to approve, and whether the answer still holds.
+"""Manual approval of a version: the request, the answer, and whether it is still valid.
 
-Request and answer are two tags of the version. The registry does not record who set them.
+Both are tags of the version. The registry does not record who set them.
 """
 
 import json
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .decide import CHAMPION, Decision, NeedsApproval, Promote
 from .model_version import ModelVersion
 
-# The key is that of the task that reads it: Databricks' button sets the tag of its task's name.
+# Named after the task: the approval button of Databricks sets the tag of the task's name.
 APPROVAL_TAG = "Approval_Check"
 APPROVED = "Approved"
 ASKED_TAG = "approval_asked"
@@ -18,14 +18,14 @@ ASKED_TAG = "approval_asked"
 
 @dataclass(frozen=True, kw_only=True)
 class Approval:
-    """What has to be approved of a version now, what was asked for, and the answer.
+    """The current approval request of a version, the recorded one, and the answer.
 
     Attributes:
         version: The version.
-        champion: The version that it would replace; None where there is no Champion.
-        request: What is to be approved, as it is recorded.
-        asked: What was recorded; None where nobody was asked.
-        answer: What a person has answered; None where there is no answer.
+        champion: The version that it would replace; None if there is no Champion.
+        request: The current request.
+        asked: The recorded request; None if there is none.
+        answer: The answer; None if there is none.
     """
 
     version: int
@@ -36,22 +36,22 @@ class Approval:
 
     @property
     def is_asked(self) -> bool:
-        """Whether this very request was recorded."""
+        """Whether the recorded request is the current one."""
         return self.asked == self.request
 
     @property
     def stands(self) -> bool:
-        """Whether this very request was approved."""
+        """Whether the current request was approved."""
         return self.is_asked and self.answer == APPROVED
 
     @property
     def incumbent(self) -> str:
-        """The version that would be replaced, in words."""
+        """The version that would be replaced, as text."""
         return f"{CHAMPION} version {self.champion}" if self.champion else "the heuristic baseline"
 
     @property
     def lack(self) -> str:
-        """Why it does not stand, in one sentence."""
+        """Why it is not approved, in one sentence."""
         if not self.is_asked and self.asked is not None:
             return (
                 f"The approval asked for before was of {self.asked}; since then {CHAMPION} or the "
@@ -65,12 +65,12 @@ class Approval:
 
 
 def read_approval(version: ModelVersion, champion: int | None, predictions: str | None) -> Approval:
-    """Return what has to be approved of a version, and whether it was.
+    """Return the approval of a version.
 
     Args:
         version: The version.
-        champion: The version that is Champion now; None only where there is none.
-        predictions: Digest of the predictions that were compared; None where none were kept.
+        champion: The current Champion's version; None only if there is no Champion.
+        predictions: Digest of the compared predictions; None if they were not stored.
     """
     request = {"version": version.version, "champion": champion, "predictions": predictions}
     return Approval(
@@ -83,16 +83,16 @@ def read_approval(version: ModelVersion, champion: int | None, predictions: str 
 
 
 def find_answered(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the tags to remove before anything is asked: the answer first, then the request."""
+    """Return the tags to remove before a new request: first the answer, then the request."""
     return tuple(tag for tag in (APPROVAL_TAG, ASKED_TAG) if tag in tags)
 
 
 def apply_approval(decision: Decision, approval: Approval, *, required: bool) -> Decision:
-    """Return a decision that promotes only what was approved, where that is required.
+    """Return the decision, but NeedsApproval for a promotion without a required approval.
 
     Args:
-        decision: What the gate decides.
-        approval: Of that version against the Champion it was compared with.
+        decision: The decision of the gate.
+        approval: The approval of the same comparison.
         required: Whether a promotion needs an approval.
     """
     if not isinstance(decision, Promote):

@@ -1,4 +1,4 @@
-"""What is counted of both arms of a roll-out, and what it shows."""
+"""Counts of both arms of a roll-out, and guardrails and quality computed from them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,9 +22,7 @@ WORDS: Mapping[GuardrailName, str] = {
     "invalid_scores": "answers with a missing or impossible score",
     "score_distance": "distance of the scores (KS)",
 }
-# harm: worse than is allowed. within: enough requests without harm. waiting: too few requests or
-# labels. superior: better. non-inferior: not worse by the margin. open: neither, nor harm. missing:
-# cannot be judged.
+# waiting: too few requests or labels. open: no significant result. missing: cannot be judged.
 State: TypeAlias = Literal[
     "harm", "within", "waiting", "superior", "non-inferior", "open", "missing"
 ]
@@ -32,22 +30,22 @@ State: TypeAlias = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """What is counted of one arm at one step, whoever sent the requests.
+    """Counts of one arm at one step, probes included.
 
-    Counts are of requests, since the rows of one request are not independent: a request of several
-    rows counts once, by its first row's score and by the mean loss of its rows.
+    The unit is the request, because rows of one request are not independent: a request of several
+    rows counts once, with its first row's score and the mean loss of its rows.
 
     Attributes:
-        requests: How many were sent to it.
-        errors: Those not answered with a status of 200 to 299.
-        timed: Those of which it is known how long they took; None where that is not measured.
-        slow: Those of them that took longer than the limit.
-        invalid: Answers with a score that is missing or impossible.
-        scores: How many of the other answers have a score in each bin; the bins are the same for
-            both arms and were fixed before the roll-out.
-        labels: Requests whose label is known, and whose score is valid.
-        loss: The sum of their losses.
-        squared_loss: The sum of the squares of these losses.
+        requests: Number of requests.
+        errors: Requests without a 2xx status.
+        timed: Requests with a known latency; None if latency is not measured.
+        slow: Timed requests that took longer than the limit.
+        invalid: Responses with a missing or impossible score.
+        scores: Number of valid scores in each bin; the bins are the same for both arms and were
+            fixed before the roll-out.
+        labels: Requests with a known label and a valid score.
+        loss: Sum of their losses.
+        squared_loss: Sum of the squares of these losses.
     """
 
     requests: int
@@ -63,12 +61,12 @@ class Arm:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What is known of a time during which the split did not change.
+    """A period with a constant traffic split.
 
     Attributes:
         percent: The Challenger's share of the traffic.
-        minutes: How long it has lasted.
-        arms: Both arms, as `Champion` and `Challenger`.
+        minutes: Its duration so far.
+        arms: Both arms, by `Champion` and `Challenger`.
     """
 
     percent: int
@@ -78,19 +76,19 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """What was found of a guardrail, or of the quality.
+    """The result of a guardrail or of the quality.
 
     Attributes:
-        name: As in the policy.
-        champion: Its share or mean loss; None where there is none.
-        challenger: The same of the Challenger.
-        difference: How much larger the Challenger's is; for scores, their distance.
+        name: Its name in the policy.
+        champion: The Champion's share or mean loss; None if there is none.
+        challenger: The Challenger's share or mean loss; None if there is none.
+        difference: Challenger minus Champion; for scores, their distance.
         low: Lower bound of the difference.
-        high: Upper bound, of the quality alone.
-        limit: Which difference is allowed.
-        requests: How many the smaller arm has.
-        state: What it comes to.
-        detail: What was found, for a person.
+        high: Upper bound, for quality only.
+        limit: The allowed difference.
+        requests: Requests of the smaller arm.
+        state: Its state.
+        detail: The finding, as text.
     """
 
     name: str
@@ -106,11 +104,11 @@ class Figure:
 
 
 def measure(steps: Sequence[Step], policy: RolloutPolicy) -> tuple[Figure, ...]:
-    """Return what the guardrails show at the last step, and the quality over all steps.
+    """Return the guardrails of the last step, and the quality over all steps.
 
-    Half of the policy's alpha is for harm that there is not, the other for a quality that is not
-    there. The first half is divided by the guardrails and the quality, and of each guardrail by
-    the steps, each of which is judged by its own requests.
+    Half of the policy's alpha controls false harm, half false non-inferiority. The first half is
+    divided among the guardrails and the quality (Bonferroni), and each guardrail's part among the
+    steps, which are judged separately.
     """
     names = policy.guardrails.names
     share = policy.alpha / 2 / (len(names) + (policy.quality is not None))
@@ -122,7 +120,7 @@ def measure(steps: Sequence[Step], policy: RolloutPolicy) -> tuple[Figure, ...]:
 
 
 def count_requests(step: Step, policy: RolloutPolicy) -> int:
-    """Return how many requests the guardrail with the fewest has of an arm; 0 if unknown."""
+    """Return the minimum number of requests over guardrails and arms; 0 if unknown."""
     try:
         return min(
             _count(step.arms, side, name)[1]
@@ -136,7 +134,7 @@ def count_requests(step: Step, policy: RolloutPolicy) -> int:
 def _judge(
     name: GuardrailName, arms: Mapping[str, Arm], policy: RolloutPolicy, alpha: float
 ) -> Figure:
-    """Return what a guardrail shows."""
+    """Return the result of a guardrail."""
     limit = policy.guardrails.limit_of(name)
     try:
         (first, of_first), (second, of_second) = (
@@ -174,9 +172,9 @@ def _judge(
 
 
 def _measure_distance(arms: Mapping[str, Arm], alpha: float) -> tuple[float, float]:
-    """Return the distance of the arms' scores (KS at the bins' edges), and its lower bound.
+    """Return the KS distance of the arms' scores at the bin edges, and its lower bound.
 
-    At each edge the share of scores below it is compared, in both directions.
+    The bound is over the edges and both directions.
     """
     champion, challenger = (arms[side].scores or () for side in (CHAMPION, CHALLENGER))
     if len(champion) != len(challenger) or len(champion) < 2:
@@ -194,7 +192,7 @@ def _measure_distance(arms: Mapping[str, Arm], alpha: float) -> tuple[float, flo
 def _judge_quality(
     steps: Sequence[Step], quality: Quality, alpha_harm: float, alpha_better: float
 ) -> Figure:
-    """Return what the labels show of all steps, each compared in itself."""
+    """Return the quality over all steps, stratified by step."""
     margin = quality.margin
     try:
         pairs = [[_read_losses(step.arms, side) for side in SIDES] for step in steps]
@@ -237,10 +235,10 @@ def _judge_quality(
 
 
 def _count(arms: Mapping[str, Arm], side: str, name: GuardrailName) -> tuple[int, int]:
-    """Return how many events a guardrail counts of an arm, and of how many requests.
+    """Return a guardrail's number of events in an arm, and of requests.
 
     Raises:
-        UnusableInputError: The arm or a count is missing, or no count.
+        UnusableInputError: The arm or a count is missing or invalid.
     """
     arm = _require_arm(arms, side)
     requests = _whole(side, "requests", arm.requests)
@@ -261,11 +259,11 @@ def _count(arms: Mapping[str, Arm], side: str, name: GuardrailName) -> tuple[int
 
 
 def _read_losses(arms: Mapping[str, Arm], side: str) -> tuple[float, float, float]:
-    """Return how many labels an arm has, the sum of its losses, and that of their squares."""
+    """Return an arm's number of labels, sum of losses, and sum of squared losses."""
     arm = _require_arm(arms, side)
     count = _whole(side, "labels", arm.labels, _whole(side, "requests", arm.requests))
     sums = (arm.loss, arm.squared_loss)
-    # No numbers have a square of the sum above their number times the sum of their squares.
+    # Cauchy-Schwarz: the squared sum is at most the count times the sum of squares.
     if not all(map(is_figure, sums)) or arm.loss**2 > count * arm.squared_loss * (1 + 1e-9):
         got = f"a sum of {arm.loss} and of squares {arm.squared_loss}, of {count}"
         _refuse(side, "loss", got, "sums of as many finite numbers")
@@ -279,7 +277,7 @@ def _require_arm(arms: Mapping[str, Arm], side: str) -> Arm:
 
 
 def _whole(side: str, name: str, value: float | None, most: int | None = None) -> int:
-    """Return a count if it is one, and no more than that of which it is a part."""
+    """Return a count if it is a whole number from 0 to `most`."""
     limit = "" if most is None else f" to {most:,}"
     if isinstance(value, bool) or not is_figure(value) or value < 0 or value != int(value):
         _refuse(side, name, f"{value}", f"a whole number from 0{limit}")

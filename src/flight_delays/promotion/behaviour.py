@@ -1,4 +1,4 @@
-"""How a version has to predict, before any metric says how good its predictions are."""
+"""Checks of a version's behaviour that do not depend on metrics."""
 
 from collections.abc import Iterator
 
@@ -10,10 +10,10 @@ from ..evaluation.observations import FloatArray
 from .answers import Answer, Answers
 from .checks import Check, at_most
 
-# Predictions closer than this count as the same: what JSON and a cast or two may change.
+# Predictions closer than this are equal; allows for JSON and casts.
 TOLERANCE = 1e-6
 
-# The questions, by name. All but the last five are about the same few rows.
+# The questions. All but the last five use the same few rows.
 TOGETHER, ALONE, REVERSED, AGAIN = "together", "alone", "reversed", "again"
 MISSING, MISSING_SERVED, UNSEEN = "missing", "missing_served", "unseen"
 IN_BATCH, ALL, SHUFFLED = "in_batch", "all", "shuffled"
@@ -32,10 +32,9 @@ QUESTIONS = {
     FRESH: "rows with fresh features",
     AGAIN: "the first rows again",
 }
-# The name of a question without the features of one table begins so, and ends with that table.
+# Prefix of the questions without the features of one table.
 MISSING_FROM = f"{MISSING}-"
-# What has to answer as the few rows together do, or SHUFFLED as all rows do, and the reason where
-# it does not.
+# Questions that must have the same answer as TOGETHER (SHUFFLED: as ALL), and the reason.
 SAME = {
     ALONE: "a prediction may depend on its own row alone",
     REVERSED: "a prediction may not depend on the order of rows",
@@ -46,12 +45,12 @@ SAME = {
 
 
 def missing_from(table: str) -> str:
-    """Return the name of the question about rows without the features of one table."""
+    """Return the name of the question without the features of one table."""
     return f"{MISSING_FROM}{table}"
 
 
 def describe(name: str) -> str:
-    """Return a question in words."""
+    """Return a question's description."""
     if name.startswith(MISSING_FROM):
         return f"rows whose look-ups of {name.removeprefix(MISSING_FROM)} are null"
     return QUESTIONS[name]
@@ -60,14 +59,14 @@ def describe(name: str) -> str:
 def check_behaviour(
     answers: Answers, model_type: ModelType, *, seconds_per_row: float, allow_untried: bool
 ) -> tuple[Check, ...]:
-    """Return the checks that do not depend on metrics; the first failure matters most.
+    """Return the checks that do not depend on metrics, most important first.
 
     Args:
-        answers: What it answered.
-        model_type: What it predicts.
-        seconds_per_row: How long a row may take.
-        allow_untried: Whether a version passes where the environment of its requirements could
-            not be built.
+        answers: The version's answers.
+        model_type: The model type.
+        seconds_per_row: Maximum time per row.
+        allow_untried: Whether a version passes if the environment of its requirements could not
+            be built.
     """
     checks = [
         Check(
@@ -88,7 +87,7 @@ def check_behaviour(
 
 
 def _check_answered(answers: Answers) -> Iterator[Check]:
-    """Yield whether there is a double a row to each question, and why not."""
+    """Yield the check that every question was answered with one double per row."""
     if answers.failure:
         yield Check(name="asked", ok=False, detail=f"the model: {answers.failure}")
         return
@@ -114,7 +113,7 @@ def _find_flaw(answer: Answer) -> str:
 
 
 def _check_rows(answers: Answers, model_type: ModelType) -> Iterator[Check]:
-    """Yield whether an answer depends on its row alone, and is there for difficult rows."""
+    """Yield the checks of independence between rows and of valid answers for difficult rows."""
     given = {name: each.values for name, each in answers.given.items() if each.values is not None}
     for name, why in SAME.items():
         base = ALL if name == SHUFFLED else TOGETHER
@@ -149,6 +148,6 @@ def _check_rows(answers: Answers, model_type: ModelType) -> Iterator[Check]:
 
 
 def _compare(one: FloatArray, other: FloatArray) -> float:
-    """Return the largest difference, where either has a value; the gate counts missing ones."""
+    """Return the largest difference, ignoring rows missing in both; the gate counts those."""
     some = ~(np.isnan(one) & np.isnan(other))
     return largest_difference(one[some], other[some]) if some.any() else 0.0

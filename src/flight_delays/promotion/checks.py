@@ -1,4 +1,4 @@
-"""A check of a model version: what was found against what was expected."""
+"""Checks of a model version."""
 
 import math
 import operator
@@ -11,14 +11,14 @@ from ..evaluation.model_types import format_figure
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What was expected, what was found, and whether it is enough.
+    """The result of a check.
 
     Attributes:
-        name: What was checked.
-        ok: Whether it holds.
-        value: The figure found; None where there is none.
-        threshold: The figure expected; None where there is none.
-        detail: One sentence for a person.
+        name: Its name.
+        ok: Whether it passed.
+        value: The measured value; None if there is none.
+        threshold: The threshold; None if there is none.
+        detail: One sentence of explanation.
     """
 
     name: str
@@ -31,14 +31,14 @@ class Check:
 def at_least(
     name: str, value: float | None, floor: float | None, *, unit: str = "", why: str = ""
 ) -> Check:
-    """Return whether a figure reaches a floor; a missing figure or floor fails."""
+    """Check that a figure is at least `floor`; a missing figure or floor fails."""
     return _bound(name, value, floor, operator.ge, "at least", unit, why)
 
 
 def at_most(
     name: str, value: float | None, ceiling: float | None, *, unit: str = "", why: str = ""
 ) -> Check:
-    """Return whether a figure is within a ceiling; a missing figure or ceiling fails."""
+    """Check that a figure is at most `ceiling`; a missing figure or ceiling fails."""
     return _bound(name, value, ceiling, operator.le, "at most", unit, why)
 
 
@@ -66,5 +66,5 @@ def _bound(
 
 
 def is_figure(value: float | None) -> TypeGuard[float]:
-    """Tell whether there is a finite number."""
+    """Return whether a value is a finite number."""
     return value is not None and math.isfinite(value)

@@ -1,4 +1,4 @@
-"""What is decided about a model version, and whether a challenger becomes champion."""
+"""Verdicts on a model version, and the decision whether to promote it."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,22 +12,22 @@ from .checks import Check, is_figure
 from .model_version import STATUS_TAG, ModelVersion
 from .rules import MeanLosses, Requirement, find_excess, require_gain
 
-# Unity Catalog's limit for the value of a tag.
+# Maximum length of a tag value in Unity Catalog.
 REASON_LIMIT = 1000
 
 
 @dataclass(frozen=True)
 class Reasoned:
-    """A decision and why it was taken.
+    """A decision with its reason.
 
     Attributes:
-        reason: One line, cut to what a tag of Unity Catalog holds.
+        reason: One line, truncated to the maximum length of a tag.
     """
 
     reason: str
 
     def __post_init__(self) -> None:
-        """Bring the reason to one line.
+        """Convert the reason to one line.
 
         Raises:
             UnusableInputError: There is no reason.
@@ -47,17 +47,17 @@ class Reasoned:
 
 @dataclass(frozen=True)
 class Promote(Reasoned):
-    """The challenger becomes champion."""
+    """Promote the challenger to Champion."""
 
     label: ClassVar[str] = "promote"
 
 
 @dataclass(frozen=True)
 class Keep(Reasoned):
-    """The champion stays.
+    """Keep the Champion.
 
     Attributes:
-        already_champion: The challenger is that champion: nothing was compared.
+        already_champion: Whether the challenger is the Champion, so that nothing was compared.
     """
 
     label: ClassVar[str] = "keep"
@@ -67,24 +67,24 @@ class Keep(Reasoned):
 
 @dataclass(frozen=True)
 class Reject(Reasoned):
-    """The challenger may not be promoted."""
+    """Reject the challenger."""
 
     label: ClassVar[str] = "reject"
 
 
 @dataclass(frozen=True)
 class NeedsApproval(Reasoned):
-    """A person has to approve first: the policy asks, or the gain may come from a leak."""
+    """Wait for approval: the policy requires it, or the gain may come from a leak."""
 
     label: ClassVar[str] = "needs_approval"
 
 
 @dataclass(frozen=True)
 class Passed(Reasoned):
-    """Every check holds.
+    """All checks passed.
 
     Attributes:
-        checks: All that was checked.
+        checks: All checks.
     """
 
     status: ClassVar[str] = "PASSED"
@@ -94,10 +94,10 @@ class Passed(Reasoned):
 
 @dataclass(frozen=True)
 class Failed(Reasoned):
-    """At least one check does not hold.
+    """At least one check failed.
 
     Attributes:
-        checks: All that was checked, what holds included.
+        checks: All checks, including those that passed.
     """
 
     status: ClassVar[str] = "FAILED"
@@ -114,11 +114,11 @@ CHAMPION: Final = "Champion"
 
 
 def precheck(challenger: ModelVersion, champion: ModelVersion | None) -> Keep | Reject | None:
-    """Decide what needs no comparison; None where the two are to be compared.
+    """Return the decision if no comparison is needed, else None.
 
-    A Champion whose as_of is not recorded is compared all the same. If it was trained later than
-    the Challenger, it was trained on the rows of the comparison, which is in its own favour alone.
-    To reject would keep a Champion of unknown origin for ever.
+    A Champion without a recorded as_of is compared too: rejecting would keep it for ever. If it was
+    trained later than the Challenger, it was trained on the rows of the comparison, which biases
+    the comparison in favour of the Champion only.
     """
     refusal = _find_refusal(challenger, champion)
     if refusal:
@@ -142,17 +142,17 @@ def decide(
     holdout_start: datetime,
     approved: bool = False,
 ) -> Decision:
-    """Decide whether the challenger becomes champion.
+    """Decide whether to promote the challenger.
 
     Args:
-        challenger: The version that asks to be promoted.
-        champion: The present Champion; None only where the model has no such alias.
-        comparison: Challenger against champion or, where there is none, against the heuristic
-            baseline; None where `precheck` decides without.
-        policy: What the gain must be.
+        challenger: The version to decide on.
+        champion: The current Champion; None only if the model has no such alias.
+        comparison: Challenger against Champion or, if there is none, against the heuristic
+            baseline; None if `precheck` decides without it.
+        policy: The promotion criteria.
         losses: Mean losses of the challenger and of the heuristic baseline on the same rows.
         holdout_start: The first instant of these rows.
-        approved: Whether a person has looked at this comparison and approved it.
+        approved: Whether this comparison was approved manually.
     """
     screened = precheck(challenger, champion)
     if screened is not None:
@@ -213,20 +213,19 @@ def expect_decision(
     holdout_start: datetime,
     passed: bool = False,
 ) -> Decision:
-    """Decide on a version as if it had the alias Challenger.
+    """Return the decision to expect if a version had the alias Challenger.
 
-    It may be a version of another model: beside this Champion it would have another number, and
-    the alias once it has passed.
+    It may be a version of another model.
 
     Args:
         version: The version.
-        champion: The present Champion.
-        comparison: One against the other.
+        champion: The current Champion.
+        comparison: Version against Champion.
         policy: As in `decide`.
-        number: The number it would have beside the champion.
+        number: The number it would have in the Champion's model.
         losses: As in `decide`.
         holdout_start: As in `decide`.
-        passed: Whether to decide as if it had passed, too.
+        passed: Whether to assume that it has passed validation.
     """
     tags = {**version.tags, STATUS_TAG: Passed.status} if passed else version.tags
     newest = replace(version, version=number, aliases=frozenset({CHALLENGER}), tags=tags)
@@ -236,7 +235,7 @@ def expect_decision(
 def _ask_about_gain(
     what: str, excess: float, limit: float, setting: str, unit: str, figures: str
 ) -> NeedsApproval:
-    """Return what a person has to look at where a gain is too good."""
+    """Return the request to approve a suspiciously large gain."""
     return NeedsApproval(
         f"{what} by {format_figure(excess, unit)} at least, more than the limit "
         f"comparison.{setting}, {format_figure(limit, unit)}. Look in training.html for an input "

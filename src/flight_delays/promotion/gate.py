@@ -1,4 +1,4 @@
-"""Whether a trained version may become a challenger."""
+"""The validation gate of a trained version."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,19 +24,19 @@ LEAK = "too good to be true: look for a feature known too late"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """What is known of a version before it is judged.
+    """The inputs of a validation.
 
     Attributes:
-        model_type: Its model type.
-        labels: What happened on the held-out rows.
-        predictions: What it predicts for the same rows.
-        slices: Column of the policy's slices to its values for the same rows.
+        model_type: The model type.
+        labels: Labels of the held-out rows.
+        predictions: Predictions of the same rows.
+        slices: Values of each slice column for the same rows.
         days: The local day of each row.
-        has_champion: Whether there is a Champion, which deploy compares each slice with.
-        places: Further columns of the same rows, to say where predictions are missing.
-        served_difference: Largest difference between these predictions and those made in the form
-            that is served (see `largest_difference`); None where it was not tried.
-        availability: Whether the inputs are there before the label is.
+        has_champion: Whether there is a Champion; deploy then compares by slice.
+        places: Further columns of the same rows, to describe where predictions are missing.
+        served_difference: Largest difference (see `largest_difference`) between these predictions
+            and those of the served form; None if it was not measured.
+        availability: Whether the inputs are available before the label.
         signature_inputs: Whether the signature names inputs.
         signature_outputs: Whether the signature names outputs.
         description: The version's description.
@@ -65,20 +65,19 @@ def validate(
     *,
     confidence: float,
 ) -> Verdict:
-    """Hold the evidence against the policy.
+    """Return the verdict on a version.
 
-    Every check is made and listed, whatever the others say: first what makes the others
-    meaningless, then figures, then metadata, so that a reason begins with what weighs most. What
-    cannot be measured fails.
+    All checks run, in order of importance: validity of the data, metrics, metadata. A value that
+    cannot be measured fails its check.
 
     Args:
-        evidence: What is known of the version.
-        policy: What it is held to.
-        further: Checks made elsewhere, which count alike and weigh most.
-        confidence: Of what is said to be significant.
+        evidence: The inputs of the validation.
+        policy: The limits.
+        further: Additional checks, which are listed first.
+        confidence: Confidence level of significance tests.
 
     Raises:
-        UnusableInputError: The policy names a metric that the model type does not have.
+        UnusableInputError: The policy names an unknown metric.
     """
     observed = _observe(evidence)
     checks = (
@@ -96,7 +95,7 @@ def validate(
 
 
 def _list(failed: Sequence[Check]) -> str:
-    """Return what failed in words; what could not be measured is counted where more is known."""
+    """Describe the failed checks; those not measured are only counted if there are others."""
     missing = [check for check in failed if check.value is None and check.threshold is not None]
     known = [check for check in failed if check not in missing]
     if not known:
@@ -231,7 +230,7 @@ def _check_metrics(
 def _hold(
     metric: Metric, figure: float | None, bounds: Bounds, why: str, slice_name: str = ""
 ) -> Iterator[Check]:
-    """Hold one figure to each bound, by the names `min_auc` and `max_auc[carrier=AA]`."""
+    """Check a figure against each bound; names are like `min_auc`, `max_auc[carrier=AA]`."""
     for side, bound in bounds.sides.items():
         hold = at_least if side == "min" else at_most
         reason = why or (LEAK if metric.is_too_good_beyond(side) else "")

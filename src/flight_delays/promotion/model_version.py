@@ -1,4 +1,4 @@
-"""A version of a registered model, as decisions see it."""
+"""A version of a registered model, with the tags that decisions depend on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ AS_OF_TAG = "as_of"
 MODEL_TYPE_TAG = "model_type"
 LEARNED_UNTIL_TAG = "learned_until"
 TRAINING_DIGEST_TAG = "training_digest"
-# Why a version was taken back; set by a roll-out that failed, or by a person.
+# Why a version was rolled back; set by a failed roll-out or by hand.
 REJECTED_TAG = "rejected"
-# When each step of its roll-out began, and how that ended.
+# Start of each step of its roll-out, and the result.
 PROGRESS_TAG, ENDED_TAG = "rollout", "rollout_ended"
-# The run that goes on with it.
+# The run that continues it.
 RUN_TAG = "rollout_run"
-# Until when a Champion that a person has gone back to is not replaced.
+# Until when a Champion is not replaced after a manual rollback.
 HELD_UNTIL_TAG = "held_until"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersion:
-    """A version of a registered model, as read at one moment.
+    """A snapshot of a version of a registered model.
 
     Attributes:
         model: Full name of the registered model.
         version: Its number.
-        aliases: All aliases it carries.
+        aliases: Its aliases.
         tags: Its tags.
         description: Its description.
         run_id: The run that logged it.
@@ -49,54 +49,54 @@ class ModelVersion:
 
     @property
     def status(self) -> str | None:
-        """Its recorded validation status; None where there is none."""
+        """Its recorded validation status; None if there is none."""
         return self.tags.get(STATUS_TAG)
 
     @property
     def as_of(self) -> datetime | None:
-        """The instant before which it was trained, with a zone; None where it is not recorded.
+        """Its as_of, with a zone; None if it is not recorded.
 
         Raises:
-            UnusableInputError: The recorded instant has no zone, or is none.
+            UnusableInputError: The tag is not an instant with a zone.
         """
         return self._read_instant(AS_OF_TAG)
 
     @property
     def learned_until(self) -> datetime | None:
-        """The exclusive instant up to which it knows labels; None where it is not recorded.
+        """The exclusive end of its training labels; None if it is not recorded.
 
         Raises:
-            UnusableInputError: The recorded instant has no zone, or is none.
+            UnusableInputError: The tag is not an instant with a zone.
         """
         return self._read_instant(LEARNED_UNTIL_TAG)
 
     @property
     def is_rolling_out(self) -> bool:
-        """Whether its roll-out has begun and not ended."""
+        """Whether its roll-out is running."""
         return PROGRESS_TAG in self.tags and ENDED_TAG not in self.tags
 
     @property
     def rejection(self) -> str | None:
-        """Why it was taken back; None where it was not. An empty tag takes it back, too."""
+        """Why it was rolled back; None if it was not. An empty tag counts as a reason."""
         reason = self.tags.get(REJECTED_TAG)
         return reason if reason is None else reason.strip() or "no reason is given"
 
     @property
     def held_until(self) -> datetime | None:
-        """The instant until which it stays Champion, with a zone; None where it is not held.
+        """The instant until which it stays Champion, with a zone; None if it is not held.
 
         Raises:
-            UnusableInputError: The recorded instant has no zone, or is none.
+            UnusableInputError: The tag is not an instant with a zone.
         """
         return self._read_instant(HELD_UNTIL_TAG)
 
     @property
     def training_digest(self) -> str | None:
-        """The digest of what it was made by; None where it is not recorded."""
+        """The digest of its code, hyperparameters and policy; None if it is not recorded."""
         return self.tags.get(TRAINING_DIGEST_TAG)
 
     def require_as_of(self) -> datetime:
-        """Return the instant before which it was trained.
+        """Return its as_of.
 
         Raises:
             UnusableInputError: It is not recorded, or has no zone.

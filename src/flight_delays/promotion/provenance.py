@@ -1,4 +1,4 @@
-"""What a version was validated with, so that deploy refuses anything else."""
+"""Policy and data of a validation, so that deploy detects a mismatch."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ class Provenance:
         digest: Digest of code, hyperparameters and policy.
         as_of: The instant as of which the version was trained.
         start: The first instant of the held-out rows.
-        end: The instant after the last.
-        rows: How many rows were held out.
+        end: The exclusive end.
+        rows: Number of held-out rows.
         content: Hash of their keys and labels.
     """
 
@@ -34,7 +34,7 @@ class Provenance:
 
     @property
     def tags(self) -> Mapping[str, str]:
-        """The tags that record it on a version."""
+        """The tags of a version that record it."""
         return {
             "validated_digest": self.digest,
             "validated_as_of": self.as_of.isoformat(),
@@ -44,7 +44,7 @@ class Provenance:
         }
 
 
-# What each tag is about, for people.
+# Message for each tag that differs.
 WHAT = {
     "validated_digest": "code, hyperparameters or policy have changed",
     "validated_as_of": "its as_of has changed",
@@ -55,7 +55,7 @@ WHAT = {
 
 
 def find_mismatch(version: ModelVersion, now: Provenance) -> str | None:
-    """Return what differs from what validate recorded; None where nothing does."""
+    """Return the differences from the recorded validation; None if there are none."""
     wrong = [
         f"{WHAT[tag]} ({tag} is {value}, validate recorded {version.tags.get(tag, 'nothing')})"
         for tag, value in now.tags.items()
@@ -69,7 +69,7 @@ def find_mismatch(version: ModelVersion, now: Provenance) -> str | None:
 
 
 def find_overlap(version: ModelVersion, start: datetime) -> str | None:
-    """Return why a version may know the labels of held-out rows; None where it cannot.
+    """Return why a version may have been trained on held-out labels; None if it was not.
 
     Args:
         version: The version.
@@ -96,17 +96,17 @@ def check_origin(
     digest: str,
     start: datetime,
 ) -> tuple[Check, ...]:
-    """Return whether a version comes from this job and its code and learned before its holdout.
+    """Check that this job trained a version, with the current code and before the holdout.
 
-    The Champion may have been made by former code.
+    The Champion may have been trained with earlier code.
 
     Args:
         version: The version.
         experiment: The experiment of its run.
         expected_experiment: The job's experiment.
-        creator: Who registered it.
-        principal: Who runs this task.
-        digest: Digest of the code, hyperparameters and policy of now.
+        creator: The principal that registered it.
+        principal: The principal that runs this task.
+        digest: Digest of the current code, hyperparameters and policy.
         start: The first instant of the held-out rows.
     """
     flaws = []
@@ -114,7 +114,7 @@ def check_origin(
         flaws.append(
             f"its run is of the experiment {experiment!r}, this job's is {expected_experiment!r}"
         )
-    # The two services need not spell a name alike.
+    # The two services may differ in upper and lower case.
     if creator.casefold() != principal.casefold():
         flaws.append(f"{creator!r} registered it, this job runs as {principal!r}")
     overlap = find_overlap(version, start)
@@ -144,6 +144,6 @@ def check_origin(
 
 
 def hash_rows(rows: pd.DataFrame, columns: Sequence[str]) -> str:
-    """Return the SHA-256 of some columns of rows, whatever the order of these."""
+    """Return the SHA-256 of some columns, independent of the order of rows."""
     lines = sorted("\x1f".join(map(str, values)) for values in rows[list(columns)].to_numpy())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Going back to a former Champion by hand: to which version, and how long it stays."""
+"""Manual rollback to an earlier Champion: target version and hold time."""
 
 from datetime import datetime, timedelta
 
@@ -11,10 +11,10 @@ REMEDY = "Name a version that has passed: databricks bundle run rollback --param
 
 
 def choose_version(champion: ModelVersion | None, to_version: str) -> int:
-    """Return the version to go back to: the one asked for, else the Champion before this one.
+    """Return the version to roll back to: `to_version`, or by default the previous Champion.
 
     Raises:
-        UnusableInputError: It is no number, or there is no recorded former Champion.
+        UnusableInputError: `to_version` is not a number, or no previous Champion is recorded.
     """
     asked = to_version.strip()
     if asked:
@@ -35,7 +35,7 @@ def choose_version(champion: ModelVersion | None, to_version: str) -> int:
 
 
 def require_passed(version: ModelVersion) -> None:
-    """Refuse to go back to a version that has never passed validation.
+    """Check that a version has passed validation.
 
     Raises:
         UnusableInputError: It has not.
@@ -50,15 +50,15 @@ def require_passed(version: ModelVersion) -> None:
 
 
 def plan_hold(now: datetime, days: int) -> str:
-    """Return until when a Champion stays, as its tag has it."""
+    """Return the value of the tag held_until."""
     return (now + timedelta(days=days)).isoformat(timespec="seconds")
 
 
 def find_hold(champion: ModelVersion | None, now: datetime) -> Keep | None:
-    """Keep a Champion that a person has gone back to, until its time is over.
+    """Return the decision to keep a Champion during its hold time; None after it.
 
     Raises:
-        UnusableInputError: The tag holds no instant with a zone.
+        UnusableInputError: The tag is not an instant with a zone.
     """
     until = champion.held_until if champion else None
     if champion is None or until is None or until <= now:

@@ -1,4 +1,4 @@
-"""What a roll-out does next, from what is counted of both arms."""
+"""Decide the next step of a roll-out from the counts of both arms."""
 
 import math
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ Winner: TypeAlias = Literal["Champion", "Challenger"]
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What is known of a roll-out.
+    """The state of a roll-out.
 
     Attributes:
-        steps: Each step that was begun, the present one last.
-        minutes: How long the roll-out has lasted.
-        offline_gate_passed: Whether the Challenger's validation still holds; None if unknown.
+        steps: All started steps, the current one last.
+        minutes: Duration of the roll-out so far.
+        offline_gate_passed: Whether the Challenger's validation is still valid; None if unknown.
     """
 
     steps: Sequence[Step]
@@ -29,10 +29,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Decided(Reasoned):
-    """What is done next, and why.
+    """A decision with its reason and figures.
 
     Attributes:
-        figures: Of each guardrail, and of the quality.
+        figures: Results of the guardrails and the quality.
     """
 
     label: ClassVar[str]
@@ -42,7 +42,7 @@ class Decided(Reasoned):
 
 @dataclass(frozen=True)
 class Advance(Decided):
-    """The Challenger gets more traffic.
+    """Give the Challenger more traffic.
 
     Attributes:
         next_percent: Its next share, below 100.
@@ -55,24 +55,24 @@ class Advance(Decided):
 
 @dataclass(frozen=True)
 class Hold(Decided):
-    """The split stays; decide again later."""
+    """Keep the traffic split; decide again later."""
 
     label: ClassVar[str] = "hold"
 
 
 @dataclass(frozen=True)
 class RollBack(Decided):
-    """All traffic goes back to the Champion: the Challenger does harm or is no longer valid."""
+    """Return all traffic to the Champion: the Challenger does harm or is no longer valid."""
 
     label: ClassVar[str] = "roll_back"
 
 
 @dataclass(frozen=True)
 class Finish(Decided):
-    """The roll-out is over.
+    """End the roll-out.
 
     Attributes:
-        winner: Who gets all traffic. It is the Champion only after an A/B test.
+        winner: The arm that gets all traffic; Champion only after an A/B test.
     """
 
     label: ClassVar[str] = "finish"
@@ -84,15 +84,15 @@ Verdict: TypeAlias = Advance | Hold | RollBack | Finish
 
 
 def decide_rollout(evidence: Evidence, policy: RolloutPolicy) -> Verdict:
-    """Decide what a roll-out does next.
+    """Return the next step of a roll-out.
 
-    Harm counts at once, whatever else is missing. Nothing else is decided while something that the
-    policy watches is missing or impossible.
+    Harm takes effect at once, even if other counts are missing. Otherwise the split is held while
+    a count that the policy needs is missing or invalid.
 
     Args:
-        evidence: What is counted of both arms. A step counts all requests since it began, and the
-            labels of its requests whenever they come.
-        policy: Steps, limits and times; its mode is gradual or ab.
+        evidence: The state. A step counts all requests since it began, with labels that arrive
+            later.
+        policy: The policy; its mode is gradual or ab.
     """
     present = evidence.steps[-1] if evidence.steps else None
     figures = () if present is None else measure(evidence.steps, policy)
@@ -117,7 +117,7 @@ def decide_rollout(evidence: Evidence, policy: RolloutPolicy) -> Verdict:
 def _decide_step(
     evidence: Evidence, present: Step, policy: RolloutPolicy, figures: tuple[Figure, ...]
 ) -> Verdict:
-    """Decide on a step of a gradual roll-out without harm."""
+    """Return the decision for a gradual roll-out without harm."""
     quality = next((figure for figure in figures if figure.name == QUALITY), None)
     told = f" {quality.detail}." if quality else " No quality is judged."
     state = quality.state if quality else "waiting"
@@ -150,7 +150,7 @@ def _decide_horizon(
     so_far: str,
     told: str,
 ) -> Verdict:
-    """Decide where a gradual roll-out without harm has lasted as long as it may."""
+    """Return the decision for a gradual roll-out without harm at its horizon."""
     ended = f"The horizon of {policy.horizon:,} minutes is reached: {so_far}"
     rows = sum(count_requests(step, policy) for step in evidence.steps)
     shown = {figure.state for figure in figures} & {"superior", "non-inferior"}
@@ -168,7 +168,7 @@ def _decide_horizon(
 
 
 def _decide_ab(evidence: Evidence, policy: RolloutPolicy, figures: tuple[Figure, ...]) -> Verdict:
-    """Decide on an A/B test without harm; the Champion stays unless the Challenger wins."""
+    """Return the decision for an A/B test without harm; without a winner the Champion stays."""
     minutes = f"{evidence.minutes:,.0f} of {policy.horizon:,} minutes"
     quality = next(figure for figure in figures if figure.name == QUALITY)
     if evidence.minutes < policy.horizon:
@@ -197,7 +197,7 @@ def _decide_ab(evidence: Evidence, policy: RolloutPolicy, figures: tuple[Figure,
 
 
 def _find_flaws(evidence: Evidence, policy: RolloutPolicy) -> list[str]:
-    """Return what of the evidence cannot be, in words."""
+    """Return the contradictions in the evidence, as text."""
     flaws = []
     if evidence.offline_gate_passed is None:
         flaws.append("it is not known whether the validation holds")

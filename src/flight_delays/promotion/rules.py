@@ -1,4 +1,4 @@
-"""What a challenger's gain must be: at least how much, and at most."""
+"""Lower and upper limits of a challenger's gain."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ HEURISTIC_LOSS_TAG = "validation_heuristic_loss"
 
 @dataclass(frozen=True)
 class Requirement:
-    """What the lower bound of a gain must exceed, and by which rule.
+    """The limit that the lower bound of a gain must exceed.
 
     Attributes:
-        rule: `superiority`, or `non-inferiority` where only later rows were learned from.
-        bound: What the lower bound must exceed.
+        rule: `superiority`, or `non-inferiority` for a retrained Champion.
+        bound: The limit.
     """
 
     rule: Rule
@@ -34,8 +34,8 @@ class MeanLosses:
 
     Attributes:
         loss: Name of the loss.
-        model: That of the model.
-        heuristic: That of the heuristic baseline.
+        model: Mean loss of the model.
+        heuristic: Mean loss of the heuristic baseline.
     """
 
     loss: str
@@ -52,12 +52,12 @@ class MeanLosses:
 
     @property
     def lead(self) -> float:
-        """How much lower the model's loss is."""
+        """Mean loss of the baseline minus that of the model."""
         return self.heuristic - self.model
 
 
 def read_losses(version: ModelVersion, loss: str) -> MeanLosses | None:
-    """Return the mean losses at a version's validation; None where this loss is not recorded."""
+    """Return the mean losses at a version's validation; None if this loss is not recorded."""
     figures = []
     for tag in (LOSS_TAG, HEURISTIC_LOSS_TAG):
         name, _, figure = version.tags.get(tag, "").partition(" ")
@@ -74,12 +74,12 @@ def read_losses(version: ModelVersion, loss: str) -> MeanLosses | None:
 def require_gain(
     challenger: ModelVersion, champion: ModelVersion | None, policy: ComparisonPolicy
 ) -> Requirement:
-    """Return what the lower bound of the gain must exceed.
+    """Return the limit that the lower bound of the gain must exceed.
 
-    A model that was trained by the same code, hyperparameters and policy on later rows need not be
-    better, only not worse by the margin: one more week improves a model by less than a holdout can
-    detect, so by superiority the Champion would hardly ever be replaced. Where one of the three
-    has changed, the model has to be better.
+    For a model trained with the same code, hyperparameters and policy on later rows,
+    non-inferiority is sufficient: one more week improves a model by less than a holdout can detect,
+    so superiority would hardly ever replace the Champion. If one of the three has changed, the
+    model must be superior.
     """
     if champion is None:
         return Requirement("superiority", policy.first_min_gain)
@@ -91,17 +91,17 @@ def require_gain(
 
 
 def find_excess(comparison: Comparison, champion: ModelVersion, now: MeanLosses | None) -> float:
-    """Return by how much, at least, a challenger is better than a sound one would be.
+    """Return the gain to compare with `max_gain`.
 
-    It is the lower bound of the gain: what may be chance is not too good. It is no more than the
-    difference to the Champion at its own validation, so that a Champion that has grown worse does
-    not make a good challenger suspect. Months differ in how hard they are, so for that difference
-    each is taken against the heuristic baseline of its own rows. Where the losses of that time are
-    not known, the lower bound alone counts.
+    It is the smaller of two: the lower bound of the gain, which excludes chance; and the gain over
+    the Champion at its own validation, so that a degraded Champion does not make a good challenger
+    suspicious. The second is relative to the heuristic baseline on the respective rows, because
+    months differ in difficulty. If the losses of the Champion's validation are not known, the lower
+    bound is returned.
 
     Args:
         comparison: Challenger against Champion.
-        champion: The present Champion.
+        champion: The current Champion.
         now: Mean losses of the challenger and the baseline on the rows of the comparison.
     """
     then = read_losses(champion, comparison.loss)

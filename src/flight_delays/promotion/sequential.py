@@ -1,13 +1,12 @@
-"""Bounds of the difference of two arms that hold at every look, however often one looks.
+"""Anytime-valid bounds of the difference of two arms (confidence sequences).
 
-Means, as of losses, have the normal mixture of Howard et al. (2021) in the asymptotic form of
-Waudby-Smith et al. (2021): it needs some hundred observations first. Shares of rare events, as of
-failed requests, have an exact test, from the first observation on: what is seen under a mixture of
-all pairs of shares (Beta(1/2, 1/2) each) against what it is under the pair within the limit that
-explains it best. By Ville's inequality that ratio reaches 1 / alpha in a share alpha of all streams
-at most.
+Means, such as losses, use the normal mixture of Howard et al. (2021) in the asymptotic form of
+Waudby-Smith et al. (2021), which needs some hundred observations. Shares of rare events, such as
+failed requests, use a test that is exact from the first observation: the ratio of the marginal
+likelihood of both shares (independent Beta(1/2, 1/2) priors) to the maximum likelihood within the
+limit. By Ville's inequality it ever reaches 1 / alpha with a probability of at most alpha.
 
-All functions take numbers or arrays. A bound at alpha is one-sided; two at alpha / 2 each make an
+All functions accept numbers or arrays. A bound at alpha is one-sided; two at alpha / 2 make an
 interval.
 """
 
@@ -20,18 +19,18 @@ from scipy import special
 
 Floats: TypeAlias = NDArray[np.float64]
 PRIOR = 0.5
-# Halvings of an interval of shares, for the best fit and for a bound that is read by people.
+# Bisection steps for the best fit and for a reported bound.
 FIT, BOUND = 24, 18
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What is kept of observations; the last axis of arrays is of strata, such as steps.
+    """Sums of observations; the last axis of arrays is the stratum, such as the step.
 
     Attributes:
-        count: How many there are.
+        count: Number of observations.
         total: Their sum.
-        squares: The sum of their squares.
+        squares: Sum of their squares.
     """
 
     count: ArrayLike
@@ -40,14 +39,14 @@ class Sums:
 
 
 def subtract_means(first: Sums, second: Sums) -> tuple[Floats, Floats]:
-    """Return the mean of the second less that of the first, and the variance of that estimate.
+    """Return the difference of means, second minus first, and its variance.
 
-    Strata are compared each in itself and weighed by their counts, so that neither a share of the
-    traffic nor a time of day that changes between them moves the difference.
+    The estimate is stratified and weighted by counts, so that changes of the traffic split or the
+    time of day between strata do not bias it.
 
     Returns:
-        The difference, and its variance. Where an arm has no stratum in common with the other, or
-        does not vary, the variance is infinite: nothing is known.
+        The difference and its variance, which is infinite if the arms have no stratum in common or
+        one is constant.
     """
     one, two = _read(first), _read(second)
     both = (one[0] > 0) & (two[0] > 0)
@@ -76,12 +75,12 @@ def _read(sums: Sums) -> tuple[Floats, Floats, Floats]:
 
 
 def find_reach(variance: ArrayLike, scale: float, alpha: float) -> Floats:
-    """Return how far a one-sided bound of a mean, or of a difference, lies from its estimate.
+    """Return the distance of a one-sided bound from its estimate.
 
     Args:
-        variance: Of the estimate; where it is 0 or not finite, the reach is infinite.
-        scale: The difference that is to be found soonest; any is valid.
-        alpha: In which share of streams the true value may ever lie beyond the bound.
+        variance: Variance of the estimate; if it is 0 or not finite, the reach is infinite.
+        scale: The difference to detect soonest; any value is valid.
+        alpha: Maximum probability that the true value is ever beyond the bound.
     """
     known = np.asarray(variance, dtype=np.float64)
     usable = np.isfinite(known) & (known > 0)
@@ -95,22 +94,22 @@ def find_reach(variance: ArrayLike, scale: float, alpha: float) -> Floats:
 def weigh_increase(
     first: ArrayLike, of_first: ArrayLike, second: ArrayLike, of_second: ArrayLike, limit: ArrayLike
 ) -> Floats:
-    """Return the log of the evidence that the second share exceeds the first by more than a limit.
+    """Return the log evidence that the second share exceeds the first by more than a limit.
 
-    An increase above the limit is shown at alpha where it reaches log(1 / alpha).
+    The increase is significant at alpha if it reaches log(1 / alpha).
 
     Args:
-        first: How many events the first arm has had.
-        of_first: Of how many requests.
-        second: The same of the second.
-        of_second: The same of the second.
-        limit: The increase that is allowed, between -1 and 1.
+        first: Events of the first arm.
+        of_first: Requests of the first arm.
+        second: Events of the second arm.
+        of_second: Requests of the second arm.
+        limit: The allowed increase, between -1 and 1.
     """
     hits, misses, allowed = _split(first, of_first, second, of_second, limit)
     mixed = special.betaln(hits + PRIOR, misses + PRIOR) - special.betaln(PRIOR, PRIOR)
     shares = hits / np.maximum(hits + misses, 1.0)
     nearest = _fit(hits, misses, allowed)
-    # The shares that are within the limit and explain the events best.
+    # The maximum likelihood shares within the limit.
     fitted = np.where(
         shares[1] - shares[0] <= allowed, shares, np.stack((nearest, nearest + allowed))
     )
@@ -123,14 +122,14 @@ def weigh_increase(
 def bound_increase(
     first: ArrayLike, of_first: ArrayLike, second: ArrayLike, of_second: ArrayLike, alpha: float
 ) -> Floats:
-    """Return the lower bound at alpha of the second share less the first: the least not refuted.
+    """Return the lower bound at alpha of the increase, second share minus first.
 
     Args:
-        first: How many events the first arm has had.
-        of_first: Of how many requests.
-        second: The same of the second.
-        of_second: The same of the second.
-        alpha: In which share of streams the true increase may ever lie below the bound.
+        first: Events of the first arm.
+        of_first: Requests of the first arm.
+        second: Events of the second arm.
+        of_second: Requests of the second arm.
+        alpha: Maximum probability that the true increase is ever below the bound.
     """
     low, high = np.broadcast_arrays(-1.0, 1.0, first, of_first, second, of_second)[:2]
     for _ in range(BOUND):
@@ -143,7 +142,7 @@ def bound_increase(
 def _split(
     first: ArrayLike, of_first: ArrayLike, second: ArrayLike, of_second: ArrayLike, limit: ArrayLike
 ) -> tuple[Floats, Floats, Floats]:
-    """Return events and other requests, the arms along the first axis, and the limit."""
+    """Return events, other requests and the limit; arms are along the first axis."""
     each = [np.asarray(one, np.float64) for one in (first, second, of_first, of_second, limit)]
     events, others, totals, more, allowed = np.broadcast_arrays(*each)
     hits = np.stack((events, others))
@@ -151,7 +150,7 @@ def _split(
 
 
 def _fit(hits: Floats, misses: Floats, allowed: Floats) -> Floats:
-    """Return the first share that fits best where the second is larger by just the limit."""
+    """Return the maximum likelihood first share if the second is larger by exactly the limit."""
     low, high = np.maximum(0.0, -allowed), np.minimum(1.0, 1.0 - allowed)
     (hit, other_hit), (miss, other_miss) = hits, misses
     with np.errstate(divide="ignore", invalid="ignore"):

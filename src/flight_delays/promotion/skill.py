@@ -1,4 +1,4 @@
-"""Whether a version predicts better than what needs no model."""
+"""Checks against a constant prediction and the heuristic baseline."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,16 +18,16 @@ def check_skill(
     heuristic: ArrayLike,
     min_skill: float,
 ) -> tuple[Check, ...]:
-    """Return whether a version is better than a constant and than the heuristic baseline.
+    """Check that a version is better than a constant and the heuristic baseline.
 
     Args:
-        model_type: What it predicts.
-        loss: The loss to measure by.
-        labels: The labels of the held-out rows.
-        predictions: Its predictions of them.
-        training_mean: The mean label of its training window.
-        heuristic: The predictions of the heuristic baseline.
-        min_skill: The least share of the constant's loss that it saves.
+        model_type: The model type.
+        loss: Name of one of its losses.
+        labels: Labels of the held-out rows.
+        predictions: The version's predictions.
+        training_mean: Mean label of its training window, the constant.
+        heuristic: Predictions of the heuristic baseline.
+        min_skill: Minimum reduction of the constant's loss, as a share.
     """
     own = measure_loss(model_type, loss, labels, predictions)
     constant = None
@@ -61,7 +61,7 @@ def check_skill(
 def measure_loss(
     model_type: ModelType, loss: str, labels: ArrayLike, predictions: ArrayLike
 ) -> float | None:
-    """Return the mean loss; None where labels or predictions cannot be used."""
+    """Return the mean loss; None if labels or predictions are invalid."""
     try:
         rows = model_type.read(labels, predictions)
     except UnusableInputError:

@@ -1,4 +1,4 @@
-"""Limits within slices: against the Champion or, without one, against the labels."""
+"""Limits within slices, relative to the Champion or, without one, to the labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,7 +14,7 @@ from .decide import Reject
 
 
 def size_of(policy: Slices) -> SliceSize:
-    """Return which slices are judged."""
+    """Return the minimum size of a slice."""
     return SliceSize(rows=policy.compared_rows, days=policy.compared_days)
 
 
@@ -28,7 +28,7 @@ def check_first_gaps(
 ) -> Iterator[Check]:
     """Compare a first Champion's mean prediction in each slice with the mean label.
 
-    The first check counts the slices that fail; each of these has a check of its own.
+    The first check counts the failed slices, each of which has a check.
     """
     limit = policy.first_max_gap
     try:
@@ -65,19 +65,19 @@ def find_worse_slices(
     """Return a failed check for each slice in which a challenger may not replace the Champion.
 
     Args:
-        found: Every slice of the comparison by `compare_by_slice`.
+        found: The slices of `compare_by_slice`.
         policy: The limits within slices.
-        confidence: Confidence of the tests, over all slices.
+        confidence: Confidence level over all slices.
     """
     return tuple(check for each in found for check in _judge(each, policy, 1 - confidence))
 
 
 def refuse_slices(version: int, worse: Sequence[Check]) -> Reject | None:
-    """Reject a challenger with a failed check in a slice; None where there is none.
+    """Reject a challenger with failed checks in slices; None if there are none.
 
     Args:
         version: The challenger's number.
-        worse: What `find_worse_slices` or, without a Champion, `check_first_gaps` has found.
+        worse: The checks of `find_worse_slices` or, without a Champion, `check_first_gaps`.
     """
     if not worse:
         return None
@@ -91,7 +91,7 @@ def _judge(each: SliceComparison, policy: Slices, level: float) -> Iterator[Chec
     place = f"[{each.column}={each.value}]"
     where = f"on {each.rows:,} rows of {each.days} days"
     difference = format_figure(each.difference, each.unit)
-    # What is not a number fails both.
+    # NaN fails both.
     if not (is_figure(each.p_value) and each.p_value >= level):
         yield Check(
             name=f"worse{place}",

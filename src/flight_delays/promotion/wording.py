@@ -1,19 +1,19 @@
-"""Whether a text says something, or only fills its place."""
+"""Detect placeholder texts in tags and descriptions."""
 
-# What people write where they have nothing to say; compared without case and punctuation.
+# Compared without case and punctuation.
 PLACEHOLDERS = frozenset(
     {"blank", "changeme", "description", "empty", "fixme", "foo", "na", "nil", "none", "nothing"}
     | {"null", "placeholder", "tba", "tbc", "tbd", "todo", "undefined", "unknown", "x"}
 )
-# A sentence of any language has more different letters than these, and more different words.
+# A sentence in any language has more distinct letters and words.
 MIN_LETTERS = 8
 MIN_WORDS = 3
 
 
 def find_emptiness(text: str | None) -> str | None:
-    """Return why a text says nothing, such as "is blank"; None where it says something.
+    """Return why a text is meaningless, such as "is blank"; None if it is meaningful.
 
-    Short values, as `uncommitted`, a number or a date, say something, and so does any script.
+    Short values such as `uncommitted`, a number or a date pass, in any script.
     """
     words = [_strip(word) for word in (text or "").split()]
     if not words:
@@ -29,9 +29,9 @@ def find_emptiness(text: str | None) -> str | None:
 
 
 def find_poverty(text: str | None) -> str | None:
-    """Return why a description says nothing; it takes more than a tag's value.
+    """Return why a description is meaningless; stricter than `find_emptiness`.
 
-    The text may be of any language, also one without spaces between words.
+    The text may be in any language, including those without spaces between words.
     """
     flaw = find_emptiness(text)
     if flaw is not None:

@@ -1,4 +1,4 @@
-"""The types that a problem is declared in: data, features, label, model and words."""
+"""The types to declare a problem with."""
 
 from ..evaluation.model_types import BINARY_CLASSIFICATION, Estimator, regression
 from .column_rules import ColumnRule

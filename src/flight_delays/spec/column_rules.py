@@ -1,4 +1,4 @@
-"""What a source's rows must be like, and the SQL that says of each row what is wrong with it."""
+"""Column rules of a source, and the SQL that validates its rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ FRACTIONS = ("float", "real", "double")
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnRule:
-    """What the values of one column must be; a missing value violates `required` alone.
+    """The rule of one column; a missing value violates only `required`.
 
     Attributes:
-        required: Whether it must have a value; those of primary keys always must.
-        min: The smallest number allowed.
-        max: The largest number allowed.
-        allowed: The only texts allowed; empty allows any.
+        required: Whether values may not be missing; always true for primary keys.
+        min: The smallest allowed number.
+        max: The largest allowed number.
+        allowed: The allowed texts; empty allows any.
     """
 
     required: bool = False
@@ -25,12 +25,12 @@ class ColumnRule:
 
 
 def write_value(column: str, wanted: str, given: str) -> str:
-    """Return the SQL of a column's value in the type wanted, missing where it cannot be had.
+    """Return the SQL that casts a column to a type, null if that fails.
 
     Args:
         column: The column.
         wanted: Its declared Spark SQL type.
-        given: The type it comes in.
+        given: Its actual type.
     """
     return column if wanted.lower() == given else f"try_cast({column} AS {wanted})"
 
@@ -41,13 +41,13 @@ def write_reasons(
     keys: Sequence[str],
     rules: Mapping[str, ColumnRule],
 ) -> str:
-    """Return the SQL of a text with all faults of a row; empty where it is valid.
+    """Return the SQL of a text with all violations of a row; empty if it is valid.
 
     Args:
-        columns: The declared columns, each with its Spark SQL type.
-        given: The same columns, each with the type it comes in.
-        keys: The columns that may never be missing.
-        rules: The rules of some columns.
+        columns: The declared Spark SQL type by column.
+        given: The actual type by column.
+        keys: The primary keys, which may not be missing.
+        rules: The rules by column.
     """
     faults = []
     for column, kind in columns.items():
@@ -64,7 +64,7 @@ def write_reasons(
 def list_faults(
     column: str, wanted: str, given: str, rule: ColumnRule, required: bool
 ) -> Iterator[tuple[str, str]]:
-    """Yield a condition and its message for each fault of a value; the first that holds counts."""
+    """Yield a condition and its message for each violation; the first true one applies."""
     value = write_value(column, wanted, given)
     if required:
         yield f"{column} IS NULL", "is missing"

@@ -1,4 +1,4 @@
-"""The inference log: its columns, and SQL for the class of a score."""
+"""The schema of the inference log, and SQL for predictions and labels."""
 
 from collections.abc import Mapping
 
@@ -8,20 +8,20 @@ LOG = "inference_log"
 LABELLED = f"{LOG}_labelled"
 BASELINE = f"{LOG}_baseline"
 REJECTED = "inference_rejected"
-# The rows that each version was validated on; those of the Champion are the baseline.
+# Validation rows of each version; those of the Champion are the baseline.
 VALIDATED = "validation_rows"
 
 BATCH, STREAM, ENDPOINT, VALIDATION = "batch", "stream", "endpoint", "validation"
 PREDICTIONS, STREAM_PREDICTIONS = "predictions", "stream_predictions"
-# The tables of predictions, by what fills them.
+# The tables of predictions, by their writer.
 SCORED = {BATCH: PREDICTIONS, STREAM: STREAM_PREDICTIONS}
-# Where the features of a row were found.
+# Origin of a row's features.
 FROM_BATCH, FROM_TRACE, FROM_LOOKUP = "batch", "trace", "lookup"
 LABEL, LABEL_KNOWN_AT = "label", "label_known_at"
 
 
 def log_columns(problem: Problem) -> Mapping[str, str]:
-    """Return the columns of the inference log, each with its Spark SQL type."""
+    """Return the Spark SQL type of each column of the inference log."""
     return {
         "row_id": "STRING",
         **problem.keys,
@@ -38,17 +38,17 @@ def log_columns(problem: Problem) -> Mapping[str, str]:
 
 
 def labelled_columns(problem: Problem) -> Mapping[str, str]:
-    """Return the same with the label, of the type of the predictions, and when it was known."""
+    """Return the columns of the log with the label, of the prediction's type, and its time."""
     return {**log_columns(problem), LABEL: class_type(problem), LABEL_KNOWN_AT: "TIMESTAMP"}
 
 
 def baseline_columns(problem: Problem) -> Mapping[str, str]:
-    """Return the columns of rows that a version was validated on: no request came for them."""
+    """Return the columns of validation rows, which have no `scored_at`."""
     return {name: kind for name, kind in labelled_columns(problem).items() if name != "scored_at"}
 
 
 def feature_types(problem: Problem) -> Mapping[str, str]:
-    """Return the features, those that are keys left out: categories are texts, others doubles."""
+    """Return the Spark SQL type of each feature that is not a key."""
     return {
         name: "STRING" if name in problem.categorical_columns else "DOUBLE"
         for name in problem.feature_columns
@@ -57,12 +57,12 @@ def feature_types(problem: Problem) -> Mapping[str, str]:
 
 
 def class_type(problem: Problem) -> str:
-    """Return the type of a prediction: a class is a text, so that it is compared as one."""
+    """Return the type of a prediction; a class is a string, so that drift is categorical."""
     return "DOUBLE" if problem.model_type.labels is None else "STRING"
 
 
 def write_prediction(problem: Problem, score: str, threshold: float) -> str:
-    """Return SQL for the prediction of a score: one of two classes, by the threshold."""
+    """Return SQL for the prediction of a score; for a binary model, the class by threshold."""
     if problem.model_type.labels is None:
         return score
     return (

@@ -1,4 +1,4 @@
-"""A problem, declared whole; what does not hold together is refused before anything runs."""
+"""The declaration of a problem, which is validated when it is created."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from databricks.feature_engineering import FeatureFunction, FeatureLookup
 
 
-# The instant as of which a row looks its features up; the model never sees it.
+# Timestamp of the feature look-up; not an input of the model.
 FEATURES_AT = "features_at"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spine:
-    """The rows that something is predicted for, and what is known of them without a look-up.
+    """The rows to predict, with the features that need no look-up.
 
     Attributes:
-        source: The source table that has them; its primary keys are theirs.
+        source: The source table of the rows, with their primary keys.
         decision_at: Its column with the UTC instant at which the prediction is made.
-        features: Its columns that the model sees as they are.
-        lookups: Its further columns by which features are looked up.
+        features: Its columns that are features.
+        lookups: Its further look-up keys.
     """
 
     source: str
@@ -47,13 +47,13 @@ class Spine:
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """What happened to a row, once it is known.
+    """The label of a row.
 
     Attributes:
-        source: The source table that says it, by the keys of the spine.
+        source: The source table of labels, joined by the keys of the spine.
         column: Its column with the label, a double.
-        known_at: Its column with the UTC instant since when the label is known.
-        where: A condition, as SQL on its columns, for rows that have a label.
+        known_at: Its column with the UTC instant at which the label became known.
+        where: SQL condition on its columns for rows that have a label.
     """
 
     source: str
@@ -64,35 +64,33 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A problem, as all tasks see it.
+    """The declaration of a problem.
 
     Attributes:
-        description: What is predicted, from what, when; opens each version's description.
-        intended_use: Who is to use predictions for what, in whole sentences.
-        limits: Where the predictions do not hold, and what they are not to be used for.
+        description: What is predicted, from what, when; the start of each version's description.
+        intended_use: Users and uses of the predictions, in whole sentences.
+        limits: Limitations and out-of-scope uses.
         model_type: `BINARY_CLASSIFICATION`, or `regression(...)` with its unit.
-        sources: The tables of facts.
-        feature_tables: The tables of features.
-        request_features: Features computed from the others when a prediction is made; one may take
-            what those before it give.
-        refresh: How often the tables are brought up to date.
-        time_zone: IANA name of the zone whose days the rows belong to, as America/New_York: rows of
-            one local day share its circumstances, so figures are judged by days.
-        spine: The rows that something is predicted for.
-        label: What happened to them.
-        hyperparameters: What conf/model.yml holds.
-        build_model: Builds the model of hyperparameters, not yet fitted: an estimator of
-            scikit-learn, or one like it. It is fitted to a frame of the `categorical_columns`, as
-            texts, and the `numerical_columns`, as doubles, with NaN for what is missing. A binary
-            one is asked by its `predict_proba`, any other by its `predict`.
-        heuristic_baseline: Predictions for the same frame without learning; a first version must
-            be better.
-        pickle_by_value_modules: Modules of this project that the fitted model's classes come from:
-            where it is served the project is not installed, so they are pickled with it. None
-            where all classes are of libraries.
-        requirements: Distributions that the fitted model needs to be loaded and asked.
-        label_maturity: How long after the decision nearly all labels are known. Younger rows are
-            neither learned from nor judged by.
+        sources: The source tables.
+        feature_tables: The feature tables.
+        request_features: Features computed on demand; one may use those before it.
+        refresh: Schedule of the feature refresh.
+        time_zone: IANA name of the local time zone, such as America/New_York. Errors of rows of one
+            local day are correlated, so statistics use days as blocks.
+        spine: The rows to predict.
+        label: Their label.
+        hyperparameters: The schema of conf/model.yml.
+        build_model: Returns an unfitted scikit-learn (or compatible) estimator for hyperparameters.
+            It is fitted to a frame of the `categorical_columns` as strings and the
+            `numerical_columns` as doubles, with NaN for missing values. Predictions are those of
+            `predict_proba` for a binary model, else of `predict`.
+        heuristic_baseline: Returns predictions for the same frame without training; a first version
+            must be better.
+        pickle_by_value_modules: Modules of this project with classes of the fitted model. They are
+            pickled with it, because the project is not installed where the model is served.
+        requirements: Distributions that the fitted model requires.
+        label_maturity: Time after the decision at which nearly all labels are known. Younger rows
+            are not used for training and validation.
     """
 
     description: str
@@ -114,10 +112,10 @@ class Problem:
     label_maturity: timedelta = timedelta()
 
     def __post_init__(self) -> None:
-        """Hold the declarations against each other.
+        """Validate the declarations.
 
         Raises:
-            DeclarationError: One names what another does not have, or a name stands twice.
+            DeclarationError: An unknown or duplicate name, or an invalid value.
         """
         for name in ("description", "intended_use", "limits"):
             if not getattr(self, name).strip():
@@ -162,13 +160,13 @@ class Problem:
 
     @cached_property
     def keys(self) -> Mapping[str, str]:
-        """The columns that identify a row, each with its Spark SQL type."""
+        """The Spark SQL type of each key of a row."""
         source = self.require_source(self.spine.source)
         return {key: source.columns[key] for key in source.primary_keys}
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The columns of a row: keys, features, what features are looked up by and as of when."""
+        """The columns of a row: keys, features, look-up keys and look-up time."""
         spine, source = self.spine, self.require_source(self.spine.source).columns
         taken = (name for each in self.request_features for name in each.bindings.values())
         computed = [each.output for each in self.request_features]
@@ -178,19 +176,19 @@ class Problem:
 
     @cached_property
     def metadata_columns(self) -> tuple[str, ...]:
-        """The columns of a row that the model does not see."""
+        """The columns of a row that are not inputs of the model."""
         return tuple(column for column in self.columns if column not in self.spine.features)
 
     @cached_property
     def feature_columns(self) -> tuple[str, ...]:
-        """The columns that the model sees."""
+        """The inputs of the model."""
         looked_up = (feature for table in self.feature_tables for feature in table.features)
         computed = (each.output for each in self.request_features)
         return (*self.spine.features, *looked_up, *computed)
 
     @cached_property
     def categorical_columns(self) -> tuple[str, ...]:
-        """The feature columns that are categories."""
+        """The categorical features."""
         types = self.require_source(self.spine.source).columns
         known = (name for name in self.spine.features if types[name].upper() == "STRING")
         looked_up = (name for name, kind in self._looked_up.items() if kind == "STRING")
@@ -199,7 +197,7 @@ class Problem:
 
     @cached_property
     def numerical_columns(self) -> tuple[str, ...]:
-        """The feature columns that are numbers."""
+        """The numerical features."""
         return tuple(
             column for column in self.feature_columns if column not in self.categorical_columns
         )
@@ -210,7 +208,7 @@ class Problem:
         return (typed_model, *self.pickle_by_value_modules)
 
     def build_estimator(self, hyperparameters: Any) -> Estimator:
-        """Build the model, not yet fitted: from a frame of any columns to one double a row."""
+        """Return the unfitted model, which selects and casts its columns."""
         return typed_model.TypedModel(
             self.build_model(hyperparameters),
             self.categorical_columns,
@@ -219,11 +217,11 @@ class Problem:
         )
 
     def require_source(self, name: str) -> Source:
-        """Return the source of a name, which a checked problem has."""
+        """Return a source by its name."""
         return next(source for source in self.sources if source.name == name)
 
     def look_ups(self, qualify: Qualify) -> "list[FeatureLookup | FeatureFunction]":
-        """Return how a row finds its features, by tables and functions that `qualify` names."""
+        """Return the feature look-ups and functions, with names qualified by `qualify`."""
         from databricks.feature_engineering import FeatureFunction, FeatureLookup
 
         looked_up = [
@@ -248,7 +246,7 @@ class Problem:
 
     @cached_property
     def _looked_up(self) -> Mapping[str, str]:
-        """The features of the tables, each with its SQL type."""
+        """The SQL type of each feature of the tables."""
         return {
             name: SQL_TYPES[str if name in table.categorical else float]
             for table in self.feature_tables

@@ -1,4 +1,4 @@
-"""When features are brought up to date, and how old they are when a request looks them up."""
+"""The refresh schedule of features, and their age at look-up."""
 
 import re
 from collections.abc import Collection
@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from ..errors import DeclarationError
 
-# In place of a schedule, where runs follow each other or what the sources bring: monitoring sees
-# how old features are.
+# Instead of a schedule, if runs are continuous or triggered by the sources. Monitoring then checks
+# the age of features.
 CONTINUOUS = "continuous"
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -18,26 +18,26 @@ PART = re.compile(r"(?:(\*)|(\d+)(?:-(\d+))?)(?:/(\d+))?")
 
 @dataclass(frozen=True, kw_only=True)
 class Refresh:
-    """How often features are brought up to date, and when that can be looked up.
+    """The interval and the publishing delay of the feature refresh.
 
-    A request at an instant finds what was known at floor(instant - delay, every): training,
-    validation, comparison and batch look features up as of that instant, so that what serves is
-    what was judged.
+    A request at an instant finds features as of floor(instant - delay, every). Training,
+    validation, comparison and batch inference look features up as of that instant, to avoid
+    training-serving skew.
 
     Attributes:
-        every: From one run of feature_refresh to the next; runs begin at its multiples, counted
-            from midnight UTC.
-        delay: From such a multiple until all that the run publishes can be looked up.
+        every: Interval between runs of feature_refresh; runs start at its multiples from midnight
+            UTC.
+        delay: Time from such a multiple until the run's features can be looked up.
     """
 
     every: timedelta
     delay: timedelta
 
     def __post_init__(self) -> None:
-        """Hold the two against what a look-up can do.
+        """Validate both values.
 
         Raises:
-            DeclarationError: `every` does not divide a day, or a part of a minute is left.
+            DeclarationError: `every` does not divide a day, or a value is not in whole minutes.
         """
         if self.every < MINUTE or DAY % self.every or self.every % MINUTE:
             raise DeclarationError(
@@ -56,27 +56,27 @@ class Refresh:
 
     @property
     def greatest_age(self) -> timedelta:
-        """How old features can be when they are looked up, at the most."""
+        """Maximum age of features at look-up."""
         return self.every + self.delay
 
     def write_instant(self, decision_at: str) -> str:
-        """Write the SQL of the instant as of which a request finds features.
+        """Return the SQL of the instant as of which a request finds features.
 
         Args:
-            decision_at: SQL of the instant of the decision.
+            decision_at: SQL of the decision time.
         """
         every, delay = (round(each.total_seconds()) for each in (self.every, self.delay))
         latest = f"unix_timestamp({decision_at}) - {delay}"
-        # DIV would round instants before 1970 up.
+        # DIV rounds instants before 1970 up.
         return f"timestamp_seconds({latest} - pmod({latest}, {every}))"
 
     def write_instants(self, decision_at: str) -> list[str]:
-        """Write the SQL of all instants as of which a request may find features, oldest first.
+        """Return the SQL of all instants as of which a request may find features, oldest first.
 
-        Those after the first were published sooner than `delay` says; some lie after the decision.
+        Instants after the first require a delay shorter than `delay`; some are after the decision.
 
         Args:
-            decision_at: SQL of the instant of the decision.
+            decision_at: SQL of the decision time.
         """
         first, every = self.write_instant(decision_at), round(self.every.total_seconds())
         return [
@@ -85,13 +85,13 @@ class Refresh:
         ]
 
     def require_schedule(self, cron: str) -> None:
-        """Refuse a job's schedule that does not begin a run in time.
+        """Check that a schedule starts every run within `delay`.
 
         Args:
             cron: Quartz expression of feature_refresh's schedule, in UTC, or `CONTINUOUS`.
 
         Raises:
-            DeclarationError: It says what cannot be read, or some run comes too late.
+            DeclarationError: The expression is not supported, or a run starts too late.
         """
         if cron == CONTINUOUS:
             return
@@ -109,13 +109,13 @@ class Refresh:
 
 
 def list_starts(cron: str) -> Collection[int]:
-    """Return the minutes of the day, UTC, at which a schedule begins runs.
+    """Return the minutes of the day, UTC, at which a schedule starts runs.
 
     Args:
-        cron: Quartz expression that is the same each day: `0 MINUTES HOURS * * ?`.
+        cron: Daily Quartz expression: `0 MINUTES HOURS * * ?`.
 
     Raises:
-        DeclarationError: Another form.
+        DeclarationError: The expression has another form.
     """
     found = CRON.fullmatch(cron.strip())
     if found is None:
@@ -127,7 +127,7 @@ def list_starts(cron: str) -> Collection[int]:
 
 
 def read_field(cron: str, text: str, size: int) -> set[int]:
-    """Return the values below `size` that a field of a Quartz expression names."""
+    """Return the values below `size` that match a field of a Quartz expression."""
     values: set[int] = set()
     for each in text.split(","):
         part = PART.fullmatch(each)
@@ -143,7 +143,7 @@ def read_field(cron: str, text: str, size: int) -> set[int]:
 
 
 def refuse(cron: str) -> DeclarationError:
-    """Return the error of a schedule in a form that cannot be held against `Refresh`."""
+    """Return the error of a schedule that is not supported."""
     return DeclarationError(
         "The schedule of feature_refresh",
         got=repr(cron),
@@ -153,5 +153,5 @@ def refuse(cron: str) -> DeclarationError:
 
 
 def write_time(minutes: int) -> str:
-    """Write minutes since midnight as a time of day."""
+    """Return minutes since midnight as a time of day."""
     return f"{minutes // 60 % 24:02}:{minutes % 60:02}"

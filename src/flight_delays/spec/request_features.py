@@ -1,8 +1,7 @@
-"""Features computed at the request: typed Python functions, one source for all that call them.
+"""On-demand features: typed Python functions that become Unity Catalog functions.
 
-The catalog's function, unit tests and everything that scores use the body of the same function. It
-runs where this project is not installed, so it may use nothing but its parameters, what Python has
-built in, and what it imports itself.
+Training, batch inference, serving and unit tests use the same function body. It runs where this
+project is not installed, so it may use only its parameters, built-in names and its own imports.
 """
 
 import ast
@@ -23,24 +22,23 @@ from ..errors import DeclarationError
 from .column_rules import quote
 
 SQL_TYPES = {float: "DOUBLE", int: "BIGINT", str: "STRING", bool: "BOOLEAN", datetime: "TIMESTAMP"}
-# What the model sees: texts and doubles.
+# Types of features.
 RESULTS = (float, str)
-# Ends the comment of each function that the features task has made.
+# End of the comment of each function that the features task has created.
 MADE_HERE = "Made by feature_refresh."
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestFeature:
-    """A feature that is computed from a row and its other features when a prediction is made.
+    """A feature computed on demand from a row and its other features.
 
     Attributes:
-        function: Computes it. Its parameters and its result have types: `float`, `int`, `str`,
-            `bool` or `datetime`, or one of them `| None`; the result `float` or `str`. A value may
-            be missing: None in training and batch, None, NaN or NaT in an endpoint, and the
-            function treats them alike. An instant has no time zone, or UTC's. Imports are in the
-            body.
-        inputs: What parameters are given, where it is not the column or feature of their name.
-        name: The feature's name; the function's when empty.
+        function: The function. Parameters are annotated with `float`, `int`, `str`, `bool` or
+            `datetime`, optionally `| None`; the result with `float` or `str`. A missing value is
+            None in training and batch inference, and None, NaN or NaT in an endpoint; the function
+            must treat them alike. An instant is naive or in UTC. Imports must be in the body.
+        inputs: Column or feature by parameter, if the names differ.
+        name: The feature's name; by default the function's.
     """
 
     function: Callable[..., Any]
@@ -54,12 +52,12 @@ class RequestFeature:
 
     @cached_property
     def bindings(self) -> Mapping[str, str]:
-        """What each parameter is given, in their order."""
+        """The column or feature of each parameter, in order."""
         return {name: self.inputs.get(name, name) for name in self.parameters}
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
-        """The parameters, each with its SQL type."""
+        """The SQL type of each parameter."""
         return {name: SQL_TYPES[kind] for name, kind in self._hints.items() if name != "return"}
 
     @property
@@ -69,13 +67,13 @@ class RequestFeature:
 
     @cached_property
     def body(self) -> str:
-        """The function's body as it is written, without its docstring."""
+        """The source of the function's body, without its docstring."""
         source = textwrap.dedent(inspect.getsource(self.function))
         (tree,) = ast.parse(source).body
         assert isinstance(tree, ast.FunctionDef)
         first = tree.body[min(ast.get_docstring(tree) is not None, len(tree.body) - 1)]
         lines = source.splitlines()[first.lineno - 1 :]
-        # It may begin on the line of the `def`.
+        # The body may start on the line of the `def`.
         lines[0] = " " * first.col_offset + lines[0][first.col_offset :]
         return textwrap.dedent("\n".join(lines)).strip()
 
@@ -83,15 +81,15 @@ class RequestFeature:
     def catalog_name(self) -> str:
         """The function's name within the schema.
 
-        It ends with a digest of types and body. So a changed function is another one: versions
-        that learned from the former keep it, in batch as in their endpoint.
+        It ends with a digest of types and body, so that versions trained with an earlier function
+        keep using it.
         """
         said = (list(self.parameters.items()), self.sql_type, self.body)
         digest = hashlib.sha256(repr(said).encode()).hexdigest()
         return f"{self.function.__name__}_{digest[:8]}".lower()
 
     def write_sql(self, name: str) -> str:
-        """Return the statement that makes the function under a full name."""
+        """Return the statement that creates the function."""
         parameters = ", ".join(f"`{each}` {kind}" for each, kind in self.parameters.items())
         described = (inspect.getdoc(self.function) or "").partition("\n")[0]
         return (
@@ -101,7 +99,7 @@ class RequestFeature:
         )
 
     def load(self) -> Callable[..., Any]:
-        """Return the function as an endpoint runs it: its body alone, in a scope of its own."""
+        """Return the function as an endpoint runs it: only its body, in an empty scope."""
         scope: dict[str, Any] = {}
         body = textwrap.indent(self.body, " " * 4)
         exec(f"def entry({', '.join(self.parameters)}):\n{body}\n", scope)
@@ -109,13 +107,13 @@ class RequestFeature:
         return loaded
 
     def check(self, known: Mapping[str, str]) -> None:
-        """Refuse a function that could not be computed everywhere.
+        """Validate the function.
 
         Args:
-            known: SQL type by column and by feature that it may be given.
+            known: SQL types of the columns and features that may be inputs.
 
         Raises:
-            DeclarationError: What is wrong with it.
+            DeclarationError: It is invalid.
         """
         what = f"RequestFeature {self.output}"
         self._check_signature(what)
@@ -168,14 +166,14 @@ class RequestFeature:
 
 
 def check_all(features: Iterable[RequestFeature], known: Mapping[str, str]) -> None:
-    """Refuse functions that could not be computed everywhere, in their order.
+    """Validate functions in order.
 
     Args:
-        features: What is computed; one may take what those before it give.
-        known: SQL type by column and by feature that is looked up.
+        features: The features; one may use those before it.
+        known: SQL types of the columns and of the looked-up features.
 
     Raises:
-        DeclarationError: What is wrong with one.
+        DeclarationError: One is invalid.
     """
     known = dict(known)
     for feature in features:

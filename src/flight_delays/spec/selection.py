@@ -1,4 +1,4 @@
-"""Rows to learn from and rows to score: keys, decision times and what else is known at once."""
+"""Select the rows to train on and to score: keys, decision times and features of the spine."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -24,11 +24,10 @@ def select_rows(
 
     Args:
         spark: The session.
-        problem: What a row is.
-        qualify: Turns a source's name into its table's full name.
-        interval: When the rows were decided; None for all.
-        known_by: Features are looked up as of no later instant; None where no decision lies
-            beyond what is known.
+        problem: The problem.
+        qualify: Returns the full table name of a source.
+        interval: Interval of decision times; None for all.
+        known_by: Latest instant to look features up as of, for decisions in the future.
 
     Returns:
         The problem's `columns`.
@@ -52,19 +51,19 @@ def select_labelled_rows(
 
     Args:
         spark: The session.
-        problem: What a row is.
-        qualify: Turns a source's name into its table's full name.
-        interval: When the rows were decided.
-        as_of: When labels are known.
-        extra: Further columns, as slices need them (see `find_columns`); those that the problem's
-            `columns` have already, or that are looked up as features, are not read again.
+        problem: The problem.
+        qualify: Returns the full table name of a source.
+        interval: Interval of decision times.
+        as_of: Exclusive time by which the label must be known.
+        extra: Further columns, such as slice columns (see `find_columns`); the problem's `columns`
+            and looked-up features are not added again.
 
     Returns:
-        The problem's `columns`, the label, a double, and the further columns, missing where their
+        The problem's `columns`, the label as a double, and the further columns, null if their
         source has no such row.
 
     Raises:
-        UnusableInputError: A further column is not there.
+        UnusableInputError: A further column does not exist.
     """
     label, spine = problem.label, problem.spine.source
     found = find_columns(problem, extra)
@@ -91,14 +90,13 @@ def select_labelled_rows(
 
 
 def find_columns(problem: Problem, wanted: Iterable[str]) -> Mapping[str, str]:
-    """Return the source of each column that rows do not have already.
+    """Return the source of each column that rows do not have yet.
 
-    A column is one of the spine's source or else of another source whose primary keys the spine's
-    source has; of several such, the first that the problem declares. The label's source says what
-    happened later, so its own columns are none.
+    It is the spine's source, or else the first declared source whose primary keys the spine's
+    source has. Columns of the label's source are excluded: they are known only after the decision.
 
     Raises:
-        UnusableInputError: There is no such column.
+        UnusableInputError: A column does not exist.
     """
     spine, label = problem.spine.source, problem.label.source
     own = problem.require_source(spine).columns
@@ -128,7 +126,7 @@ def find_columns(problem: Problem, wanted: Iterable[str]) -> Mapping[str, str]:
 def select_open_rows(
     spark: "SparkSession", problem: Problem, qualify: Qualify, interval: Interval, as_of: datetime
 ) -> "DataFrame":
-    """Return the rows decided within an interval of whose outcome nothing is known by `as_of`.
+    """Return the rows decided within an interval whose outcome is not known by `as_of`.
 
     Returns:
         The problem's `columns`.
@@ -148,18 +146,18 @@ def select_open_rows(
 def select_asked_rows(
     spark: "SparkSession", problem: Problem, qualify: Qualify, asked: str, before: datetime
 ) -> "DataFrame":
-    """Return rows that the endpoint was asked for, as training would read them.
+    """Return requested rows as training would read them.
 
     Args:
         spark: The session.
-        problem: What a row is.
-        qualify: Turns a source's name into its table's full name.
-        asked: A view with a `row_id` and the keys of rows.
-        before: Decisions from then on are left out.
+        problem: The problem.
+        qualify: Returns the full table name of a source.
+        asked: A view with `row_id` and keys of the requested rows.
+        before: Exclusive end of the decision times.
 
     Returns:
-        `row_id` and the problem's `columns`: a row for each instant, no later than the decision, as
-        of which the request may have found its features.
+        `row_id` and the problem's `columns`: one row for each instant, up to the decision, as of
+        which the request may have found its features.
     """
     at = f"s.{problem.spine.decision_at}"
     columns = ", ".join(f"s.{name}" for name in problem.columns if name != FEATURES_AT)
@@ -175,15 +173,15 @@ def select_asked_rows(
 
 
 def sample_days(rows: "DataFrame", problem: Problem, max_rows: int) -> tuple["DataFrame", int]:
-    """Return `max_rows` rows or a few more, sampled within each day by a hash of their keys.
+    """Return about `max_rows` rows, sampled within each day by a hash of their keys.
 
     Args:
         rows: Rows with the problem's `columns`.
-        problem: What a row is.
-        max_rows: How many to keep; every day keeps one at least.
+        problem: The problem.
+        max_rows: Number of rows to keep, rounded up within each day.
 
     Returns:
-        The sample, the same for the same rows, and how many rows there are in all.
+        The sample, which is deterministic, and the total number of rows.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F  # noqa: N812

@@ -1,4 +1,4 @@
-"""Tables as a problem declares them: sources of facts, and features computed from them."""
+"""Declarations of source tables and feature tables."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 QUARANTINE = "quarantine"
 WATERMARKS = "watermarks"
-# The serving client compares keys as Python values: others are never, or only by luck, equal.
+# The serving client compares keys as Python values, which is unreliable for other types.
 KEY_TYPES = ("STRING", "BIGINT", "LONG", "INT", "INTEGER", "SMALLINT", "SHORT", "BOOLEAN")
 
 Qualify: TypeAlias = Callable[[str], str]
@@ -24,22 +24,21 @@ Read: TypeAlias = Callable[["SparkSession", datetime, datetime, int], "DataFrame
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A table of facts, which ingest adds the rows to that have become known.
+    """A source table, to which ingest appends rows as they become known.
 
     Attributes:
         name: Its name within the schema.
-        primary_keys: The columns that tell its rows apart; never null.
-        columns: Its columns in order, each with its Spark SQL type.
-        description: What one row says.
-        read: Returns from a session the rows that became known from `since` on and before
-            `as_of`, both UTC, with `columns`; a row once known is the same ever after. Rows from
-            before `since` do no harm. The last argument is the number of days by which the dates
-            of sample data are moved; ignored for real tables. None where rows arrive by a stream.
-        rules: What the values of some columns must be.
-        dated_by: Its column with an instant by whose newest value it is judged whether the source
-            still brings rows; None where rows have no time.
-        fill: What is written where a text column is missing, for columns that features are
-            looked up by: a value that is no key of any feature table.
+        primary_keys: Its primary keys; never null.
+        columns: The Spark SQL type of each column, in order.
+        description: Description of one row.
+        read: Returns from a session the rows, with `columns`, that became known in
+            `[since, as_of)` (UTC); a row must never change once it is known. Rows from before
+            `since` are allowed. The last argument is the number of days by which the dates of
+            sample data are moved; ignored for real tables. None if rows arrive by a stream.
+        rules: Rules by column.
+        dated_by: Its time column for the check of freshness; None if rows have no time.
+        fill: Replacement of missing values by text column, for look-up keys: a value that is not
+            a key of any feature table.
     """
 
     name: str
@@ -66,18 +65,18 @@ class Source:
         )
 
     def check(self, rows: "DataFrame") -> "DataFrame":
-        """Check each row that was read against what is declared; equal rows become one.
+        """Validate and deduplicate rows.
 
         Args:
-            rows: What `read` gave.
+            rows: The result of `read`.
 
         Returns:
-            The declared columns in their types, missing where a value has no such type, and four
-            more: `_reason` is empty for a sound row, else says what is wrong; `_times` is how
-            often the row came; `_key` and `_content` are its key and the row as it came, as JSON.
+            The declared columns in their types, null if a cast fails, and four more: `_reason`
+            lists the violations and is empty for a valid row; `_times` is the number of
+            duplicates; `_key` and `_content` are the key and the original row as JSON.
 
         Raises:
-            ColumnMissingError: A declared column is not there.
+            ColumnMissingError: A declared column is missing.
         """
         given = dict(rows.dtypes)
         missing = [column for column in self.columns if column not in given]
@@ -99,14 +98,14 @@ class Source:
         )
 
     def judge(self, rows: "DataFrame") -> "DataFrame":
-        """Judge each row by itself.
+        """Validate each row separately.
 
         Args:
-            rows: All declared columns, in whatever types, and others.
+            rows: All declared columns, in any types, and others.
 
         Returns:
-            The declared columns as `check` has them, with its `_reason`, `_key` and `_content`, and
-            the others as they are.
+            The declared columns with `_reason`, `_key` and `_content` as in `check`, and the other
+            columns unchanged.
         """
         given = dict(rows.dtypes)
         values = {name: write_value(name, kind, given[name]) for name, kind in self.columns.items()}
@@ -124,21 +123,21 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureTable:
-    """A feature table: what it holds, how it is computed and how a row finds its features.
+    """A feature table.
 
     Attributes:
         name: Its name within the schema.
-        primary_keys: The columns that tell its rows apart, the time key last.
-        timeseries_column: The instant since when a row is known; None where rows have no time.
-        fresh_within: How old features may be when a request looks them up: from the instant as of
-            which they were computed. A table without time key is published as often as that needs.
-        lookback: How long before that instant a row may have become known to be found; None for
-            any time.
-        categorical: Features that are categories, as strings.
-        numerical: Features that are doubles.
-        retired: Former features that are still computed, each with its Spark SQL type, for served
-            versions that learned from them; new versions do not see them.
-        description: What one row says.
+        primary_keys: Its primary keys, the time key last.
+        timeseries_column: The time key, the instant at which a row became known; None if rows have
+            no time.
+        fresh_within: Maximum age of features at look-up, from the instant as of which they were
+            computed. A table without time key is published as often as this requires.
+        lookback: Maximum age of a row at that instant (`lookback_window`); None for no limit.
+        categorical: Categorical features, strings.
+        numerical: Numerical features, doubles.
+        retired: Spark SQL type of each former feature that is still computed for served versions
+            trained with it; new versions do not use it.
+        description: Description of one row.
         sql: The query, with `{source}` for each source table and the parameters `:since` and
             `:as_of`. It returns at least the rows that became known between the two.
     """
@@ -156,12 +155,12 @@ class FeatureTable:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The features it brings."""
+        """Its current features."""
         return self.categorical + self.numerical
 
     @property
     def computed(self) -> Mapping[str, str]:
-        """All features that its rows have, each with its Spark SQL type."""
+        """The Spark SQL type of each feature, including retired ones."""
         texts, numbers = (
             dict.fromkeys(self.categorical, "STRING"),
             dict.fromkeys(self.numerical, "DOUBLE"),
@@ -170,31 +169,31 @@ class FeatureTable:
 
     @property
     def definition(self) -> str:
-        """A digest of what its rows are computed by: with another, they are computed anew."""
+        """The digest of its definition; if it changes, all rows are recomputed."""
         said = (self.sql, self.primary_keys, self.lookback, sorted(self.computed.items()))
         return hashlib.sha256(repr(said).encode()).hexdigest()
 
     @property
     def lookup_key(self) -> tuple[str, ...]:
-        """The columns by which a row finds its features."""
+        """The primary keys without the time key."""
         return tuple(key for key in self.primary_keys if key != self.timeseries_column)
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The source tables that its query names."""
+        """The source tables of its query."""
         named = [name for _, name, _, _ in Formatter().parse(self.sql) if name is not None]
         return tuple(dict.fromkeys(named))
 
     def compute(
         self, spark: "SparkSession", qualify: Qualify, since: datetime, as_of: datetime
     ) -> "DataFrame":
-        """Compute the rows that became known from `since` on and by `as_of`.
+        """Compute the rows that became known from `since` to `as_of`, both inclusive.
 
         Args:
             spark: A session whose time zone is UTC.
-            qualify: Turns a source's name into the name Spark knows its table by.
-            since: Rows known earlier are left out, where rows have a time.
-            as_of: Rows known later are left out; the sources may reach further.
+            qualify: Returns the table name of a source in Spark.
+            since: Earlier rows are excluded, if rows have a time.
+            as_of: Later rows are excluded; the sources may have later data.
 
         Returns:
             The primary keys and the features, in that order.
@@ -212,20 +211,20 @@ class FeatureTable:
     def expire(
         self, spark: "SparkSession", stored: str, since: datetime, as_of: datetime
     ) -> "DataFrame":
-        """Return a row of nulls for each key whose latest row has become too old to be found.
+        """Return a row of nulls for each key whose latest row has exceeded the look-back.
 
-        An online store knows no look-back: it returns the latest row of a key however old. The
-        row of nulls, known a second after the look-back has passed, lets it forget what offline
-        look-ups no longer find.
+        An online store has no look-back window: it returns the latest row of a key at any age. The
+        row of nulls, dated a second after the end of the look-back, makes it consistent with
+        offline look-ups.
 
         Args:
             spark: A session whose time zone is UTC.
-            stored: Full name of this table, which has all rows known before `as_of`.
-            since: Rows of nulls known earlier are left out.
-            as_of: Rows of nulls known at it or later are left out: a row with features may come.
+            stored: Full name of this table, with all rows known before `as_of`.
+            since: Rows of nulls dated earlier are excluded.
+            as_of: Rows of nulls dated at or after it are excluded: features may still arrive.
 
         Returns:
-            The primary keys and the features; no rows where none has become too old.
+            The primary keys and the features; no rows if no row has expired.
 
         Raises:
             InstantWithoutZoneError: An instant has no time zone.
@@ -249,7 +248,7 @@ class FeatureTable:
 
 
 def write_span(since: datetime, as_of: datetime) -> dict[str, str]:
-    """Write two instants as the parameters of a query.
+    """Return two instants as the parameters of a query.
 
     Raises:
         InstantWithoutZoneError: One has no time zone.

@@ -1,7 +1,7 @@
-"""A wrapper for the model of any problem, so that a plain scikit-learn one is enough.
+"""A wrapper that adapts a scikit-learn estimator to the columns of a problem.
 
-A logged model must load where this project is not installed. So this module is pickled by value
-(`cloudpickle.register_pickle_by_value`), and nothing here may import the project.
+A logged model must load where this project is not installed. This module is therefore pickled by
+value (`cloudpickle.register_pickle_by_value`) and must not import the project.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ Floats = npt.NDArray[np.float64]
 
 
 class TypedModel(BaseEstimator):  # type: ignore[misc]
-    """A model that is given its columns in one order and type, and gives one double a row.
+    """A model that selects, orders and casts its columns and predicts one double per row.
 
-    The columns come in any order and loose types: numbers as integers, floats or objects with
-    None, as they do from JSON. The model inside sees the categories as texts and the numbers as
-    doubles, in that order, with NaN for what is missing, and no other columns.
+    Columns may come in any order and with the loose types of JSON, such as integers or objects with
+    None. The inner model gets categories as strings, then numbers as doubles, with NaN for missing
+    values, and no other columns.
 
     Args:
-        model: An estimator of scikit-learn, or one like it.
-        categories: Columns of texts.
-        numbers: Columns of doubles.
-        binary: Whether labels are 0 and 1, and predictions the probability of 1: what the model's
-            `predict_proba` says, or else its `predict`.
+        model: A scikit-learn (or compatible) estimator.
+        categories: Categorical columns.
+        numbers: Numerical columns.
+        binary: Whether labels are 0 and 1. Predictions are then the probability of 1, by the
+            model's `predict_proba` or, without one, its `predict`.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class TypedModel(BaseEstimator):  # type: ignore[misc]
         self.binary = binary
 
     def fit(self, X: pd.DataFrame, y: npt.ArrayLike) -> Self:  # noqa: N803
-        """Fit the model to rows that all have a label."""
+        """Fit the model; every row must have a label."""
         labels = np.asarray(y, dtype=np.float64)
         found = np.unique(labels)
         if self.binary and not np.array_equal(found, [0.0, 1.0]):
@@ -52,10 +52,10 @@ class TypedModel(BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: pd.DataFrame) -> Floats:  # noqa: N803
-        """Return one double a row.
+        """Return one double per row.
 
         Raises:
-            ValueError: A column is missing, or a number is no number.
+            ValueError: A column is missing, or a value is not a number.
         """
         columns = self._read(X)
         if self.binary and hasattr(self.model, "predict_proba"):

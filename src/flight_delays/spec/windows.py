@@ -1,4 +1,4 @@
-"""Windows of time: training, held out, batch."""
+"""Time windows of training, holdout and batch inference."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from ..errors import InstantWithoutZoneError, WindowError
 
 @dataclass(frozen=True)
 class Interval:
-    """The decisions from `start` on and before `end`, both UTC."""
+    """The half-open interval of decision times `[start, end)`, in UTC."""
 
     start: datetime
     end: datetime
@@ -24,11 +24,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Split:
-    """The training window and, after it, the held-out window.
+    """The training window and the holdout after it.
 
     Attributes:
-        training: The rows that are learned from.
-        holdout: The rows that a model is judged by.
+        training: The training window.
+        holdout: The holdout.
     """
 
     training: Interval
@@ -36,24 +36,24 @@ class Split:
 
     @property
     def learned_until(self) -> datetime:
-        """The exclusive instant up to which labels are learned from."""
+        """The exclusive end of the training labels."""
         return self.holdout.start
 
 
 def split_windows(as_of: datetime, windows: Windows, label_maturity: timedelta) -> Split:
-    """Divide the time before `as_of` into the held-out window and the training window before it.
+    """Return the holdout before `as_of` and the training window before that.
 
-    Both end where labels are mature: the rows decided later have known labels only where these
-    came early. A training window of None reaches back to 1970.
+    Both end `label_maturity` earlier: of later rows only early labels are known, which biases
+    them. A training window of None starts in 1970.
 
     Args:
-        as_of: What was known before it is used.
-        windows: Their lengths.
-        label_maturity: How long after the decision a label is known.
+        as_of: The exclusive end of known data.
+        windows: Lengths of the windows.
+        label_maturity: Time after the decision at which a label is known.
 
     Raises:
         InstantWithoutZoneError: `as_of` has no time zone.
-        WindowError: An interval covers nothing.
+        WindowError: An interval is empty.
     """
     holdout = _reach_back("holdout", as_of, windows.holdout, label_maturity)
     training = _reach_back("training", holdout.start, windows.training, label_maturity)
@@ -61,11 +61,11 @@ def split_windows(as_of: datetime, windows: Windows, label_maturity: timedelta) 
 
 
 def reach_batch(as_of: datetime, windows: Windows) -> Interval:
-    """Return the rows that batch inference scores: the latest before `as_of` and the next after.
+    """Return the interval that batch inference scores, around `as_of`.
 
     Raises:
         InstantWithoutZoneError: `as_of` has no time zone.
-        WindowError: The interval before `as_of` covers nothing.
+        WindowError: The interval before `as_of` is empty.
     """
     before = _reach_back("batch", as_of, windows.batch)
     return Interval(before.start, before.end + timedelta(hours=windows.ahead_hours))

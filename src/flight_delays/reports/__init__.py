@@ -1,4 +1,4 @@
-"""Pages and model cards: jinja2 templates, and plots by matplotlib inside them."""
+"""Report pages and model cards: jinja2 templates with matplotlib plots."""
 
 from .comparison_report import (
     ComparedVersion,

@@ -1,4 +1,4 @@
-"""Two models side by side: as text for a terminal and a log, and as a page."""
+"""The comparison of two models, as text and as an HTML page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ NAMES = {"challenger": "Challenger", "champion": CHAMPION, None: ""}
 
 @dataclass(frozen=True)
 class ComparedVersion:
-    """One of the two.
+    """A version of the comparison.
 
     Attributes:
         model: Full name of its registered model.
         version: Its version.
-        as_of: The instant before which it was trained; None where it is not recorded.
+        as_of: Its as_of; None if it is not recorded.
     """
 
     model: str
@@ -33,26 +33,26 @@ class ComparedVersion:
     as_of: datetime | None
 
     def __str__(self) -> str:
-        """Return its name in words."""
+        """Return its description."""
         as_of = f"{self.as_of:%Y-%m-%d %H:%M} UTC" if self.as_of else "an instant not recorded"
         return f"version {self.version} of {self.model}, trained as of {as_of}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ComparisonReport:
-    """All that is shown of two models.
+    """The content of a comparison.
 
     Attributes:
         challenger: The candidate for promotion.
-        champion: The one in use elsewhere.
-        compared_at: When they were compared.
-        rows: The rows they were compared on, in words.
-        number: The number that the challenger would have beside the champion.
-        decision: The expected decision of the champion's gate.
-        asked: What the lower bound of the gain must exceed.
-        comparisons: The comparison by each loss; the first is the policy's, and decides.
+        champion: The Champion of another target.
+        compared_at: Time of the comparison.
+        rows: Description of the compared rows.
+        number: The number that the challenger would have in the Champion's model.
+        decision: The expected decision of the Champion's gate.
+        asked: The limit of the gain's lower bound.
+        comparisons: The comparison by each loss; the first, the policy's, decides.
         metrics: Every metric of both.
-        slices: The policy's metric of both within each slice; None where it asks for none.
+        slices: The policy's metric of both by slice; None if the policy has no slices.
         labels: The labels.
         predictions: The challenger's predictions.
         incumbent: The champion's predictions.
@@ -79,7 +79,7 @@ def write_comparison(report: ComparisonReport) -> str:
 
 
 def write_comparison_page(report: ComparisonReport) -> str:
-    """Return the comparison as HTML that loads nothing from elsewhere."""
+    """Return the comparison as self-contained HTML."""
     first, *others = report.comparisons
     labels = report.labels
     return render(
@@ -102,7 +102,7 @@ def write_comparison_page(report: ComparisonReport) -> str:
 
 
 def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], TableRows]]:
-    """Return heads and rows of metrics, gains and slices."""
+    """Return headers and rows of the tables of metrics, gains and slices."""
     metrics = [
         (_name(each.metric.name, each.metric.unit), *_format_both(each)) for each in report.metrics
     ]
@@ -128,7 +128,7 @@ def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], 
 
 
 def draw_differences(report: ComparisonReport) -> list[Plot]:
-    """Draw the difference of the metric within each slice, by column."""
+    """Return a plot of the metric's difference by slice for each column."""
     slices = report.slices or ()
     return [
         draw_bars(

@@ -1,4 +1,4 @@
-"""Plots of predictions and labels that suit each model type."""
+"""Plots of predictions and labels by model type."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from ..evaluation.model_types import BINARY_CLASSIFICATION, ModelType
 from ..evaluation.observations import FloatArray
 from .plots import Colour, Line, Plot, draw_lines
 
-# Points of a cloud: more only make the page heavy.
+# Maximum points of a scatter plot, to limit the page's size.
 CLOUD = 400
-# Alarms below which precision is chance.
+# With fewer alarms, precision is too noisy to show.
 MIN_ALARMS = 30
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """How predictions and labels of the same rows lie to each other.
+    """Plots of predictions and labels.
 
     Attributes:
         plots: The plots.
-        alarms: Counts of rows by alarm and label; None unless labels are 0 and 1.
+        alarms: The confusion matrix; None unless the model is binary.
     """
 
     plots: Sequence[Plot]
@@ -45,13 +45,13 @@ def draw_outcomes(
     predictions: FloatArray,
     threshold: float | None = None,
 ) -> Outcomes:
-    """Draw the plots of a model type.
+    """Return the plots of a model type.
 
     Args:
         model_type: The model type.
         labels: The labels.
         predictions: The predictions.
-        threshold: From which prediction on there is an alarm; None for as many as labels of 1.
+        threshold: Threshold of an alarm; None for as many alarms as positives.
     """
     calibration = draw_calibration(
         "Calibration: on the diagonal is best",
@@ -69,12 +69,12 @@ def draw_outcomes(
 
 
 def draw_days(days: ArrayLike, labels: FloatArray, predictions: Mapping[str, FloatArray]) -> Plot:
-    """Draw the mean label and mean predictions by local day.
+    """Return a plot of mean label and mean predictions by local day.
 
     Args:
         days: The day of each row.
-        labels: Their labels.
-        predictions: Their predictions by who made them: one or two.
+        labels: The labels.
+        predictions: Predictions by the name of the model, one or two.
     """
     means = pd.DataFrame({"label": labels, **predictions}).groupby(np.asarray(days)).mean()
     colours: tuple[Colour, ...] = ("muted", "first", "second")
@@ -93,14 +93,14 @@ def draw_days(days: ArrayLike, labels: FloatArray, predictions: Mapping[str, Flo
 def trace_calibration(
     name: str, labels: FloatArray, predictions: FloatArray, colour: Colour
 ) -> Line:
-    """Return mean label by mean prediction, in bins of equal numbers of rows."""
+    """Return the calibration curve, in quantile bins."""
     bins = bin_predictions(labels, predictions)
     x, y = [each.prediction for each in bins], [each.label for each in bins]
     return Line(name=name, x=x, y=y, colour=colour, style="o-")
 
 
 def draw_calibration(title: str, lines: Sequence[Line]) -> Plot:
-    """Draw calibration lines and the diagonal."""
+    """Return a plot of calibration curves and the diagonal."""
     diagonal = _draw_diagonal(*(line.x for line in lines), *(line.y for line in lines))
     return draw_lines(title, [diagonal, *lines], "mean prediction", "mean label")
 

@@ -1,4 +1,4 @@
-"""Plots by matplotlib as inline SVG, whose colours are variables of the page's style sheet."""
+"""Matplotlib plots as inline SVG, with colours from CSS variables of the page."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Colour: TypeAlias = Literal["first", "second", "third", "good", "bad", "muted", "line", "ink"]
 
-# Drawn by these, shown by variables of the style sheet, which differ in light and dark.
+# Placeholders; `_clean` replaces them by CSS variables, which differ in light and dark mode.
 COLOURS: Mapping[Colour, str] = {
     "first": "#0a5cc1",
     "second": "#b45301",
@@ -57,7 +57,7 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot with its title, which is plain text."""
+    """A plot with its plain-text title."""
 
     title: str
     svg: Markup
@@ -65,14 +65,14 @@ class Plot:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """Points of one colour.
+    """A line or points of one colour.
 
     Attributes:
-        name: Its name in the legend; blank leaves it out.
-        x: Where its points are.
-        y: Their height.
+        name: Its name in the legend; blank for no entry.
+        x: X coordinates.
+        y: Y coordinates.
         colour: Its colour.
-        style: How it is drawn, as matplotlib writes it: "-", "--", "o" for points alone, "o-".
+        style: Matplotlib format string, such as "-", "--", "o" or "o-".
     """
 
     name: str
@@ -88,9 +88,9 @@ class Bar:
 
     Attributes:
         label: Its label.
-        value: Its length; None where it was not measured.
-        ok: Whether it is good; None where that is not asked.
-        spread: How uncertain its length is; 0 where that is not asked.
+        value: Its length; None if it was not measured.
+        ok: Whether it is good; None for neutral.
+        spread: Length of the error bar; 0 for none.
     """
 
     label: str
@@ -101,14 +101,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class Swarm:
-    """Dots of one label: their values, by colour."""
+    """One row of a beeswarm plot: values by colour."""
 
     label: str
     dots: Mapping[Colour, FloatArray]
 
 
 def draw_lines(title: str, lines: Sequence[Line], x_label: str, y_label: str) -> Plot:
-    """Draw lines and points over two axes."""
+    """Return a plot of lines and points."""
 
     def paint(axes: "Axes") -> None:
         for line in lines:
@@ -124,7 +124,7 @@ def draw_lines(title: str, lines: Sequence[Line], x_label: str, y_label: str) ->
 
 
 def draw_bars(title: str, bars: Sequence[Bar], *, bounds: Sequence[float] = ()) -> Plot:
-    """Draw horizontal bars from 0, one below the other, with a line across at each bound."""
+    """Return a plot of horizontal bars, with a vertical line at each bound."""
     colours: Mapping[bool | None, Colour] = {None: "first", True: "good", False: "bad"}
 
     def paint(axes: "Axes") -> None:
@@ -155,10 +155,10 @@ def _label_bar(bar: Bar) -> str:
 
 
 def draw_swarms(title: str, swarms: Sequence[Swarm], names: Mapping[Colour, str]) -> Plot:
-    """Draw dots along a line for each label, beside each other where they would overlap.
+    """Return a beeswarm plot, one row per label.
 
     Args:
-        title: What is drawn.
+        title: The title.
         swarms: The dots, by label.
         names: The meaning of each colour.
     """
@@ -183,9 +183,9 @@ def draw_swarms(title: str, swarms: Sequence[Swarm], names: Mapping[Colour, str]
 
 
 def spread_dots(swarm: Swarm, step: float) -> Mapping[Colour, FloatArray]:
-    """Return how far each dot is moved from its row's line, within half a row.
+    """Return the vertical offset of each dot, within half a row.
 
-    Dots of the same `step` are moved by 0, 1, -1, 2, -2 … places.
+    Dots in the same `step` are moved by 0, 1, -1, 2, -2 … places.
     """
     values = np.concatenate([*swarm.dots.values()])
     rank = pd.Series(values).groupby(np.round(values / step)).cumcount().to_numpy()
@@ -196,7 +196,7 @@ def spread_dots(swarm: Swarm, step: float) -> Mapping[Colour, FloatArray]:
 
 
 def draw_gain(found: Comparison, threshold: float) -> Plot:
-    """Draw the gain in a loss within its interval, with lines at 0 and at the threshold."""
+    """Return a plot of the gain with its interval, and lines at 0 and the threshold."""
     colour: Colour = (
         "good" if found.low > threshold else "bad" if found.high <= threshold else "first"
     )
@@ -215,7 +215,7 @@ def draw_gain(found: Comparison, threshold: float) -> Plot:
 
 
 def _label_rows(axes: "Axes", labels: Sequence[str]) -> None:
-    """Label rows from the top; long labels are cut."""
+    """Label rows from the top; long labels are truncated."""
     short = [label if len(label) <= 24 else f"{label[:23]}…" for label in labels]
     axes.set_yticks(range(len(labels)), short)
     axes.set_ylim(len(labels) - 0.4, -0.6)
@@ -230,7 +230,7 @@ def _add_legend(axes: "Axes") -> None:
 
 def _draw(title: str, height: float, paint: Callable[["Axes"], None]) -> Plot:
     """Draw a plot of a height in inches."""
-    # Only here: it takes half a second to import.
+    # Imported here because it takes half a second.
     from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -249,7 +249,7 @@ def _draw(title: str, height: float, paint: Callable[["Axes"], None]) -> Plot:
 
 
 def _clean(svg: str, title: str) -> Markup:
-    """Return SVG to put into a page: no header, font or unused name, colours by variables."""
+    """Return inline SVG: without header, fonts and ids, with CSS variables for colours."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r" <metadata>.*?</metadata>\n", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)

@@ -1,4 +1,4 @@
-"""A roll-out or an A/B test as a page: both arms, the effect, by slice, over time."""
+"""The HTML page of a roll-out or an A/B test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ from ..promotion.rollout import Verdict
 from .plots import Bar, Colour, Line, Plot, draw_bars, draw_lines
 from .templating import render
 
-# Fewer labelled rows of an arm show nothing.
+# Minimum labelled rows of an arm in a slice.
 FEWEST = 30
 TWO_SIDED = 1.96
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RolloutReport:
-    """All that is shown.
+    """The content of the page.
 
     Attributes:
         model: Full name of the registered model.
         champion: Version of the Champion.
-        challenger: Version beside it.
-        ended_at: When it was decided.
-        decision: What was decided.
-        steps: What was counted of both arms.
-        figures: Of guardrails and quality.
+        challenger: Version of the Challenger.
+        ended_at: Time of the decision.
+        decision: The decision.
+        steps: Counts of both arms.
+        figures: Results of guardrails and quality.
         losses: Labelled rows: `arm`, `at`, `loss`, and the columns of `slices`.
         loss: Name of the loss.
-        slices: Columns by whose values the effect is shown.
+        slices: Columns to show the effect by.
     """
 
     model: str
@@ -49,7 +49,7 @@ class RolloutReport:
 
 
 def write_rollout_page(report: RolloutReport) -> str:
-    """Return the page as HTML that loads nothing from elsewhere."""
+    """Return the page as self-contained HTML."""
     return render(
         "rollout.html.j2",
         report=report,
@@ -77,7 +77,7 @@ def write_rollout_page(report: RolloutReport) -> str:
 
 
 def draw_time(report: RolloutReport) -> list[Plot]:
-    """Draw both arms' mean loss by day."""
+    """Return a plot of both arms' mean loss by day; empty without losses."""
     if report.losses.empty:
         return []
     days = report.losses.assign(day=report.losses["at"].dt.floor("D"))
@@ -91,7 +91,7 @@ def draw_time(report: RolloutReport) -> list[Plot]:
 
 
 def draw_slice(report: RolloutReport, column: str) -> Plot:
-    """Draw the difference in mean loss by the values of a column, with its interval of 95 %."""
+    """Return a plot of the difference in mean loss by slice, with 95 % intervals."""
     bars = []
     for value, rows in report.losses.groupby(column):
         arms = [rows.loc[rows["arm"] == arm, "loss"] for arm in (CHAMPION, CHALLENGER)]

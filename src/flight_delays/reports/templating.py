@@ -1,4 +1,4 @@
-"""Templates of pages, of the text of a comparison and of the model card."""
+"""Rendering of the jinja2 templates."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -11,7 +11,7 @@ TableRows = Sequence[Sequence[str]]
 
 
 def render(template: str, **values: object) -> str:
-    """Return a template of templates/ with its values filled in; in HTML they are escaped."""
+    """Render a template of templates/; values are escaped in HTML."""
     return _make_environment().get_template(template).render(**values)
 
 
@@ -35,7 +35,7 @@ def _make_environment() -> Environment:
 
 
 def _format_grid(table: tuple[Sequence[str], TableRows]) -> str:
-    """Return heads and rows as aligned text, every column but the first to the right."""
+    """Return headers and rows as aligned text; all columns after the first are right-aligned."""
     heads, rows = table
     first, *others = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     return "\n".join(

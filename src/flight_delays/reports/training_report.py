@@ -1,4 +1,4 @@
-"""The page of a training and the model card."""
+"""The HTML page of a training, and the model card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from .outcomes import draw_outcomes
 from .plots import Bar, Colour, Swarm, draw_bars, draw_swarms
 from .templating import TableRows, render
 
-# Inputs that are drawn; the rest moves little.
+# Maximum number of inputs to plot.
 INPUTS = 15
 LEGEND: Mapping[Colour, str] = {
     "first": "number up to its median",
@@ -28,30 +28,30 @@ LEGEND: Mapping[Colour, str] = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingResult:
-    """All that page and card show of a training.
+    """The content of the page and the model card.
 
     Attributes:
         run_id: The MLflow run.
         model: Full name of the registered model.
         tags: Tags of run and version: `as_of`, `policy`, `git_commit`.
         description: What it predicts.
-        intended_use: Who is to use it for what.
-        limits: Where it does not hold.
-        target: The label, in words.
+        intended_use: Its intended use.
+        limits: Its limitations.
+        target: Description of the label.
         model_type: The model type.
         policy: The policy of its validation.
-        windows: The windows of rows, each in words with its number of rows.
-        tables: The feature tables, each with its Delta version.
-        features: Features by their source.
-        numerical: The features that are numbers.
-        hyperparameters: What the model was built of.
+        windows: Description and number of rows of each window.
+        tables: Delta version by feature table.
+        features: Features by source.
+        numerical: The numerical features.
+        hyperparameters: Its hyperparameters.
         metrics: Its metrics on the held-out rows.
-        slices: The policy's metric within slices of them; None where the policy asks for none.
-        backtest_rows: Numbers of rows that candidates were fitted to and validated on.
-        backtest_labels: Labels of the latter.
-        candidates: Candidates of the backtest, the best first.
+        slices: The policy's metric by slice; None if the policy has no slices.
+        backtest_rows: Numbers of training and validation rows of the backtest.
+        backtest_labels: Labels of the validation rows.
+        candidates: Candidates of the backtest, best first.
         own: The model among them.
-        importance: Importance of each input, the largest first.
+        importance: Importance of each input, largest first.
         explanation: Contributions to single predictions.
     """
 
@@ -85,7 +85,7 @@ def write_model_card(result: TrainingResult) -> str:
 
 
 def write_training_page(result: TrainingResult) -> str:
-    """Return the page as HTML that loads nothing from elsewhere."""
+    """Return the page as self-contained HTML."""
     loss = result.policy.comparison.loss
     unit = result.model_type.require_loss(loss).unit
     of_unit = f", {unit}" if unit else ""
@@ -113,7 +113,7 @@ def write_training_page(result: TrainingResult) -> str:
 
 
 def list_candidates(result: TrainingResult) -> tuple[tuple[str, ...], TableRows]:
-    """Return heads and rows of the candidates' metrics; one that was not measured is blank."""
+    """Return headers and rows of the candidates' metrics; missing ones are blank."""
     names = [n for n in result.model_type.metrics if any(n in c.figures for c in result.candidates)]
     units = {name: result.model_type.metrics[name].unit for name in names}
     return ("Candidate", *names), [
@@ -126,7 +126,7 @@ def list_candidates(result: TrainingResult) -> tuple[tuple[str, ...], TableRows]
 
 
 def list_swarms(result: TrainingResult) -> list[Swarm]:
-    """Return the contributions of each input, the largest first, coloured by its value."""
+    """Return the contributions of each input, largest first, coloured by its value."""
     found = result.explanation
     columns = [str(column) for column in found.values.columns]
     swarms = []
@@ -138,7 +138,7 @@ def list_swarms(result: TrainingResult) -> list[Swarm]:
 
 
 def colour(contributions: FloatArray, values: pd.Series) -> Mapping[Colour, FloatArray]:
-    """Return contributions by colour: of low, high and missing values."""
+    """Return contributions by colour, for low, high and missing values."""
     numbers = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
     known = numbers[~np.isnan(numbers)]
     middle = float(np.median(known)) if known.size else 0.0

@@ -1,4 +1,4 @@
-"""The page of a validation: the verdict, its checks, and plots of the held-out rows."""
+"""The HTML page of a validation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,10 +21,10 @@ from .outcomes import draw_days, draw_outcomes
 from .plots import Bar, Plot, draw_bars, draw_gain
 from .templating import TableRows, render
 
-# Slices of the comparison that are shown, at most, and all that are refused.
+# Maximum number of compared slices to show; refused ones are always shown.
 SHOWN = 20
 
-# The start of a check's name; what to look at where it does not hold.
+# Prefix of a check's name, and what to do if it fails.
 REMEDIES = (
     ("environment", "Let the task reach an index of packages (docs/security.md), or allow it in "
      "the policy: untried_environment."),
@@ -62,7 +62,7 @@ REMEDIES = (
     ("max_auc", "Look for a feature that is known only after the decision."),
     ("min_r2", "Look at the residuals and at which features changed; then train again."),
 )  # fmt: skip
-# The start of the names of checks that say how good it is; the others are folded while they hold.
+# Prefixes of checks of model quality; the others are collapsed if they pass.
 FIGURES = ("skill", "better_than_heuristic", "rows", "min_", "max_", "slices", "gap[")
 OTHERWISE = (
     "See the plots below for where it fails; change features or hyperparameters and retrain."
@@ -71,16 +71,16 @@ OTHERWISE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Incumbent:
-    """What the version was compared with on the same rows.
+    """The model that the version was compared with.
 
     Attributes:
-        name: Who that is, as `the Champion, version 3`.
-        asked: What the lower bound of the gain must exceed.
-        comparison: The comparison; None where they could not be compared.
-        decision: What deploy decides by it, once the version has passed.
-        why: Why they could not be compared.
-        slices: The comparison with the Champion within each slice.
-        worse: A failed check for each slice in which it may not replace the Champion.
+        name: Its name, such as `the Champion, version 3`.
+        asked: The limit of the gain's lower bound.
+        comparison: The comparison; None if there is none.
+        decision: The expected decision of deploy, if the version passes.
+        why: Why there is no comparison.
+        slices: The comparison with the Champion by slice.
+        worse: The failed checks of the comparison by slice.
         predictions: Its predictions of the held-out rows.
     """
 
@@ -95,30 +95,30 @@ class Incumbent:
 
     @property
     def short(self) -> str:
-        """Its name as the head of a column."""
+        """Its name as a column header."""
         return self.name.removeprefix("the ").capitalize()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Report:
-    """All that the page shows.
+    """The content of the page.
 
     Attributes:
         model: Full name of the registered model.
         version: Its version.
-        as_of: The instant before which it was trained.
-        judged_at: When it was validated.
-        holdout: The held-out window, in words.
-        verdict: The verdict with every check.
-        policy: The policy of the checks.
+        as_of: Its as_of.
+        judged_at: Time of the validation.
+        holdout: Description of the holdout.
+        verdict: The verdict with all checks.
+        policy: The policy.
         model_type: The model type.
-        labels: The labels of the held-out rows.
-        predictions: Its predictions of them.
-        slices: Column to its values for the same rows.
-        days: The local day of each of them.
-        incumbent: What it was compared with.
-        freshness: The effect of fresher features; None where that was not measured.
-        results: Full name of the table that has the checks.
+        labels: Labels of the held-out rows.
+        predictions: Predictions of the held-out rows.
+        slices: Values of each slice column for the same rows.
+        days: The local day of each row.
+        incumbent: The model that it was compared with.
+        freshness: The effect of fresher features; None if it was not measured.
+        results: Full name of the table of checks.
     """
 
     model: str
@@ -139,7 +139,7 @@ class Report:
 
 
 def write_report(report: Report) -> str:
-    """Return the page as HTML that loads nothing from elsewhere."""
+    """Return the page as self-contained HTML."""
     validation = report.policy.validation
     policy, costs = validation.slices, validation.costs
     outcomes, flaw, slices = None, "", None
@@ -176,7 +176,7 @@ def write_report(report: Report) -> str:
             min_rows=policy.min_rows,
         )
     compared = report.incumbent.comparison
-    # What was not tried holds, but is not to be overlooked.
+    # Untried checks pass, but are shown.
     shown = [
         each
         for each in report.verdict.checks
@@ -200,7 +200,7 @@ def write_report(report: Report) -> str:
 
 
 def list_compared(incumbent: Incumbent) -> TableRows:
-    """Return a row for each slice that was compared, the refused and the worst first."""
+    """Return a row for each compared slice: refused ones first, then the worst."""
 
     def refused(each: SliceComparison) -> str:
         place = f"[{each.column}={each.value}]"
@@ -223,17 +223,17 @@ def list_compared(incumbent: Incumbent) -> TableRows:
 
 
 def is_figure(check: Check) -> bool:
-    """Tell whether a check says how good the version is, not how it was made or behaves."""
+    """Return whether a check is about model quality."""
     return check.name.startswith(FIGURES) and not check.name.startswith("rows_")
 
 
 def find_remedy(check: Check) -> str:
-    """Return what to look at where a check does not hold."""
+    """Return what to do if a check fails."""
     return next((text for start, text in REMEDIES if check.name.startswith(start)), OTHERWISE)
 
 
 def draw_slices(found: Sequence[SliceFigure], policy: Slices) -> list[Plot]:
-    """Draw the metric by each column, with its bounds."""
+    """Return a plot of the metric with its bounds for each slice column."""
 
     def holds(figure: float | None) -> bool:
         return figure is not None and all(

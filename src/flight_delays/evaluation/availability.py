@@ -1,4 +1,4 @@
-"""Whether a model's inputs are there before the outcome is."""
+"""Detect inputs that are only available after the outcome (leakage)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ import pandas as pd
 
 # With fewer rows an input missing by chance would look like a leak.
 MIN_ROWS = 20
-# An input that leaks is missing on all rows whose outcome is not known, but for a few that are
-# already decided; a sound one may be missing on many, on both sides.
+# A leaking input is missing on nearly all open rows; a sound one may be missing on many rows of
+# both kinds.
 NEARLY_ALL = 0.95
-# How much rarer it has to be missing on the other rows. A leak is there on nearly all of them.
+# Minimum difference of the missing shares. A leaking input is present on nearly all labelled rows.
 LESS = 0.5
 
 
 @dataclass(frozen=True)
 class Missing:
-    """An input that is known only once the outcome is.
+    """An input that is only available after the outcome.
 
     Attributes:
         column: The input.
-        open_share: The share of rows without a known outcome on which it is missing.
-        labelled_share: The same of rows with one.
+        open_share: Share of rows without a known outcome on which it is missing.
+        labelled_share: Share of rows with a known outcome on which it is missing.
     """
 
     column: str
@@ -32,12 +32,12 @@ class Missing:
 
 @dataclass(frozen=True)
 class Availability:
-    """What came of comparing rows without a known outcome with those that have one.
+    """Result of comparing missing inputs between rows with and without a known outcome.
 
     Attributes:
-        rows: How many rows without a known outcome there are.
-        compared: How many of them were compared; 0 where there were too few.
-        missing: The inputs that are known only once the outcome is.
+        rows: Number of rows without a known outcome.
+        compared: Number of these that were compared; 0 if there were too few.
+        missing: Inputs that are only available after the outcome.
     """
 
     rows: int
@@ -48,17 +48,17 @@ class Availability:
 def compare_availability(
     open_rows: pd.DataFrame, labelled: pd.DataFrame, inputs: Sequence[str], decided_at: str
 ) -> Availability:
-    """Find the inputs that are missing where the outcome is not known yet, and there otherwise.
+    """Find the inputs that are missing only while the outcome is unknown.
 
-    Rows are compared with those decided within the same hour, so that a source that has stopped,
-    which lacks rows of either kind, is not taken for a leak; where too few were, with those decided
-    at the same hour of the day.
+    Rows are compared with rows decided within the same hour: a source that has stopped lacks rows
+    of both kinds and is not a leak. If there are too few, rows decided at the same hour of the day
+    are used.
 
     Args:
-        open_rows: Rows of whose outcome nothing is known, with their inputs.
-        labelled: Rows whose outcome is known, with their inputs.
-        inputs: The columns that the model sees.
-        decided_at: The column with the instant of the decision.
+        open_rows: Inputs of rows without a known outcome.
+        labelled: Inputs of rows with a known outcome.
+        inputs: The model's input columns.
+        decided_at: The column with the decision time.
     """
     hours = [pd.to_datetime(rows[decided_at]).dt.floor("h") for rows in (open_rows, labelled)]
     for ours, theirs in (hours, [each.dt.hour for each in hours]):

@@ -1,4 +1,4 @@
-"""Backtest: candidates are fitted to earlier rows and validated on later ones."""
+"""Backtest: fit candidates on earlier rows and validate them on later ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Positions = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class SplitPositions:
-    """Positions of rows: those of `train` were all decided before any of `validation`."""
+    """Row positions; every row of `train` was decided before any row of `validation`."""
 
     train: Positions
     validation: Positions
@@ -27,8 +27,8 @@ class Candidate:
 
     Attributes:
         name: Its name.
-        loss: Its mean loss, by which candidates are ranked.
-        figures: Its metrics, as far as these labels allow them.
+        loss: Its mean loss, the ranking criterion.
+        figures: The metrics that can be computed from these labels.
         predictions: Its predictions for the validation rows.
     """
 
@@ -41,10 +41,10 @@ class Candidate:
 def measure_candidate(
     name: str, labels: ArrayLike, predictions: ArrayLike, model_type: ModelType, loss: str
 ) -> Candidate:
-    """Measure predictions for the validation rows; impossible ones are clipped.
+    """Return loss and metrics of predictions for the validation rows, clipped to valid values.
 
     Raises:
-        UnusableInputError: Labels or predictions that the model type refuses, or an unknown loss.
+        UnusableInputError: Invalid labels or predictions, or an unknown loss.
     """
     truth, predicted = model_type.read(labels, model_type.clip(predictions))
     measured = model_type.measure(truth, predicted)
@@ -59,16 +59,16 @@ def measure_candidate(
 def split_by_time(
     decided_at: ArrayLike, *, share: float, max_rows: int, seed: int
 ) -> SplitPositions:
-    """Divide the rows of a training window by the time they were decided.
+    """Split the rows of a training window by decision time.
 
     Args:
-        decided_at: When each row was decided, in any order.
-        share: Share of the rows, the latest, to validate on.
-        max_rows: Rows to use at most, sampled from all of the window.
+        decided_at: Decision time of each row, in any order.
+        share: Share of the latest rows to validate on.
+        max_rows: Maximum number of rows, sampled from the whole window.
         seed: Seed of the sample.
 
     Raises:
-        UnusableInputError: All rows were decided at once, so that none is later than others.
+        UnusableInputError: All rows have the same decision time.
     """
     instants = np.asarray(decided_at, dtype="datetime64[ns]")
     sample = sample_rows(instants.size, max_rows, seed)
@@ -87,7 +87,7 @@ def split_by_time(
 
 
 def sample_rows(rows: int, most: int, seed: int) -> Positions:
-    """Return the positions of all rows, or of a sample of `most`, in their order."""
+    """Return the sorted positions of all rows, or of a sample of `most` rows."""
     if rows <= most:
         return np.arange(rows)
     sample = np.random.default_rng(seed).choice(rows, size=most, replace=False)

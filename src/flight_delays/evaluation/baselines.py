@@ -16,17 +16,17 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from .model_types import BINARY_CLASSIFICATION, Estimator, ModelType
 
-# The most frequent values of a text get a column each; the rest share one.
+# One-hot columns of a category; its rarer values share one.
 CATEGORIES = 30
 SEED = 0
 
 
 class Baseline:
-    """A scikit-learn estimator whose `predict` gives one double a row.
+    """A scikit-learn estimator whose `predict` returns one double per row.
 
     Attributes:
-        categorical: Columns that are categories.
-        numerical: Columns that are numbers.
+        categorical: Categorical columns.
+        numerical: Numerical columns.
     """
 
     def __init__(
@@ -43,20 +43,20 @@ class Baseline:
 
     def fit(self, X: pd.DataFrame, y: pd.Series) -> "Baseline":  # noqa: N803
         """Fit to features and labels."""
-        # Trees cannot be grown on a column without any value.
+        # Gradient boosting fails on a column without values.
         self._empty = [name for name in self.numerical if X[name].isna().all()]
         self._pipeline.fit(self._prepare(X), y)
         return self
 
     def predict(self, X: pd.DataFrame) -> npt.NDArray[np.float64]:  # noqa: N803
-        """Return the probability of 1, or the number."""
+        """Return the probability of class 1, or the regression's prediction."""
         rows = self._prepare(X)
         if hasattr(self._pipeline, "predict_proba"):
             return np.asarray(self._pipeline.predict_proba(rows)[:, 1], dtype=np.float64)
         return np.asarray(self._pipeline.predict(rows), dtype=np.float64)
 
     def _prepare(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return categories as strings and numbers as doubles; a missing value is "" or NaN."""
+        """Convert categories to strings (missing: "") and numbers to doubles (missing: NaN)."""
         texts = {
             name: rows[name].astype(object).fillna("").astype(str) for name in self.categorical
         }
@@ -71,12 +71,12 @@ class Baseline:
 def build_baselines(
     model_type: ModelType, categorical: Sequence[str], numerical: Sequence[str]
 ) -> Mapping[str, Estimator]:
-    """Return the baselines that suit a model type, not yet fitted, by name.
+    """Return the unfitted baselines of a model type, by name.
 
     Args:
-        model_type: What they predict.
-        categorical: Columns that are categories.
-        numerical: Columns that are numbers.
+        model_type: The model type.
+        categorical: Categorical columns.
+        numerical: Numerical columns.
     """
     texts, numbers = list(categorical), list(numerical)
     imputed = make_pipeline(

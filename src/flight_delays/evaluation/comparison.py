@@ -1,4 +1,4 @@
-"""Two models on the same rows: the gain of one over the other, with its interval."""
+"""Compare two models on the same rows: the gain with its confidence interval."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ..errors import UnusableInputError
 from .model_types import ModelType
 from .observations import FloatArray
 
-# Fewer rows say nothing, whatever their blocks.
+# An interval of fewer rows is not reliable, whatever the blocks.
 MIN_ROWS = 30
 
 
@@ -19,15 +19,15 @@ class Comparison:
     """A challenger against an incumbent on the same rows.
 
     Attributes:
-        loss: Name of the loss they are compared by.
-        unit: Its unit, which gain and bounds have, too.
-        gain: Mean loss of the incumbent minus that of the challenger: positive is better.
+        loss: Name of the loss.
+        unit: Unit of the loss, the gain and its bounds.
+        gain: Mean loss of the incumbent minus that of the challenger; positive is better.
         low: Lower bound of the gain.
         high: Upper bound of the gain.
-        confidence: How often an interval made in this way has the true gain in it.
-        rows: How many rows both predicted.
-        blocks: How many blocks they fall into, as days.
-        wins: In how many of them the challenger's mean loss is lower.
+        confidence: Confidence level of the interval.
+        rows: Number of rows.
+        blocks: Number of blocks, such as days.
+        wins: Number of blocks in which the challenger's mean loss is lower.
         challenger_loss: Mean loss of the challenger.
         incumbent_loss: Mean loss of the incumbent.
         identical: Whether both predict the same for every row.
@@ -58,21 +58,21 @@ def compare(
     min_blocks: int,
     confidence: float,
 ) -> Comparison:
-    """Compare two predictions of the same rows by the mean of the paired differences of the loss.
+    """Compare two predictions of the same rows by their mean paired difference in loss.
 
     Args:
         labels: The labels.
         challenger: The challenger's predictions.
-        incumbent: Those of the Champion, or of the heuristic baseline.
+        incumbent: Predictions of the Champion or the heuristic baseline.
         model_type: The model type.
-        loss: Name of the loss of that model type to compare by.
-        blocks: The block of each row, as its day: errors within a block may depend on each other.
-        min_blocks: Fewest blocks that an interval is made of.
-        confidence: How often the interval is to have the true gain in it, as 0.95.
+        loss: Name of one of its losses.
+        blocks: The block of each row, such as its day; errors may be correlated within a block.
+        min_blocks: Minimum number of blocks.
+        confidence: Confidence level, such as 0.95.
 
     Raises:
-        UnusableInputError: Labels or predictions that the model type refuses, a loss it does not
-            have, fewer than 30 rows or `min_blocks` blocks, or a confidence out of range.
+        UnusableInputError: Invalid labels or predictions, an unknown loss, fewer than 30 rows or
+            `min_blocks` blocks, or a confidence out of range.
     """
     by = model_type.require_loss(loss)
     truth, ours = model_type.read(labels, challenger)
@@ -106,14 +106,14 @@ def compare(
 
 @dataclass(frozen=True, kw_only=True)
 class BlockedMean:
-    """The mean of values that depend on each other within blocks.
+    """The mean of values that are correlated within blocks.
 
     Attributes:
         value: The mean over all rows.
         error: Its standard error.
-        rows: How many rows there are.
-        blocks: How many blocks they fall into.
-        positive: How many blocks have a sum above 0.
+        rows: Number of rows.
+        blocks: Number of blocks.
+        positive: Number of blocks with a sum above 0.
     """
 
     value: float
@@ -123,10 +123,10 @@ class BlockedMean:
     positive: int
 
     def reach(self, confidence: float) -> float:
-        """Return half the width of the interval, by Student's t with a degree less than blocks.
+        """Return half the width of the interval (Student's t, blocks - 1 degrees of freedom).
 
         Raises:
-            UnusableInputError: The confidence is no share between 0 and 1.
+            UnusableInputError: The confidence is not between 0 and 1.
         """
         if not 0 < confidence < 1:
             raise UnusableInputError(
@@ -138,10 +138,9 @@ class BlockedMean:
         return float(stats.t.ppf((1 + confidence) / 2, self.blocks - 1)) * self.error
 
     def chance_below(self, bound: float) -> float:
-        """Return how likely a mean as low as this one is, were the true mean at the bound.
+        """Return the p-value of the one-sided test that the true mean is `bound` or more.
 
-        It is the p-value of the one-sided test that the true mean is `bound` or more. Where no
-        block differs from the others, it is 0 or 1.
+        It is 0 or 1 if all blocks are equal.
         """
         away = self.value - bound
         if self.error == 0:
@@ -150,13 +149,14 @@ class BlockedMean:
 
 
 def average_blocks(values: FloatArray, blocks: ArrayLike, min_blocks: int) -> BlockedMean:
-    """Return the mean of values with its standard error, from the sums of whole blocks.
+    """Return the mean of values with its cluster-robust standard error.
 
-    Blocks have different numbers of rows, so the mean is a ratio, of all sums by all rows. Its
-    error is that of the blocks' sums around what their rows would give at the mean.
+    Blocks have different numbers of rows, so the mean is a ratio estimator: the sum over all
+    blocks divided by all rows.
 
     Raises:
-        UnusableInputError: Fewer than `min_blocks` blocks, or blocks of another number of rows.
+        UnusableInputError: Fewer than `min_blocks` blocks, or `blocks` and `values` differ in
+            length.
     """
     names, members = np.unique(np.asarray(blocks), return_inverse=True)
     if members.size != values.size or names.size < max(min_blocks, 2):

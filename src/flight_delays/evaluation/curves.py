@@ -1,4 +1,4 @@
-"""Calibration, thresholds, slices and spread: the figures that plots are drawn of."""
+"""Data of the plots: calibration, thresholds, slices and histograms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Bin:
-    """Rows whose predictions are alike.
+    """Rows with similar predictions.
 
     Attributes:
-        prediction: Their mean prediction.
-        label: Their mean label.
-        rows: How many they are.
+        prediction: Mean prediction.
+        label: Mean label.
+        rows: Number of rows.
     """
 
     prediction: float
@@ -37,10 +37,10 @@ class SliceFigure:
     Attributes:
         column: The column.
         value: Its value.
-        rows: How many rows have it.
-        label: Their mean label.
-        prediction: Their mean prediction.
-        figure: The metric; None where it cannot be measured.
+        rows: Number of rows.
+        label: Mean label.
+        prediction: Mean prediction.
+        figure: The metric; None if it cannot be measured.
     """
 
     column: str
@@ -53,14 +53,14 @@ class SliceFigure:
 
 @dataclass(frozen=True)
 class Alarms:
-    """Counts of rows by alarm and label, where an alarm is a prediction from a threshold on.
+    """Confusion matrix at a threshold; predictions at or above it are alarms.
 
     Attributes:
         threshold: The threshold.
-        hits: Alarms of label 1.
-        false_alarms: Alarms of label 0.
-        missed: Rows of label 1 without an alarm.
-        rest: Rows of label 0 without an alarm.
+        hits: True positives.
+        false_alarms: False positives.
+        missed: False negatives.
+        rest: True negatives.
     """
 
     threshold: float
@@ -70,23 +70,23 @@ class Alarms:
     rest: int
 
     def cost(self, false_alarm: float, missed: float) -> float:
-        """Return the cost of wrong alarms and of missing ones, a row."""
+        """Return the mean cost per row."""
         rows = self.hits + self.false_alarms + self.missed + self.rest
         return (false_alarm * self.false_alarms + missed * self.missed) / rows
 
 
 def count_alarms(labels: FloatArray, predictions: FloatArray, threshold: float) -> Alarms:
-    """Return the counts for alarms from a threshold on."""
+    """Return the confusion matrix at a threshold."""
     counts = confusion_matrix(labels, predictions >= threshold, labels=[0, 1])
     (rest, false_alarms), (missed, hits) = counts.tolist()
     return Alarms(threshold, hits, false_alarms, missed, rest)
 
 
 def bin_predictions(labels: FloatArray, predictions: FloatArray, bins: int = BINS) -> list[Bin]:
-    """Return bins of equal numbers of rows, from low predictions to high.
+    """Return quantile bins of the predictions, in ascending order.
 
-    Rows with the same prediction share a bin, so there may be fewer bins. scikit-learn's
-    `calibration_curve` does the same for probabilities alone.
+    Rows with the same prediction share a bin, so there may be fewer than `bins`. Unlike
+    scikit-learn's `calibration_curve`, it accepts regression predictions.
     """
     edges = np.unique(np.quantile(predictions, np.linspace(0, 1, bins + 1)[1:-1]))
     members = np.searchsorted(edges, predictions, side="right")
@@ -101,11 +101,11 @@ def bin_predictions(labels: FloatArray, predictions: FloatArray, bins: int = BIN
 
 
 def sweep_thresholds(labels: FloatArray, predictions: FloatArray) -> pd.DataFrame:
-    """Return the outcome of an alarm at each prediction and above, by threshold.
+    """Return precision, recall and alarm rate by threshold.
 
     Returns:
-        Columns `precision`, `recall` and `alarms`, the share of rows with an alarm; no rows where
-        no label is 1.
+        Columns `precision`, `recall` and `alarms`, the share of rows with an alarm; no rows if no
+        label is 1.
     """
     if not labels.any():
         return pd.DataFrame(columns=["precision", "recall", "alarms"], dtype=np.float64)
@@ -118,7 +118,7 @@ def sweep_thresholds(labels: FloatArray, predictions: FloatArray) -> pd.DataFram
 
 
 def balance_alarms(labels: FloatArray, predictions: FloatArray) -> float:
-    """Return the threshold at which there are as many alarms as labels of 1, or nearly so."""
+    """Return the threshold at which the number of alarms is about the number of positives."""
     return float(np.quantile(predictions, 1 - labels.mean()))
 
 
@@ -152,9 +152,9 @@ def measure_slices(
 
 
 def count_in_bins(values: FloatArray, bins: int = 24) -> list[tuple[float, int]]:
-    """Return the middles of bins of equal width and how many values fall into each.
+    """Return the midpoints and counts of bins of equal width.
 
-    What lies beyond the first and the last hundredth falls into the outermost bins.
+    Values outside the 1st to 99th percentile are counted in the outermost bins.
     """
     low, high = np.quantile(values, [0.01, 0.99])
     counts, edges = np.histogram(np.clip(values, low, high), bins=bins)

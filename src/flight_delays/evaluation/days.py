@@ -1,4 +1,4 @@
-"""The local day of an instant: rows of one day share its circumstances."""
+"""Local days, the blocks within which errors are correlated."""
 
 from zoneinfo import ZoneInfo
 
@@ -8,11 +8,11 @@ import pandas as pd
 
 
 def local_days(decided: pd.Series, time_zone: str) -> npt.NDArray[np.datetime64]:
-    """Return the day of each instant where the problem is, without a zone.
+    """Return the local day of each instant.
 
     Args:
-        decided: The instants, UTC where they have no zone.
-        time_zone: IANA name of the zone, as America/New_York.
+        decided: The instants; those without a zone are UTC.
+        time_zone: IANA name, such as America/New_York.
     """
     instants = decided if decided.dt.tz is not None else decided.dt.tz_localize("UTC")
     local = instants.dt.tz_convert(ZoneInfo(time_zone)).dt.tz_localize(None)

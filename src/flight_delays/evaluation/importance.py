@@ -1,4 +1,4 @@
-"""Permutation importance: how much the mean loss rises when an input is shuffled."""
+"""Permutation importance, and contributions of inputs to single predictions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from .observations import FloatArray, as_vector
 
 @dataclass(frozen=True)
 class Importance:
-    """An input and the rise of the mean loss when its values are shuffled among the rows.
+    """Permutation importance of an input.
 
     Attributes:
         column: The input.
-        rise: The mean rise over the repeats; near 0 where the model does without it.
-        spread: The standard deviation of the rise over the repeats.
+        rise: Mean rise of the loss over the repeats; near 0 if the model does not use the input.
+        spread: Standard deviation of the rise over the repeats.
     """
 
     column: str
@@ -37,19 +37,19 @@ def measure_importance(
     repeats: int,
     seed: int,
 ) -> Sequence[Importance]:
-    """Return the importance of every column of `rows`, the largest first.
+    """Return the importance of every column of `rows`, largest first.
 
     Args:
         model: The fitted model.
-        rows: Its inputs and nothing else, preferably of rows that it was not fitted to.
+        rows: Its inputs only, preferably of rows that it was not fitted on.
         labels: Their labels.
         model_type: The model type.
-        loss: Name of the loss of that model type to measure by.
-        repeats: How often each column is shuffled.
-        seed: Of the shuffling.
+        loss: Name of one of its losses.
+        repeats: Number of shuffles per column.
+        seed: Seed of the shuffles.
 
     Raises:
-        UnusableInputError: Labels or predictions that the model type refuses.
+        UnusableInputError: Invalid labels or predictions.
     """
     by = model_type.require_loss(loss)
 
@@ -69,19 +69,19 @@ def measure_importance(
 
 Predict = Callable[[pd.DataFrame], ArrayLike]
 
-# Rows that are predicted at once.
+# Rows per call of predict.
 MIXED = 2**14
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Predictions, taken apart: `base` and a row's contributions add up to its prediction.
+    """Contributions of inputs; `base` plus a row's contributions is its prediction.
 
     Attributes:
-        base: The mean prediction of the rows that the others are compared with.
-        base_error: Its standard error; 0 where it is of one row.
-        predictions: What the model predicts.
-        contributions: By row and column of `values`, what the value adds.
+        base: Mean prediction of the background rows.
+        base_error: Its standard error; 0 for a single row.
+        predictions: The model's predictions.
+        contributions: Contribution of each value, by row and column of `values`.
         values: The explained rows.
     """
 
@@ -92,7 +92,7 @@ class Explanation:
     values: pd.DataFrame
 
     def rank(self) -> list[str]:
-        """Return the columns, first the one that moves predictions most."""
+        """Return the columns by mean absolute contribution, largest first."""
         moved = np.abs(self.contributions).mean(axis=0)
         return [str(self.values.columns[at]) for at in np.argsort(-moved, kind="stable")]
 
@@ -100,18 +100,18 @@ class Explanation:
 def explain_predictions(
     predict: Predict, rows: pd.DataFrame, background: pd.DataFrame, *, seed: int
 ) -> Explanation:
-    """Take predictions apart by turning background rows into the explained one, input by input.
+    """Estimate Shapley values by sampling permutations of the inputs.
 
-    For each background row inputs are taken over in a drawn order, and in that order backwards;
-    what the prediction changes at a step is what the input adds there. Whatever the orders, the
-    steps lead from the background's prediction to the row's own, so sums are exact; shares between
-    inputs that act together are estimates, the better the more background rows there are.
+    For each background row, inputs are replaced by those of the explained row in a random order
+    and in its reverse; the change of the prediction at a step is the input's contribution. The
+    sum of contributions is exact; the split between interacting inputs is an estimate that
+    improves with the number of background rows.
 
     Args:
-        predict: The model, whose prediction of a row depends on that row alone.
-        rows: The rows to explain; its inputs and nothing else.
-        background: The rows to compare with, of the same columns.
-        seed: Of the orders.
+        predict: The model; its prediction of a row must not depend on other rows.
+        rows: Inputs of the rows to explain.
+        background: Inputs of the rows to compare with.
+        seed: Seed of the orders.
     """
     columns, paths = len(rows.columns), 2 * len(background)
     generator = np.random.default_rng(seed)
@@ -129,7 +129,7 @@ def explain_predictions(
         explained = np.arange(first, min(first + together, len(rows)))
         own = np.repeat(explained + len(background), len(taken))
         from_row, others = np.tile(taken, (explained.size, 1)), np.tile(starts, explained.size)
-        # Taken column by column, so that each keeps its type.
+        # By column, to keep each dtype.
         mixed = pd.DataFrame(
             {
                 column: both[column].take(np.where(from_row[:, at], own, others)).array
@@ -139,10 +139,10 @@ def explain_predictions(
         steps = as_vector("predictions", predict(mixed)).reshape(-1, paths, columns + 1)
         predictions[explained] = steps[:, 0, -1]
         starting = steps[0, :, 0]
-        # Each path adds its steps in an order of its own.
+        # Each path has its own order of columns.
         steps_by_column = np.take_along_axis(np.diff(steps, axis=2), turns[None], axis=2)
         contributions[explained] = steps_by_column.mean(axis=1)
-    # A background row begins two paths.
+    # Two paths start from each background row.
     spread = starting[::2].std(ddof=1) if len(background) > 1 else 0.0
     error = float(spread / np.sqrt(len(background)))
     return Explanation(float(starting.mean()), error, predictions, contributions, rows)

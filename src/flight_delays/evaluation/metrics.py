@@ -1,4 +1,4 @@
-"""Metrics and losses beside those of scikit-learn, of checked labels and predictions."""
+"""Metrics and losses that scikit-learn lacks, for validated labels and predictions."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +12,7 @@ BINS = 10
 
 
 def area_under_curve(labels: FloatArray, predictions: FloatArray) -> float | None:
-    """Return the area under the ROC curve, or None where there is one class only."""
+    """Return the area under the ROC curve; None if there is only one class."""
     if labels.min() == labels.max():
         return None
     return float(roc_auc_score(labels, predictions))
@@ -26,40 +26,36 @@ def mean_log_loss(labels: FloatArray, predictions: FloatArray) -> float:
 def calibration_error(labels: FloatArray, predictions: FloatArray) -> float:
     """Return the expected calibration error over 10 bins of equal width.
 
-    It is the distance between mean prediction and share of label 1 in a bin, weighted by the
-    bin's rows.
+    It is the absolute difference of mean prediction and share of positives in a bin, weighted by
+    the bin's rows.
     """
-    # Width, not frequency: rows with the same prediction then always share a bin.
+    # Equal width, not quantiles: rows with the same prediction always share a bin.
     bins = np.minimum((predictions * BINS).astype(np.intp), BINS - 1)
     gaps = np.bincount(bins, weights=labels - predictions, minlength=BINS)
     return float(np.abs(gaps).sum() / labels.size)
 
 
 def mean_label(labels: FloatArray, predictions: FloatArray) -> float:  # noqa: ARG001
-    """Return the mean label; of labels 0 and 1 it is the share of label 1."""
+    """Return the mean label; for binary labels, the share of positives."""
     return float(labels.mean())
 
 
 def explained_share(labels: FloatArray, predictions: FloatArray) -> float | None:
-    """Return the share of the labels' variance that is explained; None where they do not vary.
-
-    It is below 0 where the mean label would have been the better prediction.
-    """
+    """Return R²; None if the labels are constant."""
     if labels.min() == labels.max():
         return None
     return float(r2_score(labels, predictions))
 
 
 def bias(labels: FloatArray, predictions: FloatArray) -> float:
-    """Return the mean prediction minus the mean label: above 0 too much is predicted."""
+    """Return the mean prediction minus the mean label."""
     return float((predictions - labels).mean())
 
 
 def log_losses(labels: FloatArray, predictions: FloatArray) -> FloatArray:
     """Return each row's log loss in nats.
 
-    Predictions are clipped to [1e-7, 1 - 1e-7], so that one certain mistake costs about 16 and
-    not infinity.
+    Predictions are clipped to [1e-7, 1 - 1e-7], which limits the loss of a row to about 16.
     """
     clipped = np.clip(predictions, CLIP, 1 - CLIP)
     losses: FloatArray = -np.log(np.where(labels == 1, clipped, 1 - clipped))
@@ -67,13 +63,13 @@ def log_losses(labels: FloatArray, predictions: FloatArray) -> FloatArray:
 
 
 def squared_errors(labels: FloatArray, predictions: FloatArray) -> FloatArray:
-    """Return each row's squared difference."""
+    """Return each row's squared error."""
     squares: FloatArray = np.square(labels - predictions)
     return squares
 
 
 def absolute_errors(labels: FloatArray, predictions: FloatArray) -> FloatArray:
-    """Return each row's absolute difference."""
+    """Return each row's absolute error."""
     distances: FloatArray = np.abs(labels - predictions)
     return distances
 
@@ -81,12 +77,11 @@ def absolute_errors(labels: FloatArray, predictions: FloatArray) -> FloatArray:
 def largest_difference(first: ArrayLike, second: ArrayLike) -> float:
     """Return the largest difference of two predictions of the same rows.
 
-    It is absolute up to 1, as between probabilities, and relative to the first prediction of the
-    row where that is larger: a double holds so many digits and no more. NaN where either holds a
-    missing value, which no tolerance accepts.
+    It is absolute if the first prediction is at most 1 in size, else relative to it, because the
+    precision of a double is relative. NaN if any value is missing.
 
     Raises:
-        UnusableInputError: Values that are no numbers, different lengths, or no rows.
+        UnusableInputError: Values that are not numbers, different lengths, or no rows.
     """
     left, right = as_vector("first predictions", first), as_vector("second predictions", second)
     if left.size != right.size:

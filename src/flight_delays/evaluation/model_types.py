@@ -21,13 +21,13 @@ Side: TypeAlias = Literal["min", "max"]
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A figure of one set of predictions.
+    """A metric of a set of predictions.
 
     Attributes:
         name: Its name in policies, checks and runs.
         better: Which values are better.
-        of: Measures labels and predictions; None where these labels do not allow it.
-        unit: Its unit; blank where it has none.
+        of: Computes it from labels and predictions; None if it is undefined for these labels.
+        unit: Its unit; blank if it has none.
         absent: Why it may be None.
     """
 
@@ -38,17 +38,17 @@ class Metric:
     absent: str = ""
 
     def is_too_good_beyond(self, side: Side) -> bool:
-        """Tell whether what lies beyond a bound on this side is too good to be true."""
+        """Return whether values beyond a bound on this side are suspiciously good."""
         return (self.better, side) in (("higher", "max"), ("lower", "min"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """A loss of each row; of two models the one with the lower mean is better.
+    """A loss per row; the model with the lower mean is better.
 
     Attributes:
         name: Its name in policies.
-        of: Each row's loss.
+        of: Computes the loss of each row.
         unit: Its unit.
     """
 
@@ -58,13 +58,13 @@ class Loss:
 
 
 class Estimator(Protocol):
-    """A model that is fitted once and predicts one double a row."""
+    """A model that is fitted once and predicts one double per row."""
 
     def fit(self, X: pd.DataFrame, y: pd.Series) -> Any:  # noqa: N803
-        """Learn from features and labels."""
+        """Fit to features and labels."""
 
     def predict(self, X: pd.DataFrame) -> ArrayLike:  # noqa: N803
-        """Return one double a row."""
+        """Return one double per row."""
 
 
 Named = TypeVar("Named", Metric, Loss)
@@ -76,11 +76,11 @@ class ModelType:
 
     Attributes:
         name: Its name.
-        labels: The labels there may be; None where any finite number is one.
-        lowest: The lowest prediction that is possible.
-        highest: The highest prediction that is possible.
-        metrics: What predictions are measured by, by name.
-        losses: What two models are compared by, by name.
+        labels: The valid labels; None if any finite number is valid.
+        lowest: The lowest possible prediction.
+        highest: The highest possible prediction.
+        metrics: Metrics of predictions, by name.
+        losses: Losses that models are compared by, by name.
     """
 
     name: str
@@ -94,7 +94,7 @@ class ModelType:
         """Return a metric by its name.
 
         Raises:
-            UnusableInputError: There is none of that name; the message names those there are.
+            UnusableInputError: The name is unknown; the message lists the known ones.
         """
         return _require(f"metric of {self.name}", name, self.metrics)
 
@@ -102,22 +102,22 @@ class ModelType:
         """Return a loss by its name.
 
         Raises:
-            UnusableInputError: There is none of that name; the message names those there are.
+            UnusableInputError: The name is unknown; the message lists the known ones.
         """
         return _require(f"loss of {self.name}", name, self.losses)
 
     def read(self, labels: ArrayLike, predictions: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """Return labels and predictions as doubles that can be trusted.
+        """Return labels and predictions as validated doubles.
 
         Raises:
-            UnusableInputError: A label or prediction that is missing or impossible, different
-                lengths, or no rows.
+            UnusableInputError: A missing or invalid label or prediction, different lengths, or no
+                rows.
         """
         truth = as_labels(labels, self.labels)
         return truth, as_predictions(predictions, truth.size, self.lowest, self.highest)
 
     def clip(self, predictions: ArrayLike) -> FloatArray:
-        """Return predictions brought within what is possible; a missing one stays missing."""
+        """Return predictions clipped to the possible range; NaN stays NaN."""
         clipped: FloatArray = np.clip(
             as_vector("predictions", predictions), self.lowest, self.highest
         )
@@ -133,7 +133,7 @@ class ModelType:
         return {name: metric.of(truth, predicted) for name, metric in self.metrics.items()}
 
     def allows(self, prediction: object) -> bool:
-        """Tell whether a value, as an endpoint answers it, is a possible prediction."""
+        """Return whether a value of an endpoint's response is a valid prediction."""
         if isinstance(prediction, bool) or not isinstance(prediction, int | float):
             return False
         return math.isfinite(prediction) and self.lowest <= prediction <= self.highest
@@ -143,9 +143,9 @@ def regression(unit: str, *, lowest: float = -math.inf, highest: float = math.in
     """Return the model type of a regression.
 
     Args:
-        unit: The label's unit, as it is to stand behind a figure: minutes, EUR.
-        lowest: The lowest prediction that is possible, where there is one.
-        highest: The highest, where there is one.
+        unit: The label's unit, such as minutes or EUR.
+        lowest: The lowest possible prediction, if any.
+        highest: The highest possible prediction, if any.
     """
     return ModelType(
         name="regression",
@@ -212,8 +212,8 @@ BINARY_CLASSIFICATION = ModelType(
 def format_figure(figure: float | None, unit: str = "") -> str:
     """Return a figure with its unit.
 
-    Counts and large figures are whole numbers, all others have four significant digits; None is
-    "not measured".
+    Integers and figures from 1000 are written as whole numbers, others with four significant
+    digits, None as "not measured".
     """
     if figure is None:
         return "not measured"

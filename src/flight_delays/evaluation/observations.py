@@ -1,4 +1,4 @@
-"""Labels and predictions as arrays that can be trusted."""
+"""Validation of labels and predictions."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ FloatArray = NDArray[np.float64]
 
 
 def as_vector(what: str, values: ArrayLike) -> FloatArray:
-    """Return one double a row; a missing value becomes NaN.
+    """Return one double per row; missing values become NaN.
 
     Raises:
-        UnusableInputError: The values are no numbers, not one-dimensional, or none at all.
+        UnusableInputError: The values are not numbers, not one-dimensional, or empty.
     """
     try:
         raw = np.asarray(values)
@@ -47,10 +47,10 @@ def as_labels(values: ArrayLike, allowed: frozenset[float] | None) -> FloatArray
 
     Args:
         values: The labels.
-        allowed: What a label may be; None where any finite number is one.
+        allowed: The valid labels; None if any finite number is valid.
 
     Raises:
-        UnusableInputError: A label is missing or not allowed, or there is none.
+        UnusableInputError: A label is missing or invalid, or there are no labels.
     """
     vector = as_vector("labels", values)
     sound = np.isfinite(vector) if allowed is None else np.isin(vector, list(allowed))
@@ -71,7 +71,7 @@ def as_predictions(values: ArrayLike, rows: int, lowest: float, highest: float) 
     """Return one prediction for each of `rows` rows.
 
     Raises:
-        UnusableInputError: Another number of rows, or a value that is missing or out of bounds.
+        UnusableInputError: A different number of rows, or a value that is missing or out of range.
     """
     vector = as_vector("predictions", values)
     if vector.size != rows:
@@ -95,7 +95,7 @@ def as_predictions(values: ArrayLike, rows: int, lowest: float, highest: float) 
 
 
 def _describe_values(raw: NDArray[Any]) -> str:
-    """Return what is wrong with the type of values; blank where they may be numbers."""
+    """Describe a type that cannot be converted to numbers; blank if there is none."""
     if raw.dtype.kind in "mMcV":
         return f"values of type {raw.dtype}"
     if raw.dtype.kind in "USO":

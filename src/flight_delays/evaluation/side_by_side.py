@@ -1,4 +1,4 @@
-"""Metrics of two models on the same rows, side by side; none of them decides."""
+"""Metrics of two models on the same rows, for reports only; the gate uses the loss."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class SideBySide:
 
     Attributes:
         metric: The metric.
-        challenger: What the challenger reaches; None where it cannot be measured.
-        champion: What the champion reaches; None where it cannot be measured.
+        challenger: The challenger's value; None if it cannot be measured.
+        champion: The champion's value; None if it cannot be measured.
     """
 
     metric: Metric
@@ -30,7 +30,7 @@ class SideBySide:
 
     @property
     def better(self) -> Leader | None:
-        """Whose figure is better, be it by chance; None where neither is, or one is missing."""
+        """The model with the better value, significant or not; None if equal or missing."""
         if self.challenger is None or self.champion is None:
             return None
         match self.metric.better:
@@ -54,8 +54,8 @@ class SliceSideBySide:
     Attributes:
         column: The column.
         value: Its value.
-        rows: How many rows have it.
-        contrast: The metric there.
+        rows: Number of rows.
+        contrast: The metric on these rows.
     """
 
     column: str
@@ -70,7 +70,7 @@ def compare_metrics(
     """Return every metric of the model type for both models, in the model type's order.
 
     Raises:
-        UnusableInputError: Labels or predictions that the model type refuses.
+        UnusableInputError: Invalid labels or predictions.
     """
     ours, theirs = model_type.measure(labels, challenger), model_type.measure(labels, champion)
     return [
@@ -87,7 +87,7 @@ def compare_slices(
     metric: Metric,
     min_rows: int,
 ) -> list[SliceSideBySide]:
-    """Return a metric for both models in every slice of `min_rows` rows or more."""
+    """Return a metric of both models in every slice with at least `min_rows` rows."""
     ours, theirs = (
         measure_slices(labels, predictions, slices, metric=metric, min_rows=min_rows)
         for predictions in (challenger, champion)
@@ -105,13 +105,13 @@ Figures = Mapping[str, float | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Freshness:
-    """A model's figures on the same rows, with features as old as served and with fresh ones.
+    """A model's figures on the same rows, with features as stale as served and with fresh ones.
 
     Attributes:
-        loss: The loss that models are compared by; the figures begin with it.
+        loss: The loss that models are compared by, the first of the figures.
         unit: Its unit.
-        greatest_age: How old features can be when they are looked up.
-        judged: Figures with features as a request finds them.
+        greatest_age: Maximum age of looked-up features.
+        judged: Figures with features as stale as a request finds them.
         fresh: Figures with features as of the decision.
     """
 
@@ -138,8 +138,7 @@ def measure_figures(
     """Return the mean loss and some metrics of predictions, by name.
 
     Raises:
-        UnusableInputError: A name that the model type does not have, or labels or predictions
-            that it refuses.
+        UnusableInputError: An unknown name, or invalid labels or predictions.
     """
     truth, predicted = model_type.read(labels, predictions)
     mean = float(model_type.require_loss(loss).of(truth, predicted).mean())

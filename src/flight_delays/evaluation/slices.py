@@ -1,4 +1,4 @@
-"""Two models, or a first one and its labels, within each value of some columns."""
+"""Compare two models, or a model and its labels, by slice."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from .comparison import average_blocks
 from .model_types import ModelType
 from .observations import FloatArray
 
-# The values of a column that are too small to be judged, together.
+# Values with too few rows or days are pooled in one slice.
 OTHERS = "(all smaller)"
 MISSING = "missing"
 MIN_DAYS = 2
@@ -23,18 +23,18 @@ Members = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class SliceSize:
-    """Which slices are judged; a column's smaller values are judged together.
+    """Minimum size of a slice; smaller values of a column are pooled.
 
     Attributes:
-        rows: Fewest rows.
-        days: Fewest days that these fall on.
+        rows: Minimum number of rows.
+        days: Minimum number of days.
     """
 
     rows: int
     days: int
 
     def __post_init__(self) -> None:
-        """Refuse a size that no error can be estimated for."""
+        """Refuse a size too small to estimate a standard error."""
         if self.rows < 1 or self.days < MIN_DAYS:
             raise UnusableInputError(
                 "size of slices",
@@ -51,11 +51,12 @@ class SliceGap:
     Attributes:
         column: The column.
         value: Its value.
-        rows: How many rows have it.
-        days: On how many days they are.
+        rows: Number of rows.
+        days: Number of days.
         gap: Mean prediction minus mean label.
-        error: Standard error of the gap, by days.
-        p_value: Of a gap that is no larger than the limit, corrected for the number of slices.
+        error: Standard error of the gap, clustered by day.
+        p_value: P-value of the hypothesis that the gap is within the limit, corrected for the
+            number of slices.
     """
 
     column: str
@@ -74,17 +75,17 @@ class SliceComparison:
     Attributes:
         column: The column.
         value: Its value.
-        rows: How many rows have it.
-        days: On how many days they are.
+        rows: Number of rows.
+        days: Number of days.
         loss: Name of the loss.
-        unit: Its unit, which difference and bounds have, too.
-        difference: Mean loss of the challenger minus that of the Champion: above 0 is worse.
-        low: Lower bound of the difference, for this slice alone.
-        high: Upper bound of it.
-        p_value: Of a difference that is no larger than the margin, corrected for the number of
-            slices.
+        unit: Unit of the loss, the difference and its bounds.
+        difference: Mean loss of the challenger minus that of the Champion; above 0 is worse.
+        low: Lower bound of the difference, not corrected for the number of slices.
+        high: Upper bound of the difference.
+        p_value: P-value of the hypothesis that the difference is within the margin, corrected for
+            the number of slices.
         gap: Mean prediction of the challenger minus mean label.
-        incumbent_gap: The same of the Champion.
+        incumbent_gap: Mean prediction of the Champion minus mean label.
     """
 
     column: str
@@ -119,27 +120,26 @@ def compare_by_slice(
     margin: float,
     confidence: float,
 ) -> tuple[SliceComparison, ...]:
-    """Compare two predictions within each slice: is the challenger worse by more than a margin?
+    """Test in each slice whether the challenger is worse by more than a margin.
 
-    Means, errors and the test are those of the comparison over all rows, by days. P-values are
-    corrected over all slices of all columns as Holm does: the chance that any slice is wrongly
-    found worse stays below the level.
+    Means, errors and the test are those of `compare`, with days as blocks. P-values are corrected
+    over all slices of all columns by Holm's method, which controls the family-wise error rate.
 
     Args:
         labels: The labels.
         challenger: The challenger's predictions.
-        incumbent: Those of the Champion.
-        columns: Column to its values for the same rows.
+        incumbent: The Champion's predictions.
+        columns: Values of each slice column for the same rows.
         days: The local day of each row.
         model_type: The model type.
-        loss: Name of the loss of that model type to compare by.
-        size: Which slices are judged.
+        loss: Name of one of its losses.
+        size: Minimum size of a slice.
         margin: By how much the challenger's mean loss may exceed the Champion's.
-        confidence: Of the interval of each difference.
+        confidence: Confidence level of each interval.
 
     Raises:
-        UnusableInputError: Labels or predictions that the model type refuses, a loss it does not
-            have, or columns or days of other rows.
+        UnusableInputError: Invalid labels or predictions, an unknown loss, or columns or days of
+            a different length.
     """
     by = model_type.require_loss(loss)
     truth, ours = model_type.read(labels, challenger)
@@ -178,25 +178,25 @@ def measure_gaps(
     size: SliceSize,
     limit: float,
 ) -> tuple[SliceGap, ...]:
-    """Measure each slice's mean prediction against its mean label: is the gap beyond a limit?
+    """Test in each slice whether mean prediction and mean label differ by more than a limit.
 
     Errors and corrections are those of `compare_by_slice`.
 
     Args:
-        labels: The labels, checked.
-        predictions: The predictions, checked.
-        columns: Column to its values for the same rows.
+        labels: The validated labels.
+        predictions: The validated predictions.
+        columns: Values of each slice column for the same rows.
         days: The local day of each row.
-        size: Which slices are judged.
-        limit: How large a gap may be, in the label's unit.
+        size: Minimum size of a slice.
+        limit: Maximum gap, in the label's unit.
 
     Raises:
-        UnusableInputError: Columns or days of other rows.
+        UnusableInputError: Columns or days of a different length.
     """
     found = []
     for column, value, members, dates in find_slices(columns, days, labels.size, size):
         gaps = (predictions - labels)[members]
-        # Turned so that a larger gap is a lower mean, whichever way it goes.
+        # The sign makes a larger gap a lower mean, in either direction.
         turned = -1.0 if gaps.mean() > 0 else 1.0
         mean = average_blocks(turned * gaps, dates[members], size.days)
         found.append(
@@ -215,9 +215,9 @@ def measure_gaps(
 
 
 def name_values(values: ArrayLike) -> "pd.Series[str]":
-    """Return the values of a column as text; missing ones are a value of their own.
+    """Return the values of a column as text; a missing value is "missing".
 
-    Whole numbers are written alike, whether or not the column has become one of doubles.
+    Whole numbers have no decimal point, even if the column's dtype is double.
     """
     raw = pd.Series(np.asarray(values, dtype=object))
     given = np.asarray(values)
@@ -229,13 +229,13 @@ def name_values(values: ArrayLike) -> "pd.Series[str]":
 def find_slices(
     columns: Mapping[str, ArrayLike], days: ArrayLike, rows: int, size: SliceSize
 ) -> Iterator[tuple[str, str, Members, npt.NDArray[np.intp]]]:
-    """Return each slice that is judged: column, value, its rows, and the number of each row's day.
+    """Yield column, value, row mask and day numbers of each slice.
 
-    Values that are too small are one slice together, where that is large enough: a model could
-    else be bad for every small value and be judged for none.
+    Values that are too small are pooled in one slice, if that is large enough. Otherwise a model
+    that is bad for every small value would pass.
 
     Raises:
-        UnusableInputError: Columns or days of other rows.
+        UnusableInputError: Columns or days of a different length.
     """
     for name, given in (("days", days), *columns.items()):
         if np.shape(given) != (rows,):
@@ -268,13 +268,13 @@ def correct_p_values(p_values: Sequence[float]) -> list[float]:
 
 
 def locate_rows(chosen: Members, columns: Mapping[str, ArrayLike]) -> str:
-    """Say in which value of a column some rows are concentrated.
+    """Describe the column value that best matches some rows (largest Jaccard index).
 
-    Of a column of numbers it is asked only whether it is missing there.
+    Of a numerical column only missing values are considered.
 
     Returns:
-        Words such as "carrier=OO: 37 of its 40 rows, 37 of all 37"; where no value has a tenth of
-        them for each row that is not one of them, that they are spread.
+        Text such as "carrier=OO: 37 of its 40 rows, 37 of all 37"; that the rows are spread if no
+        index exceeds 0.1.
     """
     if chosen.all():
         return "every row"

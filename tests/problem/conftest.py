@@ -1,4 +1,4 @@
-"""A month of the archive as source tables, in a Spark session on Sail."""
+"""Source and feature tables of January 2013."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from flight_delays.problem import PROBLEM
 from flight_delays.problem.features import FEATURE_TABLES
 from flight_delays.problem.sources import READERS, SOURCES
 
-# Where cores are shared, threads that wait by spinning make training ten times slower.
+# On shared cores, spinning OpenMP threads make training ten times slower.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 Tables = dict[str, pd.DataFrame]
@@ -21,7 +21,7 @@ Tables = dict[str, pd.DataFrame]
 
 @pytest.fixture(scope="module")
 def compute(spark: SparkSession) -> Callable[[Tables, datetime], Tables]:
-    """Compute all feature tables from given source tables."""
+    """Return a function that computes all feature tables from source tables."""
 
     def compute(sources: Tables, as_of: datetime) -> Tables:
         for source in SOURCES:
@@ -57,19 +57,19 @@ def tables(
 
 @pytest.fixture(scope="module")
 def training_set(sources: Tables, tables: Tables) -> pd.DataFrame:
-    """January's flights, with their features and, where they landed, their label."""
+    """January's flights with features and, if they landed, label."""
     labels = sources["outcomes"][["flight_id", "late"]]
     return look_up(sources["flights"].merge(labels, how="left"), tables)
 
 
 def read_sources(as_of: datetime, shift_days: int = 0) -> Tables:
-    """Return the source tables as ingest leaves them as of an instant."""
+    """Return the source tables as of an instant, as ingest writes them."""
     tables = {name: read(BEGINNING, as_of, shift_days) for name, read in READERS.items()}
     return {source.name: tables[source.name].fillna(dict(source.fill)) for source in SOURCES}
 
 
 def look_up(flights: pd.DataFrame, tables: Tables) -> pd.DataFrame:
-    """Join to each flight the features that a request at its decision finds, in their order."""
+    """Join the features that a request at each flight's decision finds; keep the order."""
     refresh = PROBLEM.refresh
     every = f"{refresh.every.total_seconds():.0f}s"
     features_at = (flights["decision_at"] - refresh.delay).dt.floor(every)

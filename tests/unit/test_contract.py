@@ -1,4 +1,4 @@
-"""What any problem has to hold, whatever it predicts, tried on rows that are made up."""
+"""Requirements of any problem, tested on synthetic rows."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from flight_delays.spec import Estimator, RequestFeature
 
 ROWS = 300
 AT = datetime(2013, 11, 1, 13, 45)
-# Values that a function is given by SQL type, each in all the forms in which it may come.
+# Inputs of a function by SQL type, each with all its equivalent representations.
 MISSING: tuple[Any, ...] = (None, np.nan)
 VALUES: dict[str, list[tuple[Any, ...]]] = {
     "DOUBLE": [MISSING, (0.0,), (-1.5,), (60.25,)],
@@ -30,7 +30,7 @@ VALUES: dict[str, list[tuple[Any, ...]]] = {
     "TIMESTAMP": [(*MISSING, pd.NaT), (AT, AT.replace(tzinfo=UTC), pd.Timestamp(AT))],
 }
 TYPE = PROBLEM.model_type
-# What an endpoint does: it has the model's file and libraries, and not this project.
+# Like an endpoint: with the model's file and libraries, without this project.
 PROGRAM = """
 import pickle, sys
 sys.modules["flight_delays"] = None
@@ -42,7 +42,7 @@ print(*model.predict(rows).tolist())
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    """Rows with all features, each missing in some."""
+    """Rows with all features, each with missing values."""
     chance = np.random.default_rng(0)
     columns: dict[str, Any] = {}
     for name in PROBLEM.categorical_columns:
@@ -66,12 +66,12 @@ def model(rows: pd.DataFrame) -> Estimator:
     return fit(rows)
 
 
-def test_the_model_sees_no_key_no_time_and_no_label() -> None:
+def test_features_exclude_keys_times_and_label() -> None:
     hidden = {PROBLEM.label.column, PROBLEM.label.known_at, *PROBLEM.metadata_columns}
     assert not hidden & set(PROBLEM.feature_columns)
 
 
-def test_model_and_baseline_give_one_possible_number_a_row(
+def test_model_and_baseline_predict_one_valid_number_per_row(
     model: Estimator, rows: pd.DataFrame
 ) -> None:
     for predictions in (model.predict(rows), PROBLEM.heuristic_baseline(rows)):
@@ -80,11 +80,11 @@ def test_model_and_baseline_give_one_possible_number_a_row(
     assert all(TYPE.allows(float(each)) for each in np.asarray(PROBLEM.heuristic_baseline(rows)))
 
 
-def test_the_same_rows_give_the_same_model(model: Estimator, rows: pd.DataFrame) -> None:
+def test_training_is_deterministic(model: Estimator, rows: pd.DataFrame) -> None:
     np.testing.assert_array_equal(fit(rows).predict(rows), model.predict(rows))
 
 
-def test_a_row_alone_in_any_order_of_columns_and_of_nothing_but_gaps_is_predicted(
+def test_model_predicts_single_reordered_and_empty_rows(
     model: Estimator, rows: pd.DataFrame
 ) -> None:
     alone = model.predict(rows.iloc[:1, ::-1].astype(object))
@@ -92,7 +92,7 @@ def test_a_row_alone_in_any_order_of_columns_and_of_nothing_but_gaps_is_predicte
     assert np.isfinite(model.predict(pd.DataFrame({name: [None] for name in rows}))).all()
 
 
-def test_the_model_predicts_where_this_project_is_not_installed(
+def test_pickled_model_predicts_without_project(
     model: Estimator, rows: pd.DataFrame, tmp_path: Path
 ) -> None:
     for module in PROBLEM.modules_by_value:
@@ -109,14 +109,14 @@ def test_the_model_predicts_where_this_project_is_not_installed(
 
 
 @pytest.mark.parametrize("feature", PROBLEM.request_features, ids=lambda each: each.output)
-def test_a_computed_feature_treats_none_and_nan_alike_in_batch_and_in_an_endpoint(
+def test_request_feature_treats_missing_values_alike(
     feature: RequestFeature,
 ) -> None:
     kind, run = {"DOUBLE": float, "STRING": str}[feature.sql_type], feature.load()
     for given in product(*(VALUES[kind] for kind in feature.parameters.values())):
         forms = list(product(*given))
         results = [run(*form) for form in forms]
-        # The function as written is the one that the catalog runs.
+        # The original function must agree with its body, which the catalog runs.
         results.append(feature.function(*forms[0]))
         assert all(is_same(each, results[0]) for each in results), forms
         assert all(pd.isna(each) or isinstance(each, kind) for each in results), forms
@@ -126,7 +126,7 @@ def is_same(one: Any, other: Any) -> bool:
     return bool(pd.isna(one) and pd.isna(other)) or bool(one == other)
 
 
-def test_limits_are_those_of_its_model_type_and_its_columns() -> None:
+def test_policies_match_model_type_and_columns() -> None:
     load_data_quality([source.name for source in PROBLEM.sources])
     for name in ("policy", "policy_small"):
         validation = load_policy(name, TYPE).validation

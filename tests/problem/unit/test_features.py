@@ -1,4 +1,4 @@
-"""The feature tables: what their rows say, and that they never rest on what came later."""
+"""Values and point-in-time correctness of the feature tables."""
 
 import sys
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def tables_mid_month(compute: Compute) -> Tables:
 
 
 @EACH_TABLE
-def test_rows_are_told_apart_by_keys_without_nulls(table: FeatureTable, tables: Tables) -> None:
+def test_primary_keys_are_unique_and_not_null(table: FeatureTable, tables: Tables) -> None:
     rows = tables[table.name]
     keys = list(table.primary_keys)
     assert len(rows) > 1_000
@@ -44,7 +44,7 @@ def test_rows_are_told_apart_by_keys_without_nulls(table: FeatureTable, tables: 
 
 
 @EACH_TABLE
-def test_numbers_are_doubles_and_the_rest_text(table: FeatureTable, tables: Tables) -> None:
+def test_features_are_doubles_and_strings(table: FeatureTable, tables: Tables) -> None:
     rows = tables[table.name]
     assert list(rows.columns) == [*table.primary_keys, *table.features]
     assert {str(rows[number].dtype) for number in table.numerical} <= {"float64"}
@@ -52,7 +52,7 @@ def test_numbers_are_doubles_and_the_rest_text(table: FeatureTable, tables: Tabl
 
 
 @EACH_TABLE
-def test_rows_stay_as_they_are_when_more_becomes_known(
+def test_rows_are_unchanged_at_later_as_of(
     table: FeatureTable, tables: Tables, tables_mid_month: Tables
 ) -> None:
     earlier = tables_mid_month[table.name]
@@ -61,7 +61,7 @@ def test_rows_stay_as_they_are_when_more_becomes_known(
     assert len(earlier) < len(tables[table.name]) or table.name == "aircraft_features"
 
 
-def test_an_earlier_as_of_finds_its_own_rows_in_tables_that_reach_further(
+def test_earlier_as_of_ignores_later_source_rows(
     compute: Compute, sources: Tables, tables_mid_month: Tables
 ) -> None:
     computed = compute(sources, MID_MONTH)
@@ -71,12 +71,12 @@ def test_an_earlier_as_of_finds_its_own_rows_in_tables_that_reach_further(
             pd.testing.assert_frame_equal(by_key(table, rows), by_key(table, own))
 
 
-def test_an_hour_that_is_not_over_has_no_row(tables_mid_month: Tables) -> None:
+def test_unfinished_hour_has_no_row(tables_mid_month: Tables) -> None:
     latest = tables_mid_month["origin_delay_features"]["known_at"].max()
     assert latest == pd.Timestamp("2013-01-16T17:00Z")
 
 
-def test_what_becomes_known_after_an_instant_changes_no_row_known_by_then(
+def test_later_source_rows_change_no_earlier_feature(
     compute: Compute, sources: Tables, tables: Tables, month: datetime
 ) -> None:
     outcomes, weather = sources["outcomes"].copy(), sources["weather"].copy()
@@ -95,7 +95,7 @@ def test_what_becomes_known_after_an_instant_changes_no_row_known_by_then(
         assert not after[~known].equals(before[~known])
 
 
-def test_a_flight_sees_none_of_the_outcomes_that_come_after_its_decision(
+def test_lookup_ignores_outcomes_after_decision(
     compute: Compute, sources: Tables, training_set: pd.DataFrame, month: datetime
 ) -> None:
     known = sources["outcomes"]["known_at"] <= MID_MONTH
@@ -110,7 +110,7 @@ def test_a_flight_sees_none_of_the_outcomes_that_come_after_its_decision(
 
 
 def outcomes_of(sources: Tables, *rows: tuple[str, str, str, float]) -> pd.DataFrame:
-    """Outcomes of AA flights from JFK: destination, status, known at, arrival delay."""
+    """Return outcomes of AA flights from JFK: destination, status, known at, arrival delay."""
     return pd.DataFrame(
         [
             {
@@ -130,7 +130,7 @@ def outcomes_of(sources: Tables, *rows: tuple[str, str, str, float]) -> pd.DataF
     ).astype(sources["outcomes"].dtypes.to_dict())
 
 
-def test_a_route_counts_landings_of_fourteen_days_and_nothing_else(
+def test_route_features_count_landings_of_14_days(
     compute: Compute, sources: Tables, month: datetime
 ) -> None:
     outcomes = outcomes_of(
@@ -151,7 +151,7 @@ def test_a_route_counts_landings_of_fourteen_days_and_nothing_else(
     assert len(rows) == 4
 
 
-def test_an_origin_counts_landings_from_three_hours_before_up_to_the_full_hour_without_it(
+def test_origin_features_count_landings_of_previous_3_hours(
     compute: Compute, sources: Tables, month: datetime
 ) -> None:
     outcomes = outcomes_of(
@@ -178,7 +178,7 @@ def test_an_instant_without_a_zone_is_refused(spark: SparkSession, name: str) ->
         ORIGIN_DELAY_FEATURES.expire(spark, "nowhere", **instants)
 
 
-def test_the_model_sees_what_it_knows_and_no_key_that_names_a_flight() -> None:
+def test_keys_and_times_are_metadata_columns() -> None:
     assert PROBLEM.columns == (
         "flight_id", "carrier", "origin", "dest", "tailnum", "decision_at", "features_at",
     )  # fmt: skip
@@ -187,7 +187,7 @@ def test_the_model_sees_what_it_knows_and_no_key_that_names_a_flight() -> None:
 
 @dataclass
 class Lookup:
-    """Stands for the lookup class, which exists only where tasks run."""
+    """A fake of FeatureLookup, which is only installed where tasks run."""
 
     table_name: str
     lookup_key: list[str]
@@ -196,7 +196,7 @@ class Lookup:
     lookback_window: timedelta | None
 
 
-def test_each_table_is_looked_up_by_its_keys_and_timed_ones_as_a_request_finds_them(
+def test_lookups_have_keys_times_and_lookback_windows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     module = ModuleType("databricks.feature_engineering")

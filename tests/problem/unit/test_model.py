@@ -1,4 +1,4 @@
-"""The model, as it is fitted, asked, pickled and compared to the heuristic baseline."""
+"""The model, the heuristic baseline, the hyperparameters and the policies."""
 
 import json
 
@@ -41,7 +41,7 @@ def model(labelled: pd.DataFrame) -> Estimator:
     return model
 
 
-def test_predictions_are_one_probability_a_row_that_ranks_flights_and_beats_the_rule_of_thumb(
+def test_model_predicts_probabilities_and_beats_baseline(
     model: Estimator, held_out: pd.DataFrame
 ) -> None:
     predictions = np.asarray(model.predict(held_out))
@@ -53,9 +53,7 @@ def test_predictions_are_one_probability_a_row_that_ranks_flights_and_beats_the_
     assert log_loss(held_out["late"], predictions) < log_loss(held_out["late"], baseline)
 
 
-def test_rows_as_they_come_from_json_give_the_same_predictions(
-    model: Estimator, held_out: pd.DataFrame
-) -> None:
+def test_json_rows_have_same_predictions(model: Estimator, held_out: pd.DataFrame) -> None:
     rows = held_out[TRAINING_COLUMNS].head(500)
     records = [
         {column: None if pd.isna(value) else value for column, value in record.items()}
@@ -69,7 +67,7 @@ def test_rows_as_they_come_from_json_give_the_same_predictions(
 
 
 @pytest.mark.parametrize("unknown", ["ZZ", "", None, np.nan, pd.NA], ids=repr)
-def test_a_category_that_is_new_or_missing_is_treated_as_missing(
+def test_unseen_category_counts_as_missing(
     model: Estimator, held_out: pd.DataFrame, unknown: object
 ) -> None:
     row = held_out.head(1).astype(object)
@@ -79,7 +77,7 @@ def test_a_category_that_is_new_or_missing_is_treated_as_missing(
     assert model.predict(row) != missing
 
 
-def test_a_row_of_which_nothing_is_known_still_has_a_probability(model: Estimator) -> None:
+def test_row_without_values_has_probability(model: Estimator) -> None:
     nothing = pd.DataFrame({column: [None] for column in TRAINING_COLUMNS})
     assert 0 < np.asarray(model.predict(nothing))[0] < 1
 
@@ -100,7 +98,7 @@ def test_a_row_of_which_nothing_is_known_still_has_a_probability(model: Estimato
         ),
     ],
 )
-def test_the_rule_of_thumb_leans_on_the_route_then_the_origin_then_the_usual_share(
+def test_heuristic_baseline_falls_back_to_origin_and_usual_share(
     known: dict[str, float | None], expected: float
 ) -> None:
     assert heuristic_baseline(pd.DataFrame([known])) == pytest.approx([expected])
@@ -121,7 +119,7 @@ def test_the_rule_of_thumb_leans_on_the_route_then_the_origin_then_the_usual_sha
     ],
     ids=str,
 )
-def test_hyperparameters_out_of_range_or_unknown_are_refused(change: dict[str, object]) -> None:
+def test_invalid_hyperparameters_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(change))):
         Hyperparameters.model_validate(load_hyperparameters().model_dump() | change)
 
@@ -130,14 +128,14 @@ EACH_POLICY = pytest.mark.parametrize("name", ["policy", "policy_small"])
 
 
 @EACH_POLICY
-def test_a_policy_judges_every_carrier_and_origin(name: str) -> None:
+def test_policy_has_slices_by_carrier_and_origin(name: str) -> None:
     policy = load_policy(name, PROBLEM.model_type)
     assert policy.validation.slice_columns == ["carrier", "origin"]
     assert "as_of" in policy.validation.required_tags
 
 
 @EACH_POLICY
-def test_a_policy_refuses_a_model_that_knows_nothing_and_one_that_knows_all(name: str) -> None:
+def test_policy_bounds_exclude_useless_and_leaking_models(name: str) -> None:
     validation = load_policy(name, PROBLEM.model_type).validation
     assert validation.slices is not None
     auc, loss = validation.metrics["auc"].sides, validation.metrics["log_loss"].sides

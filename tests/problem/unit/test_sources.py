@@ -1,4 +1,4 @@
-"""What is read from the archive, that it only ever grows, and that spans add up."""
+"""The sources: values, append-only growth and contiguous intervals."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -36,7 +36,7 @@ def outcomes() -> pd.DataFrame:
     return read_outcomes(BEGINNING, AFTER_THE_YEAR, 0)
 
 
-def test_all_flights_of_the_year_are_read_once_each() -> None:
+def test_read_flights_returns_each_flight_of_year_once() -> None:
     flights = read_flights(BEGINNING, AFTER_THE_YEAR, 0)
     assert len(flights) == 336_776
     assert not flights.duplicated(list(KEYS)).any()
@@ -44,7 +44,7 @@ def test_all_flights_of_the_year_are_read_once_each() -> None:
     assert {type(tailnum) for tailnum in flights["tailnum"]} == {str, type(None)}
 
 
-def test_each_flight_ends_in_one_of_three_ways(outcomes: pd.DataFrame) -> None:
+def test_outcomes_have_three_statuses(outcomes: pd.DataFrame) -> None:
     assert outcomes["status"].value_counts().to_dict() == {
         "landed": 327_346,
         "cancelled": 8_255,
@@ -52,7 +52,7 @@ def test_each_flight_ends_in_one_of_three_ways(outcomes: pd.DataFrame) -> None:
     }
 
 
-def test_only_landed_flights_have_a_label_and_it_starts_at_fifteen_minutes(
+def test_only_landed_flights_have_label(
     outcomes: pd.DataFrame,
 ) -> None:
     landed = outcomes["status"] == "landed"
@@ -62,7 +62,7 @@ def test_only_landed_flights_have_a_label_and_it_starts_at_fifteen_minutes(
     assert bounds["min"][1.0] == 15
 
 
-def test_no_flight_lands_sooner_than_it_flew_and_landings_agree_with_the_recorded_delay() -> None:
+def test_landing_times_match_recorded_delays() -> None:
     flights = load_flights()
     landed = flights[flights["arr_delay"].notna()]
     departed_at = landed["decision_at"] + pd.to_timedelta(landed["dep_delay"], unit="min")
@@ -73,7 +73,7 @@ def test_no_flight_lands_sooner_than_it_flew_and_landings_agree_with_the_recorde
     assert (landed["landed_at"] > landed["decision_at"]).all()
 
 
-def test_arrival_clocks_are_read_in_the_destinations_zone() -> None:
+def test_arrival_times_use_zone_of_destination() -> None:
     schedule = read_schedule(BEGINNING, datetime(2013, 1, 2, tzinfo=UTC), 0)
     first_day = schedule[schedule["time_hour"] < pd.Timestamp("2013-01-01T12:00Z")]
     arrivals = first_day.set_index("flight")["scheduled_arrival_at"]
@@ -82,14 +82,14 @@ def test_arrival_clocks_are_read_in_the_destinations_zone() -> None:
     assert set(ZONES_NOT_IN_THE_ARCHIVE) <= set(load_flights()["dest"])
 
 
-def test_a_flight_in_the_air_when_clocks_go_forward_lands_by_the_clock_it_left_by() -> None:
+def test_arrival_across_dst_change_uses_offset_at_departure() -> None:
     outcomes = read_outcomes(BEGINNING, datetime(2013, 3, 11, tzinfo=UTC), 0)
     departed = outcomes["time_hour"] == pd.Timestamp("2013-03-10T02:00Z")
     flight = outcomes[departed & (outcomes["dest"] == "PBI") & (outcomes["arr_delay"] > 50)]
     assert flight["known_at"].tolist() == [pd.Timestamp("2013-03-10T07:03Z")]
 
 
-def test_a_cancelled_flight_is_known_a_day_after_it_should_have_arrived(
+def test_cancellation_is_known_a_day_after_scheduled_arrival(
     outcomes: pd.DataFrame,
 ) -> None:
     schedule = read_schedule(BEGINNING, AFTER_THE_YEAR, 0)[[*KEYS, "scheduled_arrival_at"]]
@@ -98,7 +98,7 @@ def test_a_cancelled_flight_is_known_a_day_after_it_should_have_arrived(
     assert (closed["known_at"] - closed["scheduled_arrival_at"] == timedelta(days=1)).all()
 
 
-def test_weather_is_known_an_hour_late_and_once_an_hour_even_when_clocks_go_back() -> None:
+def test_weather_is_hourly_across_dst_change() -> None:
     weather = read_weather(BEGINNING, AFTER_THE_YEAR, 0)
     assert len(weather) == 26_115
     assert not weather.duplicated(["origin", "known_at"]).any()
@@ -107,7 +107,7 @@ def test_weather_is_known_an_hour_late_and_once_an_hour_even_when_clocks_go_back
     assert night.groupby("origin").size().to_dict() == {"EWR": 3, "JFK": 3, "LGA": 3}
 
 
-def test_the_timetable_reaches_a_week_ahead_in_whole_hours() -> None:
+def test_schedule_ends_a_week_ahead_at_full_hour() -> None:
     schedule = read_schedule(BEGINNING, datetime(2013, 3, 1, 12, 30, tzinfo=UTC), 0)
     assert schedule["time_hour"].max() == pd.Timestamp("2013-03-08T11:00Z")
     assert "tailnum" not in schedule
@@ -116,9 +116,7 @@ def test_the_timetable_reaches_a_week_ahead_in_whole_hours() -> None:
 
 @EACH_SOURCE
 @pytest.mark.parametrize("as_of", INSTANTS, ids=lambda as_of: as_of.isoformat())
-def test_columns_and_types_are_those_declared_at_every_instant(
-    source: Source, as_of: datetime
-) -> None:
+def test_columns_have_declared_types_at_every_instant(source: Source, as_of: datetime) -> None:
     frame = READERS[source.name](BEGINNING, as_of, 0)
     types = {
         "TIMESTAMP": "datetime64[ns, UTC]",
@@ -133,7 +131,7 @@ def test_columns_and_types_are_those_declared_at_every_instant(
 
 
 @EACH_SOURCE
-def test_rows_known_once_are_the_same_ever_after(source: Source) -> None:
+def test_known_rows_are_unchanged_at_later_as_of(source: Source) -> None:
     keys = list(source.primary_keys)
     read = READERS[source.name]
     later = read(BEGINNING, datetime(2013, 3, 15, 7, 13, tzinfo=UTC), 0)
@@ -148,7 +146,7 @@ def test_rows_known_once_are_the_same_ever_after(source: Source) -> None:
     ("source", "column", "ahead"),
     [("flights", "decision_at", 24), ("outcomes", "known_at", 0), ("weather", "known_at", 0)],
 )
-def test_since_is_included_and_as_of_is_not(source: str, column: str, ahead: int) -> None:
+def test_since_is_inclusive_and_as_of_exclusive(source: str, column: str, ahead: int) -> None:
     read = READERS[source]
     instant = read(BEGINNING, datetime(2013, 2, 1, tzinfo=UTC), 0)[column].max()
     known_at = instant.to_pydatetime() - timedelta(hours=ahead)
@@ -159,7 +157,7 @@ def test_since_is_included_and_as_of_is_not(source: str, column: str, ahead: int
 
 
 @EACH_SOURCE
-def test_rows_that_are_read_again_are_the_same(source: Source) -> None:
+def test_reread_rows_are_the_same(source: Source) -> None:
     keys = list(source.primary_keys)
     since, until = datetime(2013, 3, 9, 7, 13, tzinfo=UTC), datetime(2013, 3, 11, tzinfo=UTC)
     again = READERS[source.name](since - timedelta(hours=24), until, 0)
@@ -170,7 +168,7 @@ def test_rows_that_are_read_again_are_the_same(source: Source) -> None:
 
 
 @EACH_SOURCE
-def test_a_span_without_rows_has_the_declared_types(source: Source, spark: SparkSession) -> None:
+def test_empty_span_has_declared_types(source: Source, spark: SparkSession) -> None:
     at = datetime(2013, 6, 1, tzinfo=UTC)
     assert source.read is not None
     rows = source.read(spark, at, at - timedelta(days=200), 0)
@@ -178,7 +176,7 @@ def test_a_span_without_rows_has_the_declared_types(source: Source, spark: Spark
     assert source.check(rows).count() == 0 or source.name == "planes"
 
 
-def test_flights_have_their_aircraft_a_day_ahead() -> None:
+def test_flights_are_known_a_day_ahead() -> None:
     as_of = datetime(2013, 3, 1, 12, 30, tzinfo=UTC)
     flights = read_flights(BEGINNING, as_of, 0)
     latest = flights["decision_at"].max()
@@ -186,18 +184,18 @@ def test_flights_have_their_aircraft_a_day_ahead() -> None:
     assert flights["tailnum"].tail(100).notna().any()
 
 
-def test_a_flight_is_named_by_its_scheduled_hour_carrier_number_and_origin() -> None:
+def test_flight_id_has_hour_carrier_number_and_origin() -> None:
     flights = read_flights(BEGINNING, datetime(2013, 1, 1, tzinfo=UTC), 0).set_index("flight")
     assert flights["flight_id"][1545] == "2013-01-01T10Z-UA-1545-EWR"
 
 
-def test_planes_are_registered_no_earlier_than_the_year_they_were_built() -> None:
+def test_planes_exclude_later_years() -> None:
     assert read_planes(BEGINNING, datetime(2012, 12, 31, tzinfo=UTC), 0)["year_built"].max() == 2012
     assert len(read_planes(BEGINNING, AFTER_THE_YEAR, 0)) == 3_322
 
 
 @EACH_SOURCE
-def test_a_shift_moves_all_dates_and_nothing_else(source: Source) -> None:
+def test_shift_moves_only_dates(source: Source) -> None:
     shift = timedelta(days=13 * 364)
     as_of = datetime(2013, 2, 1, tzinfo=UTC)
     read = READERS[source.name]
@@ -215,7 +213,7 @@ def test_a_shift_moves_all_dates_and_nothing_else(source: Source) -> None:
 
 
 @pytest.mark.parametrize("days", [-364, 1, 7, 182, 365])
-def test_a_shift_that_would_change_weekdays_or_go_back_is_refused(days: int) -> None:
+def test_shift_must_be_multiple_of_364_days(days: int) -> None:
     with pytest.raises(ShiftError, match=rf"multiple of 364.* got {days}\b.*Use 0"):
         read_flights(BEGINNING, AFTER_THE_YEAR, days)
 

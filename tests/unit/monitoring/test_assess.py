@@ -1,4 +1,4 @@
-"""A model in use is Healthy only where everything was measured and lies within its limits."""
+"""Verdicts of monitoring; Healthy requires that all signals are measured and within limits."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ POLICY = MonitoringPolicy.model_validate(
 
 
 def fill(*values: float | None, rows: int = 1000, mature: float = 1.0) -> tuple[Window, ...]:
-    """Return weeks with these values; the last ended yesterday."""
+    """Return weekly windows with these values; the last ended yesterday."""
     last = NOW.replace(hour=0) - DAY
     return tuple(
         Window(
@@ -83,7 +83,7 @@ WELL = (DRIFT, QUALITY, SILENCE, AGE)
 
 
 def decide(*changed: Signal, **facts: Any) -> Verdict:
-    """Return the verdict where these signals replace those that are within their limits."""
+    """Return the verdict on healthy signals, some replaced."""
     signals = {signal.name: signal for signal in (*WELL, *changed)}
     given: dict[str, Any] = {
         "expected": WELL,
@@ -98,7 +98,7 @@ def with_quality(*values: float | None, **about: Any) -> Signal:
     return replace(QUALITY, windows=fill(*values, **about))
 
 
-def test_a_model_within_all_limits_is_healthy() -> None:
+def test_all_signals_within_limits_is_healthy() -> None:
     verdict = decide()
     assert isinstance(verdict, Healthy)
     assert [figure.state for figure in verdict.figures] == ["within"] * 4
@@ -114,7 +114,7 @@ def test_a_model_within_all_limits_is_healthy() -> None:
         ((0.6, 0.4, 0.4, 0.6), Healthy),  # too long ago
     ],
 )
-def test_quality_is_bad_in_two_of_three_windows_and_in_the_latest(
+def test_quality_retrains_after_two_of_three_windows_with_latest(
     values: tuple[float, ...], verdict: type[Verdict]
 ) -> None:
     found = decide(with_quality(*values))
@@ -135,14 +135,14 @@ def test_quality_is_bad_in_two_of_three_windows_and_in_the_latest(
         (replace(SILENCE, windows=(replace(SILENCE.windows[0], value=27.0),)), "run batch_inf"),
     ],
 )
-def test_what_cannot_be_judged_is_blind_and_says_what_to_do(signal: Signal, reason: str) -> None:
+def test_missing_windows_or_labels_are_blind(signal: Signal, reason: str) -> None:
     verdict = decide(signal)
     assert isinstance(verdict, Blind)
     assert reason in verdict.reason
     assert "To do: " in verdict.reason
 
 
-def test_a_signal_that_was_not_measured_is_blind() -> None:
+def test_missing_signal_is_blind() -> None:
     verdict = assess(
         WELL[:2], POLICY, expected=WELL, now=NOW, active_trainings=0, last_training=None
     )
@@ -150,14 +150,14 @@ def test_a_signal_that_was_not_measured_is_blind() -> None:
     assert "silence of batch: no window" in verdict.reason
 
 
-def test_windows_of_long_ago_are_blind() -> None:
+def test_outdated_windows_are_blind() -> None:
     assert isinstance(decide(now=NOW + timedelta(days=7)), Healthy | Blind)
     verdict = decide(now=NOW + timedelta(days=14))
     assert isinstance(verdict, Blind)
     assert "ended 2026-03-09" in verdict.reason
 
 
-def test_a_training_is_not_asked_for_while_one_runs_or_soon_after() -> None:
+def test_retrain_becomes_watch_during_training_and_cool_down() -> None:
     bad = with_quality(0.6, 0.6)
     assert isinstance(decide(bad), Retrain)
     running = decide(bad, active_trainings=1)
@@ -169,7 +169,7 @@ def test_a_training_is_not_asked_for_while_one_runs_or_soon_after() -> None:
     assert isinstance(decide(bad, last_training=NOW - 4 * DAY), Retrain)
 
 
-def test_drift_alone_is_watched_and_quality_beside_it_retrains() -> None:
+def test_drift_is_watch_and_with_quality_retrain() -> None:
     drifted = replace(DRIFT, windows=fill(0.5))
     assert isinstance(decide(drifted), Watch)
     both = decide(drifted, with_quality(0.6, 0.6))
@@ -177,7 +177,7 @@ def test_drift_alone_is_watched_and_quality_beside_it_retrains() -> None:
     assert "drift of weight" in both.reason
 
 
-def test_a_table_older_than_it_may_be_is_stale_and_starts_no_training() -> None:
+def test_old_feature_table_is_stale_before_retrain() -> None:
     old = replace(AGE, windows=(replace(AGE.windows[0], value=1.0001, note="2:00:01 old"),))
     for others in ((), (with_quality(0.6, 0.6), replace(SILENCE, windows=()))):
         verdict = decide(old, *others)
@@ -187,20 +187,20 @@ def test_a_table_older_than_it_may_be_is_stale_and_starts_no_training() -> None:
         assert all(each.name in verdict.reason for each in others)
 
 
-def test_a_table_of_unknown_age_is_blind_even_where_the_model_is_young() -> None:
+def test_unknown_table_age_is_blind_for_new_model() -> None:
     for windows in ((), (replace(AGE.windows[0], value=None, note="not online"),)):
         verdict = decide(replace(AGE, windows=windows), model_since=NOW - DAY)
         assert isinstance(verdict, Blind)
         assert "age of weights" in verdict.reason
 
 
-def test_a_model_too_young_for_a_window_is_watched_and_not_blind() -> None:
+def test_new_model_without_windows_is_watch() -> None:
     young = replace(QUALITY, windows=())
     assert isinstance(decide(young, model_since=NOW - DAY), Watch)
     assert isinstance(decide(young, model_since=NOW - 30 * DAY), Blind)
 
 
-def test_the_policy_watches_every_feature_and_the_quality() -> None:
+def test_policy_monitors_all_features_and_quality() -> None:
     policy = load_monitoring("monitoring", PROBLEM.model_type)
     tables = [table.name for table in PROBLEM.feature_tables]
     features = {*PROBLEM.numerical_columns, *PROBLEM.categorical_columns}
@@ -220,7 +220,7 @@ def test_the_policy_watches_every_feature_and_the_quality() -> None:
     assert "batch" in {signal.subject for signal in signals}
 
 
-def test_limits_of_single_features_name_features_that_there_are() -> None:
+def test_own_limits_name_existing_features() -> None:
     signals = load_monitoring("monitoring", PROBLEM.model_type).signals
     features = {*PROBLEM.numerical_columns, *PROBLEM.categorical_columns}
     for rule in (signals.numerical_drift, signals.categorical_drift, signals.nulls):

@@ -1,4 +1,4 @@
-"""A challenger is promoted only where every fact says so."""
+"""The decision whether to promote a challenger."""
 
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ CHALLENGER = ModelVersion(
 
 
 def change(old: ModelVersion, /, **changes: Any) -> ModelVersion:
-    """Return a version with other facts; those named below are tags, None takes one away."""
+    """Return a changed version; the names below are tags, which None removes."""
     tags = dict(old.tags)
     for name, tag in (
         ("status", "model_validation_status"),
@@ -113,7 +113,7 @@ def change_policy(**changes: float) -> ComparisonPolicy:
     return ComparisonPolicy(**{**POLICY.model_dump(), **changes})
 
 
-def test_a_challenger_that_is_significantly_better_is_promoted_with_its_figures() -> None:
+def test_decide_promotes_significantly_better_challenger() -> None:
     assert run() == Promote(
         "Version 4 is significantly better than Champion version 3: log_loss 0.4312 "
         "against 0.4401 nats on 27,412 held-out rows, lower on 24 of 30 days, "
@@ -122,7 +122,7 @@ def test_a_challenger_that_is_significantly_better_is_promoted_with_its_figures(
     )
 
 
-def test_a_first_version_that_is_significantly_better_than_the_heuristic_is_promoted() -> None:
+def test_decide_promotes_first_version_better_than_baseline() -> None:
     decision = run(champion=None)
     assert isinstance(decision, Promote)
     assert decision.reason.startswith(
@@ -131,7 +131,7 @@ def test_a_first_version_that_is_significantly_better_than_the_heuristic_is_prom
     assert "its lower bound must exceed 0.005 nats" in decision.reason
 
 
-def test_figures_of_a_number_are_told_in_its_own_unit() -> None:
+def test_reason_has_unit_of_loss() -> None:
     errors = replace(
         BETTER, loss="absolute_error", unit="EUR", challenger_loss=41.25, incumbent_loss=44.0
     )
@@ -157,18 +157,18 @@ def test_figures_of_a_number_are_told_in_its_own_unit() -> None:
         ({"aliases": frozenset({"Challenger", "Champion"})}, "the aliases read do not agree"),
     ],
 )
-def test_a_challenger_with_a_wrong_fact_is_rejected(changes: dict[str, Any], reason: str) -> None:
+def test_decide_rejects_ineligible_challenger(changes: dict[str, Any], reason: str) -> None:
     decision = run(challenger=change(CHALLENGER, **changes))
     assert isinstance(decision, Reject)
     assert decision.reason.startswith(f"Version 4 may not be promoted: {reason}")
 
 
 @pytest.mark.parametrize("changes", [{"status": "PENDING"}, {"aliases": frozenset()}])
-def test_a_first_version_is_held_to_the_same_facts(changes: dict[str, Any]) -> None:
+def test_decide_rejects_ineligible_first_version(changes: dict[str, Any]) -> None:
     assert isinstance(run(challenger=change(CHALLENGER, **changes), champion=None), Reject)
 
 
-def test_the_first_wrong_fact_is_the_one_named() -> None:
+def test_reason_names_first_violation() -> None:
     everything = change(CHALLENGER, status="FAILED", aliases=frozenset(), as_of=None)
     for changes, reason in (
         ({}, "validation status"),
@@ -179,7 +179,7 @@ def test_the_first_wrong_fact_is_the_one_named() -> None:
         assert reason in decision.reason
 
 
-def test_a_champion_trained_as_of_a_later_instant_is_not_replaced() -> None:
+def test_decide_rejects_challenger_older_than_champion() -> None:
     later = change(CHAMPION, as_of=NOVEMBER + timedelta(microseconds=1))
     decision = run(champion=later)
     assert isinstance(decision, Reject)
@@ -187,7 +187,7 @@ def test_a_champion_trained_as_of_a_later_instant_is_not_replaced() -> None:
     assert isinstance(run(champion=change(CHAMPION, as_of=NOVEMBER)), Promote)
 
 
-def test_a_champion_of_unknown_as_of_is_compared_and_the_reason_says_so() -> None:
+def test_champion_without_as_of_is_compared() -> None:
     unknown = change(CHAMPION, as_of=None)
     decision = run(champion=unknown)
     assert isinstance(decision, Promote)
@@ -195,13 +195,13 @@ def test_a_champion_of_unknown_as_of_is_compared_and_the_reason_says_so() -> Non
     assert isinstance(run(champion=unknown, comparison=replace(BETTER, low=0.0)), Keep)
 
 
-def test_a_champion_that_does_not_carry_the_alias_is_a_contradiction() -> None:
+def test_decide_rejects_champion_without_alias() -> None:
     decision = run(champion=change(CHAMPION, aliases=frozenset()))
     assert isinstance(decision, Reject)
     assert "do not agree on who is Champion" in decision.reason
 
 
-def test_a_challenger_that_is_champion_is_kept_without_a_comparison() -> None:
+def test_challenger_that_is_champion_is_kept() -> None:
     both = change(CHALLENGER, aliases=frozenset({"Challenger", "Champion"}))
     decision = run(challenger=both, champion=both, comparison=None)
     assert isinstance(decision, Keep)
@@ -209,7 +209,7 @@ def test_a_challenger_that_is_champion_is_kept_without_a_comparison() -> None:
     assert decision.reason.startswith("Version 4 is already Champion")
 
 
-def test_a_champion_whose_validation_was_taken_back_is_rejected() -> None:
+def test_decide_rejects_champion_with_failed_validation() -> None:
     both = change(CHALLENGER, status="FAILED", aliases=frozenset({"Challenger", "Champion"}))
     assert isinstance(run(challenger=both, champion=both, comparison=None), Reject)
 
@@ -225,7 +225,7 @@ def test_a_champion_whose_validation_was_taken_back_is_rejected() -> None:
         (1e-9, 0.0, Promote),
     ],
 )
-def test_the_lower_bound_must_exceed_the_gain_asked(
+def test_lower_bound_must_exceed_min_gain(
     low: float, min_gain: float, expected: type[Decision]
 ) -> None:
     decision = run(comparison=replace(BETTER, low=low), policy=change_policy(min_gain=min_gain))
@@ -238,16 +238,14 @@ def test_the_lower_bound_must_exceed_the_gain_asked(
 
 
 @pytest.mark.parametrize(("low", "expected"), [(0.0051, Promote), (0.005, Reject), (-0.1, Reject)])
-def test_a_first_version_that_does_not_beat_the_heuristic_is_rejected(
-    low: float, expected: type[Decision]
-) -> None:
+def test_first_version_must_exceed_first_min_gain(low: float, expected: type[Decision]) -> None:
     decision = run(champion=None, comparison=replace(BETTER, low=low))
     assert type(decision) is expected
     assert "the heuristic baseline" in decision.reason
 
 
 @pytest.mark.parametrize("champion", [CHAMPION, None])
-def test_without_a_comparison_nothing_is_promoted(champion: ModelVersion | None) -> None:
+def test_decide_rejects_missing_comparison(champion: ModelVersion | None) -> None:
     decision = run(champion=champion, comparison=None)
     assert isinstance(decision, Reject)
     assert "compared with nothing" in decision.reason
@@ -256,7 +254,7 @@ def test_without_a_comparison_nothing_is_promoted(champion: ModelVersion | None)
 @pytest.mark.parametrize("champion", [CHAMPION, None])
 @pytest.mark.parametrize("field", ["gain", "low", "high", "challenger_loss", "incumbent_loss"])
 @pytest.mark.parametrize("value", [nan, inf, -inf, None])
-def test_a_comparison_that_is_not_finite_promotes_nothing(
+def test_decide_rejects_non_finite_comparison(
     champion: ModelVersion | None, field: str, value: Any
 ) -> None:
     changes: dict[str, Any] = {field: value}
@@ -265,7 +263,7 @@ def test_a_comparison_that_is_not_finite_promotes_nothing(
     assert f"{field} {value}" in decision.reason
 
 
-def test_bounds_the_wrong_way_promote_nothing() -> None:
+def test_decide_rejects_reversed_bounds() -> None:
     decision = run(comparison=replace(BETTER, low=0.02, high=0.01))
     assert isinstance(decision, Reject)
     assert "the wrong way" in decision.reason
@@ -275,7 +273,7 @@ SAME = change(CHAMPION, digest="new")
 
 
 @pytest.mark.parametrize(("low", "expected"), [(-0.0019, Promote), (-0.002, Keep), (-0.1, Keep)])
-def test_a_model_that_only_learned_from_later_rows_may_be_worse_by_less_than_the_margin(
+def test_retrained_champion_is_tested_for_non_inferiority(
     low: float, expected: type[Decision]
 ) -> None:
     decision = run(champion=SAME, comparison=replace(BETTER, gain=0.0, low=low))
@@ -293,7 +291,7 @@ def test_a_model_that_only_learned_from_later_rows_may_be_worse_by_less_than_the
         {"learned_until": None},
     ],
 )
-def test_a_model_that_was_made_otherwise_or_learned_nothing_later_has_to_be_better(
+def test_changed_or_not_later_model_is_tested_for_superiority(
     changes: dict[str, Any],
 ) -> None:
     decision = run(change(CHALLENGER, **changes), SAME, replace(BETTER, gain=0.0, low=-0.001))
@@ -301,21 +299,21 @@ def test_a_model_that_was_made_otherwise_or_learned_nothing_later_has_to_be_bett
     assert "(superiority)" in decision.reason
 
 
-def test_a_champion_of_unknown_making_is_not_taken_for_the_same() -> None:
+def test_champion_without_digest_is_tested_for_superiority() -> None:
     for changes in ({"digest": None}, {"learned_until": None}):
         unknown, same = change(SAME, **changes), change(CHALLENGER, **changes)
         assert isinstance(run(same, unknown, replace(BETTER, low=-0.001)), Keep)
 
 
 @pytest.mark.parametrize("champion", [CHAMPION, SAME])
-def test_a_model_that_predicts_the_same_is_kept_out_by_either_rule(champion: ModelVersion) -> None:
+def test_identical_predictions_keep_champion(champion: ModelVersion) -> None:
     same = replace(BETTER, gain=0.0, low=0.0, high=0.0, wins=0, identical=True)
     decision = run(champion=champion, comparison=same)
     assert isinstance(decision, Keep)
     assert "version 4 predicts the same" in decision.reason
 
 
-def test_reason_says_where_the_champion_has_learned_from_held_out_rows() -> None:
+def test_reason_mentions_champion_trained_on_holdout() -> None:
     favoured = change(CHAMPION, learned_until=OCTOBER + timedelta(days=3))
     assert "Champion version 3 was trained on some held-out rows" in run(champion=favoured).reason
     assert "was trained on" not in run(champion=change(CHAMPION, learned_until=OCTOBER)).reason
@@ -325,7 +323,7 @@ TOO_GOOD = replace(BETTER, gain=0.05, low=0.04, high=0.06)
 
 
 @pytest.mark.parametrize("champion", [CHAMPION, SAME])
-def test_a_gain_that_is_too_good_needs_approval_by_either_rule(champion: ModelVersion) -> None:
+def test_gain_above_max_gain_needs_approval(champion: ModelVersion) -> None:
     decision = run(champion=champion, comparison=TOO_GOOD)
     assert isinstance(decision, NeedsApproval)
     assert (
@@ -341,7 +339,7 @@ def test_a_gain_that_is_too_good_needs_approval_by_either_rule(champion: ModelVe
     assert isinstance(run(champion=champion, comparison=chance), Promote), "it may be chance"
 
 
-# Ahead of the heuristic by 0.04 when it was validated.
+# 0.04 better than the baseline at its validation.
 VALIDATED = replace(
     CHAMPION,
     tags={
@@ -355,15 +353,15 @@ VALIDATED = replace(
 @pytest.mark.parametrize(
     ("model", "heuristic", "expected"),
     [
-        (0.40, 0.45, Promote),  # the Champion has grown worse, this one is as it was
+        (0.40, 0.45, Promote),  # the Champion has degraded
         (0.40, 0.46, Promote),
         (0.40, 0.4601, NeedsApproval),
-        (0.60, 0.65, Promote),  # in a month that is harder
+        (0.60, 0.65, Promote),  # a more difficult month
         (0.60, 0.70, NeedsApproval),
         (nan, 0.45, NeedsApproval),
     ],
 )
-def test_too_good_is_measured_against_what_the_champion_was_at_its_validation(
+def test_max_gain_accounts_for_degraded_champion(
     model: float, heuristic: float, expected: type[Decision]
 ) -> None:
     losses = MeanLosses(loss="log_loss", model=model, heuristic=heuristic)
@@ -372,7 +370,7 @@ def test_too_good_is_measured_against_what_the_champion_was_at_its_validation(
     assert isinstance(run(champion=VALIDATED, losses=losses), Promote), "a gain of 0.009"
 
 
-def test_a_first_version_that_is_too_good_needs_approval() -> None:
+def test_first_gain_above_first_max_gain_needs_approval() -> None:
     decision = run(champion=None, comparison=TOO_GOOD)
     assert isinstance(decision, NeedsApproval)
     assert (
@@ -384,13 +382,13 @@ def test_a_first_version_that_is_too_good_needs_approval() -> None:
     assert isinstance(run(champion=None, comparison=TOO_GOOD, policy=allowed), Promote)
 
 
-def test_screening_leaves_open_only_what_a_comparison_decides() -> None:
+def test_precheck_returns_none_for_eligible_challenger() -> None:
     assert precheck(CHALLENGER, CHAMPION) is None
     assert precheck(CHALLENGER, None) is None
     assert isinstance(precheck(change(CHALLENGER, status=None), None), Reject)
 
 
-# A version of another model: its number and its aliases say nothing beside this champion.
+# A version of another model; its number and aliases are irrelevant.
 OTHER = change(CHALLENGER, version=3, aliases=frozenset({"Champion", "Challenger"}))
 
 
@@ -404,7 +402,7 @@ def simulate(
 
 
 @pytest.mark.parametrize("aliases", [set(), {"Challenger"}, {"Champion"}])
-def test_a_version_of_another_model_is_decided_on_under_the_number_it_would_have(
+def test_expect_decision_uses_given_number(
     aliases: set[str],
 ) -> None:
     other = change(OTHER, aliases=frozenset(aliases))
@@ -412,7 +410,7 @@ def test_a_version_of_another_model_is_decided_on_under_the_number_it_would_have
     assert isinstance(simulate(other), Promote)
 
 
-def test_a_version_of_another_model_is_kept_out_by_what_keeps_out_its_own() -> None:
+def test_expect_decision_applies_all_rules() -> None:
     assert isinstance(simulate(OTHER, replace(BETTER, low=0.001)), Keep)
     failed = simulate(change(OTHER, status="FAILED"))
     assert isinstance(failed, Reject)
@@ -432,18 +430,18 @@ def test_a_version_of_another_model_is_kept_out_by_what_keeps_out_its_own() -> N
         ("x" * 1001, "x" * 997 + "..."),
     ],
 )
-def test_a_reason_is_one_line_that_fits_into_a_tag(given: str, kept: str) -> None:
+def test_reason_is_one_line_of_tag_length(given: str, kept: str) -> None:
     assert Reject(given).reason == kept
     assert Failed(given, ()).reason == kept
 
 
 @pytest.mark.parametrize("reason", ["", " \n"])
-def test_a_decision_without_a_reason_is_refused(reason: str) -> None:
+def test_blank_reason_is_refused(reason: str) -> None:
     with pytest.raises(UnusableInputError, match="reason"):
         Promote(reason)
 
 
-def test_decisions_are_told_apart_by_label_and_verdicts_by_status() -> None:
+def test_labels_and_statuses_are_unique() -> None:
     decisions: tuple[Decision, ...] = (Promote("r"), Keep("r"), Reject("r"), NeedsApproval("r"))
     labels = ["promote", "keep", "reject", "needs_approval"]
     assert [decision.label for decision in decisions] == labels
@@ -451,6 +449,6 @@ def test_decisions_are_told_apart_by_label_and_verdicts_by_status() -> None:
     assert len(set(decisions)) == 4
 
 
-def test_a_decision_cannot_be_changed() -> None:
+def test_decision_is_immutable() -> None:
     with pytest.raises(FrozenInstanceError):
         Keep("r").reason = "another"  # type: ignore[misc]

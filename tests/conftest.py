@@ -32,7 +32,7 @@ MODEL = f"{SCHEMA}.dev_laptop_model"
 
 DEPLOYED = ("Makefile", "README.md", "databricks.yml", "pyproject.toml")
 FOLDERS = ("dashboards", "notebooks", "resources", "src")
-# A distribution whose one entry point runs a program of a test.
+# The entry point of a distribution that runs test programs.
 PROGRAM = """
 import os
 import sys
@@ -42,7 +42,7 @@ def main():
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
     exec(compile(open(file).read(), file, "exec"), {"__name__": "__main__"})
 """
-# Tasks that are imported once, ahead of all programs.
+# Tasks that the fork server imports once.
 MODULES = ("deploy", "features", "ingest", "train", "validate")
 
 
@@ -51,17 +51,17 @@ WITHOUT_POLICY = ("feature_refresh", "stream_inference", "stream_refresh")
 
 @dataclass(frozen=True)
 class Laptop:
-    """The command line over one state folder."""
+    """The laptop CLI on one state folder."""
 
     home: StateDir
 
     @cached_property
     def project(self) -> Path:
-        """A copy of the project, for two processes cannot build wheels in one folder."""
+        """A copy of the project, because two processes cannot build wheels in one folder."""
         return copy_project(self.home.path.with_name(f"{self.home.path.name}-project"))
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a `laptop` command in this process and return what it printed."""
+        """Run a `laptop` command in this process and return its output."""
         result = CliRunner().invoke(
             cli.app,
             ["-C", str(self.project), *arguments],
@@ -74,12 +74,12 @@ class Laptop:
         )
 
     def run(self, job: str, as_of: str, *more: str) -> subprocess.CompletedProcess[str]:
-        """Run a job of the dev target as of an instant, on the small policy where it has one."""
+        """Run a job of the dev target as of an instant, with the small policy if it has one."""
         policy = "" if job in WITHOUT_POLICY else ",policy=policy_small"
         return self.call("run", job, "--params", f"as_of={as_of}{policy}", *more)
 
     def succeed(self, job: str, as_of: str) -> str:
-        """Run a job that must succeed, and return what it printed."""
+        """Run a job that must succeed, and return its output."""
         done = self.run(job, as_of)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -90,14 +90,14 @@ class Laptop:
         return found
 
     def sql(self, statement: str) -> list[dict[str, Any]]:
-        """Return the rows that a statement gives."""
+        """Return the rows of a statement."""
         done = self.call("sql", statement, "-o", "json")
         assert done.returncode == 0, done.stderr
         rows: list[dict[str, Any]] = json.loads(done.stdout)
         return rows
 
     def bring(self) -> None:
-        """Bring the tables that the problem's sources read."""
+        """Create the tables that the problem's sources read."""
         if BROUGHT:
             # No job has started the workspace yet.
             self.task_environment()
@@ -105,7 +105,7 @@ class Laptop:
             self.sql(statement)
 
     def task_environment(self) -> TaskEnvironment:
-        """Return where the workspace is; one that has left, as nobody asked, is started again."""
+        """Return the workspace's addresses; restart it if it has stopped when idle."""
         if connection.find(self.home) is None:
             assert self.call("up").returncode == 0
         there = connection.find(self.home)
@@ -127,7 +127,7 @@ class Laptop:
         return folder
 
     def execute(self, code: str) -> str:
-        """Run Python code as a task would run, and return what it printed."""
+        """Run Python code like a task, and return its output."""
         program, log, errors, spec = (
             self._programs / name for name in ("code.py", "log", "errors", "spec.json")
         )
@@ -168,7 +168,7 @@ def start_fork_server() -> ForkServer:
 
 
 def copy_project(folder: Path) -> Path:
-    """Copy what is deployed into a new folder, committed."""
+    """Copy the deployed files into a new folder, and commit them."""
     folder.mkdir()
     for name in DEPLOYED:
         shutil.copy(ROOT / name, folder)
@@ -182,7 +182,7 @@ def copy_project(folder: Path) -> Path:
 
 @contextmanager
 def open_copy(state: Path, folder: Path) -> Iterator[Laptop]:
-    """Yield a workspace that starts from a copy of a state folder, put into a new one."""
+    """Yield a workspace on a copy of a state folder."""
     laptop = Laptop(StateDir(Path(shutil.copytree(state, folder / "workspace"))))
     try:
         assert laptop.call("up").returncode == 0
@@ -191,7 +191,7 @@ def open_copy(state: Path, folder: Path) -> Iterator[Laptop]:
         laptop.close()
 
 
-# Ends with its module: only one session may be the active one of the process.
+# Of module scope, because only one session of a process may be active.
 @pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
     server = SparkConnectServer("127.0.0.1", 0)
@@ -219,7 +219,7 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 
 @pytest.fixture(scope="session")
 def states(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """Return a folder that all processes of this run of pytest share."""
+    """Return a folder shared by all processes of this pytest run."""
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "states"
     folder.mkdir(exist_ok=True)
@@ -227,7 +227,7 @@ def states(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 
 def keep_state(state: Path, build: Callable[[Laptop], None], start: Path | None = None) -> Path:
-    """Return a state folder of no running workspace, built once for all processes of a run."""
+    """Return the state folder of a stopped workspace, built once per pytest run."""
     with file_lock(state.with_suffix(".lock")):
         if not state.exists():
             folder = state.with_suffix(".new")
@@ -246,7 +246,7 @@ def keep_state(state: Path, build: Callable[[Laptop], None], start: Path | None 
 
 @pytest.fixture(scope="session")
 def refreshed_state(states: Path) -> Path:
-    """Return the state of a workspace whose features are those of FIRST."""
+    """Return the state of a workspace with features as of FIRST."""
 
     def build(laptop: Laptop) -> None:
         laptop.bring()
@@ -257,7 +257,7 @@ def refreshed_state(states: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_state(states: Path, refreshed_state: Path) -> Path:
-    """Return the same, in which a first model was trained, promoted and used."""
+    """Return the refreshed state after training, promotion and batch inference."""
 
     def build(laptop: Laptop) -> None:
         laptop.succeed("model_training", FIRST)
@@ -268,6 +268,6 @@ def trained_state(states: Path, refreshed_state: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> Iterator[Laptop]:
-    """Yield a workspace in which a first model was trained, promoted and used."""
+    """Yield a workspace after training, promotion and batch inference."""
     with open_copy(trained_state, tmp_path_factory.mktemp("trained")) as laptop:
         yield laptop

@@ -1,4 +1,4 @@
-"""What databricks.yml declares, as tests expect it of whatever was made of it."""
+"""Values of databricks.yml that tests depend on."""
 
 from pathlib import Path
 

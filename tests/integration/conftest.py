@@ -1,4 +1,4 @@
-"""One deployed target, reached as anyone reaches it: the CLI and the workspace's REST API."""
+"""A deployed target, accessed by the CLI and the workspace's REST API."""
 
 import time
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ STARTED = pytest.StashKey[float]()
 
 @dataclass(frozen=True)
 class Deployment:
-    """What the bundle has deployed to a target."""
+    """The resources that the bundle has deployed to a target."""
 
     target: str
     workspace: WorkspaceClient
@@ -39,7 +39,7 @@ class Deployment:
     parameters: dict[str, str]
 
     def sql(self, statement: str) -> list[dict[str, Any]]:
-        """Return the rows that a statement gives; values come as text."""
+        """Return the rows of a statement, with values as text."""
         return run_statement(self.workspace, statement)
 
     def champion(self) -> int:
@@ -49,7 +49,7 @@ class Deployment:
         return found.version
 
     def newest(self) -> int:
-        """Return the latest version; 0 where there is none."""
+        """Return the latest version; 0 if there is none."""
         versions = self.workspace.model_versions.list(self.model)
         return max((v.version for v in versions if v.version is not None), default=0)
 
@@ -70,19 +70,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def figures(pytestconfig: pytest.Config) -> dict[str, str]:
-    """What the report shows beside the checks."""
+    """Figures of the report."""
     return pytestconfig.stash[FIGURES]
 
 
 @pytest.fixture(scope="session")
 def measured(pytestconfig: pytest.Config) -> list[Result]:
-    """What goes into the table of test results beside the checks."""
+    """Measurements for the table of test results."""
     return pytestconfig.stash[MEASURED]
 
 
 @pytest.fixture(scope="session")
 def deployment(pytestconfig: pytest.Config) -> Deployment:
-    """The target, with the names that its batch job works on."""
+    """The target, with the model and schema of its batch job."""
     target = pytestconfig.getoption("--target")
     summary = read_bundle("summary", target=target)
     deployed = summary["resources"]["jobs"].items()
@@ -105,7 +105,7 @@ def deployment(pytestconfig: pytest.Config) -> Deployment:
 
 @pytest.fixture(scope="session")
 def runs(pytestconfig: pytest.Config, deployment: Deployment) -> Runs:
-    """The runs of the jobs: new ones, or those of an earlier call."""
+    """The runs of the jobs: new ones or, with --resume, those of an earlier session."""
     minutes = pytestconfig.getoption("--minutes")
     until = None if minutes is None else pytestconfig.stash[STARTED] + 60 * minutes
     started = read_runs(RUNS, deployment.target) if pytestconfig.getoption("--resume") else {}
@@ -116,13 +116,13 @@ def runs(pytestconfig: pytest.Config, deployment: Deployment) -> Runs:
 
 @pytest.fixture(autouse=True)
 def look_only_at_what_is_over(runs: Runs) -> None:
-    """Skip every check once a run was left that goes on."""
+    """Skip the remaining checks if a run is still active."""
     if runs.going_on:
         pytest.skip(runs.going_on)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Add what was found to the table of test results, once all runs are over."""
+    """Append the results to the table of test results, once all runs have ended."""
     config = session.config
     deployment = config.stash.get(DEPLOYMENT, None)
     if deployment is None or is_going_on(config):
@@ -140,13 +140,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def is_going_on(config: pytest.Config) -> bool:
-    """Tell whether a run was left that goes on."""
+    """Return whether a run is still active."""
     runs = config.stash.get(GOING_ON, None)
     return bool(runs and runs.going_on)
 
 
 def read_checks(reporter: pytest.TerminalReporter) -> list[Result]:
-    """Return each check and what came of it, those that failed first."""
+    """Return the result of each check, failed ones first."""
     found = []
     for outcome in ("failed", "error", "skipped", "passed"):
         for report in reporter.stats.get(outcome, []):
@@ -160,7 +160,7 @@ def read_checks(reporter: pytest.TerminalReporter) -> list[Result]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Write the report: each check and what came of it, then the figures."""
+    """Write the report: the result of each check, then the figures."""
     checks = read_checks(terminalreporter)
     failed = sum(check.outcome == "failed" for check in checks)
     skipped = sum(check.outcome == "skipped" for check in checks)
@@ -189,5 +189,5 @@ def pytest_terminal_summary(
 
 
 def show_outcome(check: Result) -> str:
-    """Return an outcome, with the reason why a check was skipped."""
+    """Return an outcome; if skipped, with the reason."""
     return f"{check.outcome}: {check.detail}" if check.outcome == "skipped" else check.outcome

@@ -1,4 +1,4 @@
-"""Runs of the deployed jobs, kept in a file so that a later session can wait for the same ones."""
+"""Runs of the deployed jobs, stored in a file so that a later session can resume waiting."""
 
 import json
 import time
@@ -20,13 +20,13 @@ POLL_SECONDS = 2
 
 @dataclass
 class Runs:
-    """The runs of one integration.
+    """The runs of an integration test.
 
     Attributes:
-        file: Where the runs are kept.
-        until: When to stop waiting, on the monotonic clock; None waits to the end.
-        started: The run of each job that was started.
-        going_on: What a stopped session left running; empty where nothing is.
+        file: File to store the runs in.
+        until: Deadline on the monotonic clock; None to wait for the end.
+        started: Run id by started job.
+        going_on: Message about a run that is still active at the deadline; empty if there is none.
     """
 
     workspace: WorkspaceClient
@@ -38,10 +38,10 @@ class Runs:
     going_on: str = ""
 
     def finish(self, job: str, **parameters: str) -> Run | None:
-        """Return a job's run once it has ended; start it, by its parameters, if no session did.
+        """Return a job's successful run; start it unless an earlier session has.
 
         Returns:
-            None if the time was over before the run was; the run goes on.
+            None if the run is still active at the deadline.
         """
         if job not in self.started:
             begun = self.workspace.jobs.run_now(self.jobs[job], job_parameters=parameters or None)
@@ -65,20 +65,20 @@ class Runs:
             time.sleep(POLL_SECONDS)
 
     def explain(self, run: Run) -> str:
-        """Return why a run failed, task by task."""
+        """Return the error of each failed task of a run."""
         lines = [f"Run {run.run_id} did not succeed: {run.run_page_url}"]
         for task in run.tasks or []:
             if task.state is None or task.state.result_state != RunResultState.FAILED:
                 continue
             lines.append(f"{task.task_key}: {task.state.state_message}")
-            # Not every type of task has an output.
+            # Some types of tasks have no output.
             with suppress(DatabricksError):
                 lines.append(self.workspace.jobs.get_run_output(task.run_id or 0).error or "")
         return "\n".join(lines)
 
 
 def write_runs(file: Path, target: str, runs: dict[str, int]) -> None:
-    """Keep the run of each job."""
+    """Store the run of each job."""
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps({"target": target, "runs": runs}))
 

@@ -1,4 +1,4 @@
-"""The deployed jobs, in the order of the lifecycle, and what they leave on the workspace."""
+"""Run the deployed jobs in the order of the lifecycle, and check their results."""
 
 import pytest
 from databricks.sdk.service.jobs import Run
@@ -17,7 +17,7 @@ from .runs import Runs
 
 
 def run(runs: Runs, job: str, figures: dict[str, str], **parameters: str) -> Run:
-    """Return a job's successful run; skip what remains if it goes on after the session's time."""
+    """Return a job's successful run; skip the test if the run is still active at the deadline."""
     ended = runs.finish(job, **parameters)
     if ended is None:
         pytest.skip(runs.going_on)
@@ -49,7 +49,7 @@ def test_the_model_in_use_is_assessed(
     deployment: Deployment, runs: Runs, figures: dict[str, str]
 ) -> None:
     ended = run(runs, "monitoring", figures)
-    # What the endpoint was asked may be logged an hour later: the rows of batch are enough.
+    # Requests to the endpoint may be logged an hour later; the batch rows are sufficient.
     (found,) = deployment.sql(
         f"SELECT verdict, reason, model_version FROM {deployment.schema}.{HEALTH} "
         f"WHERE job_run = '{ended.run_id}'"
@@ -64,7 +64,7 @@ def test_the_model_in_use_is_assessed(
     assert int(logged["labels"]) > 0
 
 
-def test_a_person_can_go_back_to_a_version(
+def test_rollback_to_current_champion_keeps_it(
     deployment: Deployment, runs: Runs, figures: dict[str, str]
 ) -> None:
     champion = deployment.champion()
@@ -87,7 +87,7 @@ def test_newest_version_is_the_challenger(deployment: Deployment, figures: dict[
 @pytest.mark.parametrize(
     "table", [*PROBLEM.sources, *PROBLEM.feature_tables], ids=lambda table: table.name
 )
-def test_table_has_rows_and_its_key_tells_them_apart(
+def test_table_has_rows_and_unique_keys(
     deployment: Deployment, figures: dict[str, str], table: Source | FeatureTable
 ) -> None:
     keys = ", ".join(table.primary_keys)
@@ -100,7 +100,7 @@ def test_table_has_rows_and_its_key_tells_them_apart(
     figures[f"rows in {table.name}"] = f"{int(found['rows']):,}"
 
 
-def test_champion_has_scored_each_of_the_latest_rows_once(
+def test_champion_scores_each_batch_row_once(
     deployment: Deployment, figures: dict[str, str]
 ) -> None:
     champion = deployment.champion()

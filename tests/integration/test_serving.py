@@ -1,4 +1,4 @@
-"""The endpoint, as the jobs have left it: what it serves, and how fast it answers."""
+"""The endpoint after the jobs: served version, predictions and latency."""
 
 import pytest
 from databricks.sdk.service.serving import EndpointStateConfigUpdate, EndpointStateReady
@@ -15,7 +15,7 @@ from loadtest.sweep import REPORTS, Target, read_concurrency
 ROWS = 100
 
 
-def test_champion_is_what_the_endpoint_serves(deployment: Deployment) -> None:
+def test_endpoint_serves_only_the_champion(deployment: Deployment) -> None:
     champion = deployment.champion()
     endpoint = deployment.workspace.serving_endpoints.get(endpoint_name(deployment.model))
     assert served_versions(endpoint) == [(deployment.model, str(champion))]

@@ -1,4 +1,4 @@
-"""Rows that arrive in a table are scored by the deployed stream, each once."""
+"""The deployed stream scores each arriving row once."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_rows_that_arrive_are_scored(
     spine, keys = f"{deployment.source}.{PROBLEM.spine.source}", ", ".join(PROBLEM.keys)
     asked = f"SELECT count(DISTINCT {keys}) AS n FROM {arriving}"
     deployment.sql(f"CREATE TABLE IF NOT EXISTS {arriving} AS SELECT * FROM {spine} WHERE FALSE")
-    # The schema may be a lasting one: a row that was asked before is not scored again.
+    # The schema may have rows of earlier tests, which are not scored again.
     if JOB not in runs.started:
         (before,) = deployment.sql(asked)
         new = (
@@ -55,5 +55,5 @@ def test_rows_that_arrive_are_scored(
 
 
 def match(one: str, other: str) -> str:
-    """Return the SQL of two tables' rows having the same key."""
+    """Return the SQL join condition of two tables by key."""
     return " AND ".join(f"{one}.{key} = {other}.{key}" for key in PROBLEM.keys)

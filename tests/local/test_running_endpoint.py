@@ -1,4 +1,4 @@
-"""The endpoint of the Champion, on little data: what it serves, and what it is refused."""
+"""The Champion's endpoint, on a small sample."""
 
 import json
 
@@ -32,7 +32,7 @@ answer = WorkspaceClient().serving_endpoints.query({endpoint!r}, dataframe_recor
 print(json.dumps(answer.predictions))
 """
 
-# The Challenger is the Champion already: nothing is compared, the endpoint is brought to it.
+# The Challenger is already the Champion: deploy only updates the endpoint.
 DEPLOY = f"""
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.lakehouse.errors import OnlineStoreMissingError
@@ -57,7 +57,7 @@ def read_size(laptop: Laptop) -> list[tuple[str | None, bool | None]]:
     ]
 
 
-def test_endpoint_serves_the_first_champion_alone(trained: Laptop) -> None:
+def test_endpoint_serves_first_champion(trained: Laptop) -> None:
     assert trained.status()["endpoints"] == [
         {
             "name": ENDPOINT,
@@ -69,7 +69,7 @@ def test_endpoint_serves_the_first_champion_alone(trained: Laptop) -> None:
     ]
 
 
-def test_endpoint_returns_one_prediction_a_row(trained: Laptop) -> None:
+def test_endpoint_returns_one_prediction_per_row(trained: Laptop) -> None:
     printed = trained.execute(ASK.format(endpoint=ENDPOINT, schema=SCHEMA))
     served = json.loads(printed.splitlines()[-1])
     assert len(served) == 20
@@ -77,7 +77,7 @@ def test_endpoint_returns_one_prediction_a_row(trained: Laptop) -> None:
     assert len(set(served)) > 1
 
 
-def test_endpoint_of_another_size_is_brought_to_the_configured_one(trained: Laptop) -> None:
+def test_deploy_resizes_endpoint(trained: Laptop) -> None:
     configured = load_serving()
     sized = [(configured.workload_size, configured.scale_to_zero)]
     assert read_size(trained) == sized
@@ -104,7 +104,7 @@ send_configuration(WorkspaceClient(), endpoint_name(MODEL), large)
     assert read_size(trained) == sized
 
 
-def test_without_a_named_online_store_nothing_is_served(trained: Laptop) -> None:
+def test_deploy_fails_without_online_store(trained: Laptop) -> None:
     printed = trained.execute(
         DEPLOY
         + """

@@ -1,4 +1,4 @@
-"""The jobs as the bundle declares them, on little data: what they leave, and what not."""
+"""The jobs of the bundle and their results, on a small sample."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ def test_first_model_is_validated_and_promoted(trained: Laptop) -> None:
     assert version["tags"]["as_of"] == f"{FIRST}T00:00:00+00:00"
 
 
-def test_every_check_of_a_validation_can_be_asked_by_sql(trained: Laptop) -> None:
+def test_validation_results_have_every_check(trained: Laptop) -> None:
     policy = load_policy("policy_small", PROBLEM.model_type).validation
     (found,) = trained.sql(
         "SELECT count(*) AS rows, count(DISTINCT check_name) AS checks, "
@@ -76,7 +76,7 @@ print(mlflow.artifacts.load_text(version.tags["validation_report"]))
 """
 
 
-def test_report_of_a_validation_lies_where_the_version_says(trained: Laptop) -> None:
+def test_validation_report_is_at_tagged_path(trained: Laptop) -> None:
     page = trained.execute(REPORT.format(model=MODEL))
     assert f"Validation of {MODEL}, version 1" in page
     assert "Compared with the heuristic baseline" in page
@@ -120,7 +120,7 @@ print(json.dumps([len(kept), same, refusal, bool((again["incumbent_version"] == 
 """
 
 
-def test_deploy_compares_the_predictions_that_validate_has_kept(trained: Laptop) -> None:
+def test_deploy_compares_stored_predictions(trained: Laptop) -> None:
     rows, same, refusal, rescored = json.loads(
         trained.execute(KEPT.format(model=MODEL, schema=SCHEMA)).splitlines()[-1]
     )
@@ -155,7 +155,7 @@ for run, names in (("a", "xyz"), ("b", "x"), ("a", "xy")):
 """
 
 
-def test_a_run_that_judges_again_replaces_its_own_results_only(trained: Laptop) -> None:
+def test_repeated_run_replaces_only_its_results(trained: Laptop) -> None:
     trained.execute(AGAIN.format(model=MODEL, schema=SCHEMA))
     found = trained.sql(f"SELECT job_run, check_name FROM {SCHEMA}.again ORDER BY 1, 2")
     assert [(row["job_run"], row["check_name"]) for row in found] == [
@@ -163,7 +163,7 @@ def test_a_run_that_judges_again_replaces_its_own_results_only(trained: Laptop) 
     ]  # fmt: skip
 
 
-def test_endpoint_and_online_tables_stand_if_they_are_asked_for(trained: Laptop) -> None:
+def test_endpoint_and_online_tables_exist_if_configured(trained: Laptop) -> None:
     asked = load_serving().endpoint
     standing = [endpoint["name"] for endpoint in trained.status()["endpoints"]]
     assert standing == ([ENDPOINT] if asked else [])
@@ -171,7 +171,7 @@ def test_endpoint_and_online_tables_stand_if_they_are_asked_for(trained: Laptop)
     assert [is_published(trained, table) for table in tables] == [asked] * len(tables)
 
 
-def test_batch_inference_scores_every_row_once_and_only_once(trained: Laptop) -> None:
+def test_batch_inference_is_idempotent(trained: Laptop) -> None:
     trained.succeed("batch_inference", FIRST)
     spine = PROBLEM.spine
     windows = load_policy("policy_small", PROBLEM.model_type).windows
@@ -192,11 +192,11 @@ def test_batch_inference_scores_every_row_once_and_only_once(trained: Laptop) ->
     assert PROBLEM.model_type.allows(lowest)
     assert PROBLEM.model_type.allows(highest)
     assert str(found["version"]) == "1"
-    # Rows that are yet to be decided look features up as of `as_of`.
+    # Rows with a later decision look features up as of `as_of`.
     assert int(found["dated"]) == int(found["rows"])
 
 
-def test_predictions_of_an_older_version_of_the_project_are_refused_and_kept(
+def test_batch_inference_refuses_table_of_older_schema(
     trained: Laptop,
 ) -> None:
     predictions, aside = f"{SCHEMA}.predictions", f"{SCHEMA}.predictions_aside"
@@ -232,7 +232,7 @@ def test_predictions_of_an_older_version_of_the_project_are_refused_and_kept(
         ("model_training", "as_of=1990-01-01", "feature_refresh"),
     ],
 )
-def test_bad_input_is_told_what_is_allowed(
+def test_invalid_parameter_message_lists_allowed_values(
     trained: Laptop, job: str, parameters: str, says: str
 ) -> None:
     done = trained.call("run", job, "--params", parameters)
@@ -267,18 +267,18 @@ print(json.dumps([batch["prediction"].tolist(), raw.tolist(),
 """
 
 
-def test_batch_and_raw_model_return_one_double_a_row(trained: Laptop) -> None:
+def test_batch_and_raw_model_return_one_double_per_row(trained: Laptop) -> None:
     printed = trained.execute(SCORES.format(model=MODEL, schema=SCHEMA))
     batch, raw, outputs, inputs = json.loads(printed.splitlines()[-1])
     assert raw == pytest.approx(batch, abs=1e-12)
     assert len(batch) == 20
     assert all(isinstance(value, float) and PROBLEM.model_type.allows(value) for value in batch)
     assert [output["type"] for output in outputs] == ["double"]
-    # Features are looked up as of an instant of their own: the decision's is of no use to it.
+    # Features are looked up as of `features_at`, so the model does not need `decision_at`.
     assert set(inputs) == set(PROBLEM.columns) - {PROBLEM.spine.decision_at}
 
 
-def test_dbutils_whose_task_values_reach_nobody_is_refused(trained: Laptop) -> None:
+def test_dbutils_without_task_values_is_refused(trained: Laptop) -> None:
     environment = trained.environment()
     del environment["PYTHONPATH"]
     code = "from flight_delays.lakehouse.context import Lakehouse; Lakehouse()"

@@ -1,4 +1,4 @@
-"""The jobs of streams as the bundle declares them."""
+"""The streaming jobs of the bundle."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +17,12 @@ SAME = " AND ".join(f"s.{key} = a.{key}" for key in PROBLEM.keys)
 
 @pytest.fixture(scope="module")
 def streaming(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> Iterator[Laptop]:
-    """Yield a workspace with a Champion, where nothing has arrived yet."""
+    """Yield a workspace with a Champion and empty streams."""
     with open_copy(trained_state, tmp_path_factory.mktemp("streaming")) as laptop:
         yield laptop
 
 
-def test_rows_that_arrive_are_scored_once_each(streaming: Laptop) -> None:
+def test_stream_scores_each_row_once(streaming: Laptop) -> None:
     streaming.sql(
         f"CREATE TABLE {SCHEMA}.stream_requests AS "
         f"SELECT s.* FROM {SCHEMA}.{PROBLEM.spine.source} s "

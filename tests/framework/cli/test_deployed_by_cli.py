@@ -43,7 +43,7 @@ JOBS = (
     "test_a_model_is_trained_validated_and_deployed",
     "test_the_latest_rows_are_scored",
     "test_the_model_in_use_is_assessed",
-    "test_a_person_can_go_back_to_a_version",
+    "test_rollback_to_current_champion_keeps_it",
 )
 
 
@@ -249,9 +249,9 @@ def serve(workspace: WorkspaceClient, version: int) -> None:
     )
 
 
-SCORED = "test_champion_has_scored_each_of_the_latest_rows_once"
+SCORED = "test_champion_scores_each_batch_row_once"
 LOADED = "test_endpoint_keeps_its_limits_under_load"
-SERVED = "test_champion_is_what_the_endpoint_serves"
+SERVED = "test_endpoint_serves_only_the_champion"
 BREAKS = {
     move_champion: [SCORED, SERVED] if ASKED_FOR else [SCORED],
     **({serve: [SERVED]} if ASKED_FOR else {}),
@@ -306,7 +306,7 @@ def test_integration_fails_when_tables_hold_a_row_twice(integrated: Deployer) ->
         name = f"{SCHEMA}.{table}"
         twice = f"INSERT INTO {name} SELECT * FROM {name} LIMIT 1"
         integrated.workspace.statement_execution.execute_statement(twice, "laptop")
-    table_test = "test_table_has_rows_and_its_key_tells_them_apart"
+    table_test = "test_table_has_rows_and_unique_keys"
     assert integrated.failures() == [f"{table_test}[weather_features]", SCORED]
 
 

@@ -83,7 +83,7 @@ class Blind(Assessed):
 
 @dataclass(frozen=True, kw_only=True)
 class Watch(Assessed):
-    """Inspect the model; no training is needed yet."""
+    """Inspect the model; no training is started."""
 
     label: ClassVar[str] = "Watch"
 

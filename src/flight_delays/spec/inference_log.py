@@ -57,7 +57,7 @@ def feature_types(problem: Problem) -> Mapping[str, str]:
 
 
 def class_type(problem: Problem) -> str:
-    """Return the type of a prediction; a class is a string, so that drift is categorical."""
+    """Return the type of a prediction; a class is a string, so that it is a category."""
     return "DOUBLE" if problem.model_type.labels is None else "STRING"
 
 

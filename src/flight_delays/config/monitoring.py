@@ -175,8 +175,8 @@ class Keep(Section):
     def _log_outlasts_payload(self) -> Self:
         if self.log < self.payload:
             raise ValueError(
-                f"log ({self.log}) must be payload ({self.payload}) or more: of requests that are "
-                "still there, rows would come into the log again"
+                f"log ({self.log}) must be payload ({self.payload}) or more: deleted rows of "
+                "requests still in the payload would be logged again"
             )
         return self
 

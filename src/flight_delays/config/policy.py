@@ -215,8 +215,8 @@ class Policy(Section):
         if days < asked:
             raise ValueError(
                 f"windows.holdout: got {days} days, allowed: {asked} or more, as many as "
-                "comparison.min_blocks. Widen the holdout; fewer days make an interval that says "
-                "little"
+                "comparison.min_blocks. Widen the holdout; with fewer days the interval is not "
+                "reliable"
             )
         return self
 

@@ -64,7 +64,7 @@ def assess(
     )
     if not figures:
         return Blind(
-            reason="Nothing is watched. Name signals in conf/monitoring.yml", figures=figures
+            reason="No signals are monitored. Add signals in conf/monitoring.yml", figures=figures
         )
     over = [figure for figure in figures if figure.state == "over"]
     retrain = [figure for figure in over if figure.then == "retrain"]
@@ -78,7 +78,7 @@ def assess(
         return Stale(reason=found, figures=figures)
     held = _find_hold(policy, now, active_trainings, last_training)
     if retrain and not held:
-        return Retrain(reason=_write("A training is asked for", retrain, watch), figures=figures)
+        return Retrain(reason=_write("Retraining is needed", retrain, watch), figures=figures)
     if blind:
         return Blind(reason=_write("Cannot be judged", blind, retrain, watch), figures=figures)
     if retrain:

@@ -59,7 +59,7 @@ def judge(
     state: State = "within"
     is_young = model_since is not None and now - model_since <= patience
     if missing and not last and is_young and signal.kind != "freshness":
-        state, missing = "waiting", "the model is too young for a window"
+        state, missing = "waiting", "no window of this model is due yet"
     elif missing:
         state = "missing"
     elif value is not None and over[-1]:

@@ -12,10 +12,10 @@ REFRESH = "run feature_refresh, and repair what fails in it"
 OVER: Mapping[Kind, str] = {
     "numerical_drift": COMPARE,
     "categorical_drift": COMPARE,
-    "score_drift": "look for the feature that has moved; where it is the world, train again",
+    "score_drift": "find the feature that has drifted; if its source is correct, train again",
     "quality": "compare slices and features with the baseline, and train again",
     "nulls": "look at the quarantine and at ingest of the feature's source",
-    "volume": "look at batch_inference and at who asks the endpoint",
+    "volume": "look at batch_inference and at the callers of the endpoint",
     "errors": REQUESTS,
     "latency": REQUESTS,
     "skew": "compare keys and times of requests with the source's, and what is online with the "

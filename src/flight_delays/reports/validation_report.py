@@ -28,31 +28,31 @@ SHOWN = 20
 REMEDIES = (
     ("environment", "Let the task reach an index of packages (docs/security.md), or allow it in "
      "the policy: untried_environment."),
-    ("asked", "Load the raw model by hand, with its requirements alone installed."),
-    ("answer_form", "Let predict return one double a row, as an array of that length."),
-    ("same_", "Compute each prediction from its own row: nothing of other rows, of order, of "
-     "earlier calls."),
-    ("impossible_missing", "Give an answer where looked-up features are missing, too."),
-    ("impossible_unseen", "Give an answer for categories that training has not seen, too."),
+    ("asked", "Load the raw model by hand, with only its requirements installed."),
+    ("answer_form", "Return one double per row from predict, as a 1-D array."),
+    ("same_", "Compute each prediction only from its own row, independent of other rows, order "
+     "and earlier calls."),
+    ("impossible_missing", "Return a valid prediction even if looked-up features are missing."),
+    ("impossible_unseen", "Return a valid prediction even for unseen categories."),
     ("rows_unchanged", "Copy the rows in predict before you change them."),
     ("probabilities", "Return predict_proba's second column, not predict."),
     ("seconds_per_row", "Make the model faster, or raise max_seconds_per_row in the policy."),
     ("origin", "Train by the job model_training of this target."),
-    ("training_digest", "Train again: run model_training, of the code and policy of now."),
-    ("learned_until", "Train and validate by the same policy, as of the same instant."),
+    ("training_digest", "Run model_training again, with the current code and policy."),
+    ("learned_until", "Train and validate with the same policy and as_of."),
     ("features_computed", "Run feature_refresh as of the version's as_of, then train again."),
     ("skill", "The model is hardly better than a constant: check that its features arrive."),
     ("better_than_heuristic", "Compare with the heuristic baseline: is an input of it missing?"),
     ("labels", "Look at the source of the label: an outcome is missing or not allowed."),
     ("rows", "Give a later as_of or a longer holdout window in the policy."),
-    ("served_difference", "The endpoint would answer otherwise than batch inference: compare the "
-     "types of the model's inputs with its signature."),
+    ("served_difference", "The endpoint would predict differently from batch inference: compare "
+     "the types of the model's inputs with its signature."),
     ("prediction_spread", "Predictions are constant: check that the features arrive."),
     ("predictions", "Check what the model's predict returns, row by row."),
     ("missing_predictions", "Check what the model's predict returns where features are missing."),
     ("impossible_predictions", "Check that predict returns what the model type allows."),
-    ("availability", "The input is known only once the label is, or its source has stopped: "
-     "correct the time of its rows in problem/, or leave it out."),
+    ("availability", "The input is only available after the label, or its source has stopped: "
+     "correct the time of its rows in problem/, or remove it."),
     ("signature", "Log the model by the train task, which infers a signature."),
     ("description", "Describe the model in problem/, then train again."),
     ("tag", "Train by the job model_training, which sets the tag."),

@@ -123,7 +123,7 @@ class Problem:
                     name,
                     got="nothing",
                     allowed="a sentence or more",
-                    remedy="Write it for those who will rely on the model: its card shows it.",
+                    remedy="Write it for the users of the model; the model card shows it.",
                 )
         if self.label_maturity < timedelta():
             raise DeclarationError(
@@ -264,7 +264,7 @@ class Problem:
             raise DeclarationError(
                 f"{what}, sql",
                 got=f"{self.label.source}, which has the label, and no timeseries_column",
-                allowed="sources that say nothing of the label, or rows with a time",
+                allowed="sources without the label, or rows with a time",
                 remedy="Add the instant since when a row is known to primary_keys, and name it.",
             )
         keys = table.lookup_key
@@ -301,7 +301,7 @@ def _check_key(what: str, key: str, spine: Source) -> None:
             what,
             got=f"{key} {kind}",
             allowed=", ".join(KEY_TYPES),
-            remedy="An endpoint would find nothing by it, and say nothing. Key by a text, or by "
+            remedy="An endpoint would find no features, without an error. Use a STRING key, or "
             "whole seconds since 1970 as BIGINT.",
         )
     if key not in spine.never_null:

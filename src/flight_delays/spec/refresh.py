@@ -44,7 +44,7 @@ class Refresh:
                 "Refresh.every",
                 got=str(self.every),
                 allowed="whole minutes that divide a day: 15 minutes, 1 hour, 1 day",
-                remedy="Look-ups are cut to its multiples, counted from midnight UTC.",
+                remedy="Look-up times are rounded down to its multiples, from midnight UTC.",
             )
         if self.delay < MINUTE or self.delay % MINUTE:
             raise DeclarationError(

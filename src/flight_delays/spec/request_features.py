@@ -141,7 +141,7 @@ class RequestFeature:
                     f"{what}, parameter {parameter}",
                     got=f"{self.parameters[parameter]}",
                     allowed=f"{known[column]}, the type of {column}",
-                    remedy="Nothing casts what a function is given: annotate the parameter so.",
+                    remedy="Arguments are not cast: annotate the parameter with this type.",
                 )
 
     def _check_signature(self, what: str) -> None:

@@ -70,7 +70,7 @@ DECISIONS = pytest.mark.parametrize(
     [
         (Promote("It is better."), "would promote it.", "Open a pull request"),
         (KEPT, "would keep the Champion.", "train and compare again"),
-        (NeedsApproval("It is too good."), "would ask a person first.", "known too late"),
+        (NeedsApproval("It is too good."), "would require approval.", "known too late"),
         (Reject("It did not pass."), "would reject it.", "Correct what the reason names"),
     ],
 )

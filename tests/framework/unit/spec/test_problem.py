@@ -122,7 +122,7 @@ def test_a_declaration_that_names_what_is_not_there_or_twice_is_refused(
         (
             table(primary_keys=("customer",), timeseries_column=None),
             "sql: got returns, which has the label, and no timeseries_column; allowed: sources "
-            "that say nothing of the label, or rows with a time.",
+            "without the label, or rows with a time.",
         ),
         (
             table(primary_keys=("features_at", "known_at")),

@@ -1,4 +1,4 @@
-"""The template of `databricks bundle init`: its files, its questions, what it says."""
+"""The template of `databricks bundle init`: files, questions and messages."""
 
 import json
 import posixpath
@@ -36,7 +36,7 @@ _NEXT = (
     " && git commit --message 'A new project'",
     "make demo",
 )
-# A repository of several projects exists already.
+# For a monorepo: its git repository already exists.
 _NEXT_BESIDE = (
     f'git add {{{{.{PROJECT_NAME}}}}}{{{{if eq .ci_platform "github" "all"}}}} .github{{{{end}}}}'
     f" && git commit --message 'Add {{{{.{PROJECT_NAME}}}}}'",
@@ -50,8 +50,8 @@ def build_bundle_template(
 ) -> Tree:
     """Return the files below `template/`.
 
-    All text has the extension that makes the CLI render it, which also keeps linters, dependency
-    bots and git from taking it for the repository's own.
+    Text files get the extension that the CLI renders; it also hides them from linters, dependency
+    bots and git.
     """
     preamble = _write_preamble(parts, refusals, manifest)
     tree = {f"{_PREAMBLE}{EXTENSION}": File(preamble.encode())}
@@ -66,7 +66,7 @@ def build_bundle_template(
 
 
 def build_schema(manifest: Manifest, answers: Mapping[str, str], cli_version: str) -> File:
-    """Return the questions, and the messages before and after them."""
+    """Return the template's schema: the questions, and the messages before and after them."""
     properties: dict[str, Any] = {}
     for name, question in manifest.questions.items():
         default = Sentinel(manifest.sentinel).split(question.default or answers[name])
@@ -77,7 +77,7 @@ def build_schema(manifest: Manifest, answers: Mapping[str, str], cli_version: st
             "order": len(properties) + 1,
         }
         if manifest.gate and name in manifest.later:
-            # The CLI shows the last line again with the choice that was made.
+            # The CLI repeats the last line together with the selected choice.
             hint = question.hint or manifest.gate.hint
             properties[name]["description"] = f"\n{hint}\n{question.description}"
             closed = {"properties": {manifest.gate.name: {"const": "no"}}}
@@ -107,10 +107,10 @@ def build_schema(manifest: Manifest, answers: Mapping[str, str], cli_version: st
 
 
 def read_cli_version(tree: Tree) -> str:
-    """Return the oldest CLI that the bundle itself allows.
+    """Return the minimum CLI version that the bundle requires.
 
     Raises:
-        SourceError: the bundle does not say.
+        SourceError: The bundle states no minimum version.
     """
     found = re.search(r'databricks_cli_version: ">= ([\d.]+)"', tree[BUNDLE].content.decode())
     if found is None:
@@ -149,23 +149,23 @@ def _fail_if(asked: str, message: str, answer: str) -> str:
 
 
 def _write_again(manifest: Manifest) -> str:
-    """Write the advice that shows the answers given, as a file that leaves none to be asked."""
+    """Return an expression that prints the answers as a complete answer file, to edit and rerun."""
     given = dict.fromkeys(manifest.questions, "%q")
     if manifest.gate:
         given[manifest.gate.name] = '"no"'
     listed = ",\n".join(f'  "{name}": {written}' for name, written in given.items())
-    # What Go quotes is JSON: patterns allow no characters that the two escape differently.
+    # Go's %q gives valid JSON here: patterns exclude characters that the two escape differently.
     text = json.dumps(_AGAIN + "{\n" + listed + "\n}")
     return " ".join(("printf", text, *(f".{name}" for name in manifest.questions)))
 
 
 def _write_path(location: Location) -> str:
-    """Write where a file is, from the folder that takes the project."""
+    """Return a file's path relative to the folder that contains the project."""
     return posixpath.normpath(f"{{{{.{PROJECT_NAME}}}}}/{write(location.path, Go())}")
 
 
 def _write_skips(parts: tuple[Part, ...]) -> list[str]:
-    """Write what the CLI leaves out; a folder by its own name, or it would be made empty."""
+    """Return the `skip` statements; folders are listed too, or the CLI creates them empty."""
     alternatives: dict[str, set[tuple[Condition, ...]]] = {}
     for location in (location for part in parts for location in part.locations):
         file = PurePosixPath(_write_path(location))
@@ -182,7 +182,7 @@ def _write_skips(parts: tuple[Part, ...]) -> list[str]:
 
 
 def _ask_any(alternatives: set[tuple[Condition, ...]]) -> str:
-    """Write the question whether all conditions of one alternative hold."""
+    """Return an expression that is true if all conditions of any alternative hold."""
     asked = [
         _join("and", [Go().ask(one.option, one.choices) for one in conditions])
         for conditions in alternatives

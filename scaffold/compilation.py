@@ -1,4 +1,4 @@
-"""From the root's files to what a template is made of."""
+"""Compile the root's files into the parts of a template."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from .trees import File, Tree
 
 @dataclass(frozen=True)
 class Condition:
-    """That an option has one of some choices."""
+    """A condition: an option has one of these choices."""
 
     option: str
     choices: tuple[str, ...]
@@ -22,7 +22,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Location:
-    """Where a file is in a project, from the project's folder, if all conditions hold."""
+    """A file's path relative to the project's folder, used if all conditions hold."""
 
     path: Tokens
     conditions: tuple[Condition, ...] = ()
@@ -33,9 +33,9 @@ class Part:
     """One file of a template.
 
     Attributes:
-        locations: Where it is, at most one of these; first in the project's own folder.
-        content: What it holds; of a binary one the bytes.
-        executable: Whether it may be run.
+        locations: Possible paths, of which at most one applies; that in the project's folder first.
+        content: Tokens, or the bytes of a binary file.
+        executable: Whether the file is executable.
     """
 
     locations: tuple[Location, ...]
@@ -45,11 +45,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Compiler:
-    """The compiler of one root's files.
+    """Compiler of a root's files.
 
     Attributes:
-        manifest: What the root's files are.
-        answers: What the root itself has answered.
+        manifest: The root's manifest.
+        answers: The root's own answers.
     """
 
     manifest: Manifest
@@ -59,8 +59,8 @@ class Compiler:
         """Compile every file that goes into a project.
 
         Raises:
-            ManifestError: a rule is of no file, or one about a file is of none that goes.
-            SourceError: a file cannot be compiled, or no rule covers it.
+            ManifestError: A rule matches no file, or matches only files that are not rendered.
+            SourceError: A file cannot be compiled, or no rule covers it.
         """
         used, parts = set[str](), dict[str, Part]()
         for path, file in tree.items():
@@ -87,7 +87,7 @@ class Compiler:
                 raise SourceError(path, 0, f"{rendered} is rendered to the same path", advice)
 
     def _locate(self, path: str) -> str:
-        """Return the path at which a file of the root is rendered."""
+        """Return the rendered path of a file of the root."""
         return path.removeprefix(self.manifest.overlay)
 
     def _check_paths(self, parts: Mapping[str, Part]) -> None:
@@ -174,6 +174,6 @@ def _read_text(content: bytes) -> str | None:
 
 
 def _find_line(text: str, part: str) -> int:
-    """Return the line of a part, 0 where the text has none."""
+    """Return the line number of a substring, 0 if it is not found."""
     before, found, _ = text.partition(part)
     return before.count("\n") + 1 if found else 0

@@ -1,6 +1,6 @@
-"""Blocks of a file that belong to an option, marked by comments of the file's own language.
+"""Conditional blocks of a file, marked by comments in the file's language.
 
-A marker stands alone on its line and no render keeps it:
+A marker is alone on its line and is removed from every render:
 
     # [option: serving]
     endpoint: yes
@@ -8,11 +8,11 @@ A marker stands alone on its line and no render keeps it:
     # endpoint: no
     # [end]
 
-`[option: ci = github, gitlab]` names choices, of which one is enough; without any it is "yes". The
-lines after `[else]` are comments, which a render uncomments. Markdown has
-`<!-- [option: serving] -->`, and within a Mermaid diagram `%% [option: serving]`.
+`[option: ci = github, gitlab]` matches any of the listed choices, by default "yes". The lines after
+`[else]` are comments, which a render uncomments. Markdown uses `<!-- [option: serving] -->`,
+Mermaid diagrams use `%% [option: serving]`.
 
-`# [root]` … `# [end]` encloses lines of this repository alone, which no render has.
+Lines between `# [root]` and `# [end]` are only in this repository, in no render.
 """
 
 import re
@@ -30,7 +30,7 @@ _MARKDOWN = re.compile(
 _ANY = re.compile(r"\[option:|\[root\]")
 _OPTION = re.compile(r"option: (?P<option>[a-z_]+)(?: = (?P<choices>[a-z_]+(?:, [a-z_]+)*))?")
 _COMMENTED = re.compile(r"^(?P<indent>\s*)# ?(?P<line>.*)$", re.DOTALL)
-# An arrow in it would end the comment, and the page would show the rest.
+# `-->` within the line would end the comment early.
 _COMMENTED_MARKDOWN = re.compile(r"^(?P<indent>\s*)<!-- (?P<line>(?:(?!-->).)*) -->(?P<end>\n?)$")
 _HASHED = {".yml", ".yaml", ".toml", ".mk", ".sh"}
 
@@ -50,16 +50,16 @@ class _Block:
 
 
 def parse_blocks(path: str, text: str, options: Options) -> Tokens:
-    """Cut a file's text at its markers.
+    """Return a file's text as tokens, split at its markers.
 
     Args:
-        path: the file, for its language and for errors.
-        text: what it holds.
-        options: the choices of each option.
+        path: Path of the file, which determines its language; also used in errors.
+        text: Its content.
+        options: The choices of each option.
 
     Raises:
-        SourceError: a marker is misspelt, not closed, nested wrongly, of an unknown option, or in a
-            language that has none.
+        SourceError: A marker is misspelt, not closed, wrongly nested, names an unknown option, or
+            is in a file type without markers.
     """
     marker = _find_marker(path)
     blocks = [_Block(0)]

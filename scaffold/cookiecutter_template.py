@@ -1,4 +1,4 @@
-"""The template for cookiecutter, of the same tokens."""
+"""The cookiecutter template, written from the same tokens."""
 
 import json
 from collections.abc import Mapping
@@ -76,7 +76,7 @@ def build_cookiecutter_template(
     manifest: Manifest,
     answers: Mapping[str, str],
 ) -> Tree:
-    """Return the template's files: questions, the two hooks, the project."""
+    """Return the template's files: questions, two hooks and the project."""
     engine = Jinja()
     tree = {
         "cookiecutter.json": File(_write_questions(manifest, answers).encode()),
@@ -114,7 +114,7 @@ def _write_hook(parts: tuple[Part, ...], refusals: tuple[Refusal, ...], manifest
 
 
 def _fill_hook(hook: str, parts: tuple[Part, ...], manifest: Manifest) -> str:
-    """Write a hook that cookiecutter puts answers into, also in the paths of files."""
+    """Return a hook's source with placeholders for the answers, also in file paths."""
     given = ", ".join(
         f'"{name}": {{{{ cookiecutter.{name} | tojson }}}}' for name in manifest.questions
     )

@@ -1,4 +1,4 @@
-"""The two languages that tokens are written in, so that both render the same bytes."""
+"""Template engines: Go and Jinja, which render the same bytes from the same tokens."""
 
 import re
 from typing import Protocol
@@ -7,25 +7,25 @@ from .tokens import Form, If, Text, Tokens, Value
 
 
 class Engine(Protocol):
-    """How a template engine spells what a template is made of."""
+    """Syntax of a template engine."""
 
     opening: re.Pattern[str]
     """What the engine would take for one of its own tokens, also a brace before one."""
 
     def value(self, value: Value) -> str:
-        """Write where an answer goes."""
+        """Return the expression of an answer."""
 
     def condition(self, condition: If, then: str, otherwise: str) -> str:
-        """Write a choice between two pieces."""
+        """Return a conditional with two branches."""
 
 
 class Go:
-    """Go's text/template, as the Databricks CLI runs it."""
+    """Go's text/template with the functions of the Databricks CLI."""
 
     opening = re.compile(r"\{\{|\{\Z")
 
     def value(self, value: Value) -> str:
-        """Write an answer; of the CLI's functions only regular expressions replace."""
+        """Return the expression of an answer; the CLI can replace text only by `regexp`."""
         answer = f".{value.answer}"
         match value.form:
             case Form.SNAKE:
@@ -39,23 +39,23 @@ class Go:
                 return f'{{{{lower ((regexp "^https://[^/?#]+").FindString {answer})}}}}'
 
     def condition(self, condition: If, then: str, otherwise: str) -> str:
-        """Write an if, with its else where that says something."""
+        """Return a conditional; an empty else branch is omitted."""
         middle = f"{{{{else}}}}{otherwise}" if otherwise else ""
         asked = f"{{{{if {self.ask(condition.option, condition.choices)}}}}}"
         return f"{asked}{then}{middle}{{{{end}}}}"
 
     def ask(self, option: str, choices: tuple[str, ...]) -> str:
-        """Write the question whether an option has one of some choices."""
+        """Return an expression that is true if an option has one of these choices."""
         return " ".join(("eq", f".{option}", *(f'"{choice}"' for choice in choices)))
 
 
 class Jinja:
-    """Jinja, as cookiecutter runs it."""
+    """Jinja with the variables of cookiecutter."""
 
     opening = re.compile(r"\{[{%#]|\{\Z")
 
     def value(self, value: Value) -> str:
-        """Write an answer."""
+        """Return the expression of an answer."""
         spelled = {
             Form.SNAKE: "",
             Form.KEBAB: '|replace("_", "-")',
@@ -65,7 +65,7 @@ class Jinja:
         return f"{{{{cookiecutter.{value.answer}{spelled[value.form]}}}}}"
 
     def condition(self, condition: If, then: str, otherwise: str) -> str:
-        """Write an if, with its else where that says something."""
+        """Return a conditional; an empty else branch is omitted."""
         middle = f"{{% else %}}{otherwise}" if otherwise else ""
         choices = ", ".join(f'"{choice}"' for choice in condition.choices)
         asked = f"{{% if cookiecutter.{condition.option} in [{choices}] %}}"
@@ -73,7 +73,7 @@ class Jinja:
 
 
 def write(tokens: Tokens, engine: Engine) -> str:
-    """Write tokens as a template of the engine."""
+    """Return tokens as template text of an engine."""
     written: list[str] = []
     for token in tokens:
         match token:

@@ -1,8 +1,8 @@
-"""What keeps the root from being compiled."""
+"""Errors of the template compiler."""
 
 
 class ScaffoldError(Exception):
-    """The root, its manifest or a target folder is not fit; the message says what to do."""
+    """Base class: the root, its manifest or a target folder is invalid."""
 
 
 class ManifestError(ScaffoldError):
@@ -13,11 +13,11 @@ class ManifestError(ScaffoldError):
 
 
 class SourceError(ScaffoldError):
-    """A file of the root cannot become part of a template.
+    """A file of the root cannot be compiled.
 
     Attributes:
-        path: the file, from the root.
-        line: the line it is about, from 1; 0 where it is about the whole file.
+        path: Path of the file relative to the root.
+        line: Line number from 1; 0 for the whole file.
     """
 
     def __init__(self, path: str, line: int, what: str, advice: str) -> None:
@@ -28,7 +28,7 @@ class SourceError(ScaffoldError):
 
 
 class StaleTemplateError(ScaffoldError):
-    """What is compiled differs from what the root says now."""
+    """The compiled template differs from the root's current files."""
 
     def __init__(self, differences: list[str]) -> None:
         shown = "\n".join(f"  {difference}" for difference in differences)
@@ -36,7 +36,7 @@ class StaleTemplateError(ScaffoldError):
 
 
 class TargetFolderError(ScaffoldError):
-    """The folder that shall take a template holds other files."""
+    """The target folder contains other files."""
 
     def __init__(self, folder: str) -> None:
         super().__init__(f"{folder} is not empty. Name a new or an empty folder.")

@@ -1,4 +1,4 @@
-"""What the manifest says, and what this repository itself has answered."""
+"""The manifest and this repository's own answers."""
 
 import json
 import tomllib
@@ -19,19 +19,19 @@ class _Strict(BaseModel):
 
 
 class Question(_Strict):
-    """One question to whoever makes a project.
+    """A question of the template.
 
     Attributes:
-        description: What is asked.
-        pattern: What the whole answer must match, in what RE2 and Python have in common.
-        allowed: The same in words.
-        refused: What must not be found in it all the same; `allowed` says that too.
-        reserved: Lists below `scaffold/reserved` of words that it must not be.
-        taken: What those words are.
-        choices: The only answers there are; the question is then an option.
-        default: What is offered; the repository's own answer where it is empty.
-        hint: What is said with a question behind the gate.
-        form: How the answer is spelled in a project.
+        description: Prompt.
+        pattern: Regular expression for the whole answer, valid in both RE2 and Python.
+        allowed: Description of the allowed answers.
+        refused: Regular expression that must not match any part; `allowed` describes it too.
+        reserved: Lists of forbidden words below `scaffold/reserved`.
+        taken: Description of the forbidden words.
+        choices: Allowed answers; a question with choices is an option.
+        default: Default answer; if empty, the repository's own answer.
+        hint: Text shown with the question if it follows the gate.
+        form: Spelling of the answer in a project.
     """
 
     description: str
@@ -47,13 +47,13 @@ class Question(_Strict):
 
 
 class Gate(_Strict):
-    """The question that leads to those after it, by `yes`; no project records it.
+    """The question that enables the later ones by `yes`; it is not recorded in projects.
 
     Attributes:
-        name: As an answer file names it.
-        description: What is asked.
-        after: The last question that is always asked.
-        hint: What is said with each question behind it that has no hint of its own.
+        name: Key in an answer file.
+        description: Prompt.
+        after: Last question that is always asked.
+        hint: Default hint of the later questions.
     """
 
     name: str
@@ -63,11 +63,11 @@ class Gate(_Strict):
 
 
 class _Chosen(_Strict):
-    """What holds where an option has one of some choices.
+    """Base class of rules that apply if an option has one of these choices.
 
     Attributes:
-        option: A question with choices.
-        choices: Some of them.
+        option: Name of a question with choices.
+        choices: Choices for which the rule applies.
     """
 
     option: str
@@ -75,31 +75,31 @@ class _Chosen(_Strict):
 
 
 class FileCondition(_Chosen):
-    """Whole files that go into a render with some choices only.
+    """Files that are rendered only for some choices.
 
     Attributes:
-        paths: Files, and folders that end with a slash.
+        paths: Files, and folders with a slash at the end.
     """
 
     paths: tuple[str, ...]
 
 
 class Relocation(_Chosen):
-    """Files that are above the project's folder with some choices.
+    """Files that are rendered outside the project's folder for some choices.
 
     Attributes:
-        paths: Where each is then, from the project's folder, by where it is in the root.
+        paths: From the path in the root to the path relative to the project's folder.
     """
 
     paths: dict[str, str]
 
 
 class ChosenText(_Strict):
-    """A text that depends on an option; [substitutions] name it as `{its_name}`.
+    """A text that depends on an option; [substitutions] refer to it as `{its_name}`.
 
     Attributes:
-        option: A question with choices.
-        texts: The text of each choice.
+        option: Name of a question with choices.
+        texts: Text for each choice.
     """
 
     option: str
@@ -107,20 +107,20 @@ class ChosenText(_Strict):
 
 
 class Manifest(_Strict):
-    """How the root becomes a template.
+    """Rules for compiling the root into a template.
 
     Attributes:
-        sentinel: The root's own name.
-        record: The file that holds the answers.
-        overlay: A folder whose files are rendered as if they were in the root; ends with a slash.
-        files: Which files go, and how.
-        questions: What is asked, by name, in this order.
-        gate: The question that leads to the later ones; without it all are asked.
-        substitutions: Texts of a file that hold answers, by the file.
+        sentinel: The root's project name.
+        record: File with the answers.
+        overlay: Folder whose files replace those of the root in a render; ends with a slash.
+        files: Rule for each file or folder.
+        questions: Questions by name, in the order of the prompts.
+        gate: Question that enables the later ones; without it all are asked.
+        substitutions: Texts that contain answers, by file.
         values: Texts that depend on an option, by name.
         apart: Pairs of questions whose answers must differ.
-        file_conditions: Files that go with some choices only.
-        relocations: Files that are above the project's folder with some choices.
+        file_conditions: Files that are rendered only for some choices.
+        relocations: Files that are rendered outside the project's folder for some choices.
     """
 
     sentinel: str
@@ -137,7 +137,7 @@ class Manifest(_Strict):
 
     @property
     def options(self) -> dict[str, tuple[str, ...]]:
-        """The choices of each question that has some."""
+        """The choices of each option."""
         return {name: q.choices for name, q in self.questions.items() if q.choices}
 
     @model_validator(mode="after")
@@ -151,12 +151,12 @@ class Manifest(_Strict):
 
     @property
     def forms(self) -> dict[str, Form]:
-        """The form of each answer."""
+        """The spelling of each answer."""
         return {name: question.form for name, question in self.questions.items()}
 
     @property
     def later(self) -> tuple[str, ...]:
-        """The questions that are asked only if the gate is answered by `yes`."""
+        """The questions that are asked only if the answer to the gate is `yes`."""
         names = tuple(self.questions)
         return names[names.index(self.gate.after) + 1 :] if self.gate else ()
 
@@ -194,7 +194,7 @@ class Manifest(_Strict):
         return self
 
     def find_rule(self, path: str) -> tuple[Rule, str] | None:
-        """Return the longest rule that covers a path, and its text."""
+        """Return the longest rule that covers a path, and the rule's path."""
         found = [
             (text, rule)
             for rule, texts in self.files.items()
@@ -208,7 +208,7 @@ class Manifest(_Strict):
 
 
 def covers(rule: str, path: str) -> bool:
-    """Return whether a rule is the path, or a folder that holds it."""
+    """Return whether a rule names the path or one of its parent folders."""
     return path == rule or (rule.endswith("/") and path.startswith(rule))
 
 
@@ -216,7 +216,7 @@ def load_manifest(path: Path) -> Manifest:
     """Read the manifest.
 
     Raises:
-        ManifestError: a key is missing, unknown or of another type.
+        ManifestError: A key is missing, unknown or of the wrong type.
     """
     try:
         return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -230,10 +230,10 @@ def load_manifest(path: Path) -> Manifest:
 
 
 def load_answers(root: Path, manifest: Manifest) -> dict[str, str]:
-    """Read what the repository has answered, the version of the template among it.
+    """Read the repository's own answers, including the version of the template.
 
     Raises:
-        ManifestError: there are answers without a question, or questions without an answer.
+        ManifestError: An answer has no question, or a question has no answer.
     """
     answers: dict[str, str] = json.loads((root / manifest.record).read_text(encoding="utf-8"))
     expected = [VERSION, *manifest.questions]

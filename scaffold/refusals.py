@@ -1,4 +1,4 @@
-"""What no answer may be beyond its question's pattern, said once for both engines."""
+"""Checks of answers beyond their patterns, shared by both engines."""
 
 import re
 import tomllib
@@ -16,12 +16,12 @@ LOCK = "uv.lock"
 
 @dataclass(frozen=True)
 class Refusal:
-    """Answers to a question that are refused although its pattern allows them.
+    """A check that rejects answers although they match the question's pattern.
 
     Attributes:
-        answer: The question.
-        pattern: What is refused, found anywhere in the answer; RE2 and Python read it alike.
-        message: Why, and what would do; ends before what was got.
+        answer: Name of the question.
+        pattern: Regular expression searched in the answer, the same in RE2 and Python.
+        message: Error message up to the invalid answer.
     """
 
     answer: str
@@ -29,17 +29,17 @@ class Refusal:
     message: str
 
     def applies(self, answers: Mapping[str, str]) -> bool:
-        """Return whether it refuses one of the answers."""
+        """Return whether the check rejects the answers."""
         return re.search(self.pattern, answers[self.answer]) is not None
 
 
 @dataclass(frozen=True)
 class Clash:
-    """Two questions whose answers must differ.
+    """A check that the answers to two questions differ.
 
     Attributes:
-        answer: The one question.
-        other: The other.
+        answer: Name of one question.
+        other: Name of the other.
     """
 
     answer: str
@@ -47,7 +47,7 @@ class Clash:
 
     @property
     def message(self) -> str:
-        """Why, and what would do; ends before what was got."""
+        """Error message up to the invalid answer."""
         return f"{self.answer} must differ from {self.other}; change one of them; both are "
 
     def applies(self, answers: Mapping[str, str]) -> bool:
@@ -56,7 +56,7 @@ class Clash:
 
 
 def list_refusals(tree: Tree, manifest: Manifest) -> tuple[Refusal, ...]:
-    """Return what is refused, from what the manifest says and the root holds."""
+    """Return the checks that follow from the manifest and the root's files."""
     refusals = []
     for name, question in manifest.questions.items():
         if question.refused:
@@ -73,7 +73,7 @@ def list_refusals(tree: Tree, manifest: Manifest) -> tuple[Refusal, ...]:
 
 
 def list_clashes(manifest: Manifest) -> tuple[Clash, ...]:
-    """Return the pairs of questions that must not be answered alike."""
+    """Return the checks of questions whose answers must differ."""
     return tuple(Clash(answer, other) for answer, other in manifest.apart)
 
 
@@ -84,10 +84,10 @@ def read_words(tree: Tree, file: str) -> set[str]:
 
 
 def list_owned(tree: Tree, manifest: Manifest) -> set[str]:
-    """Return the names that a project cannot have since something in it is called so.
+    """Return the project names that conflict with names in the project.
 
-    Those are every locked distribution, the root's folders, and the keys of the bundle's resources,
-    of which no two may be equal.
+    These are the locked distributions, the root's folders and the keys of the bundle's resources,
+    which must be unique.
     """
     lock = tomllib.loads(tree[LOCK].content.decode())
     locked = {package["name"].replace("-", "_") for package in lock["package"]}

@@ -1,4 +1,4 @@
-"""The living project's name, wherever it stands in a text or a path."""
+"""Occurrences of the root's project name in texts and paths."""
 
 import re
 
@@ -9,7 +9,7 @@ PROJECT_NAME = "project_name"
 
 
 class Sentinel:
-    """A name that stands only where the project's name is meant, and its forms."""
+    """The root's project name and its forms, reserved for this use."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -18,14 +18,14 @@ class Sentinel:
         self._any = re.compile(name.replace("_", "[ _-]?"), re.IGNORECASE)
 
     def occurs(self, text: str) -> bool:
-        """Return whether a text holds the name, in whatever spelling."""
+        """Return whether a text contains the name in any spelling."""
         return self._any.search(text) is not None
 
     def check(self, path: str, text: str) -> None:
-        """Check that a text spells the name in its forms only.
+        """Check that a text contains the name only in its known forms.
 
         Raises:
-            SourceError: another spelling, which would stay behind in a render.
+            SourceError: Another spelling was found, which a render would not replace.
         """
         for found in self._any.finditer(text):
             if found.group() not in self.forms:
@@ -37,7 +37,7 @@ class Sentinel:
                 raise SourceError(path, line, f"the project's name as {found.group()!r}", advice)
 
     def split(self, text: str) -> Tokens:
-        """Cut a text at each of the name's forms."""
+        """Split a text at each form of the name."""
         result: list[Text | Value] = []
         position = 0
         for found in self._forms.finditer(text):
@@ -48,10 +48,10 @@ class Sentinel:
         return join_texts(result)
 
     def split_path(self, path: str) -> Tokens:
-        """Cut a path at the name.
+        """Split a path at the name.
 
         Raises:
-            SourceError: it holds the name in another form than the one that a path may have.
+            SourceError: The path contains the name in a form that is not allowed in paths.
         """
         tokens = self.split(path)
         strange = [t for t in tokens if isinstance(t, Value) and t.form is not Form.SNAKE]

@@ -1,4 +1,4 @@
-"""Texts of a file that hold answers, apart from the project's name."""
+"""Texts of a file that contain answers other than the project's name."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ _ANSWER = re.compile(r"\{([a-z_]+)\}")
 
 @dataclass(frozen=True)
 class Substitution:
-    """A text of a file that holds answers.
+    """A text of a file that contains answers.
 
     Attributes:
-        text: As the root has it.
-        tokens: The same with answers as values.
+        text: The text in the root.
+        tokens: The same text with values in place of answers.
     """
 
     text: str
@@ -30,16 +30,16 @@ def read_substitution(
     values: Mapping[str, ChosenText],
     forms: Mapping[str, Form],
 ) -> Substitution:
-    """Return a substitution that the manifest writes as `catalog: "{prod_catalog}"`.
+    """Parse a substitution such as `catalog: "{prod_catalog}"` of the manifest.
 
     Args:
-        written: The text, with the name of each answer or value in braces.
-        answers: What the root itself has answered.
-        values: The texts that depend on an option.
-        forms: How answers are spelled; as given where there is none.
+        written: Text with the names of answers or values in braces.
+        answers: The root's own answers.
+        values: Texts that depend on an option.
+        forms: Spelling of answers; by default as given.
 
     Raises:
-        ManifestError: it names no answer, or one that there is not.
+        ManifestError: It names no answer, or an unknown one.
     """
     tokens: list[Token] = []
     shown = dict(answers)
@@ -61,7 +61,7 @@ def read_substitution(
 
 
 def _choose(value: ChosenText) -> Tokens:
-    """Return a condition for each text but the last, within the `otherwise` of the one before."""
+    """Return nested conditions: the `otherwise` of each contains the next."""
     choices: dict[str, list[str]] = {}
     for choice, text in value.texts.items():
         choices.setdefault(text, []).append(choice)
@@ -73,7 +73,7 @@ def _choose(value: ChosenText) -> Tokens:
 
 
 def split_substitutions(text: str, substitutions: Sequence[Substitution]) -> Tokens:
-    """Cut a text at its substitutions; of two that begin at once the longer holds."""
+    """Split a text at its substitutions; of two at the same position the longer is used."""
     if not substitutions:
         return (Text(text),)
     found = {substitution.text: substitution.tokens for substitution in substitutions}

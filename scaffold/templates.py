@@ -1,4 +1,4 @@
-"""Both templates of a root, and the one that stands in it."""
+"""Compile both templates of a root; write and check the committed one."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from .vendoring import vendor_laptop
 
 @dataclass(frozen=True)
 class Templates:
-    """What one root compiles into."""
+    """The compiled templates of a root."""
 
     bundle: Tree
     schema: File
@@ -23,10 +23,10 @@ class Templates:
 
 
 def read_source(root: Path) -> Tree:
-    """Read a repository less what is compiled from it, with the laptop as projects have it.
+    """Read a repository without its compiled files, with `laptop/` as a wheel.
 
     Raises:
-        ScaffoldError: the laptop cannot be built, or is named in another way.
+        ScaffoldError: The wheel cannot be built, or a reference to it was not recognized.
     """
     standing = {
         path: file
@@ -37,10 +37,10 @@ def read_source(root: Path) -> Tree:
 
 
 def compile_templates(root: Path) -> Templates:
-    """Compile a repository's root; write nothing.
+    """Compile a repository's root without writing files.
 
     Raises:
-        ScaffoldError: the root or its manifest does not allow it.
+        ScaffoldError: The root or its manifest is invalid.
     """
     manifest = load_manifest(root / "scaffold" / "manifest.toml")
     answers = load_answers(root, manifest)
@@ -61,10 +61,10 @@ def write_templates(templates: Templates, root: Path) -> None:
 
 
 def check_templates(templates: Templates, root: Path) -> None:
-    """Compare the template that stands below a folder with the one that would be written.
+    """Check that the template below a folder is up to date.
 
     Raises:
-        StaleTemplateError: they differ.
+        StaleTemplateError: It is not.
     """
     schema = root / SCHEMA
     standing = schema.read_bytes() if schema.exists() else b""

@@ -1,4 +1,4 @@
-"""What a template is made of, before it is written for one engine or another."""
+"""Tokens of a template, independent of the engine."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ _HOST = re.compile(r"https://[^/?#]+")
 
 
 class Form(Enum):
-    """How an answer is spelled: as given, as another form of a name, or as the host of an URL."""
+    """Spelling of an answer: as given, as another form of a name, or as the host of a URL."""
 
     SNAKE = "snake"
     KEBAB = "kebab"
@@ -17,10 +17,10 @@ class Form(Enum):
     HOST = "host"
 
     def spell(self, answer: str) -> str:
-        """Return the form of an answer.
+        """Return an answer in this form.
 
-        That of a name, `flight_delays`, is `flight-delays` or `Flight delays`; that of
-        `https://A.example.com/?o=1` is `https://a.example.com`.
+        The name `flight_delays` becomes `flight-delays` or `Flight delays`, the URL
+        `https://A.example.com/?o=1` becomes `https://a.example.com`.
         """
         match self:
             case Form.SNAKE:
@@ -40,14 +40,14 @@ NAME_FORMS = (Form.SNAKE, Form.KEBAB, Form.TITLE)
 
 @dataclass(frozen=True)
 class Text:
-    """Text that every render holds as it is."""
+    """Literal text."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Value:
-    """The place of an answer."""
+    """A placeholder for an answer."""
 
     answer: str
     form: Form = Form.SNAKE
@@ -55,7 +55,7 @@ class Value:
 
 @dataclass(frozen=True)
 class If:
-    """What a render holds where an option has one of some choices, and what where it has not."""
+    """A conditional: tokens if an option has one of these choices, and tokens otherwise."""
 
     option: str
     choices: tuple[str, ...]
@@ -68,7 +68,7 @@ Tokens = tuple[Token, ...]
 
 
 def replace_texts(tokens: Tokens, replace: Callable[[str], Tokens]) -> Tokens:
-    """Return the tokens with each text replaced by tokens, also within conditions."""
+    """Replace each text by tokens, also within conditionals."""
     result: list[Token] = []
     for token in tokens:
         match token:
@@ -83,7 +83,7 @@ def replace_texts(tokens: Tokens, replace: Callable[[str], Tokens]) -> Tokens:
 
 
 def join_texts(tokens: Iterable[Token]) -> Tokens:
-    """Make one text of texts that follow each other; an empty one goes."""
+    """Join adjacent texts and drop empty ones."""
     result: list[Token] = []
     for token in tokens:
         if isinstance(token, Text) and result and isinstance(result[-1], Text):

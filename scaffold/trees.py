@@ -1,4 +1,4 @@
-"""Files in memory: read from git's list, written to a folder, compared with one."""
+"""In-memory file trees: read from git or a folder, write, compare."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ EXECUTABLE = 0o111
 
 @dataclass(frozen=True)
 class File:
-    """A file's bytes, and whether it may be run."""
+    """A file's bytes, and whether it is executable."""
 
     content: bytes
     executable: bool = False
@@ -24,7 +24,7 @@ Tree = Mapping[str, File]
 
 
 def read_repository(root: Path) -> Tree:
-    """Read the files that git knows or would add, as they stand in the working tree."""
+    """Read the tracked and untracked files of the working tree, without ignored ones."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=root,
@@ -37,7 +37,7 @@ def read_repository(root: Path) -> Tree:
 
 
 def read_folder(root: Path) -> Tree:
-    """Read every file below a folder; none where it does not exist."""
+    """Read every file below a folder; return an empty tree if it does not exist."""
     return {
         path.relative_to(root).as_posix(): _read(path)
         for path in sorted(root.rglob("*"))
@@ -46,7 +46,7 @@ def read_folder(root: Path) -> Tree:
 
 
 def write_tree(tree: Tree, root: Path) -> None:
-    """Make a folder hold these files and no others; leave alone what is right already."""
+    """Make a folder contain exactly these files; leave unchanged files untouched."""
     standing = read_folder(root)
     for name in standing.keys() - tree.keys():
         (root / name).unlink()
@@ -62,10 +62,10 @@ def write_tree(tree: Tree, root: Path) -> None:
 
 
 def write_new(tree: Tree, root: Path) -> None:
-    """Write files into a folder that is new or empty.
+    """Write files into a new or empty folder.
 
     Raises:
-        TargetFolderError: it holds something.
+        TargetFolderError: The folder is not empty.
     """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise TargetFolderError(str(root))
@@ -73,7 +73,7 @@ def write_new(tree: Tree, root: Path) -> None:
 
 
 def compare(expected: Tree, found: Tree) -> list[str]:
-    """Return one line for each file in which two trees differ, empty where they do not."""
+    """Return a line for each file that differs between two trees."""
     return [
         *(f"missing: {name}" for name in sorted(expected.keys() - found.keys())),
         *(f"in excess: {name}" for name in sorted(found.keys() - expected.keys())),

@@ -1,4 +1,4 @@
-"""What a project has in place of the folder `laptop/`: its wheel, and the lines that name it."""
+"""Replace the folder `laptop/` by its wheel, and the references to it, for projects."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ FOLDER = "vendor"
 
 _SOURCES = (f"{PACKAGE}/src/", f"{PACKAGE}/README.md", f"{PACKAGE}/LICENSE")
 _PROJECT = f"{PACKAGE}/pyproject.toml"
-# The builder's version is in no wheel, so that each version of uv builds the same bytes.
+# Without the builder's version, so that every version of uv builds the same bytes.
 _WHEEL = "Wheel-Version: 1.0\nGenerator: scaffold\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _STAMP = (1980, 1, 1, 0, 0, 0)
 
@@ -31,8 +31,8 @@ class Wheel:
     """A built distribution.
 
     Attributes:
-        path: Where it stands in a project.
-        content: Its bytes.
+        path: Path in a project.
+        content: Bytes of the wheel.
     """
 
     path: str
@@ -40,25 +40,25 @@ class Wheel:
 
     @property
     def filename(self) -> str:
-        """Its name, which says the version."""
+        """File name, which includes the version."""
         return self.path.rpartition("/")[2]
 
     @property
     def digest(self) -> str:
-        """The hash of its bytes, as a lock file has it."""
+        """SHA-256 of the content, as in a lock file."""
         return hashlib.sha256(self.content).hexdigest()
 
 
 def vendor_laptop(tree: Tree) -> Tree:
-    """Return the root's files with the wheel of `laptop/` beside them, as projects depend on it.
+    """Return the root's files with a wheel in place of `laptop/`.
 
-    In the root the laptop is a member of uv's workspace; a project has no other member, and takes
-    the laptop from the wheel, which has its README beside it. The lock file is edited, because
-    `uv lock` would write anew what it says of every other package.
+    In the root, `laptop/` is a member of uv's workspace; a project depends on the wheel, which has
+    its README next to it. The lock file is edited because `uv lock` would also update every other
+    package.
 
     Raises:
-        SourceError: a file names the laptop in another way than this replaces.
-        BuildError: the wheel cannot be built.
+        SourceError: A reference to `laptop` was not recognized.
+        BuildError: The wheel cannot be built.
     """
     sources = {path: file for path, file in tree.items() if path.startswith((_PROJECT, *_SOURCES))}
     wheel = build_wheel(tuple((path, file.content) for path, file in sorted(sources.items())))
@@ -87,13 +87,13 @@ def vendor_laptop(tree: Tree) -> Tree:
 
 @cache
 def build_wheel(sources: tuple[tuple[str, bytes], ...]) -> Wheel:
-    """Build the wheel, the same bytes of the same files on every machine.
+    """Build the wheel reproducibly: equal sources give equal bytes on every machine.
 
     Args:
-        sources: The files that it is built of, by their path from the root.
+        sources: Paths relative to the root, and contents, of the source files.
 
     Raises:
-        BuildError: uv cannot build it, or is missing.
+        BuildError: uv fails or is missing.
     """
     with tempfile.TemporaryDirectory() as scratch:
         write_tree({path: File(content) for path, content in sources}, Path(scratch, "root"))
@@ -111,7 +111,7 @@ def build_wheel(sources: tuple[tuple[str, bytes], ...]) -> Wheel:
 
 
 def _pack(built: Path, metadata: str) -> bytes:
-    """Write a wheel anew, in order and uncompressed: no two compressors write the same bytes."""
+    """Repack a wheel sorted and uncompressed, because compressors differ in their bytes."""
     with zipfile.ZipFile(built) as wheel:
         files = {one.filename: wheel.read(one) for one in wheel.infolist() if not one.is_dir()}
     files[f"{metadata}/WHEEL"] = _WHEEL.encode()

@@ -1,1 +1,1 @@
-"""Updates of a project that was made of the template, as a three-way merge."""
+"""Update a project to another version of its template by a three-way merge."""

@@ -1,4 +1,4 @@
-"""Lets `python -m project_update` be the command."""
+"""Run the command by `python -m project_update`."""
 
 import sys
 

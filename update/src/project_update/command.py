@@ -1,4 +1,4 @@
-"""The command that brings a version of the template into a project."""
+"""Update a project to another version of its template."""
 
 import argparse
 import sys
@@ -43,10 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def split_answer(text: str) -> tuple[str, str]:
-    """Split what the command is given as one answer.
+    """Split a command-line answer, `name=value`.
 
     Raises:
-        argparse.ArgumentTypeError: it holds no equals sign.
+        argparse.ArgumentTypeError: There is no equals sign.
     """
     name, equals, answer = text.partition("=")
     if not equals:
@@ -55,7 +55,7 @@ def split_answer(text: str) -> tuple[str, str]:
 
 
 def describe(done: Update) -> str:
-    """Says what an update has done and what comes next."""
+    """Return a summary of an update and the next steps."""
     lines = [f"{done.new.name} goes from {done.old.tag} to {done.new.tag} on {done.branch}."]
     for name, answer in done.questions.defaulted.items():
         lines.append(f"New question {name}: took its default, {answer!r}.")

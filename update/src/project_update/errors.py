@@ -1,12 +1,12 @@
-"""What keeps a project from being updated."""
+"""Errors of the update."""
 
 
 class UpdateError(Exception):
-    """The update cannot begin, or git cannot carry it out.
+    """The update cannot start, or git fails.
 
     Attributes:
-        what: what is the matter, with what was got and what is allowed.
-        advice: what to do next.
+        what: What happened, what was found and what was expected.
+        advice: What to do next.
     """
 
     def __init__(self, what: str, advice: str) -> None:
@@ -16,12 +16,12 @@ class UpdateError(Exception):
 
 
 class ProgramError(Exception):
-    """A program that was started has failed.
+    """A program has failed.
 
     Attributes:
-        command: what was run.
-        code: how it ended.
-        said: what it said.
+        command: The command line.
+        code: Exit code.
+        said: Output.
     """
 
     def __init__(self, command: str, code: int, said: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the files of a render stand in the repository that holds the project."""
+"""Paths of a render's files in the project's repository."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from .errors import UpdateError
 
 @dataclass(frozen=True)
 class File:
-    """A file as git knows it: its mode and the name of its content."""
+    """A file in git: its mode and the hash of its blob."""
 
     mode: str
     content: str
@@ -21,24 +21,24 @@ Tree = Mapping[str, File]
 
 @dataclass(frozen=True)
 class Place:
-    """The project's own folder in its repository.
+    """The project's folder in its repository.
 
     Attributes:
-        prefix: Its path from the repository's root, with a slash at the end; empty where the
-            project is the repository.
+        prefix: Path relative to the repository's root, with a slash at the end; empty if the
+            project is the root.
     """
 
     prefix: str
 
     def locate(self, path: str, name: str) -> str:
-        """Return where a file of a render stands.
+        """Return the path in the repository of a rendered file.
 
         Args:
-            path: The file, from the folder that the project was rendered into.
-            name: The project's name, which is its folder's there.
+            path: Path relative to the output folder of the render.
+            name: The project's name, which is also its folder in the render.
 
         Raises:
-            UpdateError: it stands beside a project that is the whole repository.
+            UpdateError: The file is outside the project's folder, and the project is the root.
         """
         folder, _, rest = path.partition("/")
         if folder == name:
@@ -50,12 +50,12 @@ class Place:
         return (PurePosixPath(self.prefix).parent / path).as_posix()
 
     def replace(self, standing: Tree, made: Tree, written: Iterable[str]) -> Tree:
-        """Return the repository with a render in place of the project.
+        """Return the repository's files with the project replaced by a render.
 
         Args:
-            standing: What the repository holds.
-            made: What the template made, at its places.
-            written: What any of the compared versions writes.
+            standing: Files of the repository.
+            made: Rendered files by path in the repository.
+            written: Paths that either of the compared versions renders.
         """
         template = set(written)
         others = {

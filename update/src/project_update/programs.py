@@ -1,4 +1,4 @@
-"""Programs that the update runs."""
+"""Run external programs."""
 
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ def run(
     text: str = "",
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """Run a program in a folder and return what it printed.
+    """Run a program in a folder and return its standard output.
 
     Args:
         command: The program and its arguments.
-        folder: Where it runs.
-        text: What it reads.
-        environment: All its variables; those of this process where there are none.
+        folder: Working directory.
+        text: Standard input.
+        environment: All environment variables; by default those of this process.
 
     Raises:
-        ProgramError: It failed.
+        ProgramError: The exit code is not 0.
     """
     done = subprocess.run(
         command,

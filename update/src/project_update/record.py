@@ -1,4 +1,4 @@
-"""What a project says of how it was made."""
+"""The record of a project: template version and answers."""
 
 import json
 from collections.abc import Mapping
@@ -14,29 +14,29 @@ NAME = "project_name"
 
 @dataclass(frozen=True)
 class Record:
-    """The version of the template that a project is at, and the answers it was made of."""
+    """The template version of a project, and its answers."""
 
     version: str
     answers: Mapping[str, str]
 
     @property
     def tag(self) -> str:
-        """The version as the template's repository names it."""
+        """The git tag of the version."""
         return f"v{self.version}"
 
     @property
     def name(self) -> str:
-        """The project's name, which is also its folder's in a new render."""
+        """The project's name, also the name of its folder in a render."""
         return self.answers[NAME]
 
 
 @dataclass(frozen=True)
 class Questions:
-    """How the questions of two versions differ.
+    """Difference between the questions of two versions.
 
     Attributes:
-        defaulted: What was not asked before, with the default that was taken for an answer.
-        gone: What is asked no more.
+        defaulted: New questions with the default that was used as the answer.
+        gone: Removed questions.
     """
 
     defaulted: Mapping[str, str]
@@ -47,7 +47,7 @@ def read_record(folder: Path) -> Record:
     """Read the record of a project.
 
     Raises:
-        UpdateError: there is none, or it is not one that the template writes.
+        UpdateError: There is no record, or it is invalid.
     """
     path = folder / FILE
     advice = f"The template writes {FILE} at a project's root; run the command there."
@@ -66,7 +66,7 @@ def read_record(folder: Path) -> Record:
 
 
 def compare_questions(old: Record, new: Record, given: Mapping[str, str]) -> Questions:
-    """Compare what two versions ask."""
+    """Compare the questions of two versions."""
     return Questions(
         defaulted={
             name: answer

@@ -1,4 +1,4 @@
-"""The git repository that holds the project."""
+"""The git repository of the project."""
 
 import os
 import tempfile
@@ -12,21 +12,21 @@ from .programs import run
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository, and the project in it.
+    """A git repository and the project in it.
 
     Attributes:
-        root: Its working tree.
-        place: The project's folder in it.
+        root: Root of the working tree.
+        place: The project's folder in the repository.
     """
 
     root: Path
     place: Place
 
     def check_clean(self) -> None:
-        """Check that all is committed.
+        """Check that there are no uncommitted changes.
 
         Raises:
-            UpdateError: something is not.
+            UpdateError: There are uncommitted changes.
         """
         if changed := self._git("status", "--porcelain"):
             what = f"There are changes that are not committed:\n{changed.rstrip()}"
@@ -39,10 +39,10 @@ class Repository:
             raise UpdateError(what, advice)
 
     def check_branch(self, branch: str) -> None:
-        """Check that a branch can be made, or is checked out already.
+        """Check that a branch can be created, or is already checked out.
 
         Raises:
-            UpdateError: it exists, and another one is checked out.
+            UpdateError: The branch exists, and another one is checked out.
         """
         if branch == self.branch or not self._git("branch", "--list", branch):
             return
@@ -52,11 +52,11 @@ class Repository:
 
     @property
     def branch(self) -> str:
-        """The branch that is checked out, empty where none is."""
+        """The checked-out branch, empty for a detached HEAD."""
         return self._git("branch", "--show-current").strip()
 
     def read_head(self) -> Tree:
-        """Return what is committed."""
+        """Return the files of HEAD."""
         files: dict[str, File] = {}
         for line in filter(None, self._git("ls-tree", "-r", "-z", "HEAD").split("\0")):
             described, _, path = line.partition("\t")
@@ -65,7 +65,7 @@ class Repository:
         return files
 
     def store(self, folder: Path) -> Tree:
-        """Store every file below a folder, and return them by their path from there."""
+        """Store every file below a folder as a blob; return them by relative path."""
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         listed = "".join(f"{path}\n" for path in paths)
         stored = self._git("hash-object", "-w", "--stdin-paths", text=listed)
@@ -77,7 +77,7 @@ class Repository:
         }
 
     def commit(self, tree: Tree, message: str, *parents: str) -> str:
-        """Make a commit that no branch has and the working tree does not show."""
+        """Create a commit without touching branches or the working tree; return its hash."""
         listed = "".join(f"{one.mode} {one.content}\t{path}\0" for path, one in tree.items())
         with tempfile.TemporaryDirectory() as folder:
             index = {**os.environ, "GIT_INDEX_FILE": str(Path(folder) / "index")}
@@ -87,13 +87,13 @@ class Repository:
         return self._git("commit-tree", written, *given, "-m", message).strip()
 
     def pick(self, commit: str, branch: str) -> tuple[str, ...]:
-        """Apply a commit on a branch of its own.
+        """Cherry-pick a commit onto a branch, which is created if necessary.
 
         Returns:
-            The paths that are in conflict, none where the commit was made.
+            The paths with conflicts; empty if the commit was applied.
 
         Raises:
-            UpdateError: git could not apply it at all.
+            UpdateError: git fails without conflicts.
         """
         before = self.branch
         if before != branch:
@@ -110,7 +110,7 @@ class Repository:
         return ()
 
     def describe_head(self) -> str:
-        """Return which files the last commit changes, and how."""
+        """Return git's compact summary of the last commit."""
         return self._git("show", "--format=", "--compact-summary", "HEAD").rstrip()
 
     def _find(self, name: str) -> Path:
@@ -123,10 +123,10 @@ class Repository:
 
 
 def find_repository(folder: Path) -> Repository:
-    """Find the repository that holds a project.
+    """Find the git repository that contains a project.
 
     Raises:
-        UpdateError: there is none.
+        UpdateError: git is missing, or the folder is in no repository.
     """
     try:
         answer = run(["git", "rev-parse", "--show-toplevel", "--show-prefix"], folder)

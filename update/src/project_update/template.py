@@ -1,4 +1,4 @@
-"""The template's versions, and what each makes of the same answers."""
+"""Versions of the template, and their renders."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from .errors import ProgramError, UpdateError
 from .programs import run
 from .record import NAME, Record, read_record
 
-# The CLI wants a workspace, and asks it nothing.
+# The CLI requires a workspace but sends no requests to it.
 NOWHERE = {
     "DATABRICKS_HOST": "https://workspace.invalid",
     "DATABRICKS_TOKEN": "dummy",
@@ -22,11 +22,11 @@ NOWHERE = {
 
 @dataclass(frozen=True)
 class Render:
-    """What one version of the template makes.
+    """A rendered version of the template.
 
     Attributes:
-        folder: Holds the project's folder, and whatever is written beside it.
-        record: What the render says of itself.
+        folder: Contains the project's folder and files next to it.
+        record: Record of the rendered project.
     """
 
     folder: Path
@@ -35,16 +35,16 @@ class Render:
 
 @dataclass(frozen=True)
 class Template:
-    """The template's repository, by its address or path, and a folder for what is made of it."""
+    """The template's repository, by address or path, and a folder for its renders."""
 
     address: str
     scratch: Path
 
     def check_tags(self, *tags: str) -> None:
-        """Check that versions exist.
+        """Check that tags exist.
 
         Raises:
-            UpdateError: one does not, or the repository cannot be read.
+            UpdateError: A tag is missing, or the repository cannot be read.
         """
         try:
             listed = run(["git", "ls-remote", "--tags", "--refs", "--", self.address], self.scratch)
@@ -61,15 +61,15 @@ class Template:
                 )
 
     def render(self, tag: str, answers: Mapping[str, str], side: str) -> Render:
-        """Make a project of one version.
+        """Render a project from one version.
 
         Args:
-            tag: The version.
-            answers: Answers to its questions; what is not among them takes its default.
-            side: A name for this render among those of the same update.
+            tag: Git tag of the version.
+            answers: Answers to its questions; missing ones take their default.
+            side: Unique name of this render within the update.
 
         Raises:
-            UpdateError: the CLI is missing or refuses, or the version is not what its tag says.
+            UpdateError: The CLI is missing or fails, or the version differs from its tag.
         """
         source, made = self.scratch / side / "template", self.scratch / side / "made"
         self._check_out(tag, source)

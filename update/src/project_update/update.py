@@ -1,4 +1,4 @@
-"""One update, from the record to a branch that carries it."""
+"""Update a project on a new branch."""
 
 import tempfile
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from .template import Render, Template
 
 @dataclass(frozen=True)
 class Update:
-    """What an update has done.
+    """Result of an update.
 
     Attributes:
-        old: What the project was made of until now.
-        new: What it is made of from now on.
-        questions: How their questions differ.
-        branch: What carries the update.
-        conflicts: The files in which the project and the template contradict each other.
-        changes: Which files have changed, where there is no conflict.
+        old: Record before the update.
+        new: Record after the update.
+        questions: Difference between the questions of the two versions.
+        branch: Branch with the update.
+        conflicts: Files with merge conflicts.
+        changes: Summary of the changed files if there is no conflict.
     """
 
     old: Record
@@ -33,20 +33,20 @@ class Update:
 
 
 def update(project: Path, address: str, tag: str, given: Mapping[str, str]) -> Update:
-    """Brings a version of the template into a project, as a branch of its repository.
+    """Update a project to a version of the template, on a branch of its repository.
 
-    What changed between two renders of the same answers, one of the version that the project
-    records and one of the new version, is applied to the project as a commit. Until that begins,
-    neither the working tree nor any branch is touched.
+    Both the recorded version and the new one are rendered with the same answers; their difference
+    is applied to the project as a commit. Working tree and branches are not touched before that
+    commit.
 
     Args:
-        project: The project's root.
-        address: The template's repository.
-        tag: The version's tag there.
-        given: Answers that are new or that change.
+        project: Root of the project.
+        address: Address or path of the template's repository.
+        tag: Git tag of the new version.
+        given: New or changed answers.
 
     Raises:
-        UpdateError: It cannot be done; the message says what to do.
+        UpdateError: The update is not possible; the message says what to do.
     """
     repository = find_repository(project)
     record = read_record(project)
@@ -74,10 +74,10 @@ def update(project: Path, address: str, tag: str, given: Mapping[str, str]) -> U
 
 
 def check_answers(record: Record, tag: str, given: Mapping[str, str]) -> None:
-    """Check that there is something to do, and that the project keeps its name.
+    """Check that version or answers change, and that the project's name does not.
 
     Raises:
-        UpdateError: there is not, or it does not.
+        UpdateError: Nothing changes, or the name does.
     """
     if given.get(NAME, record.name) != record.name:
         what = f"{NAME} is {record.name} and cannot become {given[NAME]}."
@@ -88,10 +88,10 @@ def check_answers(record: Record, tag: str, given: Mapping[str, str]) -> None:
 
 
 def check_record(recorded: Record, made: Record) -> None:
-    """Check that a project's record is what its version writes of its answers.
+    """Check that a project's record equals a render of its version with the same answers.
 
     Raises:
-        UpdateError: an answer is missing, or one to no question.
+        UpdateError: An answer is missing or has no question.
     """
     if recorded.answers != made.answers:
         odd = sorted(dict(recorded.answers.items() ^ made.answers.items()))
@@ -100,10 +100,10 @@ def check_record(recorded: Record, made: Record) -> None:
 
 
 def check_taken(given: Mapping[str, str], made: Record) -> None:
-    """Check that the new version has taken the answers that were given.
+    """Check that the new version has a question for each given answer.
 
     Raises:
-        UpdateError: it does not ask for one; the CLI itself passes over it in silence.
+        UpdateError: An answer has no question; the CLI silently ignores it.
     """
     if unknown := sorted(dict(given.items() - made.answers.items())):
         what = f"{made.tag} of the template does not ask for {', '.join(unknown)}."
@@ -111,10 +111,10 @@ def check_taken(given: Mapping[str, str], made: Record) -> None:
 
 
 def commit_change(repository: Repository, old: Render, new: Render) -> str:
-    """Return a commit that changes what the old render wrote into what the new one writes.
+    """Return a commit with the changes from the old render to the new one.
 
-    What else the repository holds stands on both sides, so that git takes nothing of it for a
-    renamed file of the template.
+    Both sides also contain the repository's other files, so that git does not detect renames
+    between them and files of the template.
     """
     place, head = repository.place, repository.read_head()
     before, after = (

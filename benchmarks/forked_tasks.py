@@ -1,7 +1,7 @@
-"""A job's tasks forked from the fork server, against a Python process for each.
+"""Duration of a job with tasks from the fork server, compared with a new process per task.
 
-Both sides run the same job on the same small data, in turns, each in a workspace of its own;
-what is timed is the run as the Jobs API reports it.
+Both sides run the same job on the same small data, alternately, in separate workspaces. The
+duration is that of the run in the Jobs API.
 """
 
 import json
@@ -29,7 +29,7 @@ JOB = [
 
 
 def main() -> None:
-    """Run the rounds and print medians and their ratio."""
+    """Run the rounds and print the medians and their ratio."""
     console = Console()
     sides = {"a process a task": {"LAPTOP_NO_FORK": "1"}, "forked": {}}
     times: dict[str, list[float]] = {side: [] for side in sides}
@@ -65,7 +65,7 @@ def call(home: StateDir, environment: dict[str, str], *arguments: str) -> None:
 
 
 def last_run_seconds(home: StateDir) -> float:
-    """Return how long the newest run took."""
+    """Return the duration of the newest run."""
     there = connection.find(home)
     if there is None:
         raise RuntimeError(json.dumps({"home": str(home.path), "workspace": "not up"}))

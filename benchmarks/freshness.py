@@ -1,11 +1,10 @@
-"""What fresh features are worth: the log loss of each month, by how old looked-up features are.
+"""Log loss of each month by the age of the looked-up features.
 
-Needs no account. A workspace of its own gets the year's tables by the product's own tasks; a model
-is trained for each month on what came before it, with look-ups as training does them. The row
-`served` simulates what an online store would have returned: `feature_refresh` publishes as of each
-full hour, its tables can be looked up a delay later, and the store returns the latest row of a key
-however old. A run begins when the hour has struck: what became known at the full hour is in it.
-The script fails where served and judged are more than 0.01 apart in a month.
+Needs no account. The product's tasks compute the year's tables in a temporary workspace. For each
+month, a model is trained on the earlier rows, with the look-ups of training. The row `served`
+simulates an online store: `feature_refresh` publishes as of each full hour, inclusive; the tables
+are available after a delay, and the store returns the latest row of a key, regardless of its age.
+The script fails if the losses of served and judged differ by more than 0.01 in a month.
 
     python -m benchmarks.freshness            print the tables
     python -m benchmarks.freshness --write    write them into benchmarks/results/, too
@@ -50,7 +49,7 @@ Figures = Mapping[str, Mapping[pd.Timestamp, float]]
 
 
 def main() -> int:
-    """Measure, print the tables, and return 1 where what serves is not what was judged."""
+    """Measure, print the tables, and return 1 if served and judged losses differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}, too")
     given = parser.parse_args()
@@ -75,7 +74,7 @@ def main() -> int:
 
 
 def collect(home: StateDir, folder: Path) -> None:
-    """Have a task of a workspace of its own compute the tables, and leave what is measured."""
+    """Run a task in a temporary workspace that computes the tables and writes measurements."""
     collector = [sys.executable, "-m", "benchmarks.refreshes", str(folder)]
     subprocess.run(
         [sys.executable, "-m", "laptop", "exec", "--", *collector],
@@ -86,7 +85,7 @@ def collect(home: StateDir, folder: Path) -> None:
 
 
 def measure(folder: Path) -> Figures:
-    """Return the log loss of each way to look features up, by month."""
+    """Return the log loss of each kind of look-up, by month."""
     judged, fresh = (pd.read_parquet(folder / f"{name}.parquet") for name in (JUDGED, FRESH))
     tables = {each.name: pd.read_parquet(folder / f"{each.name}.parquet") for each in TIMED}
     check_look_ups(judged, tables)
@@ -116,11 +115,11 @@ def measure(folder: Path) -> Figures:
 
 
 def publish_every(every: pd.Timedelta, first: pd.Timedelta) -> Callable[[pd.Series], pd.Series]:
-    """Return what says as of when features were computed that a request finds.
+    """Return a function from decision times to the time of the features found online.
 
     Args:
-        every: From one publication to the next.
-        first: The time of day of the first.
+        every: Interval between publications.
+        first: Time of day of the first publication.
     """
     midnight = pd.Timestamp(2012, 12, 31) + first
 
@@ -140,7 +139,7 @@ PUBLISHED = {
 def find_online(
     rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame], published: pd.Series
 ) -> pd.DataFrame:
-    """Return rows with the latest features of each key as of a publication, however old."""
+    """Return rows with each key's latest features as of a publication, regardless of age."""
     found = rows.copy()
     for table in TIMED:
         found[list(table.features)] = look_up(rows, table, tables[table.name], published)
@@ -154,7 +153,7 @@ def look_up(
     at: pd.Series,
     lookback: pd.Timedelta | None = None,
 ) -> pd.DataFrame:
-    """Return the features of the latest row of each key that was known at an instant."""
+    """Return the features of each key's latest row at the given times."""
     keys, known = list(table.lookup_key), str(table.timeseries_column)
     left = rows[keys].assign(_at=at, _row=rows.index).sort_values("_at")
     right = features.assign(_at=features[known]).sort_values("_at")
@@ -163,10 +162,10 @@ def look_up(
 
 
 def check_look_ups(judged: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Refuse to go on where look-ups here are not those of the product.
+    """Check that the look-ups of this script equal those of the product.
 
     Raises:
-        RuntimeError: A feature of some row is another.
+        RuntimeError: A feature differs in a row.
     """
     rows = judged.sample(20_000, random_state=1)
     for table in TIMED:
@@ -218,7 +217,7 @@ def write(figures: Figures, refreshed: list[Refreshed]) -> str:
 
 
 def describe(name: str) -> str:
-    """Return a way to look features up in words."""
+    """Return the description of a kind of look-up."""
     words = {
         JUDGED: "judged: what a request finds, by `Refresh`",
         SERVED: f"**served**: published every {EVERY // HOUR} h, online "

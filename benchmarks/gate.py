@@ -1,12 +1,12 @@
-"""What the gate's rules are worth on a year of Mondays, and how often they err.
+"""Replay the gate's rules on a year of Mondays, and estimate their error rates.
 
-Needs no account. A workspace of its own gets the year's tables by the product's own tasks; two
-equal models, but for their seed, are trained for each Monday, and the rules are replayed on them.
-Some twenty minutes on two cores. The script fails where a rate is above its bar.
+Needs no account. The product's tasks compute the year's tables in a temporary workspace. For each
+Monday, two models that differ only in their seed are trained, and the rules are replayed on them.
+About twenty minutes on two cores. The script fails if a rate is above its limit.
 
     python -m benchmarks.gate                  print the tables
     python -m benchmarks.gate --write          write them into benchmarks/results/, plots into docs/
-    python -m benchmarks.gate --keep FOLDER    keep rows and predictions, and go on from them
+    python -m benchmarks.gate --keep FOLDER    keep rows and predictions, and reuse them
 """
 
 import argparse
@@ -40,13 +40,13 @@ from flight_delays.problem import PROBLEM
 RESULTS = Path(__file__).parent / "results" / "gate.md"
 BAR = 0.03
 ALWAYS, SUPERIORITY = "always the newest", "superiority"
-# Holdouts that are drawn: the policy's first.
+# Holdouts in the plots, that of the policy first.
 SHOWN = (21, 28)
 GAINS = np.linspace(-0.006, 0.01, 33)
 
 
 def main() -> int:
-    """Replay, print the tables, and return 1 where a rate is above its bar."""
+    """Replay, print the tables, and return 1 if a rate is above its limit."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write results and plots, too")
     parser.add_argument("--keep", type=Path, help="folder that keeps rows and predictions")
@@ -89,7 +89,7 @@ EQUAL, WORSE, WORSE_MONTH = (
 
 
 def measure_rates(replay: Replay) -> Mapping[tuple[str, int], Mapping[str, float]]:
-    """Return how often each error is made, by the days held out."""
+    """Return the rate of each error by days of the holdout."""
     seeds, margin = pair_seeds(replay), POLICY.margin
     apart = {WORSE: pair_weeks(replay, 1), WORSE_MONTH: pair_weeks(replay, 4)}
     rates = {}
@@ -101,7 +101,7 @@ def measure_rates(replay: Replay) -> Mapping[tuple[str, int], Mapping[str, float
 
 
 def draw(replay: Replay, years: Sequence[Year]) -> None:
-    """Draw the year by rule, and the chance of a promotion by the true gain."""
+    """Plot the year by rule, and the probability of a promotion by the true gain."""
     by = {(year.rule, year.days): year for year in reversed(years)}  # the first seed
     shown = [by[rule, days] for rule in (CHOSEN, SUPERIORITY) for days in SHOWN]
     draw_year(shown, by[ALWAYS, SHOWN[0]], "gate-year")
@@ -169,7 +169,7 @@ def write(
 
 
 def write_years(years: Sequence[Year]) -> list[str]:
-    """Return a table of what each rule has made of the year."""
+    """Return a table of the results of each rule."""
     lines = [
         "| rule | days held out | loss | promotions | longest reign, weeks | highest lower bound "
         "| most excess | own loss less the loss now |",
@@ -190,7 +190,7 @@ def write_years(years: Sequence[Year]) -> list[str]:
 
 
 def write_excesses(replay: Replay) -> list[str]:
-    """Return a table of what honest models gain, at least."""
+    """Return a table of lower bounds of the gain of models without a leak."""
     lines = [
         "| days held out | weeks apart | looks | highest lower bound | most excess | too good |",
         "|---|---|---|---|---|---|",
@@ -205,7 +205,7 @@ def write_excesses(replay: Replay) -> list[str]:
 
 
 def write_firsts(replay: Replay) -> list[str]:
-    """Return a table of how first models do against the heuristic baseline."""
+    """Return a table of first models compared with the heuristic baseline."""
     lines = [
         "| days held out | lower bounds at or below 0 | lowest | median |",
         "|---|---|---|---|",
@@ -220,7 +220,7 @@ def write_firsts(replay: Replay) -> list[str]:
 
 
 def write_leaks(leaks: Sequence[Leaked]) -> list[str]:
-    """Return a table of the challengers that leak."""
+    """Return a table of the leaking challengers."""
     return [
         "| days held out | Monday | area under the curve | lower bound | excess |",
         "|---|---|---|---|---|",
@@ -233,7 +233,7 @@ def write_leaks(leaks: Sequence[Leaked]) -> list[str]:
 
 
 def write_rates(rates: Mapping[tuple[str, int], Mapping[str, float]]) -> list[str]:
-    """Return a table of errors."""
+    """Return a table of error rates."""
     return [
         "| error | days held out | single days | runs of days |",
         "|---|---|---|---|",
@@ -245,7 +245,7 @@ def write_rates(rates: Mapping[tuple[str, int], Mapping[str, float]]) -> list[st
 
 
 def write_figures(replay: Replay) -> list[str]:
-    """Return a table of the range of each metric that the policy bounds."""
+    """Return a table of the range of each metric with a bound in the policy."""
     policy = load_policy("policy", PROBLEM.model_type).validation
     slices = policy.slices
     assert slices is not None

@@ -1,9 +1,9 @@
-"""Models of each Monday of a year, and what they predict for all rows that came later.
+"""Models of each Monday of a year, and their predictions for all later rows.
 
-A model is known by its cut: it has learned from all that was decided before it. With a label that
-takes a day, the model of a Monday that holds out two weeks is cut 16 days before, one that holds
-out three weeks 23 days before: the first model of the Monday a week earlier. So one model a week
-serves every holdout of whole weeks.
+A model is identified by its cut: it is trained on all rows decided before it. If labels take a
+day, the cut of a holdout of two weeks is 16 days before the Monday, that of three weeks 23 days,
+the cut of two weeks of the previous Monday. So one model a week is enough for all holdouts of
+whole weeks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,8 +26,8 @@ MATURITY = pd.Timedelta(days=1)
 HOLDOUTS = (14, 21, 28)
 SEEDS = (0, 1)
 LEAK = "leak"
-# Every eighth model is also fitted with a leak: an input that knows the label, so that the area
-# under the curve is about 0.89, just within what the policy allows.
+# Every eighth model is also fitted with a leak: a feature computed from the label, so that the
+# area under the curve is about 0.89, just within the limit of the policy.
 LEAKING = PROBLEM.numerical_columns[0]
 SHIFT = 1.6
 
@@ -36,7 +36,7 @@ Predictions = Mapping[tuple[pd.Timestamp, str], Floats]
 
 
 def cut(monday: pd.Timestamp, days: int) -> pd.Timestamp:
-    """Return what a model of a Monday has learned until, by the days of its holdout."""
+    """Return the end of the training data of a Monday's model, by days of the holdout."""
     return monday - pd.Timedelta(days=days) - 2 * MATURITY
 
 
@@ -44,14 +44,14 @@ CUTS = sorted({cut(monday, days) for monday in MONDAYS for days in HOLDOUTS})
 
 
 def fit_all(rows: pd.DataFrame, folder: Path) -> Predictions:
-    """Fit what the folder does not have yet, and return predictions by cut and seed.
+    """Fit the models that are missing in the folder; return predictions by cut and seed.
 
     Args:
-        rows: The labelled rows of the year with their features, by the time of decision.
-        folder: Keeps the predictions, a file a model.
+        rows: Labelled rows of the year with their features, sorted by the time of decision.
+        folder: Folder of the predictions, one file per model.
 
     Returns:
-        A prediction for each row; NaN for those decided before the cut.
+        A prediction for each row; NaN for rows decided before the cut.
     """
     folder.mkdir(exist_ok=True)
     predictions = {}
@@ -65,7 +65,7 @@ def fit_all(rows: pd.DataFrame, folder: Path) -> Predictions:
 
 
 def list_models() -> Iterator[tuple[pd.Timestamp, str]]:
-    """Yield cut and name of each model: its seed, or that it leaks."""
+    """Yield the cut and the name of each model: its seed or `LEAK`."""
     for number, at in enumerate(CUTS):
         yield at, str(SEEDS[0])
         yield at, str(SEEDS[1])
@@ -74,7 +74,7 @@ def list_models() -> Iterator[tuple[pd.Timestamp, str]]:
 
 
 def predict(rows: pd.DataFrame, at: pd.Timestamp, name: str) -> Floats:
-    """Fit to what was decided before the cut, and predict the others."""
+    """Fit a model to the rows decided before the cut, and predict the others."""
     hyperparameters = load_configuration("model", PROBLEM.hyperparameters)
     if name != LEAK:
         hyperparameters = hyperparameters.model_copy(update={"random_state": int(name)})
@@ -87,6 +87,6 @@ def predict(rows: pd.DataFrame, at: pd.Timestamp, name: str) -> Floats:
 
 
 def leak(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with an input that knows the label."""
+    """Return the rows with one feature computed from the label."""
     noise = np.random.default_rng(0).normal(size=len(rows))
     return rows.assign(**{LEAKING: noise + SHIFT * rows[LABEL]})

@@ -1,4 +1,4 @@
-"""Plots of the replay of the gate, as docs/gate.md shows them."""
+"""Plots of the gate's replay in docs/gate.md."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ EVERY = 7
 
 
 def draw_year(years: Sequence[Year], best: Year, name: str) -> None:
-    """Draw by how much each rule's mean loss lies above that of the best, week by week."""
+    """Plot each rule's mean loss minus that of the best rule, by week."""
     figure, axes = begin()
     for year, colour in zip(years, LINES, strict=False):
         above = (year.weeks["loss"] - best.weeks["loss"]).cumsum() / best.weeks["rows"].cumsum()
@@ -54,7 +54,7 @@ def draw_chances(
     marks: Sequence[float],
     name: str,
 ) -> None:
-    """Draw how often a challenger is promoted, by its true gain."""
+    """Plot the probability of a promotion by the challenger's true gain."""
     figure, axes = begin()
     for (label, shares), colour in zip(chances.items(), LINES, strict=False):
         axes.plot(np.asarray(gains) * 1000, 100 * np.asarray(shares), color=colour, label=label)
@@ -72,7 +72,7 @@ def begin() -> tuple[Figure, Axes]:
 
 
 def save(figure: Figure, axes: Axes, name: str) -> None:
-    """Write SVG with short coordinates, without what no browser needs."""
+    """Write a compact SVG with rounded coordinates."""
     written = StringIO()
     with rc_context(STYLE):
         axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)

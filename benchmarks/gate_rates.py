@@ -1,4 +1,4 @@
-"""How often the gate errs, by simulation on real days of pairs of models."""
+"""Simulate the gate's error rates on real days of pairs of models."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -15,18 +15,18 @@ DRAWS = 400
 
 @cache
 def quantile(days: int) -> float:
-    """Return the quantile of t that the interval takes."""
+    """Return the quantile of Student's t for the confidence interval."""
     return float(stats.t.ppf((1 + POLICY.confidence) / 2, days - 1))
 
 
 def simulate(
     pairs: Sequence[pd.DataFrame], days: int, truth: float, bound: float
 ) -> dict[str, float]:
-    """Return how often the lower bound exceeds what is asked, where the true gain is known.
+    """Return how often the lower bound exceeds the required one, for a known true gain.
 
-    The days are real, of pairs of models; each pair's are moved so that its mean over the three
-    months is the true gain. Drawn are single days, and runs of days as a holdout has them, in
-    which days may depend on each other and the season drifts.
+    The real days of each pair of models are shifted so that their mean over three months is the
+    true gain. Sampled are single days, and runs of consecutive days as in a holdout, with their
+    autocorrelation and seasonal drift.
     """
     random = np.random.default_rng(0)
     ups: dict[str, list[bool]] = {"days": [], "runs": []}
@@ -47,7 +47,7 @@ def simulate(
 
 
 def pair_seeds(replay: Replay) -> list[pd.DataFrame]:
-    """Return the days of models of the same rows and another seed, in both roles."""
+    """Return the days of pairs of models that differ only in the seed, in both roles."""
     first, second = map(str, SEEDS)
     return [
         replay.sum_days((at, ours), (at, theirs))
@@ -57,7 +57,7 @@ def pair_seeds(replay: Replay) -> list[pd.DataFrame]:
 
 
 def pair_weeks(replay: Replay, weeks: int) -> list[pd.DataFrame]:
-    """Return the days of models that are some weeks apart."""
+    """Return the days of pairs of models trained some weeks apart."""
     return [
         replay.sum_days((at, str(seed)), (at - weeks * WEEK, str(seed)))
         for at in CUTS

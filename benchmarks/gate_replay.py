@@ -1,8 +1,8 @@
-"""What each rule of the gate makes of a year of Mondays, and how often it errs.
+"""Replay each rule of the gate on a year of Mondays.
 
-Each Monday a model is trained on what came before its holdout and meets the Champion on the
-holdout, by the product's own comparison. Whoever is Champion then scores the following week; its
-mean log loss is the figure of a rule.
+Each Monday, a model is trained on the rows before its holdout and compared with the Champion on
+the holdout by the product's comparison. The resulting Champion scores the following week; a rule
+is measured by the mean log loss of these weeks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,12 +33,12 @@ from flight_delays.promotion.rules import MeanLosses, find_excess
 
 POLICY: ComparisonPolicy = load_policy("policy", PROBLEM.model_type).comparison
 WEEK = pd.Timedelta(days=7)
-# As a model: the baseline has learned nothing.
+# The heuristic baseline as a model: without training data.
 HEURISTIC = (pd.Timestamp(0), "heuristic")
-# How long after a pair of models its days are taken for the simulations.
+# Period after the training of a pair of models whose days are used in the simulations.
 REACH = pd.Timedelta(days=91)
 
-# What the lower bound of the gain must exceed.
+# Required lower bound of the gain.
 RULES: Mapping[str, float] = {
     "never": np.inf,
     "always the newest": -np.inf,
@@ -50,18 +50,18 @@ CHOSEN = f"non-inferiority, margin {POLICY.margin}"
 
 @dataclass(frozen=True, kw_only=True)
 class Year:
-    """What a rule has made of a year.
+    """Results of a rule over a year.
 
     Attributes:
-        rule: Its name.
+        rule: Name of the rule.
         days: Days of the holdout.
-        loss: Mean log loss of the weeks that followed, over all rows.
-        weeks: Sum of losses and number of rows of each.
-        promotions: How many of the challengers were promoted.
-        longest: The most weeks that a Champion stood.
-        low: The largest lower bound of a challenger's gain.
-        excess: The largest excess, as the gate computes it.
-        apart: The largest difference to the Champion's own loss at its validation.
+        loss: Mean log loss of the following weeks, over all rows.
+        weeks: Sum of losses and number of rows of each week.
+        promotions: Number of promoted challengers.
+        longest: Longest time without a promotion, in weeks.
+        low: Largest lower bound of a challenger's gain.
+        excess: Largest excess, as computed by the gate.
+        apart: Largest difference to the Champion's loss at its validation.
     """
 
     rule: str
@@ -77,14 +77,14 @@ class Year:
 
 @dataclass(frozen=True, kw_only=True)
 class Leaked:
-    """A challenger that leaks, against an honest Champion of the week before.
+    """A leaking challenger compared with last week's Champion, which has no leak.
 
     Attributes:
         days: Days of the holdout.
-        monday: Its Monday.
-        auc: Its area under the curve on the holdout.
-        low: The lower bound of its gain.
-        excess: Its excess.
+        monday: Monday of the challenger.
+        auc: Area under the curve on the holdout.
+        low: Lower bound of the gain.
+        excess: Excess.
     """
 
     days: int
@@ -95,11 +95,11 @@ class Leaked:
 
 
 class Replay:
-    """The rows of a year, and every model's loss of each.
+    """The rows of a year, and each model's losses.
 
     Attributes:
-        rows: The labelled rows, by the time of decision.
-        predictions: What each model predicts.
+        rows: Labelled rows, sorted by the time of decision.
+        predictions: Predictions of each model.
     """
 
     def __init__(self, rows: pd.DataFrame, predictions: Predictions) -> None:
@@ -117,19 +117,19 @@ class Replay:
         }  # fmt: skip
 
     def find(self, start: pd.Timestamp, end: pd.Timestamp) -> slice:
-        """Return where the rows decided within an interval are."""
+        """Return the slice of the rows decided within an interval."""
         first, last = self.decided.searchsorted([start, end])
         return slice(int(first), int(last))
 
     def holdout(self, monday: pd.Timestamp, days: int) -> slice:
-        """Return where the rows are that the model of a Monday is judged on."""
+        """Return the slice of the holdout of a Monday's model."""
         end = monday - MATURITY
         return self.find(end - pd.Timedelta(days=days), end)
 
     def compare(
         self, challenger: tuple[pd.Timestamp, str], champion: tuple[pd.Timestamp, str], at: slice
     ) -> Comparison:
-        """Compare two models on some rows, as the gate does."""
+        """Compare two models on a slice of rows as the gate does."""
         return compare(
             self.labels[at],
             self.predictions[challenger][at],
@@ -142,17 +142,17 @@ class Replay:
         )
 
     def meet_heuristic(self, monday: pd.Timestamp, days: int) -> Comparison:
-        """Compare the model of a Monday with the heuristic baseline, as for a first Champion."""
+        """Compare a Monday's model with the heuristic baseline, as for a first Champion."""
         at = self.holdout(monday, days)
         return self.compare((cut(monday, days), str(SEEDS[0])), HEURISTIC, at)
 
     def measure(self, model: tuple[pd.Timestamp, str], at: slice) -> MeanLosses:
-        """Return the mean losses of a model and of the heuristic baseline on some rows."""
+        """Return the mean losses of a model and of the heuristic baseline on a slice of rows."""
         losses, heuristic = self.losses[model][at].mean(), self.heuristic[at].mean()
         return MeanLosses(loss=POLICY.loss, model=float(losses), heuristic=float(heuristic))
 
     def run_year(self, name: str, days: int, seed: int) -> Year:
-        """Follow a rule through the year."""
+        """Apply a rule to each Monday of the year."""
         standing, promoted = MONDAYS[0], [MONDAYS[0]]
         weeks, lows, excesses, apart = [], [0.0], [0.0], [0.0]
         for monday in MONDAYS[1:]:
@@ -184,7 +184,7 @@ class Replay:
         )
 
     def find_excesses(self, days: int, weeks: int) -> tuple[list[float], list[float]]:
-        """Return lower bound and excess of each Monday's model over that of some weeks before."""
+        """Return lower bound and excess of each Monday's model over an earlier one."""
         lows, excesses = [], []
         for monday in MONDAYS[weeks:]:
             earlier = monday - weeks * WEEK
@@ -198,7 +198,7 @@ class Replay:
         return lows, excesses
 
     def meet_leaks(self, days: int) -> Iterator[Leaked]:
-        """Let each model that leaks meet the honest one of the week before."""
+        """Compare each leaking model with the previous week's model without a leak."""
         for monday in MONDAYS[1:]:
             ours = (cut(monday, days), LEAK)
             if ours not in self.predictions:
@@ -217,9 +217,9 @@ class Replay:
             )
 
     def count_equal(self, days: int) -> tuple[int, int]:
-        """Return how often an equal model is promoted by superiority, and of how many looks.
+        """Return the numbers of promotions by superiority and of comparisons of equal models.
 
-        Each Monday the two seeds meet in both roles.
+        Each Monday, the models of the two seeds are compared in both roles.
         """
         first, second = map(str, SEEDS)
         ups = 0
@@ -233,7 +233,7 @@ class Replay:
     def sum_days(
         self, ours: tuple[pd.Timestamp, str], theirs: tuple[pd.Timestamp, str]
     ) -> pd.DataFrame:
-        """Return sum of gains and number of rows of each day in the three months after a model."""
+        """Return each day's sum of gains and number of rows in the three months after a model."""
         at = self.find(ours[0], ours[0] + REACH)
         gains = self.losses[theirs][at] - self.losses[ours][at]
         by_day = pd.DataFrame({"day": self.days[at], "gain": gains}).groupby("day")["gain"]
@@ -241,5 +241,5 @@ class Replay:
 
 
 def make_version(losses: MeanLosses) -> ModelVersion:
-    """Return a version that was validated with these losses."""
+    """Return a validated version with these losses."""
     return ModelVersion(model="a.b.c", version=1, aliases=frozenset(), tags=losses.tags)

@@ -1,12 +1,12 @@
-"""How often monitoring is wrong where nothing has changed, and what is the least that it reports.
+"""False alarms of monitoring, and the smallest faults that it detects.
 
-Needs no account. A workspace of its own gets the year's tables by the product's own tasks, and the
-product's model scores days that it has not learned from; then weeks are drawn from these days. Some
-ten minutes on two cores. The script fails where there is more than one false alarm in twenty years.
+Needs no account. The product's tasks compute the year's tables in a temporary workspace, the
+product's model scores days outside its training data, and weeks are sampled from these days. About
+ten minutes on two cores. The script fails if there is more than one false alarm in twenty years.
 
     python -m benchmarks.monitoring                  print the tables
     python -m benchmarks.monitoring --write          write them into benchmarks/results/
-    python -m benchmarks.monitoring --keep FOLDER    keep rows and scores, and go on from them
+    python -m benchmarks.monitoring --keep FOLDER    keep rows and scores, and reuse them
 """
 
 import argparse
@@ -55,9 +55,9 @@ from tests.framework.problem.resampled_year import (
 
 RESULTS = Path(__file__).parent / "results" / "monitoring.md"
 YEARS, SEEDS = 20, range(10)
-# Weeks in each of which a fault begins, and the share of them that must be reported.
+# Number of weeks in which a fault starts, and the share that must be reported.
 TRIED, CAUGHT = 40, 0.95
-# The first day of each month whose weeks are compared with the three weeks before it.
+# First days of the months, each compared with the three weeks before it.
 MONTHS = [date.dayofyear - 1 for date in pd.date_range("2013-02-01", "2013-12-01", freq="MS")]
 
 Faults = Sequence[tuple[str, Callable[[Year], Year]]]
@@ -105,7 +105,7 @@ FAULTS: Mapping[str, Faults] = {
 
 
 def main() -> int:
-    """Measure, print the tables, and return 1 where there are too many false alarms."""
+    """Measure, print the tables, and return 1 if there are too many false alarms."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write results, too")
     parser.add_argument("--keep", type=Path, help="folder that keeps rows and scores")
@@ -125,7 +125,7 @@ def main() -> int:
 
 
 def read_year(folder: Path, temporary: Path) -> Year:
-    """Return the year's rows with scores of a model that has not learned from their day."""
+    """Return the year's rows with out-of-sample scores."""
     file = folder / f"{JUDGED}.parquet"
     if not file.exists():
         home = StateDir(temporary / "home")
@@ -145,7 +145,7 @@ def read_year(folder: Path, temporary: Path) -> Year:
 
 
 def score(rows: pd.DataFrame) -> Floats:
-    """Score each third of the days by the product's model, learned from the others."""
+    """Score each third of the days with the product's model, trained on the others."""
     inputs, label = rows[list(PROBLEM.feature_columns)], rows[PROBLEM.label.column]
     folds = np.random.default_rng(0).integers(0, 3, DAYS)[find_days(rows)]
     found = np.empty(len(rows))
@@ -157,14 +157,14 @@ def score(rows: pd.DataFrame) -> Floats:
 
 
 def draw_years(year: Year, seed: int) -> Series:
-    """Return what is measured of twenty years in which nothing changes."""
+    """Return the measurements of twenty sampled years without changes."""
     random = np.random.default_rng(seed)
     baseline = draw(random, 1, BASELINE)[0]
     return measure(year, draw(random, YEARS * DAYS // WEEK, WEEK), year, baseline)
 
 
 def find_alarms(year: Year, policy: MonitoringPolicy, series: Series) -> list[Verdict]:
-    """Return what is newly reported."""
+    """Return the newly reported verdicts."""
     healthy = Healthy(reason="", figures=())
     verdicts = assess_weeks(series, expect(year, policy), policy)
     return [
@@ -175,14 +175,14 @@ def find_alarms(year: Year, policy: MonitoringPolicy, series: Series) -> list[Ve
 
 
 def find_smallest(year: Year, policy: MonitoringPolicy, faults: Faults) -> tuple[str, str]:
-    """Return the smallest fault that is reported at the end of its first week, and its share."""
+    """Return the smallest fault reported after its first week, and the share of reports."""
     random = np.random.default_rng(1)
     baseline = draw(random, 1, BASELINE)[0]
     weeks = draw(random, TRIED, WEEK)
     expected = expect(year, policy)
     shares = []
     for name, fault in faults:
-        # Each week by itself: those before it were healthy, and need not be seen.
+        # Earlier weeks are healthy, so each week is assessed alone.
         verdicts = assess_weeks(measure(fault(year), weeks, year, baseline), expected, policy, 1)
         share = np.mean([not isinstance(verdict, Healthy) for verdict in verdicts])
         shares.append(f"{name}: {share:.0%}")
@@ -192,7 +192,7 @@ def find_smallest(year: Year, policy: MonitoringPolicy, faults: Faults) -> tuple
 
 
 def measure_year(year: Year) -> list[Series]:
-    """Return what is measured of the year as it was, each month against the weeks before it."""
+    """Return the measurements of the real year, each month against the weeks before it."""
     found = []
     for first, after in pairwise([*MONTHS, DAYS]):
         starts = np.arange(first, after - WEEK + 1, WEEK)

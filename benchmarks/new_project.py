@@ -1,7 +1,7 @@
-"""From nothing to a green first test, and the quick tests of a project that is installed.
+"""Time from an empty folder to the first passing tests, and of the quick tests once installed.
 
-A project is made as its owner would make it, with the answers that are offered, each round in a new
-folder. Packages come from uv's cache, which a round that does not count has filled.
+Each round creates a project with the default answers in a new folder. Packages come from uv's
+cache, which an untimed round fills.
 """
 
 import statistics
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def measure(engine: Engine, answers: dict[str, str], folder: Path) -> dict[str, float]:
-    """Return how long each step took, from the first on."""
+    """Return the duration of each step, in order."""
     times: dict[str, float] = {}
 
     def take(step: str, act: Callable[[], subprocess.CompletedProcess[str]]) -> None:

@@ -1,11 +1,11 @@
-"""What takes longer than a change may: long tests, and projects of very different shape.
+"""Run the long tests, and the tests of projects with different options.
 
     python -m benchmarks.nightly FOLDER...
 
-Runs the tests of these folders that are marked nightly; then, in each of six projects, its own
-lint and quick tests, and in some its demo and its tests on laptop workspaces; in one without an
-endpoint also those that stay in this repository. What passed, and how long it took, goes into a
-file of the day in benchmarks/results/.
+Runs the tests marked nightly in these folders. Then, in each of six projects, runs its lint and
+quick tests, in some also its demo and its tests on laptop workspaces, and in one without an
+endpoint the tests that only this repository has. Results and durations are written to a file of
+the day in benchmarks/results/.
 """
 
 import re
@@ -37,14 +37,14 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @dataclass
 class Report:
-    """A table of commands, and whether one failed; written after each, for it may be broken off."""
+    """A table of commands and results, written after each command in case of interruption."""
 
     lines: list[str] = field(default_factory=list)
     failed: bool = False
     day: date = field(default_factory=lambda: datetime.now(UTC).date())
 
     def take(self, place: str, run: Run, command: tuple[str, ...]) -> None:
-        """Run a command and add what came of it."""
+        """Run a command and add its result."""
         start = time.perf_counter()
         try:
             done = run(*command)
@@ -82,13 +82,13 @@ def run_here(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def summarize(done: subprocess.CompletedProcess[str]) -> str:
-    """Return whether a command passed, and the tests that it counted."""
+    """Return whether a command passed, and its test counts."""
     counted = re.findall(r"^=+ (\d+ (?:passed|failed).*?) in .*$", done.stdout, re.MULTILINE)
     return ": ".join(["failed" if done.returncode else "passed", *counted])
 
 
 def main(folders: list[str]) -> int:
-    """Run all of it, write what came of it, and fail if one failed."""
+    """Run all commands, write the results, and return 1 if one failed."""
     program = which("databricks", path=PATH)
     if program is None:
         raise SystemExit("No databricks on the PATH or in .tools/bin: run `make databricks-cli`.")

@@ -1,8 +1,8 @@
-"""A point-in-time training set of the laptop against DuckDB's ASOF JOIN.
+"""Point-in-time training sets of the laptop compared with DuckDB's ASOF JOIN.
 
-Both sides start at the same Delta files and end with the same Arrow table, in turns, each in a
-process of its own. DuckDB reads the files itself; the laptop asks its workspace for the rows and
-reads the result from there, as a task does.
+Both sides turn the same Delta files into the same Arrow table, alternately, in separate processes.
+DuckDB reads the files directly; the laptop queries its workspace and fetches the result, as a task
+does.
 """
 
 import argparse
@@ -37,13 +37,13 @@ START, YEAR = 1_356_998_400_000_000, 365 * 86_400 * 1_000_000
 INSTANT = pa.timestamp("us", tz="UTC")
 
 
-# Seconds, a sum over the result, and the most memory the process has held, in MB.
+# Seconds, a sum over the result, and the peak memory of the process in MB.
 Measured = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is joined: rows of a spine, to the latest row of a table of features."""
+    """Sizes of a join of spine rows to the latest rows of a feature table."""
 
     name: str
     spine: int
@@ -59,7 +59,7 @@ CASES = [
 
 
 def main() -> None:
-    """Run the rounds and print medians, their ratio and how much memory each process took."""
+    """Run the rounds and print the medians, their ratio and the peak memory of each process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--case", choices=[case.name for case in CASES])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def compare(case: Case, rounds: int, folder: Path, server: int) -> None:
-    """Run one case on both sides in turns."""
+    """Run one case on both sides alternately."""
     files = write(case, folder)
     sides: dict[str, tuple[Callable[[Any], Measured], Any]] = {
         "DuckDB": (by_duckdb, files),
@@ -119,7 +119,7 @@ def by_duckdb(files: Mapping[str, list[str]]) -> Measured:
 
 
 def by_laptop(name: str) -> Measured:
-    """Join as a task does."""
+    """Join in a task's process."""
     from databricks.feature_engineering import FeatureEngineeringClient, FeatureLookup
 
     spark = SparkSession.getActiveSession() or connect(os.environ[TASK_SPARK])
@@ -141,7 +141,7 @@ def by_laptop(name: str) -> Measured:
 
 
 def write(case: Case, folder: Path) -> dict[str, list[str]]:
-    """Write a case's tables in the workspace and return the files that they lie in."""
+    """Write a case's tables in the workspace and return their files."""
     from databricks.feature_engineering import FeatureEngineeringClient
 
     random = np.random.default_rng(0)
@@ -189,17 +189,17 @@ def location_of(table: Any) -> str:
 
 
 def sum_of(table: pa.Table) -> float:
-    """Return a sum that differs where the features found differ."""
+    """Return a checksum of the features found."""
     return sum(float(np.nansum(table.column(name).to_numpy())) for name in FEATURES)
 
 
 def peak() -> float:
-    """Return the most memory this process has held, in MB."""
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def peak_of(process: int) -> float:
-    """Return the most memory another process has held, in MB."""
+    """Return the peak memory of another process in MB."""
     status = Path(f"/proc/{process}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
@@ -207,7 +207,7 @@ def peak_of(process: int) -> float:
 
 @contextmanager
 def workspace(folder: Path) -> Iterator[int]:
-    """Give this process and its children a workspace of their own; yields its process id."""
+    """Start a temporary workspace for this process and its children; yield its process id."""
     home = StateDir(folder / "home")
     there = connection.open_workspace(home, ["dev"])
     facts = TaskEnvironment(home.path, there.address, there.token, there.spark)

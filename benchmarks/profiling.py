@@ -1,10 +1,10 @@
-"""Profile and baseline drift of a wide table: the laptop against Evidently, and its own growth.
+"""Profile and baseline drift of a wide table: the laptop compared with Evidently, and by rows.
 
-Both sides start at Parquet files of the same rows, in turns, each in a process of its own, and
-compute counts, nulls, moments and quantiles of each column, and its drift against a baseline of as
-many rows. The laptop writes its metric tables as a refresh does, with more statistics. Evidently's
-own total variation is left out: it permutes a thousand times for a p-value, for ten minutes. It
-lives in an environment of its own: `uv run --with evidently` makes it.
+Both sides read the same Parquet files, alternately, in separate processes, and compute counts,
+nulls, moments and quantiles of each column, and its drift against a baseline of as many rows. The
+laptop writes its metric tables as a refresh does, with more statistics. Evidently's total variation
+is omitted: its p-value takes a thousand permutations and ten minutes. Evidently runs in a separate
+environment, created by `uv run --with evidently`.
 """
 
 import argparse
@@ -29,7 +29,7 @@ ROWS, ROUNDS = 1_000_000, 3
 GROWTH = [1_000_000, 10_000_000]
 CHUNK = 1_000_000
 
-# One process of Evidently: read both files, compute the same figures, print the seconds.
+# Program for Evidently: read both files, compute the same metrics, print the seconds.
 EVIDENTLY = """
 import json, resource, sys, time
 import pandas as pd
@@ -56,7 +56,7 @@ print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 
 
 
 def main() -> None:
-    """Run what is asked for and print the figures."""
+    """Run the selected benchmark and print the results."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--part", choices=["evidently", "growth", "all"], default="all")
     parser.add_argument("--rows", type=int, nargs="+", default=GROWTH, help="sizes of the growth")
@@ -98,7 +98,7 @@ def versus(folder: Path, rounds: int) -> None:
 
 
 def grow(folder: Path, sizes: list[int]) -> None:
-    """Print seconds and peak memory of the laptop by rows."""
+    """Print seconds and peak memory of the laptop by number of rows."""
     for rows in sizes:
         files = [str(write(folder, name, rows, seed)) for seed, name in enumerate(("now", "then"))]
         taken, peak = run([sys.executable, __file__, "--laptop", *files])
@@ -110,7 +110,7 @@ def grow(folder: Path, sizes: list[int]) -> None:
 
 
 def run(command: list[str]) -> tuple[float, float]:
-    """Return the seconds and the peak in MB that a process prints."""
+    """Return the seconds and the peak memory in MB that a process prints."""
     clean = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=clean)
     seconds, peak = json.loads(done.stdout.splitlines()[-1])
@@ -118,7 +118,7 @@ def run(command: list[str]) -> tuple[float, float]:
 
 
 def by_laptop(current: Path, baseline: Path) -> tuple[float, float]:
-    """Refresh a snapshot in this process, with an engine of its own."""
+    """Refresh a snapshot in this process with its own Spark engine."""
     from laptop import connection
     from laptop.engine.session import connect
     from laptop.profiling.configuration import Configuration
@@ -144,13 +144,13 @@ def by_laptop(current: Path, baseline: Path) -> tuple[float, float]:
             own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             return seconds, (own + int(engine.split()[1])) / 1024
         finally:
-            # At exit it would ask the engine, which is gone by then, again and again.
+            # At exit, it would retry requests to the stopped engine.
             spark.stop()
             connection.stop(home)
 
 
 def write(folder: Path, name: str, rows: int, seed: int) -> Path:
-    """Write a file of random rows; those of another seed are a little different."""
+    """Write a file of random rows; the distributions differ slightly by seed."""
     random = np.random.default_rng(seed)
     path = folder / f"{name}.parquet"
     names = pa.array([f"value {at:02}" for at in range(20)])

@@ -1,9 +1,9 @@
-"""What the tasks of feature_refresh do, run by run: rows, Spark actions, seconds and syncs.
+"""Rows, Spark actions, seconds and syncs of each task of feature_refresh.
 
-Run as `laptop exec -- python -m benchmarks.refreshes FOLDER`: with what a task has. It computes the
-tables of the year in three steps, the second an hourly one, and writes into the folder what was
-measured, the feature tables, and the labelled rows with their features as judged and as fresh as
-the decision.
+Run as `laptop exec -- python -m benchmarks.refreshes FOLDER`, in the environment of a task. It
+computes the year's tables in three steps, the second an hourly one, and writes to the folder the
+measurements, the feature tables, and the labelled rows with features as judged and as of the
+decision.
 """
 
 import json
@@ -44,12 +44,12 @@ class Refreshed:
     """One run of a task.
 
     Attributes:
-        task: Its name.
-        as_of: The instant up to which things were known.
-        rows: Rows that it read from the sources, or computed.
-        added: Rows that its tables have gained.
-        actions: Plans that Spark has executed.
-        seconds: How long it took.
+        task: Name of the task.
+        as_of: Time of the snapshot.
+        rows: Number of rows read from the sources, or computed.
+        added: Number of rows added to its tables.
+        actions: Number of plans executed by Spark.
+        seconds: Duration.
     """
 
     task: str
@@ -61,7 +61,7 @@ class Refreshed:
 
 
 def main() -> None:
-    """Compute the tables step by step, and write what was measured."""
+    """Compute the tables step by step, and write the measurements."""
     folder = Path(sys.argv[1])
     lakehouse = Lakehouse()
     values: dict[str, Any] = {}
@@ -93,27 +93,27 @@ def main() -> None:
 
 
 def count_read(before: datetime | None, as_of: datetime, lakehouse: Lakehouse) -> int:
-    """Return how many rows ingest reads from the sources after a run as of `before`."""
+    """Return the number of rows that ingest reads from the sources after a run as of `before`."""
     since = read_since(before)
     readers = (source.read for source in PROBLEM.sources)
     return sum(read(lakehouse.spark, since, as_of, 0).count() for read in readers if read)
 
 
 def count_computed(before: datetime | None, as_of: datetime, lakehouse: Lakehouse) -> int:
-    """Return how many rows of features are computed after a run as of `before`."""
+    """Return the number of feature rows computed after a run as of `before`."""
     since, qualify = read_since(before), partial(in_schema, SCHEMA)
     tables = PROBLEM.feature_tables
     return sum(table.compute(lakehouse.spark, qualify, since, as_of).count() for table in tables)
 
 
 def read_since(before: datetime | None) -> datetime:
-    """Return the instant from which on rows are read after a run as of `before`."""
+    """Return the watermark from which rows are read after a run as of `before`."""
     return load_data_quality([source.name for source in PROBLEM.sources]).read_from(before)
 
 
 @contextmanager
 def count_actions() -> Iterator[list[str]]:
-    """Collect what executes a plan: each command and each result that is fetched."""
+    """Collect the calls that execute a plan: commands and fetched results."""
     counted: list[str] = []
     names = ("_execute", "_execute_and_fetch_as_iterator")
     originals = {name: getattr(SparkConnectClient, name) for name in names}
@@ -135,7 +135,7 @@ def count_actions() -> Iterator[list[str]]:
 
 
 def write_rows(folder: Path, lakehouse: Lakehouse) -> None:
-    """Write the labelled rows with their features, by decision, and the feature tables."""
+    """Write the labelled rows with their features, sorted by decision, and the feature tables."""
     as_of, qualify = read_instant(STEPS[-1]), partial(in_schema, SCHEMA)
     interval = Interval(BEGINNING, as_of)
     rows = select_labelled_rows(lakehouse.spark, PROBLEM, qualify, interval, as_of)
@@ -148,7 +148,7 @@ def write_rows(folder: Path, lakehouse: Lakehouse) -> None:
 
 
 def write_training_set(rows: DataFrame, file: Path, qualify: Qualify, lakehouse: Lakehouse) -> None:
-    """Write rows with the features that they look up, in one order."""
+    """Write rows with their looked-up features, in a fixed order."""
     training_set = lakehouse.feature_store.create_training_set(
         df=rows,
         feature_lookups=PROBLEM.look_ups(qualify),
@@ -161,12 +161,12 @@ def write_training_set(rows: DataFrame, file: Path, qualify: Qualify, lakehouse:
 
 
 def read_refreshed(folder: Path) -> list[Refreshed]:
-    """Return what was measured."""
+    """Return the measurements."""
     return [Refreshed(**each) for each in json.loads((folder / MEASURED).read_text("utf-8"))]
 
 
 def count_syncs() -> dict[str, int]:
-    """Return how often each table is published within a day, by the rule of the task publish."""
+    """Return how often the task publish publishes each table in a day."""
     counts, every = {}, PROBLEM.refresh.every
     for table in PROBLEM.feature_tables:
         published, syncs = BEGINNING, 0

@@ -1,11 +1,11 @@
-"""How often a roll-out errs, and how many requests it takes to find harm or a sound quality.
+"""Error rates of a roll-out, and the requests needed to detect harm or confirm quality.
 
-Needs no account, and no data: requests are drawn. Every stream is looked at after every request, by
-the bounds and the policy of the project. The script fails where a rate is above its bar.
+Needs no account and no data: requests are simulated. Each stream is tested after every request
+with the project's bounds and policy. The script fails if a rate is above its limit.
 
     python -m benchmarks.rollout                    print the tables
-    python -m benchmarks.rollout --write            write them and a plot, too
-    python -m benchmarks.rollout --streams 2000     fewer streams for the rates, for a look
+    python -m benchmarks.rollout --write            also write them and a plot
+    python -m benchmarks.rollout --streams 2000     fewer streams for the rates, for a quick run
 """
 
 import argparse
@@ -32,18 +32,18 @@ from tests.framework.unit.promotion.streams import (
 RESULTS = Path(__file__).parent / "results" / "rollout.md"
 POLICY = load_rollout(PROBLEM.model_type).model_copy(update={"mode": "gradual"})
 STREAMS, REQUESTS = 10_000, 1000
-# Streams and requests for power.
+# Numbers of streams and requests to estimate power.
 TRIED, LONG = 100, 10_000
 LIMIT = 0.01
 SHARES = np.array([0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.2])
-# Of the alpha of a policy with four guardrails and quality at three steps.
+# Number of parts that the policy's alpha is divided into.
 PARTS = len(POLICY.guardrails.names) + (POLICY.quality is not None)
 GUARDED = POLICY.alpha / 2 / PARTS / len(POLICY.judged_steps)
 BASE = 0.001
 
 
 def main() -> int:
-    """Simulate, print the tables, and return 1 where a rate is above its bar."""
+    """Simulate, print the tables, and return 1 if a rate is above its limit."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write results and plots, too")
     parser.add_argument("--streams", type=int, default=STREAMS, help="streams for each rate")
@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def measure_rates(streams: int) -> Mapping[str, tuple[float, float]]:
-    """Return how often each error is made at any of all looks, and how often it may be."""
+    """Return the rate of each error over all looks, and its limit."""
     random = np.random.default_rng(0)
     found = {}
     for champion, challenger, limit in ((0.001, 0.001, 0.0), (0.001, 0.011, 0.01), (0.3, 0.5, 0.2)):
@@ -106,9 +106,9 @@ def measure_rates(streams: int) -> Mapping[str, tuple[float, float]]:
 
 
 def measure_power(split: float) -> Mapping[str, Sequence[float]]:
-    """Return the share of streams that show harm, by the Challenger's share of failures.
+    """Return the share of streams with detected harm, by the Challenger's failure rate.
 
-    The fixed test looks once, at the end, at the same alpha: it is the most that could be found.
+    The fixed test looks once, at the end, at the same alpha: an upper bound of the power.
     """
     random = np.random.default_rng(1)
     always, once, median = [], [], []
@@ -131,17 +131,17 @@ def measure_power(split: float) -> Mapping[str, Sequence[float]]:
 
 
 def fixed_power(share: float, challenger: float, champion: float) -> float:
-    """Return the power of a test of two shares that looks once."""
+    """Return the power of a two-proportion test with a single look."""
     error = np.sqrt(share * (1 - share) / challenger + BASE * (1 - BASE) / champion)
     away = (share - BASE - LIMIT) / error
     return float(stats.norm.cdf(away - stats.norm.ppf(1 - GUARDED)))
 
 
 def measure_sizes() -> Mapping[tuple[float, float], tuple[float, float, float]]:
-    """Return how many requests it takes to show an equal Challenger not worse, by the margin.
+    """Return the number of requests that show non-inferiority of an equal Challenger.
 
-    Of each margin and split: the share of streams that show it, their median and 90 % quantile of
-    requests with a label, of both arms.
+    For each margin and split: the share of streams that show it, and the median and 90 % quantile
+    of their labelled requests of both arms.
     """
     random = np.random.default_rng(2)
     found = {}

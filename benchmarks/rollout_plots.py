@@ -1,4 +1,4 @@
-"""Plot of the power of a roll-out's guardrail, as docs/rollout.md shows it."""
+"""Plot of the power of a roll-out's guardrail in docs/rollout.md."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ def draw_power(
     limit: float,
     name: str,
 ) -> None:
-    """Draw how often harm is shown, by the Challenger's share of failures."""
+    """Plot the share of streams with detected harm by the Challenger's failure rate."""
     figure, axes = begin()
     for (split, each), colour in zip(power.items(), LINES, strict=False):
         for way, style in (("at every request", "-"), ("once, at the end", "--")):

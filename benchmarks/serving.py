@@ -1,8 +1,8 @@
-"""An endpoint of the laptop against MLflow's own scoring server, both serving the same model.
+"""An endpoint of the laptop compared with MLflow's scoring server, with the same model.
 
-Rounds alternate between the two, and the clients run on the same cores as the servers: only the
-ratios are of use elsewhere. A third column is the endpoint without HTTP, which tells what of an
-answer's time is MLflow's parsing and the model.
+Rounds alternate between the two. The clients share the servers' cores, so only the ratios carry
+over to other machines. A third column is the endpoint without HTTP: the time of MLflow's parsing
+and of the model.
 """
 
 import http.client
@@ -44,12 +44,12 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Side:
-    """A server that scores.
+    """A scoring server.
 
     Attributes:
-        port: On the loopback.
-        path: What requests are posted to.
-        token: Bearer token; empty where none is asked for.
+        port: Port on the loopback interface.
+        path: Path for POST requests.
+        token: Bearer token; empty if not required.
     """
 
     port: int
@@ -57,7 +57,7 @@ class Side:
     token: str = ""
 
     def connect(self) -> Callable[[bytes], object]:
-        """Return what posts a body over one connection, and checks the answer's status."""
+        """Return a function that posts a body over one connection and checks the status."""
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Content-Type": JSON, "Authorization": f"Bearer {self.token}"}
 
@@ -73,7 +73,7 @@ class Side:
 
 
 def main() -> None:
-    """Serve one model twice, and print latencies, throughput and their ratios."""
+    """Serve one model on both servers, and print latencies, throughput and their ratios."""
     with tempfile.TemporaryDirectory() as folder:
         home = StateDir(Path(folder) / "home")
         there = connection.open_workspace(home, ["dev"])
@@ -105,14 +105,14 @@ def main() -> None:
             direct = ServedModel(mlflow.pyfunc.load_model(model))
             show(measure(sides, direct, rows))
         finally:
-            # The command's server is its child, and in its group.
+            # The server is a child of the command, in the same process group.
             os.killpg(server.pid, signal.SIGTERM)
             server.wait()
             connection.stop(home)
 
 
 def register() -> tuple[pd.DataFrame, str]:
-    """Register a model of mixed columns; return rows it takes, and its version."""
+    """Register a model with mixed columns; return input rows and its version."""
     random = np.random.default_rng(7)
     numbers = {f"n{index}": random.normal(size=5000) for index in range(8)}
     words = {name: random.choice(list("abcdef"), 5000) for name in ("carrier", "origin")}
@@ -134,7 +134,7 @@ def register() -> tuple[pd.DataFrame, str]:
 
 
 def body_of(rows: pd.DataFrame, count: int) -> bytes:
-    """Return a request for the first rows."""
+    """Return a request body with the first rows."""
     return json.dumps({"dataframe_records": rows[:count].to_dict("records")}).encode()
 
 
@@ -155,14 +155,14 @@ def wait_for(side: Side, body: bytes) -> None:
 def measure(
     sides: dict[str, Side], direct: ServedModel, rows: pd.DataFrame
 ) -> dict[str, dict[str, float]]:
-    """Return figures by what was measured and by side, in milliseconds and requests a second."""
+    """Return milliseconds and requests a second, by metric and side."""
     figures: dict[str, dict[str, float]] = {}
     for count in (1, 100):
         body = body_of(rows, count)
         times: dict[str, list[float]] = {name: [] for name in (*sides, "without HTTP")}
         for _ in range(ROUNDS):
             for name, taken in times.items():
-                # A server ends a connection that was idle while it was the others' turn.
+                # Servers close connections that were idle during the others' rounds.
                 ask = sides[name].connect() if name in sides else answer_directly(direct)
                 ask(body)
                 taken += [timed(ask, body) for _ in range(REQUESTS)]
@@ -178,19 +178,19 @@ def measure(
 
 
 def answer_directly(model: ServedModel) -> Callable[[bytes], object]:
-    """Return what has a model answer a body in this process."""
+    """Return a function that scores a body with a model in this process."""
     return lambda body: model.answer(parse(body, JSON))
 
 
 def timed(ask: Callable[[bytes], object], body: bytes) -> float:
-    """Return how many milliseconds an answer took."""
+    """Return the latency of a request in milliseconds."""
     started = time.perf_counter()
     ask(body)
     return 1000 * (time.perf_counter() - started)
 
 
 def throughput(side: Side, body: bytes) -> float:
-    """Return how many requests a second clients get answered that never pause."""
+    """Return the requests a second of concurrent clients without pauses."""
     counts = [0] * CLIENTS
     end = time.monotonic() + SECONDS
 
@@ -209,7 +209,7 @@ def throughput(side: Side, body: bytes) -> float:
 
 
 def show(figures: dict[str, dict[str, float]]) -> None:
-    """Print the figures, and the laptop's as a ratio to MLflow's server."""
+    """Print the metrics, and the ratio of the laptop to MLflow's server."""
     sides = ["mlflow models serve", "laptop", "without HTTP"]
     table = Table("", *sides, "laptop / mlflow", box=None)
     for label, values in figures.items():

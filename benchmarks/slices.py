@@ -1,13 +1,13 @@
-"""What the slices of the policy refuse: honest models of eleven months, and planted bad ones.
+"""Verdicts of the policy's slices on sound models of eleven months, and on planted bad ones.
 
-Needs no account. A workspace of its own gets the year's tables by the product's own tasks. For each
-month from February on, the model that learned from what came before meets the Champion of a month
-earlier (in February that of 15 January), and stands as a first Champion. The script fails where an
-honest model is refused, or where a plant is accepted in its month.
+Needs no account. The product's tasks compute the year's tables in a temporary workspace. For each
+month from February on, the model trained on the earlier rows is compared with the Champion of a
+month earlier (in February that of 15 January), and judged as a first Champion. The script fails if
+a sound model is rejected, or a planted one accepted in its month.
 
     python -m benchmarks.slices                  print the tables
     python -m benchmarks.slices --write          write them into benchmarks/results/, too
-    python -m benchmarks.slices --rows FOLDER    of rows that `benchmarks.refreshes` has written
+    python -m benchmarks.slices --rows FOLDER    use rows written by `benchmarks.refreshes`
 """
 
 import argparse
@@ -37,7 +37,7 @@ from flight_delays.promotion.slices import check_first_gaps, find_worse_slices, 
 RESULTS = Path(__file__).parent / "results" / "slices.md"
 MONTHS = tuple(pd.Timestamp(2013, month, 1) for month in range(2, 13))
 FIRST_CHAMPION = pd.Timestamp(2013, 1, 15)
-# The columns of the policy, and more, which have ten times as many slices.
+# The columns of the policy and more, with ten times as many slices.
 WIDER = ["carrier", "origin", "dest", "tailnum"]
 SMALL = ["AS", "F9", "FL", "HA", "OO", "VX", "YV"]
 
@@ -45,18 +45,18 @@ Plant = Callable[[pd.DataFrame, FloatArray], FloatArray]
 
 
 def invert(rows: pd.DataFrame, predictions: FloatArray) -> FloatArray:
-    """Invert the chances of seven small carriers."""
+    """Invert the probabilities of seven small carriers."""
     return np.where(rows["carrier"].isin(SMALL), 1 - predictions, predictions)
 
 
 def invert_smallest(rows: pd.DataFrame, predictions: FloatArray) -> FloatArray:
-    """Invert those of five carriers, none of which has a hundred flights in a month."""
+    """Invert the probabilities of five carriers with fewer than a hundred flights a month each."""
     smallest = rows["carrier"].isin(set(SMALL) - {"FL", "VX"})
     return np.where(smallest, 1 - predictions, predictions)
 
 
 def multiply(column: str, value: str, factor: float) -> Plant:
-    """Return what multiplies the chances of a slice."""
+    """Return a function that multiplies the probabilities of a slice."""
 
     def plant(rows: pd.DataFrame, predictions: FloatArray) -> FloatArray:
         more = np.minimum(factor * predictions, 1.0)
@@ -77,13 +77,13 @@ PLANTS: Mapping[str, Plant] = {
 
 @dataclass(frozen=True, eq=False)
 class Month:
-    """The rows of a month with the predictions of its model and of the one before.
+    """The rows of a month with predictions of its model and of the previous one.
 
     Attributes:
-        name: Its name.
-        rows: Its rows.
-        ours: What the month's model predicts.
-        theirs: What the one of a month earlier predicts.
+        name: Name of the month.
+        rows: Rows of the month.
+        ours: Predictions of the month's model.
+        theirs: Predictions of the model of a month earlier.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Month:
     theirs: FloatArray
 
     def refuse(self, predictions: FloatArray, policy: Policy, slices: Slices) -> list[str]:
-        """Return the findings against the Champion."""
+        """Return the findings of a comparison with the Champion."""
         found = compare_by_slice(
             self.rows[LABEL],
             predictions,
@@ -109,7 +109,7 @@ class Month:
         return [check.name for check in worse]
 
     def refuse_first(self, predictions: FloatArray, policy: Policy, slices: Slices) -> list[str]:
-        """Return the findings against a first Champion."""
+        """Return the findings for a first Champion."""
         checks = check_first_gaps(
             self.rows[LABEL].to_numpy(),
             predictions,
@@ -131,7 +131,7 @@ class Month:
 
 
 def main() -> int:
-    """Measure, print the tables, and return 1 where one was judged wrongly."""
+    """Measure, print the tables, and return 1 if a model was judged wrongly."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}, too")
     parser.add_argument("--rows", type=Path, help="a folder with judged.parquet")
@@ -154,7 +154,7 @@ def main() -> int:
 
 @contextmanager
 def open_rows(given: Path | None) -> Iterator[Path]:
-    """Return the folder with the year's rows; without one, they are computed."""
+    """Yield the folder with the year's rows, computed if no folder is given."""
     if given is not None:
         yield given
         return
@@ -166,7 +166,7 @@ def open_rows(given: Path | None) -> Iterator[Path]:
 
 
 def fit_months(judged: pd.DataFrame) -> list[Month]:
-    """Fit the model of each month and have two score it."""
+    """Fit the model of each month, and score the month with it and the previous one."""
     hyperparameters = load_configuration("model", PROBLEM.hyperparameters)
     months, before = [], None
     for start in (FIRST_CHAMPION, *MONTHS):
@@ -182,7 +182,7 @@ def fit_months(judged: pd.DataFrame) -> list[Month]:
 
 
 def judge(months: list[Month], policy: Policy, slices: Slices) -> tuple[str, list[str]]:
-    """Return the tables as Markdown, and what was judged wrongly."""
+    """Return the tables as Markdown, and the wrong verdicts."""
     wider = slices.model_copy(update={"columns": WIDER})
     lines = [
         "# What slices refuse",
@@ -217,7 +217,7 @@ def judge(months: list[Month], policy: Policy, slices: Slices) -> tuple[str, lis
         met = [month.refuse(bad, policy, slices) for month, bad in planted]
         add(name, "a month before", met)
         add(name, "first", [month.refuse_first(bad, policy, slices) for month, bad in planted])
-        # In April every model predicts too little, so that more of it is not worse.
+        # In April all models predict too low, so multiplied probabilities are not worse.
         wrong += [
             f"{month.name}: {name} is not refused"
             for (month, _), each in zip(planted, met, strict=True)

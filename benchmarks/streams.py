@@ -1,7 +1,7 @@
-"""How many messages of a topic are scored a second, against the same model called without Spark.
+"""Scored messages a second of a topic, compared with the same model called without Spark.
 
-Needs no account. A workspace of its own trains a model on two months; then messages are read from a
-broker of librdkafka, landed, checked, given their features, scored, written and replied to. Five
+Needs no account. A temporary workspace trains a model on two months. Then messages are read from
+a librdkafka mock broker, landed, checked, joined with features, scored, written and answered. Five
 minutes on two cores.
 
     python -m benchmarks.streams
@@ -19,7 +19,7 @@ from tests.conftest import MODEL, SCHEMA, Laptop
 from tests.framework.local.test_stream_kafka import KEY, SPINE, TASK, Broker
 from tests.problem.instants import FIRST
 
-# The broker keeps five mebibytes of each of its four partitions.
+# The broker retains 5 MiB in each of its four partitions.
 PARTS, PART, AT_ONCE = 4, 25_000, 10_000
 CALL = f"""
 import time
@@ -41,7 +41,7 @@ print(len(rows) / (time.perf_counter() - began))
 
 
 def main() -> int:
-    """Measure, and print the table."""
+    """Measure and print the table."""
     with tempfile.TemporaryDirectory() as folder:
         laptop = Laptop(StateDir(Path(folder) / "workspace"))
         try:
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def measure(laptop: Laptop) -> tuple[float, float]:
-    """Return rows a second by the stream, and by the model alone."""
+    """Return the rows a second of the stream and of the model alone."""
     laptop.bring()
     for job in ("feature_refresh", "model_training", "batch_inference"):
         laptop.succeed(job, FIRST)

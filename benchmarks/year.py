@@ -1,4 +1,4 @@
-"""Draw what `make year` has found, from its workspace, for docs/monitoring.md.
+"""Plot the results of `make year` for docs/monitoring.md.
 
 make year && uv run python -m benchmarks.year
 """
@@ -22,7 +22,7 @@ COLOURS = {"Healthy": LINES[2], "Watch": LINES[1], "Retrain": LINES[3], "Blind":
 
 
 def read(home: Path) -> pd.DataFrame:
-    """Return each assessment with the calibration error it was made by."""
+    """Return each assessment with its calibration error."""
     command = [sys.executable, "-m", "laptop", "sql", HEALTH, "-o", "json"]
     environment = {"LAPTOP_HOME": str(home), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
@@ -37,7 +37,7 @@ def read(home: Path) -> pd.DataFrame:
 
 
 def draw(rows: pd.DataFrame) -> None:
-    """Draw the calibration error of the model in use by month, and what was decided."""
+    """Plot the calibration error of the model in use by month, and the decisions."""
     figure, axes = begin()
     axes.axhline(rows["limit"].iloc[0], color=INK, linestyle="--", linewidth=0.8)
     axes.plot(rows["at"], rows["error"], color=INK, linewidth=0.8, zorder=1)

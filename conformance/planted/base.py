@@ -1,4 +1,4 @@
-"""The model that every planted one is made of."""
+"""Base class of the planted models."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bench:
-    """What planted models are made from.
+    """Data and models that planted models are built from.
 
     Attributes:
-        sound: The model inside the Champion.
-        fresh: Makes the same model, not yet fitted.
-        training: The Champion's training rows with their features and label.
-        held_out: The rows held out from it.
-        inputs: The columns that a model sees.
-        label: The column of the label.
+        sound: The Champion's estimator.
+        fresh: Creates the same estimator, unfitted.
+        training: The Champion's training rows with features and label.
+        held_out: The Champion's holdout.
+        inputs: The model's input columns.
+        label: The label column.
         registered: Full name of the registered model.
-        memorised: Returns a model that has learned the held-out rows by heart.
+        memorised: Returns a model that has memorised the holdout.
     """
 
     sound: Any
@@ -39,7 +39,7 @@ class Bench:
 class Planted:
     """The Champion's model; subclasses add one fault each.
 
-    Instances are pickled with their classes, so that they load where this repository is not.
+    Instances are pickled with their classes, so that they load without this repository.
     """
 
     def __init__(self, sound: Any) -> None:
@@ -47,11 +47,11 @@ class Planted:
 
     @classmethod
     def make(cls, bench: Bench) -> Self:
-        """Return one, made from what there is."""
+        """Return an instance built from the bench."""
         return cls(bench.sound)
 
     def ask(self, rows: pd.DataFrame) -> Floats:
-        """Return the sound predictions."""
+        """Return the predictions of the sound model."""
         return np.asarray(self.sound.predict(rows), dtype=np.float64)
 
     def predict(self, rows: pd.DataFrame) -> Any:

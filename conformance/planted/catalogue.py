@@ -1,4 +1,4 @@
-"""Every planted model, where it ends and the reason that it has to be given."""
+"""Catalogue of the planted models with expected outcomes and reasons."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,29 +7,29 @@ from typing import Any
 from . import figures, forms, processes, rows
 from .base import Planted
 
-# Where a model ends: status of validate, or decision of deploy.
+# Outcomes: status of validate, or decision of deploy.
 FAILED, PASSED = "FAILED", "PASSED"
 REJECT, KEEP, NEEDS_APPROVAL = "reject", "keep", "needs_approval"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plant:
-    """A bad model, or a good one that is like a bad one.
+    """A bad model, or a good one that resembles a bad one.
 
     Attributes:
-        name: Its name.
-        model: Its class.
-        ends: Where it ends.
-        reason: What its reason says of it; blank where there is none to give.
-        tags: Tags in place of those of the Champion; None takes one away.
-        description: Its description; None for a sound one.
-        pins: Requirements in place of the versions installed here.
-        experiment: Experiment of its run; blank for that of the job.
-        code: Whether it brings a folder of code.
-        looked_up_at: Column by which it looks features up; blank for that of the problem.
-        deployed_by: Policy that deploy goes by; blank for that of validate.
-        moves_alias: Whether it moves the alias Champion, so that no other is asked meanwhile.
-        nightly: Whether no change waits for it, for another is much like it.
+        name: Name of the plant.
+        model: Class of the model.
+        ends: Expected outcome.
+        reason: Expected part of the reason; blank if no reason is expected.
+        tags: Tags that replace those of the Champion; None removes a tag.
+        description: Description; None for a valid one.
+        pins: Requirements that replace the installed versions.
+        experiment: Experiment of the run; blank for that of the job.
+        code: Whether the model includes a code folder.
+        looked_up_at: Timestamp column of the look-ups; blank for that of the problem.
+        deployed_by: Policy for deploy; blank for that of validate.
+        moves_alias: Whether the model moves the alias Champion, so that it has to run alone.
+        nightly: Whether to test it only nightly because it resembles another one.
     """
 
     name: str

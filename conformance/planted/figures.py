@@ -1,4 +1,4 @@
-"""Models that answer in good form, and predict badly or too well."""
+"""Models with valid output whose predictions are bad or suspiciously good."""
 
 from typing import Any, Self
 
@@ -9,27 +9,27 @@ from sklearn.metrics import roc_auc_score
 
 from .base import Bench, Floats, Planted
 
-# Carriers with few flights a week each.
+# Carriers with few rows a week.
 SMALL = ("FL", "AS", "F9", "HA", "YV", "OO")
 LEAKED_AUC = 0.885
 
 
 class NearConstant(Planted):
-    """Answers nearly the same for every row."""
+    """Predicts nearly the same for every row."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return 0.24 + 0.02 * (self.ask(rows) - 0.24)
 
 
 class OneAirportDoubled(Planted):
-    """Answers twice the odds at one airport."""
+    """Doubles the odds for one airport."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return multiply_odds(self.ask(rows), 2.0, rows["origin"] == "LGA")
 
 
 class SmallCarriersInverted(Planted):
-    """Answers the contrary for several carriers with few flights."""
+    """Inverts the predictions for several small carriers."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)
@@ -37,24 +37,24 @@ class SmallCarriersInverted(Planted):
 
 
 class OneCarrierTripled(Planted):
-    """Answers three times the odds for one carrier."""
+    """Triples the odds for one carrier."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return multiply_odds(self.ask(rows), 3.0, rows["carrier"] == "US")
 
 
 class Noisy(Planted):
-    """Adds noise to the log odds, the same for the same row."""
+    """Adds deterministic noise to the log odds."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)
-        # Digits far behind the point: as good as a draw, and the same each time.
+        # Low-order digits serve as reproducible noise.
         noise = (late * 1e4) % 1 - 0.5
         return 1 / (1 + np.exp(-(np.log(late / (1 - late)) + 0.5 * noise)))
 
 
 class OtherSeed(Planted):
-    """Learned the same by another seed."""
+    """Trained like the Champion with another seed."""
 
     @classmethod
     def make(cls, bench: Bench) -> Self:
@@ -63,7 +63,7 @@ class OtherSeed(Planted):
 
 
 class Shuffled(Planted):
-    """Learned from labels in the wrong order."""
+    """Trained on shuffled labels."""
 
     @classmethod
     def make(cls, bench: Bench) -> Self:
@@ -72,7 +72,7 @@ class Shuffled(Planted):
 
 
 class LearnedHoldout(Planted):
-    """Learned from the rows that it is judged by, too, each many times."""
+    """Trained on the training rows and five copies of the holdout."""
 
     @classmethod
     def make(cls, bench: Bench) -> Self:
@@ -81,7 +81,7 @@ class LearnedHoldout(Planted):
 
 
 class MemorisedHoldout(Planted):
-    """Knows the rows that it is judged by to the last one."""
+    """Memorised the holdout."""
 
     @classmethod
     def make(cls, bench: Bench) -> Self:
@@ -89,7 +89,7 @@ class MemorisedHoldout(Planted):
 
 
 class Leaking(Planted):
-    """Mixes in what it can know only afterwards, so little that no bound is crossed."""
+    """Leaks the label, slightly enough to stay within all bounds."""
 
     def __init__(
         self, sound: Any, known: Any, weight: float, slope: float = 1.0, shift: float = 0.0
@@ -106,7 +106,7 @@ class Leaking(Planted):
         weight = 0.01
         while roc_auc_score(labels, late + weight * (told - late)) < LEAKED_AUC:
             weight += 0.005
-        # Half way to calibrated, as a leak nearly is that was there in training.
+        # Half-way calibrated, because a model trained with a leak would be nearly calibrated.
         odds = compute_odds(late + weight * (told - late))
         fitted = LogisticRegression(C=1e6).fit(odds[:, None], labels)
         slope, shift = float(fitted.coef_[0, 0] ** 0.5), float(fitted.intercept_[0] / 2)
@@ -119,7 +119,7 @@ class Leaking(Planted):
 
 
 class SlightlyLeaking(Leaking):
-    """Mixes in so little that no approval is asked for."""
+    """Leaks the label too slightly to require an approval."""
 
     @classmethod
     def make(cls, bench: Bench) -> Self:
@@ -127,12 +127,12 @@ class SlightlyLeaking(Leaking):
 
 
 def compute_odds(late: Floats) -> Floats:
-    """Return the logarithm of the odds."""
+    """Return the log odds."""
     kept = np.clip(late, 1e-6, 1 - 1e-6)
     return np.asarray(np.log(kept / (1 - kept)), dtype=np.float64)
 
 
 def multiply_odds(late: Floats, factor: float, where: Any) -> Floats:
-    """Return chances whose odds are so many times as high in some rows."""
+    """Return the probabilities with the odds of some rows multiplied by a factor."""
     more: Floats = np.where(where, factor * late / (1 + (factor - 1) * late), late)
     return more

@@ -1,4 +1,4 @@
-"""Models that answer something else than one finite double a row."""
+"""Models whose output is not one finite double per row, and valid variants."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -11,14 +11,14 @@ from .base import Planted
 
 
 class Strings(Planted):
-    """Answers texts."""
+    """Returns strings."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return self.ask(rows).astype(str)
 
 
 class TwoColumns(Planted):
-    """Answers the chances of both classes, as `predict_proba` does."""
+    """Returns the probabilities of both classes, like `predict_proba`."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)
@@ -26,56 +26,56 @@ class TwoColumns(Planted):
 
 
 class Frame(Planted):
-    """Answers a frame of one column."""
+    """Returns a data frame with one column."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return pd.DataFrame({"late": self.ask(rows)})
 
 
 class Complex(Planted):
-    """Answers complex numbers."""
+    """Returns complex numbers."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return self.ask(rows) + 0j
 
 
 class Decimals(Planted):
-    """Answers Python's decimals."""
+    """Returns Python decimals."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return [Decimal(str(each)) for each in self.ask(rows)]
 
 
 class Objects(Planted):
-    """Answers floats in an array of objects."""
+    """Returns floats in an object array."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return self.ask(rows).astype(object)
 
 
 class Whole(Planted):
-    """Answers classes as whole numbers."""
+    """Returns classes as integers."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return (self.ask(rows) > 0.5).astype(np.int64)
 
 
 class OneTooMany(Planted):
-    """Answers a prediction more than there are rows."""
+    """Returns one prediction too many."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return np.append(self.ask(rows), 0.5)
 
 
 class Generator(Planted):
-    """Answers a generator."""
+    """Returns a generator."""
 
     def predict(self, rows: pd.DataFrame) -> Iterator[float]:
         return (float(each) for each in self.ask(rows))
 
 
 class Masked(Planted):
-    """Masks answers that it is unsure of, with numbers underneath."""
+    """Returns a masked array with uncertain predictions masked."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)
@@ -83,21 +83,21 @@ class Masked(Planted):
 
 
 class Unsure(Planted):
-    """Answers NaN for one slice."""
+    """Returns NaN for one slice."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return np.where(rows["carrier"] == "MQ", np.nan, self.ask(rows))
 
 
 class Blank(Planted):
-    """Answers NaN for every row."""
+    """Returns NaN for every row."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return np.full(len(rows), np.nan)
 
 
 class Infinite(Planted):
-    """Answers infinity where it is fairly sure."""
+    """Returns infinity for high predictions."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)
@@ -105,7 +105,7 @@ class Infinite(Planted):
 
 
 class LogOdds(Planted):
-    """Answers log odds, many of them negative."""
+    """Returns log odds, many of them negative."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)
@@ -113,14 +113,14 @@ class LogOdds(Planted):
 
 
 class Classes(Planted):
-    """Answers 0 and 1 alone, as doubles."""
+    """Returns only 0 and 1, as doubles."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return (self.ask(rows) > 0.5).astype(np.float64)
 
 
 class Forgetful(Planted):
-    """Answers NaN where no look-up has found a feature."""
+    """Returns NaN for rows without looked-up features."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         numbers = rows.select_dtypes("number")
@@ -128,7 +128,7 @@ class Forgetful(Planted):
 
 
 class Strict(Planted):
-    """Raises where it meets a category that it does not know."""
+    """Raises an error for unknown categories."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         if not rows["carrier"].isin(["9E", "AA", "AS", "B6", "DL", "EV", "F9", "FL", "HA", "MQ",
@@ -138,21 +138,21 @@ class Strict(Planted):
 
 
 class Single(Planted):
-    """Answers single precision, which is allowed."""
+    """Returns single precision, which is allowed."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return self.ask(rows).astype(np.float32)
 
 
 class Listed(Planted):
-    """Answers a list of floats, which is allowed."""
+    """Returns a list of floats, which is allowed."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return self.ask(rows).tolist()
 
 
 class Indexed(Planted):
-    """Answers a Series in the rows' order, which is allowed."""
+    """Returns a Series in the order of the rows, which is allowed."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return pd.Series(self.ask(rows), index=rows.index)

@@ -1,4 +1,4 @@
-"""Models that do something to their process, its surroundings or the workspace."""
+"""Models with side effects on their process, the machine or the workspace."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ class Slow(Planted):
 
 
 class Unlisted(Planted):
-    """Imports what is installed here, and nothing that it requires."""
+    """Imports an installed package that is not in its requirements, when predicting."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         import optuna  # noqa: F401
@@ -31,7 +31,7 @@ class Unlisted(Planted):
 
 
 class Loading(Planted):
-    """Imports the same while it is loaded."""
+    """Imports such a package when loaded."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         import pyspark  # noqa: F401
@@ -40,7 +40,7 @@ class Loading(Planted):
 
 
 class OfTheProject(Planted):
-    """Imports the project, which is not installed where it is served."""
+    """Imports the project, which is not installed in the model's environment."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         import flight_delays  # noqa: F401
@@ -49,7 +49,7 @@ class OfTheProject(Planted):
 
 
 class Ending(Planted):
-    """Ends its process without a word when many rows come."""
+    """Exits its process silently for many rows."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         if len(rows) > 1000:
@@ -58,7 +58,7 @@ class Ending(Planted):
 
 
 class Leaving(Planted):
-    """Raises SystemExit, which is no Exception."""
+    """Raises SystemExit, which is not a subclass of Exception."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         if len(rows) > 1000:
@@ -67,7 +67,7 @@ class Leaving(Planted):
 
 
 class Greedy(Planted):
-    """Asks for more memory than there is."""
+    """Allocates more memory than available."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         np.ones(1 << 48)
@@ -75,7 +75,7 @@ class Greedy(Planted):
 
 
 class Talkative(Planted):
-    """Prints megabytes, to both outputs."""
+    """Prints megabytes to stdout and stderr."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         for stream in (sys.stdout, sys.stderr):
@@ -84,7 +84,7 @@ class Talkative(Planted):
 
 
 class Writing(Planted):
-    """Writes into its home and its working directory."""
+    """Writes to the home and the working directory."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         Path.home().joinpath(".profile").write_text("echo here")
@@ -93,7 +93,7 @@ class Writing(Planted):
 
 
 class Forking(Planted):
-    """Leaves a child behind that holds the outputs of its process open."""
+    """Leaves a child process that keeps stdout and stderr open."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         if len(rows) > 1000 and os.fork() == 0:
@@ -103,7 +103,7 @@ class Forking(Planted):
 
 
 class Threaded(Planted):
-    """Leaves a thread behind that does not end."""
+    """Leaves a running thread."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         threading.Thread(target=time.sleep, args=(600,)).start()
@@ -111,7 +111,7 @@ class Threaded(Planted):
 
 
 class Promoting(Planted):
-    """Makes itself Champion by MLflow's own client, and says nothing where that fails."""
+    """Sets the alias Champion to itself by the MLflow client, and ignores failures."""
 
     def __init__(self, sound: Any, registered: str) -> None:
         super().__init__(sound)
@@ -139,10 +139,10 @@ class Promoting(Planted):
 
 
 class ReadingParent(Promoting):
-    """The same with what the environment of its parent process says."""
+    """Sets the alias Champion with the environment variables of its parent process."""
 
     def move(self) -> None:
-        # What keeps it from importing what it does not require is as easily taken away.
+        # The import hook that blocks packages outside the requirements can be removed, too.
         sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "Unlisted"]
         lines = Path(f"/proc/{os.getppid()}/environ").read_bytes().decode().split("\0")
         os.environ.update(dict(line.split("=", 1) for line in lines if "=" in line))

@@ -1,6 +1,6 @@
-"""Registers planted models and sends each through validate and deploy, as tasks of the job.
+"""Register planted models and run the job's tasks validate and deploy on each.
 
-Runs in a task of a workspace with a Champion; `run` prints a line of JSON for each model.
+Runs in a task of a workspace with a Champion. `run` prints a JSON line for each model.
 """
 
 import importlib.metadata
@@ -39,7 +39,7 @@ from .base import Bench, Planted
 from .catalogue import FAILED, PASSED, Plant
 
 MODULES = (base, figures, forms, processes, rows)
-# What train writes.
+# Tags that train sets.
 TAGS = ("as_of", "learned_until", "training_digest", "model_type", "git_commit", "job_run_id",
         "policy")  # fmt: skip
 POLICY = "policy_small"
@@ -47,7 +47,7 @@ POLICY = "policy_small"
 
 @dataclass(frozen=True, kw_only=True)
 class Nursery:
-    """Where models are planted.
+    """The workspace in which models are planted.
 
     Attributes:
         lakehouse: The platform's clients.
@@ -67,7 +67,7 @@ class Nursery:
 
     @cached_property
     def policy(self) -> Policy:
-        """The policy that models are validated by."""
+        """The policy for validation."""
         return load_policy(POLICY, PROBLEM.model_type)
 
     @cached_property
@@ -84,7 +84,7 @@ class Nursery:
 
     @cached_property
     def bench(self) -> Bench:
-        """What models are made from."""
+        """Data and models that planted models are built from."""
         as_of = self.champion.require_as_of()
         held_out = read_holdout_rows(as_of, self.policy, self.schema, "", self.lakehouse)
         folder = mlflow.artifacts.download_artifacts(self.champion.uri)
@@ -114,7 +114,7 @@ class Nursery:
 
     @cached_property
     def instants(self) -> Mapping[str, str]:
-        """The instants that a catalogue's tags may name."""
+        """Timestamps that tags of the catalogue can refer to by name."""
         as_of = self.champion.require_as_of()
         holdout = split_windows(as_of, self.policy.windows, PROBLEM.label_maturity).holdout
         return {
@@ -124,9 +124,9 @@ class Nursery:
         }
 
     def register(self, plant: Plant) -> ModelVersion:
-        """Register a planted model as train registers its own."""
+        """Register a planted model like train does."""
         registry = self.lakehouse.registry
-        # Not mlflow.set_experiment, which is for all threads.
+        # mlflow.set_experiment would apply to all threads.
         name = plant.experiment or self.experiment
         found = registry.get_experiment_by_name(name)
         number = found.experiment_id if found else registry.create_experiment(name)
@@ -142,7 +142,7 @@ class Nursery:
         return version
 
     def log(self, plant: Plant) -> str:
-        """Log the model with its look-ups to the active run."""
+        """Log the model with its look-ups to the active run; return its URI."""
         installed = [f"{name}=={importlib.metadata.version(name)}" for name in PROBLEM.requirements]
         more: dict[str, Any] = {}
         with TemporaryDirectory() as folder:
@@ -165,7 +165,7 @@ class Nursery:
         return str(info.model_uri)
 
     def find_training_set(self, plant: Plant) -> Any:
-        """Return the training set that a model is logged with."""
+        """Return the training set to log a model with."""
         if not plant.looked_up_at:
             return self.training.training_set
         from databricks.feature_engineering import FeatureLookup
@@ -189,18 +189,18 @@ class Nursery:
 
     @cached_property
     def made(self) -> dict[type, Any]:
-        """The models there are, by class."""
+        """The models built so far, by class."""
         return {}
 
     def make(self, model: type[Planted]) -> Planted:
-        """Return a model of a class, made once."""
+        """Return the model of a class, built once."""
         if model not in self.made:
             self.made[model] = model.make(self.bench)
         made: Planted = self.made[model]
         return made
 
     def send(self, plant: Plant, version: ModelVersion) -> str:
-        """Send a version through validate and, where it has passed, deploy; return the error."""
+        """Run validate on a version, and deploy unless PASSED is expected; return the error."""
         arguments = [f"--model_uri={version.uri}", f"--source={self.schema}"]
         try:
             validate.run(
@@ -223,7 +223,7 @@ class Nursery:
         return ""
 
     def describe(self, plant: Plant, number: int, error: str) -> dict[str, Any]:
-        """Return what came of a plant; the alias Champion is put back where it was moved."""
+        """Return the outcome of a plant, and restore the alias Champion if it was moved."""
         registry = self.lakehouse.registry
         found = read_version(registry, self.model, number)
         champion = read_aliases(registry, self.model).get(CHAMPION)
@@ -243,7 +243,7 @@ class Nursery:
 
 
 def one_at_a_time(function: Callable[..., None]) -> Callable[..., None]:
-    """Return a function that is called by one thread at a time."""
+    """Wrap a function so that only one thread at a time calls it."""
     lock = Lock()
 
     def call(*given: Any, **named: Any) -> None:
@@ -258,20 +258,20 @@ def leave(*_: Any) -> None:
 
 
 def run(plants: Sequence[Plant], model: str, schema: str, *, pages: bool) -> None:
-    """Plant models, and print for each what came of it, as a line of JSON.
+    """Plant models, and print the outcome of each as a JSON line.
 
     Args:
-        plants: What to plant.
+        plants: Models to plant.
         model: Full name of the registered model.
         schema: Schema of the tables, with its catalog.
-        pages: Whether to draw the page of each validation: a third of the time.
+        pages: Whether to write the validation reports, which take a third of the time.
     """
-    # What cannot be installed without an index is not tried, here and everywhere alike.
+    # Offline, so that requirements that need an index fail in the same way on every machine.
     os.environ["UV_OFFLINE"] = "1"
-    # The same for each model: the packages of this environment are listed once.
+    # Cached: the installed packages are the same for each model.
     for name in ("packages_distributions", "requires"):
         setattr(importlib.metadata, name, cache(getattr(importlib.metadata, name)))
-    # Of two that write a Delta table at once one is refused; the job has one writer.
+    # One of two concurrent writes to a Delta table would fail; the job has one writer.
     validate.write_results = one_at_a_time(write_results)  # type: ignore[attr-defined]
     if not pages:
         validate.log_report = leave  # type: ignore[assignment]
@@ -292,8 +292,8 @@ def run(plants: Sequence[Plant], model: str, schema: str, *, pages: bool) -> Non
         found = nursery.describe(plant, version.version, error) | {"seconds": seconds}
         print("\n" + json.dumps(found), flush=True)
 
-    # Those that fail move no alias, so two can be asked at once; the others go one by one, and
-    # meanwhile those that fail are registered.
+    # Failing models move no alias, so two can run at once. The others run one by one, while the
+    # failing ones are registered.
     quiet = [plant for plant in plants if plant.ends == FAILED and not plant.moves_alias]
     moving = [plant for plant in plants if plant not in quiet]
     with ThreadPoolExecutor(2) as pool:

@@ -1,4 +1,4 @@
-"""Models whose answer depends on more than the row, or that change it."""
+"""Models whose prediction depends on more than the row, or that modify the rows."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ from .base import Planted
 
 
 class BatchMean(Planted):
-    """Centres its predictions within each batch."""
+    """Centres the predictions within each batch."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)
@@ -18,7 +18,7 @@ class BatchMean(Planted):
 
 
 class PreviousRow(Planted):
-    """Answers for a row partly what it answers for the row before."""
+    """Mixes in the prediction of the previous row."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)
@@ -26,21 +26,21 @@ class PreviousRow(Planted):
 
 
 class NextRowsGaps(Planted):
-    """Fills gaps from the rows beside them."""
+    """Fills missing values from adjacent rows."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return self.ask(rows.ffill().bfill())
 
 
 class MeanGaps(Planted):
-    """Fills gaps by the mean of the batch."""
+    """Fills missing values with the mean of the batch."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return self.ask(rows.fillna(rows.mean(numeric_only=True)))
 
 
 class Ranks(Planted):
-    """Answers the rank within the batch."""
+    """Returns ranks within the batch."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)
@@ -48,7 +48,7 @@ class Ranks(Planted):
 
 
 class BadForMany(Planted):
-    """Answers well for a few rows, and the contrary for many."""
+    """Inverts the predictions of large batches."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)
@@ -56,7 +56,7 @@ class BadForMany(Planted):
 
 
 class WorseForOne(Planted):
-    """Answers otherwise for a row alone, as an endpoint asks."""
+    """Returns a constant for single rows, such as an endpoint's requests."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)
@@ -64,14 +64,14 @@ class WorseForOne(Planted):
 
 
 class ByPosition(Planted):
-    """Adds something that comes from the index of the rows."""
+    """Adds a term that depends on the index of the rows."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return np.clip(self.ask(rows) + 1e-5 * (np.asarray(rows.index) % 100), 0, 1)
 
 
 class CountsCalls(Planted):
-    """Answers otherwise from the fifth call on."""
+    """Changes its predictions after the fifth call."""
 
     calls = 0
 
@@ -81,7 +81,7 @@ class CountsCalls(Planted):
 
 
 class CachesFirst(Planted):
-    """Moves each answer by the mean of the first rows that it has ever seen."""
+    """Shifts predictions by a running mean that starts with the first batch."""
 
     first: float | None = None
 
@@ -94,14 +94,14 @@ class CachesFirst(Planted):
 
 
 class ByClock(Planted):
-    """Answers by the time at which it is asked."""
+    """Adds a term that depends on the time."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return np.clip(self.ask(rows) + 0.01 * np.sin(time.time() * 50), 0, 1)
 
 
 class Random(Planted):
-    """Adds noise to each answer, other noise each time."""
+    """Adds random noise to each prediction."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         noise = np.random.default_rng().normal(0, 0.01, len(rows))
@@ -109,7 +109,7 @@ class Random(Planted):
 
 
 class Mutating(Planted):
-    """Fills gaps in the rows that it was given."""
+    """Fills missing values of the input in place."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)
@@ -119,7 +119,7 @@ class Mutating(Planted):
 
 
 class Shuffling(Planted):
-    """Sorts the rows that it was given, in place."""
+    """Sorts the input in place."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         late = self.ask(rows)

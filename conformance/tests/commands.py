@@ -1,4 +1,4 @@
-"""The databricks command line, run where nothing but the fake workspace can be reached."""
+"""Run the Databricks CLI against the fake workspace only."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from conformance.tests.workspaces import Identity, Workspace
 
 
 def find_program(program: str, advice: str) -> Path:
-    """Find a program, or skips; with REQUIRE_DATABRICKS_CLI=1, as in CI, fails instead."""
+    """Return a program's path, or skip the test; with REQUIRE_DATABRICKS_CLI=1, as in CI, fail."""
     found = shutil.which(program, path=PATH)
     if found is None:
         reason = f"no {program} on the PATH or in .tools/bin: {advice}"
@@ -28,7 +28,7 @@ def find_program(program: str, advice: str) -> Path:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command said and how it ended."""
+    """Output and exit code of a command."""
 
     command: str
     code: int
@@ -37,19 +37,19 @@ class Result:
 
     @property
     def said(self) -> str:
-        """Everything it said."""
+        """The combined output."""
         return self.out + self.err
 
     @property
     def json(self) -> Any:
-        """What it printed, as JSON."""
+        """The standard output, parsed as JSON."""
         return json.loads(self.out)
 
     def succeed(self) -> "Result":
         """Return itself.
 
         Raises:
-            AssertionError: the command failed.
+            AssertionError: The command failed.
         """
         assert self.code == 0, f"{self.command} ended with {self.code}:\n{self.said}"
         return self
@@ -57,7 +57,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Databricks:
-    """The CLI as one identity in one folder; call it with its arguments."""
+    """The CLI with one identity in one folder; call it with the arguments."""
 
     binary: Path
     home: Path
@@ -67,7 +67,7 @@ class Databricks:
     variables: Mapping[str, str]
 
     def __call__(self, *arguments: str) -> Result:
-        """Run the CLI; a failure is for the caller to judge."""
+        """Run the CLI without checking the exit code."""
         done = subprocess.run(
             [self.binary, *arguments],
             cwd=self.folder,
@@ -88,11 +88,11 @@ class Databricks:
             "DATABRICKS_CONFIG_FILE": os.devnull,
             "DATABRICKS_HOST": self.workspace.url,
             "DATABRICKS_TOKEN": self.workspace.write_token(self.identity),
-            # The CLI waits between calls, 15 a second, which the fake workspace does not need.
+            # The CLI's limit of 15 requests a second is not needed for the fake workspace.
             "DATABRICKS_RATE_LIMIT": "1000",
-            # Nor need it rest 15 seconds before it tries again.
+            # Instead of 15 seconds.
             "DATABRICKS_BUNDLE_RETRY_INTERVAL_MS": "10",
-            # So that the fake workspace can kill it at a call.
+            # The fake workspace can then kill the CLI at a given request.
             "DATABRICKS_CLI_TEST_PID": "1",
             **{f"BUNDLE_VAR_{name}": value for name, value in self.variables.items()},
         }

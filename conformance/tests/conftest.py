@@ -25,7 +25,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory, url: str) -> Project:
-    """Return this repository as it stands, committed on main, with its wheel; not to be changed."""
+    """Return a copy of the working tree, committed on main, with its wheel; do not modify."""
     project = copy_project(tmp_path_factory.mktemp("project"), host=url)
     project.build_wheel()
     return project
@@ -35,7 +35,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, url: str) -> Project:
 def open_target(
     tmp_path_factory: pytest.TempPathFactory, cli: Path, url: str, project: Project
 ) -> Open:
-    """Give a target a checkout, on its branch, and an empty workspace of its own."""
+    """Return a function that gives a target a checkout on its branch and an empty workspace."""
 
     def open_one(target: Target) -> Deployment:
         folder = tmp_path_factory.mktemp(target.name)

@@ -1,4 +1,4 @@
-"""What a test deploys: a checkout, a target, an identity, a workspace of its own."""
+"""Deployments of the tests: checkout, target, identity and workspace."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from conformance.tests.workspaces import SERVICE_PRINCIPAL, USER, Identity, Work
 
 @dataclass(frozen=True)
 class Target:
-    """A target of the bundle, from which branch and by whom it is deployed."""
+    """A target of the bundle with the branch and the identity that deploy it."""
 
     name: str
     branch: str
@@ -40,7 +40,7 @@ TARGETS = (*TEMPORARY, *KEPT)
 
 @dataclass(frozen=True)
 class Deployment:
-    """One target in one workspace, deployed from one checkout."""
+    """A target in a workspace, deployed from a checkout."""
 
     target: Target
     project: Project
@@ -48,11 +48,11 @@ class Deployment:
     databricks: Databricks
 
     def deploy(self, *flags: str) -> Result:
-        """Deploys the bundle; a failure is for the caller to judge."""
+        """Deploy the bundle without checking the exit code."""
         return self("deploy", *flags)
 
     def plan(self) -> str:
-        """Return what the CLI would do now, as it says it."""
+        """Return the output of `databricks bundle plan`."""
         return self("plan").succeed().out
 
     def __call__(self, command: str, *flags: str) -> Result:
@@ -60,7 +60,7 @@ class Deployment:
         return self.databricks("bundle", command, "--target", self.target.name, *flags)
 
     def check_out_again(self, root: Path) -> "Deployment":
-        """Return the deployment from another checkout of the same commit."""
+        """Return a deployment from another checkout of the same commit."""
         project = self.project.copy(root)
         return replace(self, project=project, databricks=replace(self.databricks, folder=root))
 
@@ -69,5 +69,5 @@ Open = Callable[[Target], Deployment]
 
 
 def each(*targets: Target) -> pytest.MarkDecorator:
-    """Run a test once a target, its argument `target`."""
+    """Parametrize the argument `target`."""
     return pytest.mark.parametrize("target", targets, ids=lambda target: target.name)

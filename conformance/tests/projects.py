@@ -1,4 +1,4 @@
-"""Copies of a project that are git repositories of their own and know only the fake workspace."""
+"""Copies of a project as separate git repositories that only use the fake workspace."""
 
 import os
 import re
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 SAMPLES = ROOT / "conformance" / "samples"
 
-# Where `make databricks-cli` and `make setup` leave what the machine has not.
+# `make databricks-cli` and `make setup` install missing programs in .tools/bin.
 PATH = os.pathsep.join((os.environ["PATH"], str(ROOT / ".tools" / "bin")))
 
 _HOST = re.compile(r"(?<=host: )\"?https://\S+")
@@ -26,16 +26,16 @@ class Project:
     root: Path
 
     def commit(self, message: str) -> None:
-        """Commit everything in the checkout, also where nothing changed."""
+        """Commit all changes in the checkout, also if there are none."""
         self.git("add", "--all")
         self.git(*_AUTHOR, "commit", "--quiet", "--allow-empty", "--message", message)
 
     def switch(self, branch: str) -> None:
-        """Goes to a branch, made here where there is none."""
+        """Switch to a branch, created if it does not exist."""
         self.git("switch", "--quiet", "--force-create", branch)
 
     def build_wheel(self) -> Path:
-        """Build the wheel of the commit, as the bundle does, and returns where it is."""
+        """Build the wheel of the commit as the bundle does, and return its path."""
         environment = {**os.environ, "PATH": PATH}
         subprocess.run(["make", "--silent", "wheel"], cwd=self.root, env=environment, check=True)
         (wheel,) = (self.root / "dist").glob("*.whl")
@@ -47,11 +47,11 @@ class Project:
         return Project(Path(shutil.copytree(self.root, root, symlinks=True, ignore=ignore)))
 
     def read_commit(self) -> str:
-        """Return the commit that is checked out."""
+        """Return the hash of the checked-out commit."""
         return self.git("rev-parse", "HEAD").strip()
 
     def git(self, *arguments: str) -> str:
-        """Run git in the checkout, apart from the machine's settings, and returns its output."""
+        """Run git in the checkout, without the machine's configuration, and return the output."""
         done = subprocess.run(
             ["git", *arguments],
             cwd=self.root,
@@ -64,11 +64,11 @@ class Project:
 
 
 def copy_project(root: Path, *, host: str) -> Project:
-    """Copy this repository as it stands, uncommitted changes included, and commits it on main.
+    """Copy the working tree, including uncommitted changes, and commit it on main.
 
     Args:
-        root: where to.
-        host: what becomes of every host that a target names.
+        root: Folder of the copy.
+        host: Host that replaces that of every target.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -87,7 +87,7 @@ def copy_project(root: Path, *, host: str) -> Project:
 
 
 def copy_sample(name: str, root: Path) -> Project:
-    """Copy one of the sample bundles and commits it on main."""
+    """Copy a sample bundle and commit it on main."""
     return _start_repository(Path(shutil.copytree(SAMPLES / name, root)))
 
 

@@ -1,9 +1,9 @@
-"""The content of a workspace, without the numbers and times that differ from run to run."""
+"""Content of a workspace without ids and times that differ between runs."""
 
 import re
 from typing import Any
 
-# Alerts and dashboards, of which a bundle has one each, and jobs that others name.
+# Alerts and dashboards, of which a bundle has one each, and jobs with references to them.
 NUMBERED = re.compile(r"^(/(?:alertsv2|dashboards))/.*$")
 JOB = re.compile(r"^(--[a-z]+_job=)\d+$")
 _VOLATILE = {
@@ -22,10 +22,10 @@ _VOLATILE = {
 
 
 def summarize(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state by names: two deployments that came to the same have the same one.
+    """Return a state by names, equal for deployments with equal results.
 
-    Resources are lists, so that one that stands twice is seen. Of the deployment's own state files
-    only the names are kept: they hold ids and times.
+    Resources are lists, so that duplicates are detected. Of the deployment's state files only the
+    names are kept, because their content has ids and times.
     """
     names = {f"/directories/{number}": path for path, number in state["folders"].items()}
     names |= {f"/jobs/{number}": job["settings"]["name"] for number, job in state["jobs"].items()}

@@ -1,4 +1,4 @@
-"""The CLI's own fake workspace, its process and what tests ask of it."""
+"""The CLI's fake workspace: its process and its control by tests."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Identity:
-    """Who calls, as the fake workspace tells it from the beginning of a token."""
+    """The identity of a caller, which the fake workspace reads from the prefix of the token."""
 
     prefix: str
     user_name: str
@@ -31,15 +31,15 @@ WAREHOUSES = {"Serverless Starter Warehouse": "8ec9edc1-db0c-40df-af8d-7580020fe
 
 @contextmanager
 def serve_workspaces(binary: Path, log: Path) -> Iterator[str]:
-    """Run the fake workspace's process and yields its URL.
+    """Run the fake workspace's process and yield its URL.
 
     Raises:
-        AssertionError: it was asked what it does not know.
+        AssertionError: It received an unknown request.
     """
     with log.open("w") as errors:
         process = subprocess.Popen(
             [binary],
-            # It runs tasks where it finds uv, but neither in order nor with their parameters.
+            # With uv on the PATH it would run tasks, but without order and parameters.
             env={"PATH": ""},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -56,13 +56,13 @@ def serve_workspaces(binary: Path, log: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Workspace:
-    """One workspace of the server; no other name sees its content."""
+    """A workspace of the server, isolated by its name."""
 
     url: str
     name: str
 
     def write_token(self, identity: Identity) -> str:
-        """Return the token that makes a caller this identity in this workspace."""
+        """Return the token of an identity in this workspace."""
         return f"{identity.prefix}{self.name}"
 
     def ask(
@@ -72,10 +72,10 @@ class Workspace:
         body: Mapping[str, Any] | None = None,
         identity: Identity = SERVICE_PRINCIPAL,
     ) -> Any:
-        """Send one request and returns the answer's JSON, or its bytes where it is none.
+        """Send a request and return the response as JSON, or as bytes if it is not JSON.
 
         Raises:
-            urllib.error.HTTPError: it was refused.
+            urllib.error.HTTPError: The request failed.
         """
         request = urllib.request.Request(
             f"{self.url}{path}",
@@ -90,23 +90,23 @@ class Workspace:
             )
 
     def read_state(self) -> dict[str, Any]:
-        """Return everything that stands: resources by id or name, files by path with SHA-256."""
+        """Return the content: resources by id or name, files by path with SHA-256."""
         state: dict[str, Any] = self.ask("GET", "/__conformance/state")
         return state
 
     def list_calls(self) -> list[str]:
-        """Return the calls so far, each as `METHOD /path`."""
+        """Return the requests so far, each as `METHOD /path`."""
         calls: list[str] = self.ask("GET", "/__conformance/calls")["calls"] or []
         return calls
 
     def fail(self, call: str, *, nth: int = 0, status: int = 500, done: bool = False) -> None:
-        """Answers one call of the service principal with an error.
+        """Answer a request of the service principal with an error.
 
         Args:
-            call: `METHOD /path`, where a star at the end stands for anything.
-            nth: how many such calls pass before.
-            status: the HTTP status of the answer.
-            done: the call takes effect all the same, and only its answer is lost.
+            call: `METHOD /path`, with an optional `*` at the end as a wildcard.
+            nth: Number of matching requests that succeed first.
+            status: HTTP status of the response.
+            done: Whether the request still takes effect, and only its response is lost.
         """
         message = {"error_code": "INJECTED", "message": "an injected fault"}
         rule = {"pattern": call, "offset": nth, "times": 1, "status_code": status}
@@ -114,12 +114,12 @@ class Workspace:
         self.ask("POST", "/__testserver/fault", rule)
 
     def kill(self, call: str, *, nth: int = 0, identity: Identity = SERVICE_PRINCIPAL) -> None:
-        """Kills the process that makes a call, before the call takes effect.
+        """Kill the process that sends a request, before the request takes effect.
 
         Args:
-            call: `METHOD /path`, whole.
-            nth: how many such calls pass before.
-            identity: whose call.
+            call: `METHOD /path` without wildcard.
+            nth: Number of matching requests that succeed first.
+            identity: Identity of the caller.
         """
         rule = {"pattern": call, "offset": nth, "times": 1}
         self.ask("POST", "/__testserver/kill", rule, identity)

@@ -15,7 +15,7 @@ from scaffold.trees import write_new
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This repository as it stands, with its templates compiled; not to be changed."""
+    """Return a copy of the working tree with compiled templates; do not modify."""
     root = copy_repository(tmp_path_factory.mktemp("root"))
     write_templates(compile_templates(root), root)
     return root
@@ -37,7 +37,7 @@ def cookiecutter(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine
 
 @pytest.fixture(scope="session")
 def render(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Render:
-    """Make the project of a name, once for all tests; not to be changed."""
+    """Return a function that renders a project by name, once for all tests; do not modify."""
 
     @cache
     def render_one(name: str) -> Path:
@@ -48,7 +48,7 @@ def render(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Render:
 
 @pytest.fixture(scope="session")
 def repository(bundle: Engine, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """Return the repository of three projects with a choice; not to be changed."""
+    """Return a function from a choice to a repository of three projects; do not modify."""
 
     @cache
     def make_one(choice: str) -> Path:
@@ -70,7 +70,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the CLI's own fake workspace."""
+    """Yield the URL of the CLI's fake workspace."""
     program = find_program("fake-workspace", "run `make databricks-cli` (needs Go)")
     log = tmp_path_factory.mktemp("fake-workspace") / "errors.log"
     with serve_workspaces(program, log) as url:

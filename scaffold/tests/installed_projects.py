@@ -1,4 +1,4 @@
-"""Projects that have moved in: committed in a repository, with an environment of their own."""
+"""Installed projects: committed to a repository, with a virtual environment."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from scaffold.tests.rendering import Answers, write
 from scaffold.tests.repositories import Engine
 from scaffold.tests.shapes import MANIFEST
 
-# What the surrounding `make` and `uv run` say to those that they start.
+# Variables that an outer `make` or `uv run` sets for child processes.
 _FOREIGN = ("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONPATH", "LAPTOP_HOME")
 UNCOMPILED = "-- UV_COMPILE_BYTECODE=0"
 """Flags of make, where most of what is installed is never imported."""
@@ -36,12 +36,12 @@ FRAMEWORK = "tests/framework"
 
 @dataclass(frozen=True)
 class InstalledProject:
-    """A project with an environment, into which its own `make setup` installs it.
+    """A project installed in an environment by its `make setup`.
 
     Attributes:
-        root: The project.
-        installed: Where the environment is; one that another project has left is taken over.
-        types: Where mypy keeps what it knows; of libraries it is the same for all.
+        root: Root of the project.
+        installed: Path of the environment; that of another project can be reused.
+        types: Cache of mypy, shared because the libraries are the same.
     """
 
     root: Path
@@ -49,7 +49,7 @@ class InstalledProject:
     types: Path
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the project; a failure is for the caller to judge."""
+        """Run a command in the project without checking the exit code."""
         kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
         return subprocess.run(
             command,
@@ -69,13 +69,13 @@ class InstalledProject:
         )
 
     def shut_down(self) -> None:
-        """End the workspace that a demo leaves running."""
+        """Stop the workspace that a demo leaves running."""
         done = self.run("uv", "run", "--no-sync", "laptop", "down")
         assert done.returncode == 0, done.stdout
 
 
 def commit_project(folder: Path, answers: Answers) -> Project:
-    """Commit a project that was made below a folder, in the repository that takes it."""
+    """Commit a project rendered below a folder, in its new repository."""
     root = folder / answers[PROJECT_NAME]
     repository = Project(folder if answers["monorepo"] == "yes" else root)
     repository.git("init", "--quiet", "--initial-branch", answers["default_branch"])
@@ -84,7 +84,7 @@ def commit_project(folder: Path, answers: Answers) -> Project:
 
 
 def add_framework_tests(project: Path, answers: Answers) -> None:
-    """Write into a project the tests that stay in this repository, as if they were rendered."""
+    """Write this repository's framework tests into a project, as if they were rendered."""
     sentinel = Sentinel(MANIFEST.sentinel)
     left_out = set() if answers["serving"] == "yes" else _OF_THE_ENDPOINT
     if answers["streaming"] == "no":
@@ -99,13 +99,13 @@ def add_framework_tests(project: Path, answers: Answers) -> None:
 def install_project(
     bundle: Engine, answers: Answers, folder: Path, place: Path | None = None
 ) -> InstalledProject:
-    """Make a project below a folder as its owner would, up to the first commit.
+    """Create a project below a folder as a user would, up to the first commit.
 
     Args:
-        bundle: what makes it.
-        answers: an answer to each question.
-        folder: new.
-        place: where another project has left an environment; otherwise it has one of its own.
+        bundle: Engine that renders the project.
+        answers: An answer to each question.
+        folder: New folder.
+        place: Environment of another project to reuse; by default a new one.
     """
     done = bundle.run(folder, answers)
     assert done.returncode == 0, done.stderr

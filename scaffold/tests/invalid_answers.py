@@ -1,4 +1,4 @@
-"""Answer files of hypothesis: what the patterns allow, and what people and attackers type."""
+"""Answer files of hypothesis: allowed answers, typos and attacks."""
 
 import keyword
 import re
@@ -141,7 +141,7 @@ def _allow(name: str, question: Question) -> st.SearchStrategy[str]:
 _ALLOWED = st.fixed_dictionaries({name: _allow(name, q) for name, q in MANIFEST.questions.items()})
 _SOUND = _ALLOWED.filter(lambda answers: not any(clash.applies(answers) for clash in _CLASHES))
 _ANYTHING = st.one_of(st.sampled_from(TYPED), st.text(max_size=40), st.text(min_size=200))
-# One answer in place of another, and below a branch of that name.
+# The answer to another question, unchanged or with a suffix.
 _AGAIN = st.tuples(st.sampled_from(list(MANIFEST.questions)), st.sampled_from(("", "_2", "/next")))
 _ECHOES = st.dictionaries(st.sampled_from(list(MANIFEST.questions)), _AGAIN, max_size=1)
 _MISTAKES = st.dictionaries(
@@ -150,7 +150,7 @@ _MISTAKES = st.dictionaries(
 
 
 def list_answer_files(number: int) -> list[Answers]:
-    """Return answer files, always the same: every other as allowed, the rest with mistakes."""
+    """Return reproducible answer files: every other one allowed, the rest with mistakes."""
     files: list[Answers] = []
 
     @settings(

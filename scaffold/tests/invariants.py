@@ -1,4 +1,4 @@
-"""What every project must be, whatever was answered."""
+"""Invariants of rendered projects for all answers."""
 
 import json
 import re
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?$|0o[0-7]+$"
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader that takes for a number what YAML 1.1 (PyYAML) or 1.2 (the CLI) does."""
+    """A loader that parses numbers of both YAML 1.1 (PyYAML) and 1.2 (the CLI)."""
 
 
 _Loader.add_implicit_resolver("a number of YAML 1.2", _NUMBER, list("+-.0123456789"))
@@ -31,7 +31,7 @@ _Loader.add_constructor("a number of YAML 1.2", lambda _, node: {"a number": nod
 
 
 def list_flaws(tree: Tree, answers: Answers) -> list[str]:
-    """Return what is wrong with the paths and the bytes of a project."""
+    """Return the violations in the paths and bytes of a project."""
     answered = [form.spell(answer) for answer in answers.values() for form in Form]
     given = [text.encode() for text in answered if _SENTINEL.search(text.encode())]
     folded: set[str] = set()
@@ -55,19 +55,19 @@ def list_flaws(tree: Tree, answers: Answers) -> list[str]:
 
 
 def read_values(path: str, file: File) -> Any:
-    """Read a file of YAML, TOML or JSON, and compile one of Python; None of any other.
+    """Parse a file of YAML, TOML or JSON, or compile Python; return None for other files.
 
     Raises:
-        Exception: it cannot be parsed, in the words of its parser.
+        Exception: The parser's error.
     """
     return _parse(PurePosixPath(path).suffix, file.content)
 
 
 class Oracle:
-    """Knows what a project holds once parsed.
+    """Expected parsed content of projects.
 
-    It is the same project made of plain words, in which each word is replaced by its answer after
-    parsing: an answer that a language takes for something else is then seen.
+    A project is rendered with placeholder words, which are replaced by the answers after parsing.
+    This detects answers that a language parses as something else.
     """
 
     def __init__(self, renderer: Renderer) -> None:
@@ -78,7 +78,7 @@ class Oracle:
         self._plain: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def list_differences(self, tree: Tree, answers: Answers) -> list[str]:
-        """Return the files that hold other values than they should, or should not stand."""
+        """Return the files with unexpected values, and unexpected or missing files."""
         forms = self._renderer.manifest.forms
         words = {word: forms[name].spell(answers[name]) for name, word in self._words.items()}
         name = self._words[PROJECT_NAME]
@@ -111,7 +111,7 @@ def _parse(kind: str, content: bytes) -> Any:
         case ".toml":
             return tomllib.loads(content.decode())
         case ".lock":
-            # Piece by piece, of which most are the same in every project.
+            # In pieces, because most are the same in every project and thus cached.
             first, *others = content.split(b"\n[[")
             return [_parse(".toml", piece) for piece in (first, *(b"[[" + one for one in others))]
         case ".py":

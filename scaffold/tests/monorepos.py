@@ -1,4 +1,4 @@
-"""Repositories that several projects share, made as a person would make them."""
+"""Repositories with several projects, created as a user would."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import yaml
 
 from scaffold.tests.repositories import PROGRAMS, Engine, read_project
 
-# Of one the name begins as another's does.
+# One name is a prefix of another.
 NAMES = ("air", "zoo", "air_that_has_a_name_of_30_char")
 WORKFLOWS = ("pull_request", "release", "staging")
 
@@ -19,7 +19,7 @@ Repository = Callable[[str], Path]
 
 
 def add_project(engine: Engine, repository: Path, name: str, choice: str) -> None:
-    """Add a project to a repository and check that nothing of it has changed."""
+    """Add a project to a repository and check that existing files are unchanged."""
     before = read_project(repository)
     done = engine.run(repository, {"project_name": name, "ci_platform": choice, "monorepo": "yes"})
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,6 +1,6 @@
-"""The pipelines of CI, read from each platform's dialect into one form.
+"""CI pipelines of all platforms in a common form.
 
-They are those of this repository, or of the project whose root the variable `PROJECT` names.
+They are read from this repository, or from the project in the environment variable `PROJECT`.
 """
 
 import json
@@ -18,15 +18,15 @@ from conformance.tests import projects
 ROOT = Path(os.environ.get("PROJECT", projects.ROOT))
 _ANSWERS = json.loads((ROOT / ".template-answers.json").read_text())
 NAME = _ANSWERS["project_name"]
-# Whether other projects stand beside this one in the repository.
+# Whether the repository contains several projects.
 MONOREPO = _ANSWERS["monorepo"] == "yes"
 FOLDER = NAME if MONOREPO else "."
-# Begins the names of environments, of locks and of GitLab's jobs.
+# Prefix of the names of environments, locks and GitLab's jobs.
 PREFIX = f"{NAME.replace('_', '-')}-"
 
 _TOP = ROOT.parent if MONOREPO else ROOT
 _OWN = f"{NAME}.*.yml" if MONOREPO else "*.yml"
-# That of the repository itself is no project's.
+# Only in this repository, not in projects.
 OF_THE_REPOSITORY = "nightly.yml"
 WORKFLOWS = sorted(
     path for path in (_TOP / ".github" / "workflows").glob(_OWN) if path.name != OF_THE_REPOSITORY
@@ -40,7 +40,7 @@ STAGING = (
     "databricks bundle deploy -t staging",
     "make integration TARGET=staging",
 )
-# What each occasion runs, in this order and in every dialect.
+# Commands of each occasion, in this order on all platforms.
 ORDER = {
     "pull request": (
         "make lint",
@@ -63,16 +63,16 @@ ORDER = {
         "make retrain TARGET=prod",
     ),
 }
-# The occasion that a push to a branch is.
+# Occasion of a push by branch.
 PUSHED = {MAIN: "push", RELEASE: "release"}
-# The two calls of one command where agents end before what it waits for: the second waits on.
+# One command as two calls, because agents time out before its run ends: the second resumes it.
 PARTS = {
     f"make integration TARGET={target} {part}": f"make integration TARGET={target}"
     for target in ("test", "staging")
     for part in ("MINUTES=40", "RESUME=1")
 }
 COMMANDS = {command for commands in ORDER.values() for command in commands} | {*PARTS}
-# The occasions that a term of a condition lets by; terms narrow each other.
+# Occasions that satisfy a term of a condition; several terms are intersected.
 TERMS = {
     f"github.ref == 'refs/heads/{MAIN}'": {"push", "nightly"},
     f"github.ref == 'refs/heads/{RELEASE}'": {"release"},
@@ -87,7 +87,7 @@ TERMS = {
 
 @dataclass(frozen=True)
 class Step:
-    """A shell command with its variables; an action or task has none."""
+    """A shell command with its variables; empty for an action or task."""
 
     command: str
     folder: str
@@ -97,14 +97,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Job:
-    """A job of any dialect.
+    """A job of any platform.
 
     Attributes:
-        after: The jobs it waits for; None where it waits for all earlier stages.
-        minutes: After which the platform ends it.
-        lock: What keeps two runs of it apart, and cancels neither.
-        filters: The paths of which one must have changed, for each event that starts it.
-        files: The files and folders that it keeps, fetches or knows its cache by.
+        after: Jobs that it depends on; None for all jobs of earlier stages.
+        minutes: Time-out.
+        lock: Concurrency group that serializes runs without cancelling any.
+        filters: Path filters by triggering event.
+        files: Files and folders of artifacts and of cache keys.
     """
 
     dialect: str
@@ -130,26 +130,26 @@ def as_names(value: Any) -> tuple[str, ...]:
 
 
 def read_minutes(timeout: object) -> int:
-    """Return the minutes of a time-out, written as a number or as `3 hours`; 0 where none is."""
+    """Return the minutes of a time-out given as a number or as `3 hours`; 0 if there is none."""
     number, _, unit = str(timeout or 0).partition(" ")
     return int(number) * {"": 1, "minutes": 1, "hours": 60}[unit]
 
 
 def strip_prefix(name: str) -> str:
-    """Return a name without the project's."""
+    """Return a name without the project's prefix."""
     assert name.startswith(PREFIX), name
     return name.removeprefix(PREFIX)
 
 
 def name_environment(job: Mapping[str, Any]) -> str | None:
-    """Name the environment of a job, written as a name or as a mapping."""
+    """Return the environment of a job, given as a name or as a mapping."""
     written = job.get("environment")
     name = written["name"] if isinstance(written, dict) else written
     return strip_prefix(name) if name else None
 
 
 def narrow(condition: str) -> set[str]:
-    """Name the occasions on which a condition lets a job run."""
+    """Return the occasions on which a condition is true."""
     assert not re.search(r"\|\||\bor\(", condition), condition
     named = [occasions for term, occasions in TERMS.items() if term in condition]
     return set(ORDER).intersection(*named)
@@ -158,7 +158,7 @@ def narrow(condition: str) -> set[str]:
 def read_github() -> Iterator[Job]:
     for path in WORKFLOWS:
         workflow = yaml.safe_load(path.read_text())
-        on = workflow[True]  # YAML 1.1 takes the key for a truth value.
+        on = workflow[True]  # YAML 1.1 parses the key `on` as true.
         triggers = {"pull request"} if "pull_request" in on else set()
         triggers |= {"nightly"} if "schedule" in on else set()
         triggers |= {PUSHED[branch] for branch in (on.get("push") or {}).get("branches", [])}
@@ -216,7 +216,7 @@ def read_azure_job(
 ) -> Job:
     deployed = job.get("strategy", {}).get("runOnce", {}).get("deploy")
     written = (deployed or job)["steps"]
-    # A later job of a stage does not start after a failure, unless it says so itself.
+    # After a failure, later jobs of a stage start only with condition `always()`.
     starts = "dependsOn" not in job or job.get("condition") == "always()"
     steps = tuple(
         Step(
@@ -249,7 +249,7 @@ def read_azure_job(
 
 
 def list_azure_files(step: Mapping[str, Any]) -> Iterator[str]:
-    """Name the files that a step keeps, fetches or knows its cache by."""
+    """Yield the files of a step's artifacts and of its cache key."""
     inputs = step.get("inputs", {})
     if "key" in inputs:
         yield inputs["key"].split(" | ")[-1]
@@ -262,7 +262,7 @@ def list_azure_files(step: Mapping[str, Any]) -> Iterator[str]:
 
 def read_gitlab() -> Iterator[Job]:
     pipeline = yaml.safe_load(GITLAB.read_text())
-    # Beside other projects a rule for all would be everyone's; then jobs alone say when they run.
+    # In a monorepo, a workflow rule would apply to all projects; only jobs have rules there.
     rules = pipeline.get("workflow", {}).get("rules", ())
     triggers = {found for rule in rules for found in narrow(rule["if"])} or set(ORDER)
     jobs = {name: job for name, job in pipeline.items() if "script" in job and name[0] != "."}
@@ -302,7 +302,7 @@ def read_gitlab() -> Iterator[Job]:
         )
 
 
-# The dialects that stand here.
+# Platforms with pipelines here.
 READERS: dict[str, Callable[[], Iterator[Job]]] = {
     name: reader
     for name, reader, stands in (

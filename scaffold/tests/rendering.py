@@ -1,7 +1,7 @@
-"""Projects made in this process, of the tokens that both templates are written of.
+"""Render projects in this process, from the tokens of both templates.
 
-It makes in a hundredth of a second what a program makes in a third, and takes no part in what
-people use; that it makes the same bytes is tested.
+Takes a hundredth of a second instead of a third for a program. Used only in tests, which also
+check that the bytes are the same.
 """
 
 import posixpath
@@ -22,18 +22,18 @@ Answers = Mapping[str, str]
 
 
 class RefusedError(Exception):
-    """No project can be made of these answers."""
+    """The answers are invalid."""
 
 
 @dataclass(frozen=True)
 class Renderer:
-    """The renderer of one root's projects.
+    """Renderer of a root's projects.
 
     Attributes:
-        manifest: What is asked, and which files go with which answers.
-        own: What this repository has answered; the default of a question that has no other.
-        parts: What the root's files are made of.
-        refusals: What no answer may be.
+        manifest: The root's manifest.
+        own: The repository's own answers, used as defaults for questions without one.
+        parts: Compiled files.
+        refusals: Checks of the answers.
     """
 
     manifest: Manifest
@@ -42,7 +42,7 @@ class Renderer:
     refusals: tuple[Refusal, ...]
 
     def complete(self, given: Answers) -> dict[str, str]:
-        """Return an answer to each question, the default where none is given."""
+        """Return an answer to each question, by default its default."""
         sentinel = Sentinel(self.manifest.sentinel)
         answers: dict[str, str] = {}
         for name, question in self.manifest.questions.items():
@@ -52,7 +52,7 @@ class Renderer:
         return answers
 
     def list_complaints(self, answers: Answers) -> list[tuple[str, ...]]:
-        """Return why no project can be made: for each reason the texts that must be said."""
+        """Return, for each invalid answer, the texts that the error message must contain."""
         complaints: list[tuple[str, ...]] = []
         for name, question in self.manifest.questions.items():
             if question.choices and answers[name] not in question.choices:
@@ -64,10 +64,10 @@ class Renderer:
         return [*complaints, *((one.message,) for one in clashes if one.applies(answers))]
 
     def render(self, given: Answers) -> Tree:
-        """Make a project and return what then stands in the folder that it was made in.
+        """Render a project and return the files of the output folder.
 
         Raises:
-            RefusedError: there is an answer that no project can be made of.
+            RefusedError: An answer is invalid.
         """
         answers = self.complete(given)
         if complaints := self.list_complaints(answers):
@@ -75,12 +75,12 @@ class Renderer:
         return self.make(answers)
 
     def make(self, answers: Answers) -> Tree:
-        """Make a project of whatever was answered to each question."""
+        """Render a project without checking the answers."""
         placed = ((self.find_location(part, answers), part) for part in self.parts)
         return {path: make_file(part, answers) for path, part in placed if path is not None}
 
     def find_location(self, part: Part, answers: Answers) -> str | None:
-        """Return where a file stands in the folder; None where it does not go."""
+        """Return a file's path in the output folder; None if it is not rendered."""
         for location in part.locations:
             if all(answers[one.option] in one.choices for one in location.conditions):
                 path = f"{answers[PROJECT_NAME]}/{write(location.path, answers)}"
@@ -89,7 +89,7 @@ class Renderer:
 
 
 def load_renderer(root: Path) -> Renderer:
-    """Compile a root for renders of this process."""
+    """Compile a root and return its renderer."""
     manifest = load_manifest(root / "scaffold" / "manifest.toml")
     answers, tree = load_answers(root, manifest), read_source(root)
     parts = Compiler(manifest, answers).compile(tree)
@@ -97,7 +97,7 @@ def load_renderer(root: Path) -> Renderer:
 
 
 def write(tokens: Tokens, answers: Answers) -> str:
-    """Write tokens with the answers in their places."""
+    """Return the text of tokens for the given answers."""
     written: list[str] = []
     for token in tokens:
         match token:
@@ -111,7 +111,7 @@ def write(tokens: Tokens, answers: Answers) -> str:
 
 
 def make_file(part: Part, answers: Answers) -> File:
-    """Write a file's content."""
+    """Return a rendered file."""
     content = part.content
     made = content if isinstance(content, bytes) else write(content, answers).encode()
     return File(made, part.executable)

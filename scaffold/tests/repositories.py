@@ -1,4 +1,4 @@
-"""Copy of this repository, and projects made of its templates as a person would make them."""
+"""A copy of this repository, and projects created from its templates as a user would."""
 
 import json
 import os
@@ -12,15 +12,15 @@ from pathlib import Path
 
 from conformance.tests.projects import PATH, ROOT
 
-# Also where the environment of these tests has its programs.
+# Includes the programs of this virtual environment.
 PROGRAMS = os.pathsep.join((PATH, str(Path(sys.executable).parent)))
-# The CLI wants a workspace, and asks it nothing that it needs.
+# The CLI requires a workspace but does not need its responses.
 NOWHERE = "https://workspace.invalid"
 
 
 @dataclass(frozen=True)
 class Engine:
-    """One of the two programs that make a project, with its template and a home of its own."""
+    """One of the two programs that render projects, with its template and a separate home."""
 
     name: str
     program: Path
@@ -30,7 +30,7 @@ class Engine:
     def run(
         self, folder: Path, answers: Mapping[str, str], *flags: str
     ) -> subprocess.CompletedProcess[str]:
-        """Make a project below a folder; a failure is for the caller to judge."""
+        """Render a project below a folder without checking the exit code."""
         if self.name == "bundle":
             asked = self.home / f"{folder.name}.json"
             asked.write_text(json.dumps(answers))
@@ -55,10 +55,10 @@ class Engine:
         )
 
     def make(self, folder: Path, answers: Mapping[str, str]) -> Path:
-        """Make a project below a folder and return its root.
+        """Render a project below a folder and return its root.
 
         Raises:
-            AssertionError: the engine failed, or made something else beside the project.
+            AssertionError: The engine failed, or wrote other files next to the project.
         """
         done = self.run(folder, answers)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -71,7 +71,7 @@ Render = Callable[[str], Path]
 
 
 def copy_repository(folder: Path) -> Path:
-    """Copy this repository as it stands, uncommitted changes included, into git's index."""
+    """Copy the working tree, including uncommitted changes, and add it to git's index."""
     for name in list_files(ROOT, "--cached", "--others", "--exclude-standard"):
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -81,20 +81,20 @@ def copy_repository(folder: Path) -> Path:
 
 
 def add_all(folder: Path) -> None:
-    """Make a folder a git repository that knows all its files."""
+    """Initialize a git repository and add all files."""
     subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=folder, check=True)
     subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
 
 
 def list_files(folder: Path, *flags: str) -> list[str]:
-    """Return what `git ls-files` lists."""
+    """Return the output lines of `git ls-files`."""
     command = ["git", "ls-files", "-z", *flags]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return sorted(set(done.stdout.split("\0")) - {""})
 
 
 def check_pipelines(project: Path, *tests: str) -> None:
-    """Run tests of pipelines over those of a project."""
+    """Run the pipeline tests on a project's pipelines."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, *(f"scaffold/tests/{test}" for test in tests)],
@@ -109,7 +109,7 @@ def check_pipelines(project: Path, *tests: str) -> None:
 
 
 def read_project(folder: Path) -> dict[str, tuple[bytes, bool]]:
-    """Return each file below a folder: its bytes, and whether it may be run."""
+    """Return the bytes of each file below a folder, and whether it is executable."""
     return {
         path.relative_to(folder).as_posix(): (path.read_bytes(), os.access(path, os.X_OK))
         for path in folder.rglob("*")

@@ -1,4 +1,4 @@
-"""Answers of very different shape, with every choice of every option among them."""
+"""Diverse combinations of answers that cover every choice of every option."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ MANIFEST = load_manifest(ROOT / "scaffold" / "manifest.toml")
 
 
 def cover_pairs(options: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
-    """Return few combinations in which any two choices of two options meet, the widest first."""
+    """Return a small pairwise covering of the choices, those with the most new pairs first."""
     whole = [dict(zip(options, row, strict=True)) for row in product(*options.values())]
     missing = {pair for row in whole for pair in _list_pairs(row)}
     rows: list[dict[str, str]] = []
     while missing:
-        # Of equals the one that repeats the fewest choices, so that the first rows show each.
+        # Break ties by the fewest repeated choices, so that the first rows cover every choice.
         seen = Counter(choice for row in rows for choice in row.items())
         best = max(
             whole,

@@ -1,7 +1,6 @@
-"""Files and lines of a new project, by folder; `make render-size` prints them.
+"""Files and lines of a new project by folder; `make render-size` prints them.
 
-The lock file, what is vendored, notebooks and drawings are not counted: nobody reads or edits them
-as text.
+The lock file, vendored files, notebooks and images are not counted: nobody edits them as text.
 """
 
 from collections import Counter
@@ -13,7 +12,7 @@ _UNCOUNTED = ("vendor/", "uv.lock")
 
 
 def count_lines(renderer: Renderer) -> dict[str, int]:
-    """Return the lines of each file of the project of the default answers, by its path."""
+    """Return the number of lines of each file of the default project, by path."""
     tree = renderer.render({})
     paths = {path: path.partition("/")[2] for path in tree}
     return {
@@ -24,7 +23,7 @@ def count_lines(renderer: Renderer) -> dict[str, int]:
 
 
 def find_folder(path: str) -> str:
-    """Return the folder that a file is counted in; a dot for the project's own."""
+    """Return the folder that a file is counted in, `.` for the project's root."""
     *above, _ = path.split("/")
     depth = {"src": 3, "tests": 2}.get(above[0], 1) if above else 0
     return "/".join(above[:depth]) or "."

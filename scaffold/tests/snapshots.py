@@ -1,8 +1,8 @@
-"""What each choice makes of a project, for a review; `make snapshots` writes them.
+"""Snapshots of the effect of each choice on a project; `make snapshots` writes them.
 
-The project has this repository's own answers but for the one choice. A file that is new or gone as
-a whole is named alone; of another the changed lines are shown, without their numbers, which change
-with every line above.
+Each project has this repository's answers except one choice. Added and removed files are listed
+by path; other files by their changed lines, without line numbers, because these change with every
+line above.
 """
 
 from difflib import unified_diff
@@ -17,7 +17,7 @@ FILES = "files.txt"
 
 
 def write_snapshots(renderer: Renderer) -> dict[str, str]:
-    """Return the snapshots: all paths of the project, and what each other choice changes."""
+    """Return the snapshots: all paths of the project, and the changes by each other choice."""
     own = renderer.complete(renderer.own)
     snapshots = {FILES: "".join(f"{path}\n" for path in sorted(renderer.make(own)))}
     for option, choices in renderer.manifest.options.items():
@@ -28,7 +28,7 @@ def write_snapshots(renderer: Renderer) -> dict[str, str]:
 
 
 def _compare(renderer: Renderer, own: Answers, changed: Answers) -> str:
-    """Write what becomes of each file, less the record, which holds each answer."""
+    """Return the changes of each file except the record, which contains all answers."""
     lines: list[str] = []
     for part in renderer.parts:
         before = renderer.find_location(part, own)
@@ -43,7 +43,7 @@ def _compare(renderer: Renderer, own: Answers, changed: Answers) -> str:
 
 def _list_hunks(part: Part, own: Answers, other: Answers) -> list[str]:
     contents = [make_file(part, answers).content for answers in (own, other)]
-    # Bytes that are no text, as a wheel's, are the same in every project.
+    # Binary files, such as the wheel, are the same in every project.
     if contents[0] == contents[1]:
         return []
     before, after = (content.decode().splitlines(keepends=True) for content in contents)
@@ -52,7 +52,7 @@ def _list_hunks(part: Part, own: Answers, other: Answers) -> list[str]:
 
 
 def main() -> None:
-    """Write the snapshots anew."""
+    """Write the snapshots."""
     snapshots = write_snapshots(load_renderer(ROOT))
     FOLDER.mkdir(exist_ok=True)
     for path in FOLDER.iterdir():

@@ -1,4 +1,4 @@
-"""A program at a terminal, and who types there."""
+"""Interact with a program at a terminal."""
 
 import os
 import pty
@@ -16,11 +16,11 @@ PATIENCE = 120.0
 
 
 class Terminal:
-    """A program whose input and output are a pseudo-terminal."""
+    """A program on a pseudo-terminal."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
         self._outer, inner = pty.openpty()
-        # What is typed is not shown again, so that all that is read was said by the program.
+        # No echo, so that only the program's output is read.
         modes = termios.tcgetattr(inner)
         modes[3] &= ~termios.ECHO
         termios.tcsetattr(inner, termios.TCSANOW, modes)
@@ -49,10 +49,10 @@ class Terminal:
         os.close(self._outer)
 
     def expect(self, text: str) -> str:
-        """Wait until the program says a text and return all it said since the last one.
+        """Wait for a text and return the output since the last one.
 
         Raises:
-            AssertionError: it says something else, or ends.
+            AssertionError: The text does not appear, or the program ends.
         """
         before, found, after = self._read(until=text).partition(text)
         assert found, f"expected {text!r}, got {before!r}"
@@ -64,7 +64,7 @@ class Terminal:
         os.write(self._outer, keys.encode())
 
     def end(self) -> tuple[int, str]:
-        """Wait for the end of the program and return its exit code and its last words."""
+        """Wait for the program to exit, and return its exit code and remaining output."""
         return self._process.wait(timeout=PATIENCE), self._read(until=None)
 
     def _read(self, until: str | None) -> str:
@@ -75,7 +75,7 @@ class Terminal:
                 break
             try:
                 self._said += _CONTROL.sub("", os.read(self._outer, 65536).decode(errors="replace"))
-            # So Linux says that nobody has the other end open.
+            # Linux raises this once the other end is closed.
             except OSError:
                 break
         return self._said

@@ -1,4 +1,4 @@
-"""The fixtures of the problem's own tests."""
+"""Fixtures of the problem's tests."""
 
 from tests.problem.conftest import compute, month, sources, tables, training_set
 

@@ -1,7 +1,7 @@
-"""An independent account of what is known of a flight as of an instant.
+"""Independent computation of a flight's features as of a time.
 
-It shares no code with the project: it reads the published files row by row and, for one flight at a
-time, walks over what had happened by then. Slow on purpose, and short enough to be believed.
+Shares no code with the project: it reads the published files row by row and, for one flight at a
+time, iterates over the earlier events. Simple rather than fast, so that it is easy to verify.
 """
 
 import csv
@@ -30,7 +30,7 @@ CARIBBEAN = {"BQN", "PSE", "SJU", "STT"}
 
 @dataclass(frozen=True)
 class Landing:
-    """What one landing says, and when it was said."""
+    """The values of one landing, and the time at which they were known."""
 
     at: datetime
     carrier: str
@@ -39,14 +39,14 @@ class Landing:
 
 
 def expected_features(flights: pd.DataFrame, shift_days: int = 0) -> pd.DataFrame:
-    """Work out every feature of some flights, each as of an instant of its own.
+    """Compute all features of flights, each as of its own time.
 
     Args:
-        flights: One row a flight: `flight_id` and `features_at`, an instant.
-        shift_days: By how many days the dates of `flights` were moved.
+        flights: One row per flight with `flight_id` and `features_at`, a timestamp.
+        shift_days: Number of days by which the dates of `flights` are shifted.
 
     Returns:
-        A frame with the index of `flights`, a column a feature; None where nothing was known.
+        A frame with the index of `flights` and a column per feature; None for unknown values.
     """
     shift = timedelta(days=shift_days)
     expected = [
@@ -57,9 +57,9 @@ def expected_features(flights: pd.DataFrame, shift_days: int = 0) -> pd.DataFram
 
 
 def found_at(flight_id: str) -> datetime:
-    """Return the instant whose features a request at a flight's scheduled departure finds.
+    """Return the feature timestamp that a request at the scheduled departure finds.
 
-    Features as of each full hour can be looked up from a quarter past on.
+    Features as of each full hour are available from a quarter past on.
     """
     departure = scheduled_departure(flights_by_key()[read_key(flight_id, timedelta(0))])
     full_hour = departure.replace(minute=0)
@@ -67,14 +67,14 @@ def found_at(flight_id: str) -> datetime:
 
 
 def read_key(flight_id: str, shift: timedelta) -> Key:
-    """Read `2013-11-01T10Z-UA-1545-EWR`: scheduled hour, carrier, number and origin."""
+    """Parse `2013-11-01T10Z-UA-1545-EWR`: scheduled hour, carrier, number and origin."""
     hour, carrier, number, origin = flight_id.rsplit("-", 3)
     scheduled = datetime.strptime(hour, "%Y-%m-%dT%HZ").replace(tzinfo=UTC)
     return scheduled - shift, carrier, int(number), origin
 
 
 def recall(flight: Row, at: datetime, shift_days: int) -> Known:
-    """Return what was known of one flight as of an instant."""
+    """Return the known features of a flight as of a time."""
     known: dict[str, Value] = {}
     known |= recall_weather(flight["origin"], at)
     known |= recall_route(flight["carrier"], flight["origin"], flight["dest"], at)
@@ -121,8 +121,8 @@ def recall_route(carrier: str, origin: str, dest: str, asked_at: datetime) -> Kn
 def recall_origin(origin: str, asked_at: datetime) -> Known:
     hour = timedelta(hours=1)
     full_hour = asked_at.replace(minute=0, second=0)
-    # A full hour that no landing preceded says nothing. One before may be used instead, as long
-    # as it is two hours old and no more.
+    # A full hour without preceding landings has no values. An earlier one is used instead if it
+    # is at most two hours old.
     candidates = [full_hour - hours * hour for hours in range(3)]
     for until in (each for each in candidates if asked_at - each <= 2 * hour):
         recent = landings_between(origin, until - 3 * hour, until)
@@ -188,7 +188,7 @@ def scheduled_departure(flight: Row) -> datetime:
 
 
 def next_reading(after: datetime, clock: int, airport: str) -> datetime:
-    """Find the first instant after `after` at which the airport's clock shows HHMM."""
+    """Return the first time after `after` at which the airport's local time is HHMM."""
     zone = ZoneInfo(zones()[airport])
     first_day = after.astimezone(zone).replace(hour=0, minute=0, tzinfo=None)
     for days in range(3):
@@ -219,7 +219,7 @@ def flights_by_key() -> dict[Key, Row]:
 
 @cache
 def landings_from(origin: str) -> list[Landing]:
-    """All landings of an airport's departures, the earliest first."""
+    """Return all landings of an airport's departures, the earliest first."""
     landings = []
     for row in flights_by_key().values():
         if row["origin"] == origin and row["arr_delay"] != "NA":
@@ -236,7 +236,7 @@ def landings_of(carrier: str, origin: str, dest: str) -> list[Landing]:
 
 
 def landings_between(origin: str, since: datetime, until: datetime) -> list[Landing]:
-    """The landings from `since` on and before `until`."""
+    """Return the landings from `since` (inclusive) to `until` (exclusive)."""
     landings = landings_from(origin)
     first = bisect_left(landings, since, key=lambda landing: landing.at)
     last = bisect_left(landings, until, key=lambda landing: landing.at)
@@ -254,7 +254,7 @@ def timetable_hours() -> dict[tuple[str, str], int]:
 
 @cache
 def weather_at(origin: str) -> list[tuple[datetime, Row]]:
-    """An airport's observations and since when they are known, the earliest first."""
+    """Return an airport's observations with the times they became known, the earliest first."""
     rows = [row for row in read("weather.csv") if row["origin"] == origin]
     known = [(instant(row["time_hour"]) + timedelta(hours=1), row) for row in rows]
     return sorted(known, key=lambda pair: pair[0])

@@ -1,7 +1,7 @@
-"""Weeks of flights in which nothing has changed: days of 2013, drawn with replacement.
+"""Weeks of flights without drift: days of 2013, sampled with replacement.
 
-A week has one day of each weekday, and so has a baseline of three weeks. What differs between them
-is chance: weather, storms, which flights there were. What a window measures is summed from its
+Weeks, and the three weeks of a baseline, have one day of each weekday per week. They differ only
+by chance: weather, storms, the flights themselves. The statistics of a window are summed from its
 days, so that thousands of weeks take seconds.
 """
 
@@ -27,18 +27,18 @@ from tests.problem.conftest import Tables
 Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.intp]
 DAYS, WEEK, BASELINE, GRID = 365, 7, 21, 256
-# Of so many rows the model learns from one.
+# The model is trained on one of this many rows.
 LEARNED = 4
 BINS = np.linspace(0, 1, 1001)
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
-# Window by window: the statistic, and the rows it rests on.
+# The statistic of each window, and its number of rows.
 Series = Mapping[tuple[str, str, str], tuple[Floats, Floats]]
 
 
 def join_features(sources: Tables) -> pd.DataFrame:
     """Return landed flights with most of their features, computed without Spark.
 
-    Weather is the newest that was known, the delays are those of landings up to three hours before.
+    Weather is the latest known, delays are those of landings up to three hours before.
     """
     outcomes = sources["outcomes"]
     landed = outcomes[outcomes["status"] == "landed"].sort_values("known_at")
@@ -96,7 +96,7 @@ def join_features(sources: Tables) -> pd.DataFrame:
 
 
 def score(rows: pd.DataFrame, numerical: Sequence[str], seed: int = 0) -> Floats:
-    """Return a chance for each row by a small model that has not learned from its day."""
+    """Return the out-of-sample probability of each row by a small model."""
     folds = np.random.default_rng(seed).integers(0, 2, DAYS)[find_days(rows)]
     codes = {name: pd.factorize(rows[name])[0] for name in ("carrier", "origin")}
     inputs = rows[list(numerical)].assign(**codes)
@@ -112,7 +112,7 @@ def score(rows: pd.DataFrame, numerical: Sequence[str], seed: int = 0) -> Floats
 
 
 def find_days(rows: pd.DataFrame) -> Days:
-    """Return the local day of the year of each row, the first being 0."""
+    """Return the local day of the year of each row, starting at 0."""
     decided = rows["decision_at"]
     if decided.dt.tz is None:
         decided = decided.dt.tz_localize("UTC")
@@ -123,12 +123,12 @@ def find_days(rows: pd.DataFrame) -> Days:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Year:
-    """What a log of the year would hold.
+    """The simulated log of a year.
 
     Attributes:
-        rows: The features.
-        scores: What the model answered.
-        labels: What came of it.
+        rows: Features.
+        scores: Predictions.
+        labels: Labels.
         numerical: Numerical features.
         categorical: Categorical features.
     """
@@ -146,12 +146,12 @@ class Year:
 
     @cached_property
     def size(self) -> Floats:
-        """The rows of each day."""
+        """The number of rows of each day."""
         return np.bincount(self.days, minlength=DAYS).astype(np.float64)
 
     @cached_property
     def grids(self) -> Mapping[str, Any]:
-        """The values, or quantiles of the values, that each feature is counted by."""
+        """The values or quantiles at which each feature is counted."""
         found: dict[str, Any] = {}
         for name in self.numerical:
             values = self.rows[name].dropna().to_numpy(dtype=np.float64)
@@ -162,11 +162,11 @@ class Year:
 
     @cached_property
     def counts(self) -> Mapping[str, Floats]:
-        """How often each day has each value, by feature."""
+        """The counts by feature, day and value."""
         return {name: self.count(name, grid) for name, grid in self.grids.items()}
 
     def count(self, name: str, grid: Any) -> Floats:
-        """Return how often each day has each value of a grid, and those between."""
+        """Return the counts of each day at each value of a grid, and between them."""
         column = self.rows[name]
         if name in self.categorical:
             at, bins = grid.get_indexer(column), len(grid) + 1
@@ -182,14 +182,14 @@ class Year:
         return counted
 
     def histogram(self, weight: Floats | None = None) -> Floats:
-        """Return how often each day has each score."""
+        """Return the histogram of the scores of each day."""
         at = np.searchsorted(BINS, self.scores)
         flat = np.bincount(self.days * BINS.size + at, weight, DAYS * BINS.size)
         return flat.astype(np.float64).reshape(DAYS, BINS.size)
 
 
 def draw(random: np.random.Generator, windows: int, days: int) -> Days:
-    """Return windows of days, each day of its weekday."""
+    """Sample windows of days that keep the weekdays."""
     pools = [np.arange((day - 1) % WEEK, DAYS, WEEK) for day in range(WEEK)]
     found = np.empty((windows, days), dtype=np.intp)
     for day in range(days):
@@ -198,7 +198,7 @@ def draw(random: np.random.Generator, windows: int, days: int) -> Days:
 
 
 def measure(year: Year, weeks: Days, true: Year, baseline: Days) -> Series:
-    """Return what is measured of weeks, against a baseline of days of the true year."""
+    """Return the statistics of weeks against a baseline of days of the true year."""
     found: dict[tuple[str, str, str], tuple[Floats, Floats]] = {}
     rows = year.size[weeks].sum(axis=1)
     for name in (*year.numerical, *year.categorical):
@@ -231,14 +231,14 @@ def measure(year: Year, weeks: Days, true: Year, baseline: Days) -> Series:
 
 
 def find_ks(windows: Floats, baseline: Floats) -> Floats:
-    """Return the largest distance of the distributions."""
+    """Return the Kolmogorov-Smirnov statistic of each window."""
     ours = np.cumsum(windows, axis=1) / windows.sum(axis=1, keepdims=True)
     distances: Floats = np.abs(ours - np.cumsum(baseline) / baseline.sum()).max(axis=1)
     return distances
 
 
 def find_js(windows: Floats, baseline: Floats) -> Floats:
-    """Return the Jensen-Shannon distance, by the natural logarithm."""
+    """Return the Jensen-Shannon distance with the natural logarithm."""
     p = windows / windows.sum(axis=1, keepdims=True)
     q = np.broadcast_to(baseline / baseline.sum(), p.shape)
     middle = (p + q) / 2
@@ -249,7 +249,7 @@ def find_js(windows: Floats, baseline: Floats) -> Floats:
 
 
 def expect(year: Year, policy: MonitoringPolicy) -> tuple[Signal, ...]:
-    """Return the signals that this log can be judged by."""
+    """Return the signals that can be computed from this log."""
     return list_signals(
         policy,
         PROBLEM.model_type,
@@ -266,9 +266,9 @@ def expect(year: Year, policy: MonitoringPolicy) -> tuple[Signal, ...]:
 def assess_weeks(
     series: Series, expected: Sequence[Signal], policy: MonitoringPolicy, reach: int = 4
 ) -> list[Verdict]:
-    """Return the verdict a day after the end of each week, by it and those before.
+    """Return the verdict a day after the end of each week, from it and the previous weeks.
 
-    What the series does not have, such as errors of an endpoint, is 0.
+    Signals that are not in the series, such as errors of an endpoint, are 0.
     """
     count = next(iter(series.values()))[0].size
     starts = [MONDAY + timedelta(days=WEEK * at) for at in range(count + 1)]

@@ -1,4 +1,4 @@
-"""`make adopt` puts what the newest tuning found best into conf/model.yml, or says why not."""
+"""`make adopt` writes the newest tuning's best values to conf/model.yml, or reports why not."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ from tests.declared import ROOT
 
 REVIEWED = load_configuration("model", PROBLEM.hyperparameters)
 CURRENT = read_configuration("model")
-# One end of each range that is searched.
+# One end of each search range.
 BEST = replace_hyperparameters(
     REVIEWED, {name: each.low for name, each in load_tuning(REVIEWED).search.items()}
 )
@@ -31,7 +31,7 @@ PROPOSED = write_hyperparameters(CURRENT, BEST)
 
 @dataclass(frozen=True)
 class Project:
-    """A project in a repository, with what is needed to adopt."""
+    """A project in a repository, with the files that `make adopt` needs."""
 
     root: Path
 
@@ -40,7 +40,7 @@ class Project:
         return (self.root / MODEL_FILE).read_text()
 
     def tune(self, run: str, seconds: int, patch: str) -> None:
-        """Leave what a tuning does, at a time; one that found nothing better leaves no patch."""
+        """Write the results of a tuning at a time; without an improvement there is no patch."""
         folder = self.root / ".laptop" / "artifacts" / "1" / run / "artifacts" / "tuning"
         folder.mkdir(parents=True)
         (folder / "model.yml").write_text(PROPOSED)
@@ -62,7 +62,7 @@ class Project:
 
 @pytest.fixture(params=[".", "projects/ours"])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
-    """Return a project that is its repository, or a folder of one."""
+    """Return a project at the root of its repository, or in a folder of it."""
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     root = tmp_path / request.param
     (root / MODEL_FILE).parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What is made of the figures of a load test, and what it refuses."""
+"""Evaluation of a load test's figures, and invalid inputs."""
 
 import argparse
 import re

@@ -1,4 +1,4 @@
-"""Notebooks are kept without what running them prints."""
+"""Notebooks are committed without outputs."""
 
 import json
 from pathlib import Path

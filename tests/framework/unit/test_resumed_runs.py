@@ -1,4 +1,4 @@
-"""The file by which a later `make integration` waits for the same runs."""
+"""The file that lets a later `make integration` wait for the same runs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Time-outs of model_training fit each other, and the endpoint."""
+"""Timeouts of model_training are consistent with each other and with the endpoint."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The limits of ingest as a reviewed file."""
+"""The file with the limits of ingest."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The digest of what makes a model."""
+"""The training digest of a model."""
 
 import shutil
 from importlib import resources
@@ -11,7 +11,7 @@ from flight_delays.config import digest, loading
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a copy of the package, whose files the digest is taken of."""
+    """Return a copy of the package for the digest."""
     copy = tmp_path / "package"
     shutil.copytree(Path(loading.__file__).parent.parent, copy)
     monkeypatch.setattr(resources, "files", lambda _: copy)

@@ -1,4 +1,4 @@
-"""Files under conf/ are read as what they are, and refused by name where they are not."""
+"""Files under conf/ are parsed and validated; errors name the file."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Limits of monitoring as a reviewed file."""
+"""The file with the limits of monitoring."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where predictions may be sent, as a reviewed file."""
+"""The file with the outputs for predictions."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""A policy says what it may say, and asks for something that a bad model does not meet."""
+"""A policy is validated, and must require something that a bad model fails."""
 
 from collections.abc import Callable
 from copy import deepcopy

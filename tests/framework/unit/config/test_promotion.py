@@ -1,4 +1,4 @@
-"""Whether an approval is asked for, as a reviewed file."""
+"""The file that sets whether approval is required."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""The policy of a roll-out as a reviewed file."""
+"""The file with the policy of a roll-out."""
 
 from typing import Any
 

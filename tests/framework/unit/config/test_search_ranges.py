@@ -1,4 +1,4 @@
-"""What tuning may try."""
+"""Search ranges of tuning."""
 
 from typing import Any
 

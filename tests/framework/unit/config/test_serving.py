@@ -1,4 +1,4 @@
-"""What may be asked of the endpoint, as a reviewed file."""
+"""The file with the endpoint's settings."""
 
 import pytest
 from pydantic import ValidationError

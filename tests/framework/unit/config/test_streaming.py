@@ -40,7 +40,7 @@ def test_the_file_takes_rows_from_a_table_and_nothing_else() -> None:
         ({"replies": {"table": "a"}}, "Field required"),
         ({"rows_at_once": 0}, "greater than or equal to 1"),
         ({"settle_seconds": -1}, "greater than or equal to 0"),
-        # The tasks' time limit of two hours would end such a run as failed.
+        # Such a run would exceed the tasks' timeout of two hours.
         ({"minutes": 101}, "less than or equal to 100"),
     ],
 )

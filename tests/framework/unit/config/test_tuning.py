@@ -1,4 +1,4 @@
-"""What tuning may change of the hyperparameters, and how it proposes the change."""
+"""Hyperparameters that tuning can change, and the proposed change."""
 
 from typing import Any
 

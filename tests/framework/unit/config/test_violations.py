@@ -1,4 +1,4 @@
-"""How bad and how old a source's rows may be."""
+"""Limits for invalid rows and the age of a source."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

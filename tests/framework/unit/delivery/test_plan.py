@@ -1,4 +1,4 @@
-"""What counts as another plan, and what does not."""
+"""Differences between plans that count, and those that are ignored."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An input that is there only once the label is, is found; one whose source has stopped is not."""
+"""Inputs available only with the label are reported; those of a stopped source are not."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ INPUTS = ("sound", "sparse", "told_later")
 
 
 def decide(rows: int, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
-    """Return rows decided at even distances, with inputs that are there."""
+    """Return rows decided at equal intervals, without missing inputs."""
     at = pd.Series(first + (last - first) / rows * np.arange(rows))
     sparse = np.where(np.arange(rows) % 10 == 0, 1.0, np.nan)
     return pd.DataFrame({"at": at, "sound": 1.0, "sparse": sparse, "told_later": 1.0})
@@ -34,7 +34,7 @@ OPEN = decide(60, AS_OF - 3 * HOUR, AS_OF + 2 * HOUR)
 def test_inputs_that_are_there_before_the_label_pass() -> None:
     found = compare(OPEN, LABELLED)
     assert found.missing == []
-    # Those decided before `as_of`: within the hours of rows with a label.
+    # Decided before `as_of`, within the hours of labelled rows.
     assert (found.rows, found.compared) == (60, 36)
 
 
@@ -62,7 +62,7 @@ def test_source_that_has_stopped_is_not_taken_for_a_leak() -> None:
 
 
 def test_rows_without_company_are_compared_with_those_of_the_same_hour_of_the_day() -> None:
-    # As of two in the morning, when nothing has landed for hours: missing on each such night.
+    # As of two in the morning, hours after the last arrival: missing on each such night.
     night = [rows.assign(told_later=rows["told_later"].where(rows["at"].dt.hour >= 2))
              for rows in (decide(60, AS_OF, AS_OF + 2 * HOUR), LABELLED)]  # fmt: skip
     assert compare(*night).missing == []

@@ -1,4 +1,4 @@
-"""Candidates are validated on later rows than they were fitted to, and on no others."""
+"""Candidates are validated only on rows later than their training rows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Baselines of any problem: categories and numbers, some of them missing, of both model types."""
+"""Baselines with categorical and numerical columns, missing values and both model types."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,7 @@ INPUTS = list(ORDERS_PROBLEM.feature_columns)
 
 
 def make_rows(rows: int, seed: int) -> pd.DataFrame:
-    """Make rows in which the shop says most, and some of everything is missing."""
+    """Return rows in which the shop is most predictive and every column has missing values."""
     generator = np.random.default_rng(seed)
     shop = generator.choice(np.array(["north", "south"], dtype=object), size=rows)
     orders = generator.normal(size=rows)
@@ -45,7 +45,7 @@ TRAIN, VALIDATION = make_rows(400, 1), make_rows(300, 2)
 
 
 def fit(model_type: ModelType) -> Mapping[str, Estimator]:
-    """Return the baselines of a model type, fitted to the training rows."""
+    """Return the fitted baselines of a model type."""
     baselines = build_baselines(
         model_type, ORDERS_PROBLEM.categorical_columns, ORDERS_PROBLEM.numerical_columns
     )
@@ -56,7 +56,7 @@ def fit(model_type: ModelType) -> Mapping[str, Estimator]:
 
 @pytest.fixture(scope="module")
 def fitted() -> Mapping[str, Mapping[str, Estimator]]:
-    """Baselines, by model type."""
+    """Return the baselines by model type."""
     return {model_type.name: fit(model_type) for model_type in (BINARY_CLASSIFICATION, EUR)}
 
 

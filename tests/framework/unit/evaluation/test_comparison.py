@@ -1,4 +1,4 @@
-"""The comparison is paired, the same from both sides, and its interval covers as it says."""
+"""The comparison is paired and symmetric, and its interval has the nominal coverage."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ def log_losses(labels: Floats, predictions: Floats) -> Floats:
 
 
 def draw(rows: int, seed: int) -> tuple[Floats, Floats, Floats]:
-    """Draw labels, and predictions of a better and a worse model of them."""
+    """Sample labels, and predictions of a better and a worse model."""
     random = np.random.default_rng(seed)
     chance = random.beta(1, 3, rows)
     labels = (random.random(rows) < chance).astype(np.float64)
@@ -54,14 +54,14 @@ def test_the_gain_is_what_the_challenger_loses_less() -> None:
 
 
 def test_interval_is_that_of_the_ratio_of_sums_and_rows_of_days() -> None:
-    """Recompute it from a table of days, by the textbook's formula for the error of a ratio."""
+    """Recompute it from daily sums with the textbook formula for the error of a ratio."""
     labels, better, worse = draw(5000, seed=2)
     days = np.random.default_rng(3).integers(20, size=5000).astype(np.float64)
     gains = log_losses(labels, worse) - log_losses(labels, better)
     by_day = pd.DataFrame({"day": days, "gain": gains}).groupby("day")["gain"].agg(["sum", "size"])
     ratio = by_day["sum"].sum() / by_day["size"].sum()
     residuals = by_day["sum"] - ratio * by_day["size"]
-    # Residuals add up to 0, so their variance is that around 0 with a degree of freedom less.
+    # The residuals sum to 0, so their variance around 0 has one degree of freedom less.
     error = np.sqrt(len(by_day) * residuals.var(ddof=1)) / by_day["size"].sum()
     low, high = stats.t(df=19, loc=ratio, scale=error).interval(0.95)
     result = run(labels, better, worse, days)
@@ -82,7 +82,7 @@ def test_the_interval_covers_the_true_gain_about_as_often_as_it_says() -> None:
     true_gain = float((log_losses(labels, worse) - log_losses(labels, better)).mean())
     results = [run(*draw(500, seed=seed)) for seed in range(200)]
     covered = sum(result.low <= true_gain <= result.high for result in results)
-    # 190 expected of 200; a sound interval leaves 180 to 198 once in many thousand runs
+    # 190 expected of 200; a correct interval is outside 180 to 198 once in many thousand runs
     assert 180 <= covered <= 198
 
 
@@ -97,7 +97,7 @@ def test_a_challenger_that_is_no_better_seldom_seems_to_be() -> None:
 
 
 def draw_days(days: int, seed: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Draw labels of 50 rows a day, late together, and two predictions that are as good."""
+    """Sample labels of 50 rows a day, correlated within days, and two equal predictions."""
     random = np.random.default_rng(seed)
     day = np.repeat(np.arange(days), 50).astype(np.float64)
     chance = np.repeat(random.beta(2, 4, days), 50)
@@ -115,13 +115,13 @@ def test_rows_that_err_together_count_as_one_block() -> None:
 
     row_by_row = sum(seems_better(seed, by_day=False) for seed in range(100))
     day_by_day = sum(seems_better(seed, by_day=True) for seed in range(100))
-    # neither side is better: 2.5 of 100 are expected to seem so
+    # neither side is better: 2.5 false positives of 100 are expected
     assert day_by_day <= 9
     assert row_by_row >= 15
 
 
 def test_few_days_cover_as_often_as_they_say() -> None:
-    """Bounds of percentiles would let 5 of 100 equal models through on 14 days, not 2.5."""
+    """On 14 days, percentile bounds would pass 5 of 100 equal models instead of 2.5."""
 
     def seems_better(seed: int) -> bool:
         labels, first, second, day = draw_days(14, seed)

@@ -1,4 +1,4 @@
-"""Figures that plots are drawn of."""
+"""Data of the plots."""
 
 from dataclasses import astuple
 

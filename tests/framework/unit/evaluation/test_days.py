@@ -1,4 +1,4 @@
-"""Days are those of the place that rows are of, not UTC's."""
+"""Days are in the problem's time zone, not in UTC."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""How figures are written."""
+"""Formatting of figures."""
 
 import math
 

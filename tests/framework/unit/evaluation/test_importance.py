@@ -25,7 +25,7 @@ def add_up(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Model:
-    """An estimator that predicts by a function."""
+    """An estimator that predicts with a function."""
 
     predict: Callable[[pd.DataFrame], npt.ArrayLike] = add_up
 
@@ -42,7 +42,7 @@ def test_inputs_are_ranked_by_the_rise_of_the_mean_loss() -> None:
     found = measure(add_up(ROWS))
     assert [each.column for each in found] == ["large", "small", "unused"]
     large, small, unused = found
-    # The mean distance of two values drawn from 0, 10, 20 is 80 / 9, of 300 in a row about 100.
+    # The mean distance of two values sampled from 0, 10, 20 is 80 / 9, from 0 to 299 about 100.
     assert large.rise == pytest.approx(100, rel=0.1)
     assert small.rise == pytest.approx(80 / 9, rel=0.2)
     assert (unused.rise, unused.spread) == (0, 0)

@@ -1,4 +1,4 @@
-"""Metrics agree with their definitions; a model_type refuses what cannot be measured."""
+"""Metrics match their definitions; a model_type rejects invalid labels and predictions."""
 
 from math import inf, log, nan, sqrt
 from typing import Any
@@ -32,7 +32,7 @@ def test_figures_of_four_rows_are_those_worked_out_by_hand() -> None:
             "auc": 0.75,
             "log_loss": -(log(0.9) + log(0.6) + log(0.35) + log(0.8)) / 4,
             "brier": (0.01 + 0.16 + 0.4225 + 0.04) / 4,
-            # bins 0.1, 0.3, 0.4, 0.8 hold one row each
+            # bins 0.1, 0.3, 0.4, 0.8 have one row each
             "calibration_error": (0.1 + 0.65 + 0.4 + 0.2) / 4,
             "base_rate": 0.5,
         }
@@ -41,7 +41,7 @@ def test_figures_of_four_rows_are_those_worked_out_by_hand() -> None:
         {
             "mae": (2 + 4 + 6 + 0) / 4,
             "rmse": sqrt((4 + 16 + 36 + 0) / 4),
-            # the mean is 30, from which the labels stray by 20, 10, 0 and 30
+            # the mean is 30; the labels deviate by 20, 10, 0 and 30
             "r2": 1 - (4 + 16 + 36 + 0) / (400 + 100 + 0 + 900),
             "bias": (2 - 4 + 6 + 0) / 4,
         }

@@ -1,4 +1,4 @@
-"""Predictions taken apart: parts that add up, each where it belongs."""
+"""Shapley values sum to the prediction and are attributed to the right inputs."""
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ def make_rows(seed: int, rows: int) -> pd.DataFrame:
 
 
 def predict(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Predict by inputs that act together, of types that a mixture must not change."""
+    """Predict from interacting inputs whose types must be preserved."""
     assert rows["seats"].dtype.kind == "i"
     late = (rows["carrier"] == "UA").to_numpy(dtype=float)
     wind = rows["wind"].fillna(3.0).to_numpy()

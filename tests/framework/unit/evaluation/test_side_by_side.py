@@ -1,4 +1,4 @@
-"""Figures of two models beside one another."""
+"""Side-by-side figures of two models."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Slices are compared by days, corrected for their number, and none is too small to be seen."""
+"""Slices are compared by days with a correction for multiple tests; small ones are pooled."""
 
 from typing import Any
 

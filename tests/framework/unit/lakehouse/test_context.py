@@ -1,4 +1,4 @@
-"""Where a task's `dbutils`, `spark` and MLflow servers come from, place by place."""
+"""Sources of a task's `dbutils`, `spark` and MLflow servers in each environment."""
 
 import ast
 import importlib
@@ -24,7 +24,7 @@ SERVERLESS = {"IS_SERVERLESS": "TRUE"}
 
 
 class TaskValues:
-    """Task values that arrive."""
+    """Recorded task values."""
 
     def __init__(self) -> None:
         self.arrived: dict[str, Any] = {}
@@ -34,7 +34,7 @@ class TaskValues:
 
 
 class Runtime:
-    """What a Databricks Runtime brings: modules and namespaces that are set up one by one."""
+    """A fake Databricks Runtime, with modules and namespaces added individually."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.monkeypatch = monkeypatch
@@ -49,11 +49,11 @@ class Runtime:
         self.monkeypatch.setitem(sys.modules, name, module)
 
     def add_namespace(self, **names: Any) -> None:
-        """Let `databricks.sdk.runtime` find a namespace."""
+        """Add a namespace for `databricks.sdk.runtime`."""
         self.add_initializer(lambda: SimpleNamespace(get_namespace_globals=lambda: names))
 
     def break_namespace(self) -> None:
-        """Let the namespace fail as on a Spark Connect runtime: the SDK makes its own `dbutils`."""
+        """Make the namespace fail as on Spark Connect: the SDK creates its own `dbutils`."""
 
         def fail() -> None:
             raise RuntimeError("CONTEXT_UNAVAILABLE_FOR_REMOTE_CLIENT")
@@ -73,7 +73,7 @@ class Runtime:
 
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
-    """No runtime yet: no namespace, no IPython, no credentials."""
+    """Return an empty runtime: no namespace, no IPython, no credentials."""
     for name in ("databricks.sdk.runtime", "dbruntime", "pyspark.dbutils"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.delattr(databricks.sdk, "runtime", raising=False)
@@ -87,18 +87,18 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
 
 
 class Unknown(BaseHTTPRequestHandler):
-    """A host that knows nothing of what it is asked."""
+    """A host without known paths."""
 
     def do_GET(self) -> None:
         self.send_error(404)
 
     def log_message(self, *_: Any) -> None:
-        """Stay quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def host(runtime: Runtime) -> Iterator[None]:
-    """A workspace that answers, so that the SDK can make its own `dbutils`."""
+    """Start a workspace that responds, so that the SDK can create its own `dbutils`."""
     with HTTPServer(("127.0.0.1", 0), Unknown) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -172,7 +172,7 @@ def test_the_sdks_own_dbutils_is_refused_with_a_reason_for_each_place(runtime: R
 
 @pytest.mark.usefixtures("host")
 def test_dbutils_of_databricks_connect_is_refused(runtime: Runtime) -> None:
-    # Outside of a notebook it has `fs` and `secrets` alone.
+    # Outside a notebook it only has `fs` and `secrets`.
     runtime.break_namespace()
     runtime.add_ipython(spark=runtime.session)
     runtime.add_pyspark_dbutils(lambda _: SimpleNamespace(fs=None, secrets=None))
@@ -225,7 +225,7 @@ def test_missing_spark_is_refused_with_a_reason_for_each_place(runtime: Runtime)
 
 
 def keep_mlflow(runtime: Runtime) -> None:
-    """Start from the environment's URIs, and restore what MLflow sets."""
+    """Start with the environment's URIs, and restore MLflow's settings."""
     runtime.monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///elsewhere.db")
     runtime.monkeypatch.setenv("MLFLOW_REGISTRY_URI", "sqlite:///registry.db")
     for module, name in (("_tracking_service", "tracking"), ("_model_registry", "registry")):

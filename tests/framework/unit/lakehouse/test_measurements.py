@@ -1,4 +1,4 @@
-"""Windows cut from the rows of the log and from requests."""
+"""Windows over the rows of the log and over requests."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Requests of an inference table, taken apart or kept aside with a reason."""
+"""Requests of an inference table are parsed or quarantined with a reason."""
 
 import json
 from dataclasses import replace

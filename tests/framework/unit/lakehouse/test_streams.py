@@ -1,4 +1,4 @@
-"""What is taken out of a micro-batch: the first valid row of each key, unless too many are bad."""
+"""A micro-batch yields the first valid row of each key, unless too many rows are invalid."""
 
 import json
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ def message(order: object, returned: object = 1.0, at: str = "2026-06-01T09:00:0
 
 
 class Stream:
-    """A table that micro-batches were landed in."""
+    """A table of landed micro-batches."""
 
     def __init__(self, spark: SparkSession, folder: Path) -> None:
         self.spark = spark
@@ -104,7 +104,7 @@ def test_too_many_bad_rows_stop_the_stream_until_they_are_accepted(
     assert "DELETE FROM landed WHERE batch <= 0" in str(raised.value)
     assert (stream.count("refused"), stream.count("left out")) == (4, 0)
     assert list_batches(stream.spark, "landed") == [0]
-    # The limit is corrected.
+    # Raise the limit.
     monkeypatch.setattr(f"{__name__}.LIMITS", LIMITS.model_copy(update={"max_bad_rows": 4}))
     assert (stream.take(0).valid, stream.count("left out")) == (0, 4)
 

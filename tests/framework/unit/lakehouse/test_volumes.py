@@ -1,4 +1,4 @@
-"""A folder of a volume, written so that nobody takes half of it for the whole."""
+"""A folder of a volume is written so that an incomplete write is detectable."""
 
 import io
 from typing import Any
@@ -21,7 +21,7 @@ FOLDER = "/Volumes/dev/a/outputs/predictions/run=1"
 
 @pytest.fixture
 def clients() -> MagicMock:
-    """Return what stands for Spark and the workspace; its calls are kept in their order."""
+    """Return a mock of Spark and the workspace that records calls in order."""
     clients = MagicMock()
     clients.spark.read.format().options().load().count.return_value = 3
     clients.workspace.files.list_directory_contents.return_value = []

@@ -1,4 +1,4 @@
-"""Whatever the windows hold: nothing missing is Healthy, nothing worse has a milder verdict."""
+"""For all windows, missing data is never Healthy, and worse data has no milder verdict."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -62,7 +62,7 @@ states = st.fixed_dictionaries({each.name: sick for each in EXPECTED})
 
 
 def build(state: dict[str, list[bool]], rows: int = 100) -> list[Signal]:
-    """Return signals of four days, the last of which ends now."""
+    """Return signals of the last four days."""
     return [
         replace(
             each,

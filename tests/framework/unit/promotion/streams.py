@@ -1,4 +1,4 @@
-"""Streams of requests to two arms, looked at after every request."""
+"""Simulated streams of requests to two arms, tested after every request."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 Draw: TypeAlias = Callable[[np.random.Generator, tuple[int, int]], Floats]
 NEVER = -1
-# Streams that are drawn at once, so that they fit into memory.
+# Streams simulated at once, to limit memory.
 CHUNK = 250
 
 
 def log_losses(worse: float) -> Draw:
-    """Return log losses of a calibrated model, all of them higher by so much."""
+    """Return log losses of a calibrated model, all shifted by a constant."""
 
     def draw(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
         chance = random.beta(1, 3, shape)
@@ -31,7 +31,7 @@ def log_losses(worse: float) -> Draw:
 
 
 def certain_mistakes(share: float) -> Draw:
-    """Return losses of which few are 16 and the others 0."""
+    """Return losses of 16 for a small share of requests and 0 for the others."""
 
     def draw(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
         return np.where(random.random(shape) < share, 16.0, 0.0)
@@ -41,7 +41,7 @@ def certain_mistakes(share: float) -> Draw:
 
 @dataclass(frozen=True, kw_only=True)
 class Crossings:
-    """After how many requests of both arms each stream first crossed; -1 if never.
+    """Number of requests of both arms at the first crossing of each stream; -1 if never.
 
     Attributes:
         harm: The lower bound crossed the limit.
@@ -53,15 +53,15 @@ class Crossings:
 
 
 def find_first(crossed: Bools) -> NDArray[np.int64]:
-    """Return where each row is first true; -1 where it never is."""
+    """Return the first true position of each row; -1 if there is none."""
     return np.where(crossed.any(axis=1), crossed.argmax(axis=1), NEVER).astype(np.int64)
 
 
 def may_cross(counts: Sequence[Floats], limit: float, alpha: float) -> Bools:
-    """Return where the evidence may reach the threshold: it saves the fit where it cannot.
+    """Return where the evidence may reach the threshold, to skip the fit elsewhere.
 
-    The evidence is that against the pair of shares that explains the events best; against any
-    other pair, as this one, it is more. Elsewhere than above the limit it is below 0.
+    The evidence is measured against the best-fitting pair of shares; against any other pair, such
+    as this one, it is larger. Not above the limit, it is below 0.
     """
     first, of_first, second, of_second = counts
     together = of_first + of_second
@@ -91,7 +91,7 @@ def watch_shares(
     limit: float,
     alpha: float,
 ) -> NDArray[np.int64]:
-    """Return after how many requests each stream shows an increase above the limit."""
+    """Return the number of requests after which each stream shows an increase above the limit."""
     found = []
     for start in range(0, streams, CHUNK):
         shape = (min(CHUNK, streams - start), requests)

@@ -1,4 +1,4 @@
-"""An approval is of one version, against one Champion, by one comparison."""
+"""An approval is valid for one version, one Champion and one comparison."""
 
 import json
 from dataclasses import replace
@@ -30,7 +30,7 @@ def tag(tags: dict[str, str]) -> ModelVersion:
 
 
 def ask(champion: int | None = 3, predictions: str | None = PREDICTIONS) -> ModelVersion:
-    """Return the version, asked about against a Champion and approved."""
+    """Return the version, approved against a Champion."""
     request = read_approval(VERSION, champion, predictions).request
     return tag({ASKED_TAG: request, APPROVAL_TAG: APPROVED})
 

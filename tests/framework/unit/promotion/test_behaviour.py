@@ -1,4 +1,4 @@
-"""What a version is held to whatever its figures."""
+"""Checks of a version that do not depend on its metrics."""
 
 from dataclasses import replace
 from typing import Any

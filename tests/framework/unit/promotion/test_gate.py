@@ -1,4 +1,4 @@
-"""The gate lets a sound version pass, and each fault fails by its own name."""
+"""The gate passes a sound version, and fails each fault by name."""
 
 from dataclasses import replace
 from math import inf, nan
@@ -70,7 +70,7 @@ def poison(values: NDArray[Any], row: int, value: float) -> NDArray[np.float64]:
 
 
 def policy(**changes: Any) -> ValidationPolicy:
-    """Return the policy with some of its parts, or some of a part, changed."""
+    """Return the policy with changed sections or settings."""
     changed = {
         name: {**POLICY[name], **part} if isinstance(part, dict) else part
         for name, part in changes.items()
@@ -361,7 +361,7 @@ def test_first_champion_is_held_to_the_labels_of_each_slice() -> None:
     found = validate(replace(first, predictions=tripled), lenient)
     assert failures(found) == {"slice_gaps", "gap[carrier=AA]"}
     assert "mean prediction 0.3" in found.reason
-    # Against a Champion it is deploy that compares them.
+    # With a Champion, deploy compares them.
     assert isinstance(validate(replace(SOUND, predictions=tripled), lenient), Passed)
 
 
@@ -378,7 +378,7 @@ NUMBERS = replace(
 
 
 def errors(**metrics: dict[str, float]) -> ValidationPolicy:
-    """Return a policy for numbers, with some of its metrics changed."""
+    """Return a regression policy with changed metrics."""
     asked = {"rmse": {"min": 1, "max": 20}, "r2": {"min": 0.5}, "bias": {"min": -2, "max": 2}}
     slices = POLICY["slices"] | {"columns": ["carrier"], "metric": "mae", "min": None, "max": 12}
     return ValidationPolicy.model_validate(

@@ -1,4 +1,4 @@
-"""A version is promoted by what it was validated by, and by nothing else."""
+"""A version is promoted only if its inputs have not changed since its validation."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""To which version a person goes back, and how long it stays."""
+"""The target version of a rollback, and how long it is held."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a roll-out does next: nothing missing advances, harm rolls back for its own reason."""
+"""Decisions of a roll-out: missing data never advances, harm rolls back with its reason."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -44,7 +44,7 @@ WHOLE = (1, 2, 3, 2, 1, 1)
 
 
 def count(requests: int, *, loss: float | None = None, **changes: Any) -> Arm:
-    """Return an arm in order, with losses of a standard deviation of 0.5 where a mean is given."""
+    """Return a valid arm; given a mean, its losses have a standard deviation of 0.5."""
     errors, invalid = changes.get("errors", requests // 1000), changes.get("invalid", 0)
     scored = requests - errors - invalid
     parts = [scored * part // sum(WHOLE) for part in WHOLE]
@@ -88,7 +88,7 @@ def decide(
     return decide_rollout(evidence, RolloutPolicy.model_validate({**POLICY, **policy}))
 
 
-# Each planted fault, and what the reason names.
+# Planted faults and the expected text in the reason.
 FAULTS = {
     "failed requests": count(500, errors=40),
     "slow requests": replace(CHALLENGER, slow=120),
@@ -201,7 +201,7 @@ BROKEN: Mapping[str, Any] = {
 )
 @pytest.mark.parametrize(("side", "total"), [("Champion", 80), ("Challenger", 1440)])
 def test_a_count_that_cannot_be_is_held(field: str, value: Any, side: str, total: int) -> None:
-    # The counts of the Challenger for both, so that 501 is too many.
+    # Both arms have the Challenger's counts, so that 501 is too many.
     arms = {"Champion": count(500, loss=0.45), "Challenger": count(500, loss=0.45)}
     arms[side] = replace(arms[side], **{field: value})
     verdict = decide(arms=arms, total=total)

@@ -1,4 +1,4 @@
-"""What a version was validated with is read back from its tags, or not at all."""
+"""Losses of a validation are read from the version's tags, completely or not at all."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Bounds of a difference: right once, and right at every look."""
+"""Bounds of a difference: valid for a single look and for repeated looks."""
 
 from itertools import pairwise
 from math import inf, log
@@ -36,8 +36,7 @@ def test_difference_and_variance_are_those_of_two_samples() -> None:
 
 
 def test_a_share_of_traffic_that_changes_with_the_day_moves_no_difference() -> None:
-    # By night all losses are 1, by day 3, each with a little spread; the Challenger has a larger
-    # share by day.
+    # Losses are about 1 by night and 3 by day; the Challenger has a larger share by day.
     def stratum(mean: float, count: int) -> tuple[float, float, float]:
         return count, count * mean, count * (mean**2 + 0.01)
 
@@ -78,7 +77,7 @@ def test_reach_shrinks_with_the_variance_and_grows_with_confidence() -> None:
 
 
 def test_evidence_of_shares_is_that_of_its_definition() -> None:
-    # By numerical integration over both shares, and by a search of all pairs within the limit.
+    # By numerical integration over both shares, and a grid search within the limit.
     grid = (np.arange(4000) + 0.5) / 4000
     prior = 1 / np.sqrt(grid * (1 - grid))
     prior /= prior.sum()

@@ -1,4 +1,4 @@
-"""A challenger is refused for the slices in which it is worse than the Champion, by their names."""
+"""A challenger is rejected with the names of the slices in which it is worse."""
 
 from dataclasses import replace
 from math import nan

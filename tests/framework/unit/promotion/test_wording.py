@@ -1,4 +1,4 @@
-"""A description or a tag says something, in whatever language."""
+"""Descriptions and tags must have content, in any language."""
 
 import pytest
 

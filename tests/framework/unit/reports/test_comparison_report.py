@@ -1,4 +1,4 @@
-"""Two models side by side, as a terminal and a browser show them."""
+"""Two models side by side, in a terminal and a browser."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

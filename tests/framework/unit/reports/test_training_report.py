@@ -1,4 +1,4 @@
-"""The page of a training and the model card, by values."""
+"""The values in the training report and the model card."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The page of a validation, as a browser parses it."""
+"""The validation report as parsed by a browser."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -49,13 +49,13 @@ FAILED = Failed("1 of 3 checks failed: min_auc <script>alert(1)</script>", CHECK
 
 @dataclass
 class Page(HTMLParser):
-    """Contents of a page.
+    """Parsed content of a page.
 
     Attributes:
         tags: Every tag, in order.
-        headings: Texts of the headings.
-        rows: Texts of the cells of each row of a table.
-        plots: What the plots are labelled with.
+        headings: Text of the headings.
+        rows: Text of the cells of each table row.
+        plots: Labels of the plots.
         words: All text.
     """
 
@@ -88,7 +88,7 @@ class Page(HTMLParser):
 
 
 def assert_self_contained(html: str) -> None:
-    """Assert that a page runs no script and loads nothing but its own parts."""
+    """Assert that a page has no scripts and loads no external resources."""
     assert not re.search(r"<script|https?:|src=|(href=\"|url\()(?!#|\w+\.html\")|@import", html)
 
 
@@ -173,7 +173,7 @@ def test_headline_counts_alarms_of_both_and_their_costs() -> None:
     words = " ".join(
         read(replace(report, policy=policy, labels=labels, predictions=predictions)).words
     )
-    # 200 hits, 50 missed at a cost of 3, 50 false alarms: 200 in 500 rows.
+    # 200 hits, 50 misses at a cost of 3, 50 false alarms: 200 in 500 rows.
     assert (
         "This version, with an alarm from 0.25 on: 80 of 100 alarms are right, 80 of 100 rows "
         "with label 1 get one; errors cost 0.4 a row." in words

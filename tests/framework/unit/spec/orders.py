@@ -1,4 +1,4 @@
-"""A small problem: whether an order comes back."""
+"""A small problem: whether an order is returned."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is wrong with a row is found in SQL, whatever type its values come in."""
+"""Invalid rows are found in SQL for any type of the values."""
 
 import json
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Rows of nulls, which end what a store without look-back would return for ever."""
+"""Null rows that expire old features in a store without look-back."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

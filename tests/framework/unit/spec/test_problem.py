@@ -1,4 +1,4 @@
-"""A problem that does not hold together is refused by what is wrong, before anything runs."""
+"""An inconsistent problem is rejected with the reason before any task runs."""
 
 from dataclasses import replace
 from datetime import timedelta

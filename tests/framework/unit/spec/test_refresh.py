@@ -1,4 +1,4 @@
-"""When features are refreshed: what a look-up finds then, and which schedules keep it."""
+"""Refresh times of features: results of look-ups, and the schedules that match them."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -94,7 +94,7 @@ def test_a_schedule_that_is_too_seldom_or_unreadable_is_refused(
 
 
 def floor(decision_at: datetime, refresh: Refresh) -> datetime:
-    """Return the last multiple of a cadence by which what it published can be looked up."""
+    """Return the last multiple of a cadence whose publication is available."""
     published = decision_at - refresh.delay - EPOCH
     return EPOCH + published // refresh.every * refresh.every
 

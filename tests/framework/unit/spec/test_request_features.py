@@ -1,4 +1,4 @@
-"""Features computed at the request: what their functions may be, and what is made of them."""
+"""Features computed at the request: allowed functions and their results."""
 
 import math
 from dataclasses import replace
@@ -16,10 +16,10 @@ LIMIT = 3.0
 
 
 def hour(ordered_at: datetime | None) -> float | None:
-    """Hour of the order, a customer's own."""
+    """Return the hour of the order."""
     if ordered_at is None or ordered_at != ordered_at:
         return None
-    # Where the project is not installed.
+    # In an environment without the project.
     import math as loaded
 
     return float(loaded.floor(ordered_at.hour))

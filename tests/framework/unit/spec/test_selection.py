@@ -1,4 +1,4 @@
-"""Rows to learn from and to score: none from outside the interval, no label from the future."""
+"""Rows for training and scoring: none outside the interval, no labels from the future."""
 
 from collections import Counter
 from dataclasses import replace
@@ -32,7 +32,7 @@ def qualify(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def tables(spark: SparkSession) -> SparkSession:
-    """Orders about the edges of June, and what came of them about the edges of August."""
+    """Orders around the boundaries of June, and their labels around those of August."""
     ordered = [JUNE - MINUTE, JUNE, JUNE + MINUTE, JULY - MINUTE, JULY]
     orders = pd.DataFrame(
         {
@@ -113,7 +113,7 @@ def test_further_columns_come_from_the_spine_s_source_or_one_that_its_rows_name(
         tables, WIDER, lambda name: f"noted_{name}", Interval(JUNE, JULY), AUGUST + MINUTE,
         ["note", "town", "shop", "country", "customer"],
     )  # fmt: skip
-    # The shop is the spine's, the country is looked up as a feature.
+    # The shop is a column of the spine, the country a looked-up feature.
     assert tuple(rows.columns) == (*WIDER.columns, "returned", "note", "town")
     found = {row["order_id"]: (row["note"], row["town"], row["shop"]) for row in rows.collect()}
     assert found == {
@@ -142,7 +142,7 @@ def instants(rows: Any) -> dict[int, datetime]:
 
 def test_features_are_looked_up_as_of_what_was_online_at_the_decision(tables: SparkSession) -> None:
     interval, hour = Interval(JUNE, JULY), timedelta(hours=1)
-    # Refreshed each hour and online 15 minutes later.
+    # Refreshed hourly and online 15 minutes later.
     online = {1: JUNE - hour, 2: JUNE - hour, 3: JULY - hour}
     assert instants(select_rows(tables, ORDERS_PROBLEM, qualify, interval)) == online
     labelled = select_labelled_rows(tables, ORDERS_PROBLEM, qualify, interval, AUGUST)
@@ -172,7 +172,7 @@ def test_open_rows_are_those_of_whose_outcome_nothing_is_known_by_then(
 
 @pytest.fixture
 def month(spark: SparkSession) -> DataFrame:
-    """Rows of three days: one of the first, ten of the second, twenty of the third."""
+    """Rows of three days: one on the first, ten on the second, twenty on the third."""
     days = [0] + [1] * 10 + [2] * 20
     decided = [JUNE + timedelta(days=day, minutes=number) for number, day in enumerate(days)]
     rows = [(number, at) for number, at in enumerate(decided)]

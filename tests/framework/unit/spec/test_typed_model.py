@@ -1,4 +1,4 @@
-"""The model of any problem, given columns in each form in which look-ups bring them."""
+"""The model of any problem with columns of each type that look-ups return."""
 
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ NAN = float("nan")
 
 
 class Echo:
-    """Remembers what it is given."""
+    """Records its input."""
 
     def fit(self, X: pd.DataFrame, y: Any) -> None:  # noqa: ARG002, N803
         self.seen = X

@@ -1,4 +1,4 @@
-"""The intervals that follow from an instant and the policy's windows."""
+"""Time intervals computed from a timestamp and the policy's windows."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone

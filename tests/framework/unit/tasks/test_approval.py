@@ -1,4 +1,4 @@
-"""Whatever can move the alias Champion asks for an approval, and no parameter turns that off."""
+"""All code that moves the alias Champion checks approval; no parameter disables the check."""
 
 import ast
 from itertools import pairwise
@@ -16,7 +16,7 @@ from tests.declared import ROOT
 from tests.framework.unit.tasks.test_parameters import list_wheel_tasks
 
 SOURCES = ROOT / "src" / "flight_delays"
-# The one function that makes a version the Champion; deploy calls it after `hold`.
+# The only function that sets the alias Champion; deploy calls it after `hold`.
 MOVERS = {("tasks/deploy.py", "make_champion")}
 ENVIRONMENT = "--environment=${bundle.target}"
 
@@ -30,7 +30,7 @@ def read_jobs() -> dict[str, Any]:
 
 
 def list_calls(path: Path) -> list[tuple[str, str, list[str]]]:
-    """Return name, calling function and names of arguments of each call in a module."""
+    """Return name, calling function and argument names of each call in a module."""
     return [
         (
             ast.unparse(call.func).rpartition(".")[2],

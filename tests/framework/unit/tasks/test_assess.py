@@ -1,4 +1,4 @@
-"""How far back a model in use is assessed."""
+"""The period for which a model in use is assessed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Who a version may be compared with, and what endpoint and alias may be brought to."""
+"""Only versions that passed validation are compared, served or made Champion."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ UNPASSED = [{}, {STATUS_TAG: "PENDING"}, {STATUS_TAG: "FAILED"}]
 
 @pytest.fixture(autouse=True)
 def loaded_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a version that is loaded fail the test."""
+    """Fail the test if a version is loaded."""
 
     def load(*_: Any) -> None:
         pytest.fail("it was loaded")

@@ -1,4 +1,4 @@
-"""Ages of feature tables against those they allow, and which features of requests differ."""
+"""Feature tables older than allowed, and requests whose features differ."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -70,7 +70,7 @@ def test_a_row_differs_where_no_look_up_gives_its_value() -> None:
         }
     )
     differ = compare(asked, known, [NUMBER, TEXT])
-    # Of one row nothing is known: it is not compared.
+    # One row has no known features and is not compared.
     assert differ.to_dict("index") == {
         "a": {NUMBER: False, TEXT: False},
         "b": {NUMBER: True, TEXT: False},

@@ -1,4 +1,4 @@
-"""What data profiling is told to measure."""
+"""Configuration of data profiling."""
 
 import re
 

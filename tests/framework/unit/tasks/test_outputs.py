@@ -1,4 +1,4 @@
-"""Which predictions are sent to the online store, and when it is said to have all."""
+"""Predictions sent to the online store, and the message that all have arrived."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ TABLES = {
 
 
 class Online:
-    """An online store that takes the table whole, and a feature store that merges by key."""
+    """An online store that copies the whole table, and a feature store that merges by key."""
 
     def __init__(self, spark: SparkSession) -> None:
         self.spark = spark
@@ -66,7 +66,7 @@ def online(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def predict(online: Online, key: str, version: int) -> None:
-    """Add a prediction, always of one instant."""
+    """Add a prediction with a fixed timestamp."""
     values = {
         KEY: f"'{key}'",
         "prediction": "0.5",
@@ -91,7 +91,7 @@ def test_what_a_repaired_run_adds_is_online_even_after_a_kill(online: Online) ->
     predict(online, "a", 1)
     assert "shows the predictions up to" in send(online)
     assert "shows all predictions up to" in send(online)
-    # Its repair dates what it adds as the run: one more key, and the first by a new Champion.
+    # A repair adds rows with the run's timestamp: a new key, and a new version for the first one.
     predict(online, "b", 1)
     predict(online, "a", 2)
     online.killed = True

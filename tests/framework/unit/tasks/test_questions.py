@@ -1,4 +1,4 @@
-"""What a version is asked, and which faults its answers show."""
+"""Inputs for checking a version, and the faults that its predictions reveal."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ ROWS = 4000
 
 
 def make_rows() -> pd.DataFrame:
-    """Return held-out rows with gaps in a hundredth of a column, none of them evenly spread."""
+    """Return held-out rows with 1 % of a column missing, none at evenly spaced positions."""
     random = np.random.default_rng(7)
     rows = pd.DataFrame(random.random((ROWS, len(PROBLEM.feature_columns))))
     rows.columns = pd.Index(PROBLEM.feature_columns)
@@ -38,13 +38,13 @@ HELD_OUT = make_rows()
 
 
 def predict(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return a probability that depends on one column alone, gaps included."""
+    """Return a probability that depends on a single column, also if it is missing."""
     given: npt.NDArray[np.float64] = rows[NUMBER].fillna(0.5).to_numpy(float)
     return given
 
 
 def find_flaws(monkeypatch: pytest.MonkeyPatch, model: Callable[[pd.DataFrame], Any]) -> list[str]:
-    """Return the names of the checks that a model fails."""
+    """Return the names of the failed checks of a model."""
 
     def ask(_: str, asked: Sequence[Question], **__: object) -> Answers:
         given = {}

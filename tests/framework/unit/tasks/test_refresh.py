@@ -1,4 +1,4 @@
-"""When features are computed and published: by schedule, and as far as streams have come."""
+"""Times at which features are computed and published: by schedule and by stream progress."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The clock of a roll-out that is tried again, and a version that was taken back meanwhile."""
+"""The clock of a retried roll-out, and a version rolled back in the meantime."""
 
 from datetime import UTC, datetime, timedelta
 from types import ModuleType, SimpleNamespace

@@ -1,4 +1,4 @@
-"""Slices of a first Champion, as deploy checks them again."""
+"""Slices of a first Champion, rechecked by deploy."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ ROWS = 4000
 
 
 def make_rows(prediction: float) -> pd.DataFrame:
-    """Return held-out rows of 20 days with a mean label of a quarter and one prediction."""
+    """Return held-out rows of 20 days with a mean label of 0.25 and a constant prediction."""
     assert POLICY.validation.slices is not None
     decided = pd.date_range("2013-11-01", periods=20, freq="D").repeat(ROWS // 20)
     return pd.DataFrame(

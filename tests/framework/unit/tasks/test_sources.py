@@ -1,4 +1,4 @@
-"""Feature tables of another deployment are read; each job writes to its own schema alone."""
+"""Jobs can read feature tables of another deployment, but write only to their own schema."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from tests.framework.unit.spec.orders import RETURNS
 from tests.framework.unit.tasks.test_parameters import list_wheel_tasks
 
 OWN_SCHEMA = "${resources.schemas.flight_delays.id}"
-# Parameters of tasks that name a place, and what each is to be.
+# Task parameters with locations, and their expected values.
 PLACES = {
     "model": "${resources.registered_models.model.id}",
     "target": OWN_SCHEMA,

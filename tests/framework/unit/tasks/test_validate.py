@@ -1,4 +1,4 @@
-"""What validate leaves on a version, however it ends."""
+"""Tags that validate sets on a version for each outcome."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ MODEL, NUMBER = "a.b.model", 4
 
 
 class Registry:
-    """A registry of one model whose aliases and tags are a dict each."""
+    """A registry of one model with aliases and tags as dicts."""
 
     def __init__(self, aliases: dict[str, int], statuses: dict[int, str]) -> None:
         self.aliases = dict(aliases)
@@ -43,7 +43,7 @@ def make_registry(**aliases: int) -> Registry:
 
 
 def judge_by(monkeypatch: pytest.MonkeyPatch, registry: Registry, verdict: Any) -> None:
-    """Run validate on a version; what judges it is a verdict, or an error to raise."""
+    """Run validate on a version with a fixed verdict, or an error to raise."""
 
     def judge(version: ModelVersion, *_: Any) -> Verdict:
         registry.seen.append(registry.tags.get(version.version, {}).get(STATUS_TAG))
@@ -107,7 +107,7 @@ def require_unmoved(registry: Registry) -> None:
 )
 def test_an_alias_that_no_job_would_move_so_is_put_back(after: dict[str, int]) -> None:
     registry = make_registry(**after)
-    # The model may have set that, too.
+    # The model could have set this tag.
     registry.tags[NUMBER] = {STATUS_TAG: "PASSED"}
     with pytest.raises(validate.AliasMovedError, match=r"Put back: [CO]"):
         require_unmoved(registry)

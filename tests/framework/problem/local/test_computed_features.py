@@ -1,4 +1,4 @@
-"""Features computed at the request, as docs/features.md declares them, up to the endpoint."""
+"""Features computed at the request, as declared in docs/features.md, up to the endpoint."""
 
 import json
 import re
@@ -19,7 +19,7 @@ PAGE = (ROOT / "docs" / "features.md").read_text()
 FILE, CODE = re.findall(r"\*\*`([^`]+)`\*\*\n\n```python\n(.*?)```", PAGE, re.DOTALL)[0]
 COMPUTED = ["local_hour", "aircraft_age", "aged"]
 
-# The problem as the page changes it, in a process that has the one of this repository.
+# The page's changes to the problem, applied to this repository's.
 DECLARED = """
 import importlib.util
 import json
@@ -51,7 +51,7 @@ LIST = """
 found = lakehouse.workspace.functions.list(*{schema!r}.split("."))
 print(json.dumps({{"names": names, "found": {{each.name: each.function_id for each in found}}}}))
 """
-# 1,000 requests with keys alone; the trace of the answer says what the model was given.
+# 1,000 requests with keys only; the response's trace contains the model's input.
 COMPARE = """
 published = max(read_watermarks(lakehouse.spark, qualify(WATERMARKS), PUBLISHED).values())
 rows = select_rows(lakehouse.spark, PROBLEM, qualify, Interval(BEGINNING, published)).toPandas()
@@ -97,7 +97,7 @@ missing = {{column: int(used[column].isna().sum()) for column in {computed!r}}}
 print(json.dumps({{"differ": differ, "missing": missing,
                   "values": {{c: int(used[c].nunique()) for c in {computed!r}}}}}))
 """
-# A first function that gives NaN, which batch hands on as None, and a second that tells them apart.
+# A function that returns NaN, which batch passes on as None, and one that distinguishes the two.
 PLANTED = {
     "aircraft_age": (
         "`decision_at` TIMESTAMP, `year_built` DOUBLE",
@@ -118,7 +118,7 @@ endpoints.update_config_and_wait({endpoint!r}, served_entities=[served])
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory, refreshed_state: Path) -> Iterator[Laptop]:
-    """Yield a workspace of a project whose problem was changed as the page says."""
+    """Yield a workspace of a project with the page's changes to the problem."""
     with open_copy(refreshed_state, tmp_path_factory.mktemp("computed")) as laptop:
         (laptop.project / FILE).write_text(CODE)
         declared = laptop.project / "src/flight_delays/problem/__init__.py"
@@ -174,7 +174,7 @@ def test_what_the_endpoint_uses_is_what_training_and_batch_use(laptop: Laptop) -
             f"CREATE OR REPLACE FUNCTION {SCHEMA}.{names[name]}({parameters}) RETURNS DOUBLE "
             f"LANGUAGE PYTHON COMMENT '{MADE_HERE}' AS $${body}$$"
         )
-    # Until the endpoint is updated it computes what it did.
+    # The endpoint uses the old functions until it is updated.
     assert "aged" in execute(laptop, COMPARE)["differ"]["training"]
     execute(laptop, RELOAD + "print('{{}}')")
     assert execute(laptop, COMPARE)["differ"]["training"] == ["aged"]

@@ -1,4 +1,4 @@
-"""Features of a whole year are those that an independent account finds."""
+"""Features of a whole year equal an independent computation."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The archive, read in spans and moved to later years, has no gap and no end."""
+"""The archive, read in spans and shifted to later years, has no gap and no end."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -34,7 +34,7 @@ def test_spans_add_up_to_the_one_they_divide(source: Source, shift_days: int, en
     spans = [read_moved(source, *span, shift_days) for span in pairwise(instants)]
     found = pd.concat(spans, ignore_index=True)
     if source.name == "planes":
-        # The register is read whole each time.
+        # The register is read in full each time.
         found = found.drop_duplicates()
     whole = read_moved(source, BEGINNING, instants[-1], shift_days)
     keys = list(source.primary_keys)

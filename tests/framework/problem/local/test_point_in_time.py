@@ -1,4 +1,4 @@
-"""The features that the jobs look up are those that an independent account finds."""
+"""The features looked up by the jobs equal an independent computation."""
 
 import pandas as pd
 import pytest

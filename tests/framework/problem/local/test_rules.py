@@ -1,4 +1,4 @@
-"""The published year keeps the rules of its sources, but for one hour of weather."""
+"""The published year satisfies the rules of its sources except for one hour of weather."""
 
 from datetime import UTC, datetime
 

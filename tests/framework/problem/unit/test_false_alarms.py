@@ -1,4 +1,4 @@
-"""Where nothing has changed nothing is reported; what is broken is, in the window it began."""
+"""Nothing is reported without changes; faults are reported in the window they start in."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -49,9 +49,9 @@ NUMERICAL = (
 CATEGORICAL = ("carrier", "origin", "dest", "engine")
 YEARS = 20
 WEEKS = YEARS * 365 // WEEK
-# That of a pull request, and those of the night.
+# Seeds of pull requests and of nightly runs.
 SEEDS, NIGHTLY_SEEDS = range(1), range(1, 20)
-# Weeks before a fault, and weeks with it that are each the first.
+# Weeks before a fault, and alternative first weeks with it.
 BEFORE, BROKEN = 2, 15
 
 Fault = Callable[[Year], Year]
@@ -75,7 +75,7 @@ def year() -> Year:
 
 
 def find_alarms(year: Year, policy: MonitoringPolicy, seed: int) -> list[Verdict]:
-    """Return what is newly reported in twenty years in which nothing changes."""
+    """Return the newly reported verdicts in twenty years without changes."""
     random = np.random.default_rng(seed)
     baseline, weeks = draw(random, 1, BASELINE)[0], draw(random, WEEKS, WEEK)
     verdicts = assess_weeks(measure(year, weeks, year, baseline), expect(year, policy), policy)
@@ -103,7 +103,7 @@ def test_years_without_a_change_have_one_false_alarm_in_twenty_at_most(
     assert len(alarms) <= len(NIGHTLY_SEEDS), [alarm.reason for alarm in alarms]
 
 
-# What the reason names, where it is the same each time.
+# Faults with the text expected in the reason, if it is always the same.
 FAULTS: Mapping[str, tuple[Fault, str]] = {
     "distance in kilometres": (partial(multiply, feature="distance", factor=1.6), "distance"),
     "pressure in inches": (partial(multiply, feature="pressure", factor=0.0295), "pressure"),
@@ -142,7 +142,7 @@ def test_a_fault_is_reported_in_the_window_it_began(
 
 @pytest.fixture(scope="module")
 def well(policy: MonitoringPolicy, year: Year) -> tuple[Signal, ...]:
-    """Signals of the present, all within their limits."""
+    """Return current signals, all within their limits."""
     now = datetime(2026, 1, 14, tzinfo=UTC)
     value = {"volume": 1.0, "quality": 0.0}
     return tuple(

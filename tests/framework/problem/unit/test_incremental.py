@@ -1,4 +1,4 @@
-"""Features computed in steps are those computed at once, and the same online as offline."""
+"""Features computed incrementally equal those computed at once, online and offline."""
 
 import random
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from flight_delays.spec.tables import FeatureTable
 from tests.problem.conftest import Tables, localize, read_sources
 
 HOUR = timedelta(hours=1)
-# Beyond the longest look-back, so that rows of every table have become too old by then.
+# Longer than the longest look-back, so that rows of every table expire.
 START, END = datetime(2013, 1, 17, tzinfo=UTC), datetime(2013, 1, 21, 5, 17, tzinfo=UTC)
 HOURLY = [START, *(START + hours * HOUR for hours in range(1, 25)), END]
 TIMED = [table for table in FEATURE_TABLES if table.timeseries_column is not None]
@@ -27,7 +27,7 @@ Step = Callable[[Tables, datetime, datetime], Tables]
 
 
 def cut(seed: int, times: int) -> list[datetime]:
-    """Return a few instants up to the end, some of them at full hours."""
+    """Return a few timestamps up to the end, some of them at full hours."""
     draw = random.Random(seed)
     minutes = round((END - START) / timedelta(minutes=1))
     drawn = [START + timedelta(minutes=draw.randrange(minutes)) for _ in range(times)]
@@ -36,7 +36,7 @@ def cut(seed: int, times: int) -> list[datetime]:
 
 @pytest.fixture(scope="module")
 def step(spark: SparkSession) -> Step:
-    """Add to tables what the tasks ingest and features would between two instants."""
+    """Return a function that does the work of the tasks ingest and features in a time span."""
     for name, rows in read_sources(END).items():
         schema = next(source.schema for source in SOURCES if source.name == name)
         spark.createDataFrame(rows, schema=schema).createOrReplaceTempView(f"all_{name}")
@@ -69,7 +69,7 @@ def advance(
     since: datetime,
     as_of: datetime,
 ) -> pd.DataFrame:
-    """Return a table with the rows that it lacks."""
+    """Return a table with its missing rows added."""
     rows = table.compute(spark, lambda name: f"source_{name}", since, as_of)
     stored = add_missing(table, stored, localize(rows.toPandas()))
     if table.lookback is not None:
@@ -116,13 +116,13 @@ def test_tables_computed_in_steps_are_those_computed_at_once(
 
 
 def leave_out_nulls(rows: pd.DataFrame) -> pd.DataFrame:
-    """Leave out what `expire` adds: in the sample all else is known at a full minute."""
+    """Drop the rows added by `expire`; in the sample all others are known at a full minute."""
     kept: pd.DataFrame = rows.loc[rows["known_at"].dt.second == 0]
     return kept
 
 
 def find(table: FeatureTable, rows: pd.DataFrame, at: datetime) -> pd.DataFrame:
-    """Return the latest of some rows by key, among those known by an instant."""
+    """Return the latest row of each key that was known at a given time."""
     keys = list(table.lookup_key)
     known = rows[rows["known_at"] <= at].sort_values("known_at")
     latest: pd.DataFrame = known.drop_duplicates(keys, keep="last").set_index(keys)

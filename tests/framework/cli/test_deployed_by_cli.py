@@ -1,4 +1,4 @@
-"""This repository's bundle, deployed and run by the unmodified `databricks` CLI."""
+"""Deploy and run this repository's bundle with the unmodified `databricks` CLI."""
 
 import json
 import os
@@ -27,17 +27,17 @@ from tests.integration.runs import read_runs, write_runs
 SCHEMA = f"{catalog_of('test')}.pr_17{declared.SCHEMA}"
 MODEL = f"{SCHEMA}.pr_17model"
 ENDPOINT = endpoint_name(MODEL)
-# Whether there is an endpoint, as the project has it.
+# Whether the project has an endpoint.
 ASKED_FOR = load_serving().endpoint
 
 SERVING = "src/flight_delays/conf/serving.yml"
 GENEROUS = "p95_limit_ms: 60000"
-# Where `make` has brought uv or the CLI, and where the uv is that runs the tests.
+# Folders of the uv and the CLI installed by `make`, and of the uv that runs the tests.
 BROUGHT = [str(ROOT / ".tools" / "bin"), str(Path(os.environ.get("UV", "")).parent)]
 PATH = os.pathsep.join([os.environ["PATH"], *BROUGHT])
 
 
-# The tests that run a job; the others look at what it has left.
+# The tests that run a job; the others check its results.
 JOBS = (
     "test_features_are_refreshed",
     "test_a_model_is_trained_validated_and_deployed",
@@ -49,7 +49,7 @@ JOBS = (
 
 @dataclass(frozen=True)
 class Deployer:
-    """The CLI, over a copy of this repository and a workspace of its own."""
+    """The CLI with a copy of this repository and a separate workspace."""
 
     root: Path
     there: connection.Connection
@@ -60,7 +60,7 @@ class Deployer:
         return self.execute(self.binary, *arguments)
 
     def execute(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command where the laptop is the one workspace that can be reached."""
+        """Run a command with the laptop as the only reachable workspace."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("DATABRICKS_", "BUNDLE"))}
         return subprocess.run(
             command,
@@ -69,7 +69,7 @@ class Deployer:
                 **clean,
                 "PATH": PATH,
                 "HOME": str(self.root.parent),
-                # The copy's own code, not that which is installed.
+                # The copy's code instead of the installed one.
                 "PYTHONPATH": str(self.root / "src"),
                 "DATABRICKS_CONFIG_FILE": os.devnull,
                 "DATABRICKS_HOST": self.there.address,
@@ -92,7 +92,7 @@ class Deployer:
         return (self.root / "reports" / "integration.md").read_text()
 
     def failures(self) -> list[str]:
-        """Return which tests of the results fail."""
+        """Return the failed tests in the results."""
         done = self.integrate(
             *(f"--deselect=tests/integration/test_jobs.py::{job}" for job in JOBS),
             "--deselect=tests/integration/test_streams.py",
@@ -101,7 +101,7 @@ class Deployer:
         return re.findall(r"^FAILED \S+::(\S+)", done.stdout, re.MULTILINE)
 
     def count_results(self) -> dict[tuple[str, str], int]:
-        """Return how many rows the table of test results has, by suite and outcome."""
+        """Return the row counts of the table of test results by suite and outcome."""
         answer = self.workspace.statement_execution.execute_statement(
             f"SELECT suite, outcome, count(*) FROM {SCHEMA}.test_results "
             "WHERE test_run LIKE 'integration-%' GROUP BY suite, outcome",
@@ -112,32 +112,32 @@ class Deployer:
         return {(suite, outcome): int(count) for suite, outcome, count in rows}
 
     def retrain(self) -> str:
-        """Return what `make retrain` says."""
+        """Return the output of `make retrain`."""
         done = self.execute(sys.executable, "-m", "delivery", "retrain", "test")
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def commit(self) -> None:
-        """Commit all that is in the copy."""
+        """Commit all files of the copy."""
         identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
         for command in (["add", "-A"], ["commit", "-qm", "copy"]):
             subprocess.run(["git", *identity, *command], cwd=self.root, check=True)
 
     def succeed(self, *arguments: str) -> str:
-        """Run a command that must succeed, and return all it printed."""
+        """Run a command that must succeed, and return its output."""
         done = self.call(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     @property
     def workspace(self) -> WorkspaceClient:
-        """A client of the workspace that is deployed to."""
+        """A client of the target workspace."""
         return WorkspaceClient(host=self.there.address, token=self.there.token)
 
 
 @pytest.fixture(scope="module")
 def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
-    """A copy of what is here, committed on main, whose hosts are the laptop."""
+    """Yield a copy of the working tree, committed on main, with the laptop as host."""
     binary = shutil.which("databricks", path=PATH)
     if binary is None:
         reason = "The Databricks CLI is not here: docs.databricks.com/dev-tools/cli/install.html"
@@ -159,7 +159,7 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     bundle = root / "databricks.yml"
     pinned = re.sub(r"host: .*", f"host: {there.address}", bundle.read_text())
     bundle.write_text(pinned)
-    # A short load, which no machine is too busy for.
+    # A short load test, so that it also passes on a busy machine.
     serving = root / SERVING
     short = re.sub(r"(?m)^  seconds: \d+$", "  seconds: 2", serving.read_text())
     serving.write_text(re.sub(r"p95_limit_ms: \d+", GENEROUS, short))
@@ -172,9 +172,9 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
 
 @pytest.fixture(scope="module")
 def integrated(deployer: Deployer) -> Deployer:
-    """A pull request's own copy, its integration tests passed, and a second version trained."""
+    """Return a pull request's deployment after its integration tests and a second training."""
     deployer.succeed("bundle", "deploy", "-t", "test")
-    # As on an agent that ends early: the first call leaves a run that goes on, the second waits.
+    # As on an agent that times out: the first call leaves a running run, the second waits for it.
     left = deployer.integrate("--minutes=0")
     assert left.returncode == 0, left.stdout + left.stderr
     assert " passed" not in left.stdout
@@ -329,14 +329,14 @@ def test_a_training_starts_only_when_what_it_rests_on_has_changed(integrated: De
 
 def test_teardown_and_destroy_leave_nothing(integrated: Deployer) -> None:
     integrated.succeed("bundle", "run", "teardown", "-t", "test")
-    # Killed half-way it would be run again, on what is left.
+    # Teardown is idempotent: after a kill it would run again.
     integrated.succeed("bundle", "run", "teardown", "-t", "test")
     workspace = integrated.workspace
     (job,) = workspace.jobs.list(name="pr_17_teardown")
     *_, first = workspace.jobs.list_runs(job_id=job.job_id, expand_tasks=True)
     (task,) = first.tasks or []
     said = workspace.jobs.get_run_output(task.run_id or 0).logs or ""
-    # It would go with its table, too; on Databricks nobody says so.
+    # Deleted explicitly: Databricks does not document that monitors are deleted with their table.
     assert "monitor of inference_log_labelled is gone" in said
     catalog, schema = SCHEMA.split(".")
     assert list(workspace.serving_endpoints.list()) == []

@@ -1,4 +1,4 @@
-"""A task that ends right after one of its writes, as by `kill -9`: nothing is undone or closed."""
+"""Kill a task right after one of its writes, as by `kill -9`, without any cleanup."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ from pyspark.sql.connect.session import SparkSession
 
 from tests.declared import ROOT
 
-# What changes registry, endpoint, jobs and monitors, and which argument says what is changed.
+# Writing methods of registry, endpoint, jobs and monitors; index of the identifying argument.
 WRITES: Mapping[type, Mapping[str, int | None]] = {
     mlflow.MlflowClient: {
         "set_model_version_tag": 2,
@@ -45,15 +45,15 @@ from tests.framework.local.cut_off import cut_off
 
 
 def cut_each(act: Callable[[str], str], after: str, least: int) -> Iterator[str]:
-    """Cut a task off after one write, or after each in turn.
+    """Kill a task after one write, or after each in turn.
 
     Args:
-        act: Makes all ready and runs the task, after the code that it is given, which cuts it off.
-        after: The write; blank means each, until none is left.
-        least: How many there are at least.
+        act: Prepares and runs the task, preceded by the given code, which kills it.
+        after: The write; blank for each write in turn.
+        least: Minimum number of writes.
 
     Yields:
-        What was printed, each time that it was cut off.
+        The output of each killed run.
     """
     for number in count(1):
         printed = act(f"{IMPORT}cut_off({after or number!r})\n")
@@ -67,11 +67,11 @@ def cut_each(act: Callable[[str], str], after: str, least: int) -> Iterator[str]
 
 
 def cut_off(after: int | str) -> None:
-    """Have this process end after a write.
+    """Kill this process after a write.
 
     Args:
-        after: Its number, from 1, or its name, such as `set_registered_model_alias Champion`, where
-            the first of that name is meant.
+        after: Number of the write, from 1, or name of the first such write, such as
+            `set_registered_model_alias Champion`.
     """
     written, began = 0, monotonic()
 
@@ -101,7 +101,7 @@ def cut_off(after: int | str) -> None:
 def watch(
     real: Callable[..., Any], method: str, named_by: int | None, note: Callable[[str], None]
 ) -> Callable[..., Any]:
-    """Return a method that is noted once it has returned."""
+    """Wrap a method so that its name is recorded after it returns."""
 
     @wraps(real)
     def run(self: object, *arguments: Any, **named: Any) -> Any:

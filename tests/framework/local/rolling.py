@@ -1,4 +1,4 @@
-"""Programs that roll a version out and back in a workspace, and what then stands there."""
+"""Helpers that roll a version out and back in a workspace, and read the resulting state."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from tests.conftest import MODEL, SCHEMA, Laptop
 
 ENDPOINT = endpoint_name(MODEL)
 
-# Two steps, three requests of the task's own each.
+# Two steps, with three requests of the task each.
 QUICK: Mapping[str, Any] = {"steps": [50, 100], "min_requests": 3, "probes": 3}
 
 REGISTER = f"""
@@ -92,7 +92,7 @@ except Exception as error:
 )
 
 
-# Joins the labels of what was asked so far.
+# Joins the labels of the requests so far.
 LABELLED = f"""
 from flight_delays.tasks import collect
 collect.run(collect.CollectParameters.parse([
@@ -116,16 +116,16 @@ def roll_out(
     policy: Mapping[str, Any] | None = None,
     at: str = "",
 ) -> str:
-    """Run the task rollout, and return what it printed.
+    """Run the task rollout, and return its output.
 
     Args:
         laptop: The workspace.
-        waiting: Code that runs instead of each wait between two looks.
-        further: Arguments of the task.
+        waiting: Code that replaces each wait between two looks.
+        further: Further arguments of the task.
         before: Code that runs before the task.
         file: The policy's file under conf/.
-        policy: What differs from it.
-        at: When the job started; blank means now.
+        policy: Changes to the policy.
+        at: Start time of the job; blank means now.
     """
     code = ROLL_OUT.format(
         model=MODEL,
@@ -144,7 +144,7 @@ def roll_out(
 
 
 def roll_back(laptop: Laptop, *arguments: str, before: str = "") -> str:
-    """Run the task rollback, and return what it printed."""
+    """Run the task rollback, and return its output."""
     code = ROLL_BACK.format(model=MODEL, schema=SCHEMA, arguments=arguments, before=before)
     printed = laptop.execute(code)
     print(printed)
@@ -152,14 +152,14 @@ def roll_back(laptop: Laptop, *arguments: str, before: str = "") -> str:
 
 
 def later(minutes: float) -> str:
-    """Return an instant from now on, as a task takes it."""
+    """Return a time from now on as a task parameter."""
     return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
 
 
 def send(laptop: Laptop, requests: int) -> list[int]:
-    """Send requests for rows whose labels are known; return how many each entity answered.
+    """Send requests for rows with known labels; return the number answered by each entity.
 
-    The endpoint's log has them when this returns.
+    The endpoint's log contains them afterwards.
     """
     began = datetime.now(UTC)
     sent = laptop.call(
@@ -180,7 +180,7 @@ def send(laptop: Laptop, requests: int) -> list[int]:
 
 
 def faults(laptop: Laptop) -> Path:
-    """Return the file that says what is wrong with a served version."""
+    """Return the file that injects faults into served versions."""
     return laptop.home.path / "serving-faults.yml"
 
 
@@ -191,7 +191,7 @@ def connect(laptop: Laptop) -> WorkspaceClient:
 
 
 def shares(laptop: Laptop) -> dict[str, int]:
-    """Return the share of the traffic of each version that the endpoint serves."""
+    """Return the traffic share of each served version."""
     standing = read_settled(connect(laptop), ENDPOINT)
     return {part.entity.entity_version or "": part.share for part in read_configuration(standing)}
 
@@ -210,7 +210,7 @@ print(json.dumps([tags, {{alias: int(number) for alias, number in found.items()}
 
 
 def read_steps(laptop: Laptop, version: str) -> Sequence[Mapping[str, Any]]:
-    """Return what the table of steps has of a version, in its order."""
+    """Return a version's rows in the table of steps, in order."""
     return laptop.sql(
         f"SELECT share, decision, reason, former FROM {SCHEMA}.rollout_steps "
         f"WHERE model_version = '{version}' ORDER BY decided_at"

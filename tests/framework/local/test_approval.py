@@ -1,4 +1,4 @@
-"""A policy that asks for an approval: no job promotes a version without it, nor by a stale one."""
+"""If a policy requires approval, no job promotes a version without a current one."""
 
 import subprocess
 import time
@@ -28,7 +28,7 @@ PARAMETERS = f"model_name={MODEL},model_version=1"
 
 
 def require_approval(project: Path) -> None:
-    """Have a copy of the project ask for approvals, in dev too, on the small policy."""
+    """Make a copy of the project require approval with the small policy, also in dev."""
     conf = project / "src" / "flight_delays" / "conf" / "promotion.yml"
     conf.write_text("approval: required\nexempt_targets: []\n")
     bundle = project / "databricks.yml"
@@ -39,7 +39,7 @@ def require_approval(project: Path) -> None:
 
 @pytest.fixture(scope="module")
 def asking(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> Iterator[Laptop]:
-    """Yield a workspace with a Challenger, no Champion, no endpoint, and approval required."""
+    """Yield a workspace with a Challenger and required approval, without Champion and endpoint."""
     with open_copy(trained_state, tmp_path_factory.mktemp("asking")) as laptop:
         require_approval(laptop.project)
         registry(laptop, f"delete_registered_model_alias({MODEL!r}, {CHAMPION!r})")
@@ -58,7 +58,7 @@ def deploy(laptop: Laptop, *more: str) -> subprocess.CompletedProcess[str]:
 
 
 def refuse(laptop: Laptop, *more: str) -> str:
-    """Return what the job deployment prints, which must refuse and leave no Champion."""
+    """Return the output of the job deployment, which must fail without setting a Champion."""
     done = deploy(laptop, *more)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Champion" not in read(laptop)["aliases"]
@@ -79,12 +79,12 @@ def tags(laptop: Laptop) -> dict[str, str]:
 
 
 def registry(laptop: Laptop, call: str) -> None:
-    """Have a registry's client do something."""
+    """Execute a call of the registry's client."""
     laptop.execute(f"import mlflow\nmlflow.MlflowClient().{call}")
 
 
 def finish(laptop: Laptop, seconds: float = 600) -> dict[str, str]:
-    """Return the result of each task of the newest run of the job deployment, once it has ended."""
+    """Wait for the newest run of the job deployment and return the result of each task."""
     client = connect(laptop)
     (job,) = client.jobs.list(name="[dev laptop] deployment")
     until = time.monotonic() + seconds
@@ -94,7 +94,7 @@ def finish(laptop: Laptop, seconds: float = 600) -> dict[str, str]:
             break
         assert time.monotonic() < until, f"The run goes on: {run.state}"
         time.sleep(0.5)
-    # Of a task that was repaired, the last attempt counts.
+    # For a repaired task, the last attempt counts.
     return {
         task.task_key: task.state.result_state.value
         for task in run.tasks or []
@@ -103,7 +103,7 @@ def finish(laptop: Laptop, seconds: float = 600) -> dict[str, str]:
 
 
 def answer(laptop: Laptop, value: str) -> None:
-    """Set the tag that approves."""
+    """Set the approval tag."""
     registry(laptop, f"set_model_version_tag({MODEL!r}, '1', {APPROVAL_TAG!r}, {value!r})")
 
 
@@ -120,7 +120,7 @@ except ApprovalError as error:
 
 
 def approve_against_another(laptop: Laptop) -> None:
-    """Have the version approved against a Champion that is none any more."""
+    """Approve the version against a former Champion."""
     asked = '{"version": 1, "champion": 7, "predictions": null}'
     registry(laptop, f"set_model_version_tag({MODEL!r}, '1', {ASKED_TAG!r}, {asked!r})")
     answer(laptop, APPROVED)
@@ -213,7 +213,7 @@ def test_job_is_linked_before_a_version_is_registered_and_started_for_it(asking:
 
 @pytest.fixture(scope="module")
 def approved(asking: Laptop) -> Laptop:
-    """Return the workspace once a person has approved version 1, which was promoted by it."""
+    """Return the workspace after version 1 was approved and promoted."""
     refuse(asking)
     done = asking.call("approve", MODEL, "1")
     assert done.returncode == 0, done.stdout + done.stderr

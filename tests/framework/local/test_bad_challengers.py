@@ -1,4 +1,4 @@
-"""Challengers that do not serve as they were judged: endpoint and alias stay as they were."""
+"""Challengers that predict differently when served change neither endpoint nor alias."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tests.conftest import MODEL, SCHEMA, Laptop
 
 ENDPOINT = endpoint_name(MODEL)
 
-# What each answers, and what deploy says of it.
+# Classes of planted models, and the expected text in deploy's reason.
 KINDS = {
     "Strings": "answered ['",
     "Slow": "ms for one row",
@@ -127,14 +127,14 @@ print(json.dumps([said, answered_by, faults]))
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of the planted Challengers.
+    """Outcome of the planted Challengers.
 
     Attributes:
-        said: By kind: the error of deploy, and the version's decision and reason.
-        answered_by: How many requests that users sent meanwhile each served entity answered.
-        faults: Requests of users that failed.
+        said: Error of deploy, and decision and reason of the version, by kind.
+        answered_by: Number of concurrent user requests answered by each served entity.
+        faults: Failed user requests.
         before: Endpoints and aliases before.
-        after: The same afterwards.
+        after: Endpoints and aliases afterwards.
     """
 
     said: dict[str, list[str]]
@@ -153,7 +153,7 @@ def outcome(trained: Laptop) -> Outcome:
 
 
 def read_standing(laptop: Laptop) -> tuple[Any, Any]:
-    """Return what endpoints serve, and the Champion."""
+    """Return the served entities of endpoints, and the Champion."""
     status = laptop.status()
     champions = [
         (model["name"], version["version"])

@@ -1,4 +1,4 @@
-"""A feature table whose definition changes, under a Champion that serves."""
+"""The definition of a feature table changes while a Champion uses it."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What comes into the inference log, from batch and from an endpoint's payloads, and its labels."""
+"""The inference log: rows from batch and from an endpoint's payloads, and their labels."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ COLUMNS = (
 KEYS = list(PROBLEM.keys)
 OLD = "TIMESTAMP '2011-01-01'"
 NEEDED = [column for column in PROBLEM.columns if column != FEATURES_AT]
-# How late requests come, in days before the task runs.
+# Delay of late requests, in days before the task runs.
 ROWS = f"""
 import json
 import sys
@@ -82,7 +82,7 @@ collect.run(collect.CollectParameters(
 ), Lakehouse())
 """
 
-# A session that dies, as by a power cut, once it has written to a table.
+# A session that is killed after a write to a table.
 CUT = """
 import os
 
@@ -106,10 +106,10 @@ def cut(lakehouse):
 
 @pytest.fixture(scope="module")
 def collected(trained: Laptop) -> Iterator[Laptop]:
-    """Yield a workspace in which batch and an endpoint's requests were collected."""
+    """Yield a workspace with collected rows of batch and of an endpoint's requests."""
     trained.sql(f"CREATE SCHEMA {TARGET}")
     trained.sql(f"CREATE TABLE {TARGET}.predictions AS SELECT * FROM {SCHEMA}.predictions")
-    # Until the first request is logged, the table is there with one column.
+    # Before the first logged request, the table has a single column.
     trained.sql(f"CREATE TABLE {PAYLOAD} (databricks_request_id STRING) USING DELTA")
     assert "no request has been logged yet" in trained.execute(COLLECT)
     trained.sql(f"DROP TABLE {PAYLOAD}")
@@ -174,7 +174,7 @@ since = datetime(2013, 1, 1, tzinfo=UTC)
 found = read_outcomes(spark, "{PAYLOAD}", since, rejected="{TARGET}.inference_rejected")
 print(len(found), int(found["failed"].sum()))
 """)
-    # Without those of deploy and of the load test; two were logged twice.
+    # Without requests of deploy and of the load test; two were logged twice.
     assert printed.split() == ["13", "7"]
 
 
@@ -192,7 +192,7 @@ read = payload_log.read_payloads(
 times = [payload.request_time for payloads in read for payload in payloads]
 print(len(times), times == sorted(times), times[0] < times[-1])
 """)
-    # Each once, without those of deploy and of the load test.
+    # Deduplicated, without requests of deploy and of the load test.
     assert printed.split() == ["11", "True", "True"]
 
 
@@ -291,7 +291,7 @@ print(since == assess.read_micros(newest.newest))
     count = "SELECT count(*) AS n FROM {} WHERE source = 'batch' AND model_version = '2'"
     assert collected.sql(count.format(LOG)) == [{"n": 50}]
     assert collected.sql(count.format(f"{LOG}_labelled")) == [{"n": 0}]
-    # A version that is in use again has been so only since then.
+    # A version in use again counts only from then on.
     assert printed.endswith("True\n")
 
 

@@ -1,4 +1,4 @@
-"""Tasks of monitoring that end after any of their writes, as by `kill -9`, and then run again."""
+"""Tasks of monitoring are killed after each write, as by `kill -9`, and retried."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ delete_monitor(WorkspaceClient(), "{LOG}_labelled")
 {{before}}
 monitor.run(monitor.MonitorParameters.parse([*{COMMON!r}, "--policy=policy_small"]), Lakehouse())
 """
-# When the training that made the model is long ago.
+# Long after the training of the model.
 ASSESS = f"""
 from datetime import UTC, datetime, timedelta
 from flight_delays.lakehouse.context import Lakehouse
@@ -51,7 +51,7 @@ BEGUN = "assess.read_trainings = lambda *_: (1, None)"
 
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> Iterator[Laptop]:
-    """Yield a workspace in which the model was confident, and wrong."""
+    """Yield a workspace with confident but wrong predictions."""
     with open_copy(trained_state, tmp_path_factory.mktemp("cut")) as laptop:
         done = laptop.run("monitoring", FIRST, "--only", "collect")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -60,7 +60,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> 
 
 
 def count(laptop: Laptop, table: str, key: str) -> tuple[int, int]:
-    """Return how many rows a table has, and how many keys."""
+    """Return the numbers of rows and keys of a table."""
     (found,) = laptop.sql(f"SELECT count(*) AS n, count(DISTINCT {key}) AS keys FROM {table}")
     return found["n"], found["keys"]
 
@@ -97,7 +97,7 @@ def test_training_is_asked_for_until_it_has_begun_and_the_verdict_stays(
     for _ in cut_each(act, after, least=1):
         assert "retrain = true" in collected.execute(ASSESS.format(before=""))
         assert read() == [(RUN, "Retrain")]
-        # As by a repair of the whole run.
+        # As in a repair of the whole run.
         again = collected.execute(ASSESS.format(before=BEGUN))
         assert "retrain = false" in again
         assert "verdict = Retrain" in again

@@ -1,6 +1,6 @@
-"""Roll-out and rollback that end after any of their writes, as by `kill -9`, and then run again.
+"""Roll-out and rollback are killed after each write, as by `kill -9`, and retried.
 
-Each leaves the first version Champion for the next.
+Each test leaves the first version as Champion.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def laptop(trained_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(autouse=True)
 def first_again(laptop: Laptop) -> Iterator[None]:
-    """Go back to the first version after a test that has failed."""
+    """Roll back to the first version after a failed test."""
     yield
     faults(laptop).unlink(missing_ok=True)
     if shares(laptop) != {"1": 100}:
@@ -41,7 +41,7 @@ def first_again(laptop: Laptop) -> Iterator[None]:
 
 
 def begin(laptop: Laptop, before: str = "", waiting: str = "pass") -> str:
-    """Roll a version out on the quick policy, and return what was printed."""
+    """Roll a version out with the quick policy, and return the output."""
     return roll_out(laptop, waiting, before=before, policy=QUICK)
 
 

@@ -1,4 +1,4 @@
-"""The project's dashboard and alert, over tables as the job monitoring makes them."""
+"""The project's dashboard and alert on tables of the job monitoring."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.declared import ROOT
 
 DASHBOARD = ROOT / "dashboards" / "model.lvdash.json"
 
-# As the tasks make them, and the metric table as data profiling makes it.
+# The tasks' tables, and the metric table of data profiling.
 TABLES = f"""
 from functools import partial
 from databricks.sdk.runtime import spark
@@ -44,7 +44,7 @@ create_table(
 )
 """
 AT = "TIMESTAMP '2026-03-02 10:00:00'"
-# A day of predictions, one of them wrong, and what was set aside.
+# A day of predictions, one of them wrong, and quarantined rows.
 ROWS = {
     "inference_log": [
         {"scored_at": AT, "score": "0.2D", "model_version": "'1'", "source": "'batch'"},
@@ -104,7 +104,7 @@ SIGNALS = {
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    """Yield a workspace in which nothing was predicted yet."""
+    """Yield a workspace without predictions."""
     laptop = Laptop(StateDir(tmp_path_factory.mktemp("watched")))
     try:
         assert laptop.call("up").returncode == 0
@@ -116,13 +116,13 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 
 @pytest.fixture(scope="module")
 def watched(empty: Laptop) -> Laptop:
-    """Return the same with rows in every table."""
+    """Return the workspace with rows in every table."""
     empty.execute(FILL)
     return empty
 
 
 def assess(laptop: Laptop, verdict: str, *, hours_ago: float) -> None:
-    """Replace all verdicts by one."""
+    """Replace all verdicts by a single one."""
     figures = [
         {"signal": name, "kind": kind, "statistic": "psi", "unit": "", "value": value,
          "threshold": limit, "then": "watch", "windows_over": 0, "windows": 1, "skipped": "",
@@ -246,6 +246,6 @@ def test_the_page_shows_what_the_tables_hold(watched: Laptop) -> None:
     for name, cells in rows.items():
         found = re.findall(r"<td[^>]*>(.*?)</td>", section(page, name))
         assert set(cells) <= set(found), name
-    # What is over comes first.
+    # Exceeded limits come first.
     first, *_ = re.findall(r"<td[^>]*>(.*?)</td>", section(page, "figures"))
     assert first == "drift of distance"

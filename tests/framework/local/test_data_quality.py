@@ -1,4 +1,4 @@
-"""What ingest writes, what it keeps apart and what it refuses, by sources of its own."""
+"""Rows that ingest writes, quarantines and rejects, with test sources."""
 
 import json
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from tests.declared import catalog_of
 SCHEMA = f"{catalog_of('dev')}.data_quality"
 AS_OF = "2024-05-02"
 
-# Shops, dated by nothing, and their orders, both as a file has them.
+# Shops, without a timestamp, and their orders, as read from files.
 TASK = """
 import json
 import os
@@ -104,7 +104,7 @@ Step = dict[str, Any]
 def step(
     as_of: str, orders: list[Any], shops: list[Any] = SHOPS, before: tuple[str, ...] = ()
 ) -> Step:
-    """Describe a run: the rows that there are, and SQL to run before it."""
+    """Return a run's description: the available rows, and SQL to run before it."""
     return {"as_of": as_of, "orders": orders, "shops": shops, "before": before}
 
 
@@ -114,7 +114,7 @@ def order(number: int, price: float | None = 5.0, at: str = "2024-05-01 12:00:00
 
 @dataclass(frozen=True)
 class Ingest:
-    """Ingest into a schema, of rows that a test gives."""
+    """Ingest into a schema with rows given by a test."""
 
     laptop: Laptop
     rows: Path
@@ -123,14 +123,14 @@ class Ingest:
     def run(
         self, orders: list[Any], shops: list[Any] = SHOPS, as_of: str = AS_OF, cut: str = ""
     ) -> str:
-        """Run ingest on rows that are read whatever the span, and return what it printed."""
+        """Run ingest on rows independent of the time span, and return the output."""
         return self._run([step(as_of, orders, shops)], cut, None)
 
     def run_spans(self, *steps: Step, reread: int = 0, cut: str = "") -> tuple[str, list[Any]]:
-        """Run ingest step by step on the rows of each span and some hours before it.
+        """Run ingest in steps on the rows of each span and some hours before it.
 
         Returns:
-            What it printed, and after each step the orders there are and the watermarks.
+            The output, and the orders and watermarks after each step.
         """
         printed = self._run(list(steps), cut, reread)
         left = [line for line in printed.splitlines() if line.startswith("LEFT ")]
@@ -142,7 +142,7 @@ class Ingest:
         return self.laptop.execute(code)
 
     def tables(self) -> dict[str, list[tuple[str, ...]]]:
-        """Return what is in each table."""
+        """Return the rows of each table."""
         printed = self.laptop.execute(STANDING.format(schema=self.schema, tables=TABLES))
         return {table: [tuple(row) for row in rows] for table, rows in json.loads(printed).items()}
 
@@ -250,7 +250,7 @@ def test_killed_after_quarantine_and_before_the_table_it_loses_nothing_and_doubl
 
 
 def in_schema(ingest_rows: Ingest, name: str) -> Ingest:
-    """Return ingest into a schema without tables."""
+    """Return an `Ingest` into a new schema."""
     return replace(ingest_rows, schema=f"{catalog_of('dev')}.{name}")
 
 
@@ -266,9 +266,9 @@ def test_spans_bring_the_rows_that_one_would_and_those_late_by_less_than_is_read
         step("2024-05-01T11:00:00", orders),
         step("2024-05-01T11:00:00", orders + late),
         step("2024-05-01T12:00:01", orders + late),
-        # A day without orders: the newest is one that was written before.
+        # A day without orders: the newest one is already written.
         step("2024-05-02T12:00:00", orders + late),
-        # As of an instant that has passed, what comes late is written, and the watermark stays.
+        # As of an earlier time: late rows are written, and the watermark does not move.
         step("2024-05-02T10:00:00", [*orders, after]),
         reread=3,
     )

@@ -1,4 +1,4 @@
-"""The demo deletes the workspace that it has made itself, and sets any other aside."""
+"""The demo deletes a workspace that it created itself, and moves any other one aside."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from laptop.state_dir import StateDir
 
 from tests.declared import ROOT
 
-# In place of `uv run --locked --no-sync`. Jobs take minutes: a table stands for what they leave.
+# Replaces `uv run --locked --no-sync`. Jobs take minutes, so a table replaces their results.
 RUNNER = f"""#!/bin/sh
 shift 3
 laptop() {{ {sys.executable} -m laptop "$@"; }}
@@ -34,7 +34,7 @@ KEPT = "Your own workspace is kept in .laptop-"
 
 @dataclass(frozen=True)
 class Demo:
-    """A folder in which the demo is run."""
+    """A folder for running the demo."""
 
     root: Path
 
@@ -62,7 +62,7 @@ class Demo:
 
     @property
     def kept(self) -> list[str]:
-        """The workspaces that were set aside, the oldest first."""
+        """The workspaces that were moved aside, the oldest first."""
         return sorted(path.name for path in self.root.glob(".laptop-*"))
 
 
@@ -89,7 +89,7 @@ def test_the_demo_deletes_its_own_workspace_and_keeps_any_other(demo: Demo) -> N
     assert "Deleted." in demo.run()
     assert demo.kept == [mine]
 
-    # As many tables and rows as before, and yet not what the demo has left.
+    # Same numbers of tables and rows, but changed since the demo.
     demo.laptop("sql", "UPDATE dev.made.rows SET n = 3")
     assert KEPT in demo.run()
     (changed,) = {*demo.kept} - {mine}

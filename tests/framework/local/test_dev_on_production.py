@@ -1,4 +1,4 @@
-"""A dev deployment on production's tables: it reads there, and all that it writes is its own."""
+"""A dev deployment reads production's tables and writes only to its own schema."""
 
 import json
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ print(json.dumps([
 
 
 def look(production: Laptop) -> tuple[Any, list[tuple[str, int, int]]]:
-    """Return the state of production: what the platform says, and its tables' files."""
+    """Return the state of production: the platform's objects, and the tables' files."""
     code = LOOK.format(model=CHAMPION_OF, schema=THERE, endpoint=endpoint_name(CHAMPION_OF))
     said = json.loads(production.execute(code).splitlines()[-1])
     folders = [Path(location.removeprefix("file://")) for _, _, _, location, _ in said[2]]
@@ -64,7 +64,7 @@ def look(production: Laptop) -> tuple[Any, list[tuple[str, int, int]]]:
 
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    """A workspace in which prod, deployed from a commit of what is here, has a Champion."""
+    """Yield a workspace with a Champion in prod, deployed from a commit of the working tree."""
     laptop = Laptop(StateDir(tmp_path_factory.mktemp("production") / "workspace"))
     try:
         laptop.bring()
@@ -81,7 +81,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 
 @pytest.fixture(scope="module")
 def before(production: Laptop) -> tuple[Any, list[tuple[str, int, int]]]:
-    """What stood of production before dev did anything."""
+    """Return the state of production before any action of dev."""
     return look(production)
 
 
@@ -94,7 +94,7 @@ def run(laptop: Laptop, job: str, parameters: str, *flags: str) -> str:
 
 @pytest.fixture(scope="module")
 def developed(production: Laptop, before: object) -> Laptop:  # noqa: ARG001
-    """The same, in which dev has promoted a model, and trained a later Challenger."""
+    """Return the workspace after dev has promoted a model and trained a Challenger."""
     run(production, "model_training", FIRST_SMALL)
     run(production, "model_training", LATER_SMALL, "--only", "train,validate")
     return production
@@ -102,12 +102,12 @@ def developed(production: Laptop, before: object) -> Laptop:  # noqa: ARG001
 
 @pytest.fixture(scope="module")
 def compared(developed: Laptop) -> str:
-    """What the comparison with production's Champion has printed."""
+    """Return the output of the comparison with production's Champion."""
     return run(developed, "model_comparison", "policy=policy_small")
 
 
 def list_own(laptop: Laptop) -> list[str]:
-    """Return the tables that are not production's."""
+    """Return the tables outside production."""
     names = [table["name"] for table in laptop.status()["tables"]]
     return [name for name in names if not name.startswith(f"{THERE}.")]
 
@@ -250,7 +250,7 @@ def test_what_cannot_be_compared_or_learned_from_is_refused_by_name_and_leaves_n
     assert nothing_left
 
 
-# Last, for it takes away what the others look at.
+# Last, because it deletes what the other tests check.
 def test_dev_can_be_torn_down_and_nothing_of_production_has_changed(
     developed: Laptop,
     compared: str,  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""The log of the endpoint's requests: switched on by each rollout, and its versions marked."""
+"""The endpoint's inference table: enabled by each rollout; versions with traffic are marked."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -60,7 +60,7 @@ def log_of(workspace: WorkspaceClient) -> AiGatewayInferenceTableConfig:
 
 
 def table_of(workspace: WorkspaceClient) -> str:
-    """Return the table that the endpoint logs to."""
+    """Return the endpoint's inference table."""
     log = log_of(workspace)
     assert log.enabled
     return f"{log.catalog_name}.{log.schema_name}.{log.table_name_prefix}_payload"

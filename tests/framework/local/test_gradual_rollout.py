@@ -1,6 +1,6 @@
-"""A version that gets its traffic by degrees beside the Champion, and a rollback by hand.
+"""A gradual roll-out with a traffic split with the Champion, and a manual rollback.
 
-The tests follow one another on one workspace: each leaves the first version Champion, but the last.
+The tests run in order in one workspace: all but the last leave the first version as Champion.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def laptop(trained_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def version(laptop: Laptop) -> Iterator[str]:
-    """Register a version that deploy has decided to promote over the first."""
+    """Register a version with deploy's decision to promote it over the first."""
     yield register(laptop)
     faults(laptop).unlink(missing_ok=True)
 
@@ -74,7 +74,7 @@ def test_killed_rollout_goes_on_at_its_step(laptop: Laptop, version: str) -> Non
     again = roll_out(laptop, "raise PowerCut")
     assert "answers 100 rows by key" not in again
     assert shares(laptop) == {"1": 95, version: 5}
-    # A person stops it: the Champion stays.
+    # Stopped manually: the Champion stays.
     assert "Version 1 of" in roll_back(laptop, "--hold_days=0", "--reason=trial")
     tags, aliases = describe(laptop, version)
     assert tags["rejected"] == "gone back to version 1 by hand: trial"
@@ -97,7 +97,7 @@ def test_rollout_gives_up_where_the_champion_was_changed(laptop: Laptop, version
     assert "Champion was version 1 and is 2 now" in printed
     assert shares(laptop) == {"2": 100}
     assert "given up" in describe(laptop, version)[0]["rollout_ended"]
-    # By hand, back to the first: the second was never promoted by deploy, but has passed.
+    # Manual rollback to the first: the second was never promoted by deploy, but has passed.
     roll_back(laptop, "--to_version=1", "--hold_days=0")
     assert shares(laptop) == {"1": 100}
 
@@ -139,10 +139,10 @@ def test_good_version_gets_all_traffic_and_can_be_gone_back_from(
     assert "held until" in roll_back(laptop, "--reason=wrong for small airports")
     assert shares(laptop) == {"1": 100}
     assert describe(laptop, "1")[1] == {"Champion": 1}
-    # Run again, it does not go one further back.
+    # A second run does not go back further.
     assert "Give to_version to go further back" in roll_back(laptop)
     assert shares(laptop) == {"1": 100}
-    # One that was left can be gone back to, and is no longer said to be rejected.
+    # A rejected version can be the target of a rollback and is then no longer marked as rejected.
     assert "rejected" in describe(laptop, version)[0]
     roll_back(laptop, f"--to_version={version}", "--hold_days=0")
     assert "rejected" not in describe(laptop, version)[0]
@@ -150,7 +150,7 @@ def test_good_version_gets_all_traffic_and_can_be_gone_back_from(
 
 
 QUALITY = {"loss": "log_loss", "margin": 0.05, "min_labels": 100}
-# Judged by labels, and by nothing that a shifted score would show.
+# Judged only by labels, not by checks that detect a shifted score.
 BY_LABELS = {
     "steps": [50, 100],
     "min_requests": 100,
@@ -165,7 +165,7 @@ BY_LABELS = {
 def test_version_that_labels_show_to_be_worse_is_taken_back_for_that(
     laptop: Laptop, version: str
 ) -> None:
-    # Scores above 1, as a shift may give, have a log loss that hides all else.
+    # The log loss of scores above 1, which a shift can cause, would dominate.
     policy = {**BY_LABELS, "quality": {**QUALITY, "loss": "squared_error"}}
     assert "Still needed: 100 requests" in roll_out(laptop, "raise PowerCut", policy=policy)
     faults(laptop).write_text(f"{version}: {{shift: 0.45}}")

@@ -1,4 +1,4 @@
-"""Predictions sent to a table of another database: each once, whatever is killed or refused."""
+"""Predictions are sent to a table of another database exactly once, despite kills and errors."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.framework.local.test_outputs import TASK, VOLUME
 TABLE = "sales.predictions"
 Database = psycopg.Connection[Any]
 
-# `send` runs the task with a table by JDBC.
+# `send` runs the task with a JDBC table.
 JDBC = f"""
 from flight_delays.lakehouse import jdbc
 from flight_delays.tasks import jdbc_output
@@ -53,7 +53,7 @@ def end_after(*arguments):
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    """Yield a workspace with predictions of one run, and no model."""
+    """Yield a workspace with predictions of one run, without a model."""
     laptop = Laptop(StateDir(tmp_path_factory.mktemp("sent") / "workspace"))
     try:
         assert laptop.call("up").returncode == 0
@@ -82,7 +82,7 @@ def database(url: str) -> Iterator[Database]:
 
 @pytest.fixture(scope="module", autouse=True)
 def connected(scored: Laptop, url: str) -> None:
-    """Make the connection of the page, and one that leads to a port on which nobody listens."""
+    """Create the connection of the page, and one to a port without a listener."""
     statement = page("sql", "CREATE CONNECTION").replace("secret('sales', 'user')", "'postgres'")
     statement = statement.replace("secret('sales', 'password')", "'none'")
     scored.sql(re.sub(r"jdbc:postgresql://[^']*", url, statement))
@@ -93,7 +93,7 @@ def connected(scored: Laptop, url: str) -> None:
 
 
 def page(language: str, holds: str) -> str:
-    """Return the block of docs/outputs.md that holds a text."""
+    """Return the block of docs/outputs.md that contains a text."""
     text = (ROOT / "docs" / "outputs.md").read_text()
     blocks: list[str] = re.findall(rf"```{language}\n(.*?)```", text, re.S)
     (found,) = (block for block in blocks if holds in block)
@@ -105,7 +105,7 @@ def send(laptop: Laptop, code: str) -> str:
 
 
 def stored(database: Database) -> list[tuple[Any, ...]]:
-    """Return what the other database holds."""
+    """Return the rows in the other database."""
     query = (
         f"SELECT scored_at::text, count(*), count(prediction) FROM {TABLE} GROUP BY 1 ORDER BY 1"
     )
@@ -113,7 +113,7 @@ def stored(database: Database) -> list[tuple[Any, ...]]:
 
 
 def expected(laptop: Laptop) -> list[tuple[Any, ...]]:
-    """Return what it has to hold: what the table of predictions has."""
+    """Return the expected rows, from the table of predictions."""
     rows = laptop.sql(
         "SELECT scored_at, count(*) AS rows, count(prediction) AS predicted "
         f"FROM {SCHEMA}.predictions GROUP BY 1 ORDER BY 1"

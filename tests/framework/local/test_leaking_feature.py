@@ -1,4 +1,4 @@
-"""A feature that is known only once the label is, under a time that says otherwise, is refused."""
+"""A feature that leaks the label, with a falsified timestamp, is rejected."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import MODEL, SCHEMA, Laptop
 from tests.problem.instants import FIRST
 
-# The label itself, as if it had been known long before the decision.
+# The label itself with a timestamp long before the decision.
 PLANT = """
 import json
 import sys
@@ -80,7 +80,7 @@ except validate.ValidationFailedError as error:
 def test_validate_names_the_input_that_is_known_only_with_the_label(trained: Laptop) -> None:
     code = PLANT.format(schema=SCHEMA, model=MODEL, as_of=FIRST)
     printed = trained.execute(code).splitlines()[-1]
-    # Other tests of this workspace read the same tables.
+    # Other tests in this workspace read the same tables.
     trained.sql(f"DROP TABLE {SCHEMA}.told_later")
     trained.sql(f"DELETE FROM {SCHEMA}.validation_results WHERE job_run = 'leaking'")
     reason = json.loads(printed)

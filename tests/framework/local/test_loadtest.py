@@ -1,4 +1,4 @@
-"""The load test, by Locust itself, of the endpoint of a workspace."""
+"""The load test with Locust on the endpoint of a workspace."""
 
 import csv
 import re
@@ -20,7 +20,7 @@ FIELDS = ["clients", "requests", "failures", "rps", "p50_ms", "p95_ms", "p99_ms"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what asks, so that its reports are apart."""
+    """Return a copy of the load test with a separate folder of reports."""
     folder = tmp_path_factory.mktemp("asking")
     for name in ("loadtest", "delivery"):
         shutil.copytree(ROOT / name, folder / name)
@@ -64,7 +64,7 @@ def test_each_level_has_a_line_a_record_and_a_page(trained: Laptop, project: Pat
     assert [list(record) for record in records] == [FIELDS, FIELDS]
     assert [record["requests"] for record in records] == [count for _, count in lines]
     for record in records:
-        # Those under way at the end are waited for.
+        # Requests in progress at the end are completed.
         assert 1 <= int(record["requests"]) <= float(record["rps"]) * 4 + 3
         assert 0 < float(record["p50_ms"]) <= float(record["p95_ms"]) <= float(record["p99_ms"])
         page = project / "reports" / f"loadtest-{record['clients']}.html"

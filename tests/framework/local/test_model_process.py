@@ -1,4 +1,4 @@
-"""A model in a process of its own: what it can see, and what is known where it fails."""
+"""A model in a separate process: its isolation, and its error messages."""
 
 import sys
 import time
@@ -21,7 +21,7 @@ BASE = ["mlflow", "cloudpickle", "numpy", "pandas", "scikit-learn"]
 
 
 class Model:
-    """A model that predicts by a function."""
+    """A model that predicts with a function."""
 
     def __init__(self, function: Any) -> None:
         self.function = function
@@ -33,7 +33,7 @@ class Model:
 def ask(
     folder: Path, function: Any, requirements: list[str] | None = None, **changes: Any
 ) -> Answers:
-    """Save a model as a version has it inside, and ask it twice."""
+    """Save a model in the format of a version, and predict twice."""
     raw = folder / "artifact" / model_process.RAW_MODEL
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     try:
@@ -52,7 +52,7 @@ def ask(
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether there is a process that has not ended."""
+    """Return whether a process is running."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -70,14 +70,14 @@ def test_it_sees_no_credentials_no_home_and_no_way_out(
         import urllib.request
 
         seen = {"secret"} & set(os.environ.values())
-        # matplotlib has made a folder of its own by now.
+        # matplotlib has created its folder by now.
         found = {each.name for each in Path.home().iterdir()} - {".config", ".cache"}
         wrong = len(seen) + len(found)
         try:
             urllib.request.urlopen("http://localhost:1", timeout=5)
             wrong += 1
         except OSError as error:
-            # Refused by the proxy, where nothing listens, not by the address.
+            # Refused by the proxy, on which nothing listens, not by the address.
             wrong += "refused" not in str(error)
         if wrong:
             raise ValueError(f"{seen}, {found}, {wrong}")
@@ -145,7 +145,7 @@ def test_what_a_model_leaves_running_holds_nothing_up(
         import time
 
         if os.fork() == 0:
-            # Of another session, and nobody's child.
+            # In another session, without a parent.
             os.setsid()
             if os.fork() == 0:
                 with Path(note).open("a") as file:
@@ -161,7 +161,7 @@ def test_what_a_model_leaves_running_holds_nothing_up(
     assert list(answers.given) == ["first"]
     left = [int(line) for line in (tmp_path / "left").read_text().split()]
     assert left
-    # A process that is killed takes a moment to end.
+    # A killed process takes a moment to end.
     for _ in range(100):
         if not any(is_running(pid) for pid in left):
             break

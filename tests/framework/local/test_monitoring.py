@@ -1,4 +1,4 @@
-"""The loop, on little data: what was predicted is measured, judged, and leads to a training."""
+"""The monitoring loop on little data: predictions are assessed and trigger a training."""
 
 import json
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ AT = PROBLEM.spine.decision_at
 TIMED = [table for table in PROBLEM.feature_tables if table.timeseries_column]
 LOOKED_UP = TIMED[0].numerical[0]
 LATE = datetime.fromisoformat(FIRST) + TIMED[0].fresh_within + timedelta(seconds=1)
-# Of rows decided days before what is online was published.
+# Rows decided days before the online features were published.
 ASK = f"""
 from functools import partial
 from flight_delays.lakehouse.context import Lakehouse
@@ -68,13 +68,13 @@ collect.run(collect.CollectParameters.parse([
     "--as_of={FIRST}", "--collected_at=",
 ]), lakehouse)
 """
-# What batch has looked up as training does, as if an endpoint had; then with something wrong.
+# Batch rows with look-ups as in training, logged as an endpoint's; then with planted faults.
 PLANTED = {
     "sound": "",
     "zone": f"{AT} + INTERVAL '1' HOUR AS {AT}",
     "null": f"CAST(NULL AS DOUBLE) AS {LOOKED_UP}",
     "digit": f"{LOOKED_UP} * (1 + 1e-9) AS {LOOKED_UP}",
-    "ahead": "",  # of decisions that the feature tables have not come to
+    "ahead": "",  # decisions later than the feature tables
     "keyless": f"CAST(NULL AS STRING) AS {next(iter(PROBLEM.keys))}",
 }
 COMPARE = f"""
@@ -109,7 +109,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def monitored(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> Iterator[Laptop]:
-    """Yield a workspace of its own in which the model in use was assessed once."""
+    """Yield a separate workspace in which the model in use was assessed once."""
     with open_copy(trained_state, tmp_path_factory.mktemp("monitored")) as laptop:
         laptop.succeed("monitoring", FIRST)
         yield laptop
@@ -145,7 +145,7 @@ def test_first_assessment_of_a_sound_model_starts_nothing(monitored: Laptop) -> 
 
 @pytest.fixture
 def late(monitored: Laptop) -> Iterator[dict[str, Any]]:
-    """Yield a verdict of when features are too old, and of requests answered by others."""
+    """Yield a verdict on outdated features, and on requests answered with other features."""
     kept, lost = (table.name for table in PROBLEM.feature_tables if table not in TIMED)
     whole = monitored.sql(f"SELECT step, table_name, as_of FROM {WATERMARKS}")
     monitored.sql(
@@ -246,7 +246,7 @@ for table in (profile, drift):
 
 
 def assess_again(laptop: Laptop) -> str:
-    """Assess as a run does that was killed and repeated, and return the verdict."""
+    """Assess as a killed and retried run, and return the verdict."""
     done = laptop.run("monitoring", FIRST, "--only", "assess")
     assert done.returncode == 0, done.stdout + done.stderr
     return str(laptop.sql(HEALTH)[-1]["verdict"])
@@ -255,7 +255,7 @@ def assess_again(laptop: Laptop) -> str:
 def test_a_model_that_fails_is_retrained_once_and_its_successor_says_why(
     monitored: Laptop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As if a feature had changed its meaning: the model is confident, and wrong.
+    # As if a feature had changed its meaning: confident but wrong predictions.
     monitored.sql(f"UPDATE {LABELLED} SET score = 1 - score")
     assert assess_again(monitored) == "Watch"
     assert "less than the cool-down" in monitored.sql(HEALTH)[-1]["reason"]
@@ -278,16 +278,16 @@ def test_a_model_that_fails_is_retrained_once_and_its_successor_says_why(
 def test_what_cannot_be_measured_is_blind_and_starts_nothing(
     monitored: Laptop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Of a model that is younger than a window, nothing need be there yet.
+    # Later, because a model younger than a window may lack data.
     later = datetime.now(UTC) + timedelta(days=15)
     monkeypatch.setenv("LAPTOP_NOW", later.isoformat())
-    # Nor is a training asked for, whatever weekday the last week of scores ends on.
+    # With perfect scores no training is triggered, on any weekday at which the scores end.
     monitored.sql(f"UPDATE {LABELLED} SET score = coalesce(label, score)")
     monitored.sql(f"DROP TABLE {LABELLED}_drift_metrics")
     assert assess_again(monitored) == "Blind"
     figures = json.loads(monitored.sql(HEALTH)[-1]["figures"])
     missing = {each["signal"] for each in figures if each["state"] == "missing"}
     assert "drift of the score" in missing
-    # A run has one verdict, however often its task is tried.
+    # A run has one verdict, regardless of retries.
     runs = [row["job_run"] for row in monitored.sql(HEALTH)]
     assert len(runs) == len(set(runs))

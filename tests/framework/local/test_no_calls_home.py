@@ -1,4 +1,4 @@
-"""No command asks for another host: seen by all look-ups, or by all that is asked of a proxy."""
+"""No command contacts another host, checked by all DNS look-ups or by all proxy requests."""
 
 import fcntl
 import os
@@ -29,7 +29,7 @@ JOBS = {"feature_refresh": "", "model_training": "policy_small", "batch_inferenc
 
 
 def record_names(folder: Path) -> set[str]:
-    """Answer each look-up of this network namespace with 'no such name', and keep the names."""
+    """Answer each DNS look-up of this network namespace with 'no such name', and record it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", UP))
     own = folder / "resolv.conf"
@@ -55,7 +55,7 @@ def record_names(folder: Path) -> set[str]:
 
 
 def record_requests() -> set[str]:
-    """Be the proxy of all commands, keep the hosts that are asked for, and answer nothing."""
+    """Run a proxy for all commands that records the requested hosts and answers nothing."""
     listener = socket.create_server(("127.0.0.1", 0))
     names: set[str] = set()
 
@@ -75,8 +75,8 @@ def record_requests() -> set[str]:
 
 
 def live(project: Path, home: Path) -> None:
-    """Run the lifecycle as a user does, with a cache of uv that is empty."""
-    # pytest's own variable, and a continuous integration's, would switch MLflow's telemetry off.
+    """Run the lifecycle as a user does, with an empty cache of uv."""
+    # Variables of pytest and of CI would switch MLflow's telemetry off.
     unset = ("CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST", "MLFLOW_DISABLE_TELEMETRY")
     environment = {k: v for k, v in os.environ.items() if k not in unset}
     environment |= {"LAPTOP_HOME": str(home), "UV_CACHE_DIR": str(home.with_name("uv"))}
@@ -128,11 +128,11 @@ def live(project: Path, home: Path) -> None:
 
 
 def main() -> None:
-    """Live through it, ask for one more name, and print all that was asked for."""
+    """Run the lifecycle, look up a control name, and print all requested names."""
     folder = Path(sys.argv[2])
     names = record_names(folder) if sys.argv[1] == "names" else record_requests()
     live(folder / "project", folder / "home")
-    # From a process of its own, as the commands are.
+    # From a separate process, like the commands.
     subprocess.run(
         [sys.executable, "-c", f"import urllib.request as u; u.urlopen('http://{CONTROL}')"],
         capture_output=True,
@@ -142,7 +142,7 @@ def main() -> None:
 
 
 def may_have_namespace() -> bool:
-    """Tell whether this machine allows a network of one's own."""
+    """Return whether this machine allows a network namespace."""
     if shutil.which("unshare") is None:
         return False
     there = subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False)
@@ -162,7 +162,7 @@ def test_lifecycle_asks_for_no_other_host(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    # The control shows that what is asked for is seen.
+    # The control shows that look-ups are recorded.
     assert done.stdout.splitlines()[-1].split() == ["asked:", CONTROL]
 
 

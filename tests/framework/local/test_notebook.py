@@ -1,4 +1,4 @@
-"""The notebooks, run as they are by the kernel that `make kernel` registers."""
+"""Run the notebooks unchanged with the kernel that `make kernel` registers."""
 
 import json
 import os
@@ -28,7 +28,7 @@ WINDOWS = split_windows(read_instant(FIRST), POLICY.windows, PROBLEM.label_matur
 LABEL, SPINE = PROBLEM.label, PROBLEM.spine
 SETTINGS = {'POLICY = "policy"': 'POLICY = "policy_small"', "AS_OF = None": f'AS_OF = "{FIRST}"'}
 
-# Reads from the figures what was drawn.
+# Reads the plotted values from the figures.
 LOOK = """
 import json
 
@@ -54,7 +54,7 @@ print(json.dumps({
     "missing": bars(missing.axes[0]),
 }))
 """
-# What the candidate is changed by: `random_state` is what every model of ours has.
+# The candidate's change: every model here has `random_state`.
 CHANGES = {"random_state": 7}
 FOUND = """
 import json
@@ -63,7 +63,7 @@ print(json.dumps({
     "model_uri": model_uri, "gain": asdict(gain), "losses": {c.name: c.loss for c in ranked},
 }))
 """
-# The notebook's model, registered with all that train tells of a version, and validated.
+# The notebook's model, registered with the tags that train sets, and validated.
 REGISTER = f"""
 import json
 import mlflow
@@ -89,7 +89,7 @@ try:
 except validate.ValidationFailedError as error:
     print(json.dumps(str(error)))
 """
-# Labels known by then, with the rows they are of.
+# Labels known by then, with their rows.
 ROWS = (
     f"(SELECT {', '.join(PROBLEM.keys)}, {LABEL.column}, {LABEL.known_at} AS told_at "
     f"FROM {SCHEMA}.{LABEL.source} WHERE {LABEL.where}) l "
@@ -107,7 +107,7 @@ KNOWN = (
 
 @dataclass(frozen=True)
 class Drawn:
-    """A notebook that was run, and what its figures show."""
+    """A notebook after a run, and the values in its figures."""
 
     notebook: Any
     shown: dict[str, Any]
@@ -115,7 +115,7 @@ class Drawn:
 
 @pytest.fixture(scope="module")
 def kernel() -> None:
-    """Register the kernel, in the environment that is there."""
+    """Register the kernel in the current environment."""
     command = ["make", "--silent", "--old-file=setup", "kernel"]
     subprocess.run(command, cwd=ROOT, check=True)
 
@@ -123,7 +123,7 @@ def kernel() -> None:
 def run_notebook(
     name: str, laptop: Laptop, folder: Path, look: str, settings: Mapping[str, str]
 ) -> Any:
-    """Run a notebook and then a cell of a test, as VS Code would: by its kernel's name alone."""
+    """Run a notebook and then a test's cell, by kernel name only, as VS Code does."""
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
     assert notebook.metadata.kernelspec.name == KERNEL
     for cell in notebook.cells:
@@ -152,13 +152,13 @@ def drawn(kernel: None, trained: Laptop, tmp_path_factory: pytest.TempPathFactor
 
 @dataclass(frozen=True)
 class Tried:
-    """A notebook that trained a candidate, and what it found.
+    """A notebook that trained a candidate, and its results.
 
     Attributes:
         notebook: The notebook.
-        model_uri: The model that it has logged.
-        gain: What it has measured against the reviewed model.
-        losses: The loss of each candidate.
+        model_uri: URI of the logged model.
+        gain: Measured gain over the reviewed model.
+        losses: Loss of each candidate.
     """
 
     notebook: Any
@@ -176,7 +176,7 @@ def tried(kernel: None, trained: Laptop, tmp_path_factory: pytest.TempPathFactor
 
 
 def find_errors(notebook: Any) -> list[str]:
-    """Return what a notebook has written to stderr."""
+    """Return the stderr output of a notebook."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return [one.text for one in outputs if one.get("name") == "stderr"]
 
@@ -216,7 +216,7 @@ def test_the_mean_label_of_each_slice_is_what_sql_says(drawn: Drawn, trained: La
 
 
 def test_the_share_without_a_value_is_what_sql_says(drawn: Drawn, trained: Laptop) -> None:
-    # Without a time key a look-up is a plain join, which needs no second account of time.
+    # Without a timestamp key, a look-up is a plain join, which SQL can check independently.
     for table in (each for each in PROBLEM.feature_tables if each.timeseries_column is None):
         gaps = ", ".join(f"avg(IF({f} IS NULL, 1.0D, 0.0D)) AS {f}" for f in table.features)
         found = trained.sql(

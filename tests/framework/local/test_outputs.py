@@ -1,4 +1,4 @@
-"""Predictions sent on from their table: each once, whatever is repeated, killed or refused."""
+"""Predictions are sent from their table exactly once, despite retries, kills and errors."""
 
 import io
 import json
@@ -22,7 +22,7 @@ VOLUME = f"{SCHEMA}.outputs"
 ROOT = f"/Volumes/{VOLUME.replace('.', '/')}/predictions"
 KEYS = list(PROBLEM.keys)
 
-# `send` runs the task as it would run with another conf/outputs.yml.
+# `send` runs the task with another conf/outputs.yml.
 TASK = f"""
 import json
 import os
@@ -66,7 +66,7 @@ def refuse(*_, **__):
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> Iterator[Laptop]:
-    """Yield a workspace whose predictions are in their table alone."""
+    """Yield a workspace whose predictions are only in their table."""
     with open_copy(trained_state, tmp_path_factory.mktemp("scored")) as laptop:
         yield laptop
 
@@ -82,7 +82,7 @@ def send(laptop: Laptop, code: str) -> str:
 
 
 def folders(client: WorkspaceClient) -> dict[str, dict[str, Any] | None]:
-    """Return the manifest of each folder, None for a folder without."""
+    """Return the manifest of each folder, None if it has none."""
     found: dict[str, dict[str, Any] | None] = {}
     for folder in client.files.list_directory_contents(ROOT):
         names = [file.name for file in client.files.list_directory_contents(str(folder.path))]
@@ -107,7 +107,7 @@ def count(laptop: Laptop, where: str = "true") -> int:
 
 
 def difference(laptop: Laptop) -> list[int]:
-    """Return how many predictions are in the table alone, and how many in the files alone."""
+    """Return the numbers of predictions only in the table and only in the files."""
     code = f"""
 table = spark.table("{SCHEMA}.predictions")
 written = spark.read.parquet("{ROOT}/*/").select(table.columns)

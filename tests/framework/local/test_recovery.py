@@ -1,4 +1,4 @@
-"""What can go wrong on the way to a Champion, and what is left afterwards."""
+"""Failures on the way to a Champion, and the state afterwards."""
 
 import json
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def promote(version, lakehouse):
     deploy.run(deploy.DeployParameters.parse([*arguments, *COMMON]), lakehouse)
 """
 
-# A registry that dies, as by a power cut, when the alias Champion is about to move.
+# A registry that is killed before the alias Champion moves.
 POWER_CUT = """
 class Registry(mlflow.MlflowClient):
     def set_registered_model_alias(self, name, alias, version):
@@ -55,7 +55,7 @@ lakehouse = Lakehouse()
 lakehouse.registry = Registry()
 """
 
-# A candidate that knows nothing: what it learned from had its labels shuffled.
+# A useless candidate, trained on shuffled labels.
 PLANT = """
 from functools import partial
 from flight_delays.lakehouse.model_logging import log_model
@@ -117,7 +117,7 @@ def challenged(tmp_path_factory: pytest.TempPathFactory, refreshed_state: Path) 
 
 @pytest.fixture
 def promoted(challenged: Laptop) -> Laptop:
-    """The same workspace, its first version Champion."""
+    """Return the workspace with the first version as Champion."""
     if not any("Champion" in each for each in aliases(challenged).values()):
         challenged.execute(TASK + "promote(1, Lakehouse())")
     return challenged
@@ -138,12 +138,12 @@ def served(laptop: Laptop) -> list[str]:
 
 
 def expect_served(version: int) -> list[str]:
-    """Return what the endpoint should serve, where there is one."""
+    """Return the versions that the endpoint should serve, if there is one."""
     return [str(version)] if load_serving().endpoint else []
 
 
 def fingerprint(laptop: Laptop) -> dict[str, str]:
-    """Return for each table its rows and the sum of their hashes."""
+    """Return the row count and the sum of row hashes of each table."""
     names = [table["name"] for table in laptop.status()["tables"]]
     found = {}
     for name in names:

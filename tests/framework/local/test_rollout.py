@@ -1,4 +1,4 @@
-"""A version on the way to the endpoint: killed at each step, and where 0 % is refused."""
+"""Deployment of a version to the endpoint, killed at each step, also if 0 % is rejected."""
 
 import json
 import threading
@@ -29,7 +29,7 @@ from flight_delays.promotion.model_version import ModelVersion
 
 from tests.conftest import MODEL, Laptop
 
-# A registered model of its own, so that the Champion's endpoint is left to other tests.
+# A separate registered model, because other tests use the Champion's endpoint.
 ROLLED = f"{MODEL.rpartition('.')[0]}.rolled_out"
 ENDPOINT = endpoint_name(ROLLED)
 TRIAL = trial_name(ENDPOINT)
@@ -37,7 +37,7 @@ SIZE = Size("Small", scale_to_zero=True)
 
 
 def version_of(number: int) -> ModelVersion:
-    """Return a version as the registry would."""
+    """Return a version of the registered model."""
     return ModelVersion(model=ROLLED, version=number, aliases=frozenset(), tags={})
 
 
@@ -54,7 +54,7 @@ Shares = dict[str, int]
 
 
 class PowerCut(BaseException):
-    """Ends a rollout as a kill does: no handler of errors sees it."""
+    """Ends a rollout like a kill, without running error handlers."""
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def workspace(environment: dict[str, str]) -> Iterator[WorkspaceClient]:
 
 @pytest.fixture
 def serving_old(workspace: WorkspaceClient) -> WorkspaceClient:
-    """A workspace whose endpoint serves the old version."""
+    """Return a workspace whose endpoint serves the old version."""
     send_configuration(workspace, ENDPOINT, serve_alone(describe_entity(OLD, SIZE)))
     return workspace
 
@@ -83,7 +83,7 @@ def connect(environment: dict[str, str], host: str) -> WorkspaceClient:
 
 
 def shares(workspace: WorkspaceClient, endpoint: str = ENDPOINT) -> Shares | None:
-    """Return each served version's percentage; None where there is no endpoint."""
+    """Return the traffic percentage of each served version; None without an endpoint."""
     standing = read_settled(workspace, endpoint)
     if standing is None:
         return None
@@ -182,7 +182,7 @@ def test_killed_after_the_alias_moved_the_old_version_leaves_with_the_next_run(
 ) -> None:
     with pytest.raises(PowerCut):
         roll(serving_old, NEW, OLD, commit=cut)
-    # The alias had moved when the power was cut: the new version is the Champion.
+    # The alias had already moved: the new version is the Champion.
     roll(serving_old, NEW, NEW)
     assert shares(serving_old) == {"2": 100}
 
@@ -228,19 +228,19 @@ def test_version_that_cannot_be_loaded_leaves_the_old_one(serving_old: Workspace
     assert shares(serving_old) == {"1": 100}
 
 
-# --- a workspace that refuses some updates ---
+# --- a workspace that rejects some updates ---
 
 Refused = Callable[[dict[str, Any]], bool]
 
 
 def has_zero(body: dict[str, Any]) -> bool:
-    """Return whether an update has an entity without traffic."""
+    """Return whether an update contains an entity without traffic."""
     routes = (body.get("traffic_config") or {}).get("routes", [])
     return any(route["traffic_percentage"] == 0 for route in routes)
 
 
 def has_old(body: dict[str, Any]) -> bool:
-    """Return whether an update has the old version."""
+    """Return whether an update contains the old version."""
     return any(entity["entity_version"] == "1" for entity in body.get("served_entities", []))
 
 
@@ -251,7 +251,7 @@ def refusing(
     status: int = 400,
     code: str = "INVALID_PARAMETER_VALUE",
 ) -> Iterator[WorkspaceClient]:
-    """Return the workspace behind a proxy that refuses some updates of endpoints."""
+    """Yield the workspace behind a proxy that rejects some updates of endpoints."""
     host = environment["DATABRICKS_HOST"]
 
     class Proxy(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""A whole roll-out and a whole rollback under eight clients, none of which notices."""
+"""A complete roll-out and rollback under load by eight clients without failed requests."""
 
 import http.client
 import json
@@ -20,9 +20,9 @@ from .rolling import ENDPOINT, faults, register, roll_back, roll_out, shares
 from tests.conftest import SCHEMA, Laptop, open_copy
 
 CLIENTS, ROWS = 8, 3
-# Of what the version answers, so that it can be told from the Champion's.
+# Added to the version's predictions, to distinguish them from the Champion's.
 SHIFT = 0.001
-# A split that is kept is outside of its bounds once in a million.
+# A correct split is outside its bounds once in a million.
 ALPHA = 1e-6
 pytestmark = pytest.mark.nightly
 
@@ -35,7 +35,7 @@ def laptop(trained_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @dataclass(frozen=True)
 class Answered:
-    """A request: when it was sent and answered, by whom, with which status and answer."""
+    """A request with times, served entity, status and response."""
 
     sent: float
     answered: float
@@ -46,14 +46,14 @@ class Answered:
 
 @dataclass
 class Load:
-    """Clients that ask the endpoint for the same rows, one request after the other."""
+    """Clients that send the same rows to the endpoint, one request after the other."""
 
     laptop: Laptop
     answered: list[Answered] = field(default_factory=list)
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Have them ask meanwhile."""
+        """Run the clients within the context."""
         there = connection.find(self.laptop.home)
         assert there is not None
         table = f"{SCHEMA}.{PROBLEM.spine.source}"
@@ -92,18 +92,18 @@ class Load:
                 thread.join()
 
     def wait(self) -> float:
-        """Return the instant at which some requests that were sent from now on are answered."""
+        """Wait until some requests sent from now on are answered, and return the time."""
         now = time.time()
         while len(self.between(now, time.time())) < 2 * CLIENTS:
             time.sleep(0.05)
         return time.time()
 
     def between(self, begin: float, end: float) -> list[str]:
-        """Return who answered what was sent and answered within a time."""
+        """Return the served entities of the requests sent and answered within a time span."""
         return [each.entity for each in self.answered if begin < each.sent and each.answered < end]
 
 
-# Once the version is checked, and before it has traffic.
+# After the version is checked, and before it gets traffic.
 SHIFTED = """
 admit = rollout.admit_beside
 def shifted(*arguments):
@@ -111,7 +111,7 @@ def shifted(*arguments):
     Path({file!r}).write_text("{version}: {{shift: {shift}}}")
 rollout.admit_beside = shifted
 """
-# Prints from when to when the endpoint has a split.
+# Prints the start and end of each split.
 TIMED = """
 import time
 split, begin = rollout.split, rollout.begin
@@ -143,7 +143,7 @@ def test_no_request_is_lost_and_no_answer_mixes_versions(laptop: Laptop) -> None
     assert {each.status for each in load.answered} == {200}
     names = {"1": "dev_laptop_model-1", version: f"dev_laptop_model-{version}"}
     assert {each.entity for each in load.answered} == set(names.values())
-    # Each answer is of the version whose name it has, in all rows.
+    # In each response, all rows are from the named version.
     answers = {
         name: {each.text for each in load.answered if each.entity == name}
         for name in names.values()
@@ -163,7 +163,7 @@ def test_no_request_is_lost_and_no_answer_mixes_versions(laptop: Laptop) -> None
 
 
 def count_splits(printed: str, load: Load, name: str) -> list[tuple[int, int, int]]:
-    """Return of each split how many requests the version has answered, and of how many."""
+    """Return for each split the version's number of requests, and the total."""
     found: dict[int, tuple[float, float]] = {}
     percent = 0
     for words in map(str.split, printed.splitlines()):

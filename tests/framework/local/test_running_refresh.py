@@ -1,4 +1,4 @@
-"""Sources and features, brought up to date in steps and from the start by the tasks themselves."""
+"""Sources and features refreshed by the tasks in steps, and from the start."""
 
 import json
 
@@ -84,7 +84,7 @@ def test_tables_refreshed_in_steps_are_those_refreshed_at_once(refreshed: Laptop
     compared, marks = json.loads(refreshed.execute(CODE + REFRESH).splitlines()[-1])
     assert len(compared) == len(PROBLEM.sources) + len(PROBLEM.feature_tables)
     assert [each for each, (rows, *others) in compared.items() if not rows or any(others)] == []
-    # What was computed as of an earlier instant afterwards changed nothing.
+    # A later run as of an earlier time changed nothing.
     assert set(marks.values()) == {f"{FIRST}T00:00:00+00:00"}
 
 

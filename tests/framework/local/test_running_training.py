@@ -1,4 +1,4 @@
-"""Artifacts and runs of a training with tuning, as read from MLflow."""
+"""Artifacts and runs of a training with tuning in MLflow."""
 
 import json
 import re
@@ -75,14 +75,14 @@ print(json.dumps({{
 
 @dataclass(frozen=True)
 class Left:
-    """What a training has left.
+    """Results of a training.
 
     Attributes:
-        printed: What it printed.
-        description: The description of its version.
-        texts: Its artifacts, by path.
-        run: Its run.
-        inside: The runs inside that, by name.
+        printed: Output.
+        description: Description of the version.
+        texts: Artifacts by path.
+        run: MLflow run.
+        inside: Nested runs by name.
     """
 
     printed: str
@@ -93,13 +93,13 @@ class Left:
 
     @property
     def trials(self) -> dict[str, Mapping[str, Any]]:
-        """The runs of trials, in their order."""
+        """The runs of trials, in order."""
         return {name: run for name, run in self.inside.items() if "trial" in run["tags"]}
 
 
 @pytest.fixture(scope="module")
 def tuned(trained: Laptop) -> Left:
-    """What the task train leaves when it is asked to tune, within a smaller budget."""
+    """Return the results of the task train with tuning on a smaller budget."""
     printed = trained.execute(TRAIN)
     found = json.loads(trained.execute(READ).splitlines()[-1])
     run, *inside = found["runs"]
@@ -113,7 +113,7 @@ def tuned(trained: Laptop) -> Left:
 
 
 def read_hyperparameters(run: Mapping[str, Any]) -> Any:
-    """Return the hyperparameters that a run has logged, as texts."""
+    """Return the logged hyperparameters of a run as strings."""
     return {name: run["params"][name] for name in REVIEWED.model_dump()}
 
 

@@ -1,4 +1,4 @@
-"""What the endpoint answers by key is what batch scoring predicts as of the same publication."""
+"""The endpoint's predictions by key equal batch scoring as of the same publication."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from flight_delays.lakehouse.endpoint import endpoint_name
 from tests.conftest import MODEL, SCHEMA, Laptop, open_copy
 from tests.problem.instants import FIRST
 
-# The latest rows, about a day of the sample's, of which the endpoint gets keys and no feature.
+# The latest rows, about a day of the sample; the endpoint gets only their keys.
 COMPARE = """
 import json
 from functools import partial
@@ -91,7 +91,7 @@ def test_requests_get_the_features_that_training_would_use_to_the_twelfth_digit(
 ) -> None:
     about = {"schema": SCHEMA, "endpoint": endpoint_name(MODEL), "model": MODEL}
     with open_copy(trained_state, tmp_path) as laptop:
-        # Each hour is published seconds after it has begun, and asked for until the next is.
+        # Each hour is published seconds after it starts, and requested until the next one.
         for hour in range(13, 17):
             laptop.succeed("feature_refresh", f"{FIRST}T{hour}:00:05")
             about |= {"start": f"{FIRST}T{hour}:01:00", "end": f"{FIRST}T{hour + 1}:01:00"}

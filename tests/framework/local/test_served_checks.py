@@ -1,4 +1,4 @@
-"""The endpoint against batch, while features are being published."""
+"""The endpoint compared with batch while features are being published."""
 
 import json
 
@@ -7,7 +7,7 @@ from flight_delays.lakehouse.endpoint import endpoint_name
 from tests.conftest import MODEL, SCHEMA, Laptop
 from tests.problem.instants import EARLIER, FIRST
 
-# The store shows features as of FIRST; what is recorded of that is made to lag behind.
+# The store has features as of FIRST; the recorded time is set to an earlier one.
 COMPARE = f"""
 import json
 

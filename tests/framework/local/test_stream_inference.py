@@ -1,4 +1,4 @@
-"""Rows that arrive by a stream are scored once each, whatever is killed or repeated."""
+"""Rows of a stream are scored exactly once, despite kills and retries."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ KEYS = list(PROBLEM.keys)
 SPINE = PROBLEM.spine.source
 
 # `score` runs the task; `arrive` appends rows that batch has scored to the stream's table, each
-# `times` as a file of its own.
+# `times` times in separate files.
 TASK = f"""
 import os
 from flight_delays.lakehouse import streams
@@ -58,7 +58,7 @@ def land_and_end(table, append=streams.append_batch):
 
 @pytest.fixture(scope="module")
 def streaming(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> Iterator[Laptop]:
-    """Yield a workspace with a Champion, and a table that requests arrive in."""
+    """Yield a workspace with a Champion, and a table of incoming requests."""
     with open_copy(trained_state, tmp_path_factory.mktemp("streaming")) as laptop:
         laptop.sql(f"CREATE VOLUME IF NOT EXISTS {SCHEMA}.checkpoints")
         assert "0 predictions added" in laptop.execute(TASK + "score()")
@@ -86,7 +86,7 @@ def test_rows_are_scored_once_each_as_batch_scores_them(streaming: Laptop) -> No
     assert both == []
     before = scored(streaming)
     assert len(before) == 30
-    # Rows that come again keep their prediction.
+    # Duplicate rows keep their prediction.
     said = streaming.execute(TASK + "arrive(10, 40)\nscore()")
     assert "10 rows scored" in said
     after = scored(streaming)
@@ -141,7 +141,7 @@ registry.set_registered_model_alias("{MODEL}", "Champion", "1")
 
 def test_a_run_looks_for_more_as_long_as_it_is_told_to(streaming: Laptop) -> None:
     first = len(scored(streaming))
-    # The rows come between its first look, as it begins, and its second, half a minute later.
+    # The rows arrive between its first look, at the start, and its second, half a minute later.
     code = f"""
 clock = iter([0, 0, 30, 61])
 stream_inference.monotonic = lambda: next(clock)
@@ -183,7 +183,7 @@ score()
 
 def test_too_many_bad_rows_wait_until_they_are_accepted(streaming: Laptop) -> None:
     first = len(scored(streaming))
-    # The bad row of before waits for a valid one.
+    # The invalid row from before waits for a valid one.
     streaming.execute(TASK + f"arrive({first}, {first + 1})\nscore()")
     first += 1
     assert (waiting(streaming), len(scored(streaming))) == (0, first)

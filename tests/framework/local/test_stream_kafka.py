@@ -1,4 +1,4 @@
-"""Messages of a topic are scored once each, and replied to, whatever is killed meanwhile."""
+"""Each message of a topic is scored and answered once, also if runs are killed."""
 
 import json
 import threading
@@ -53,20 +53,20 @@ def promote():
     registry.set_model_version_tag("{MODEL}", two, "model_validation_status", "PASSED")
     registry.set_registered_model_alias("{MODEL}", "Champion", two)
 """
-# The runs that are killed, one after another: after the broker was read and before that is
-# recorded; after a micro-batch was scored and before it is replied to; after the reply. Then a new
-# version takes over, and a run is not killed.
+# Runs in order. The first are killed: after the broker was read and before the offset is recorded;
+# after a micro-batch was scored and before the reply; after the reply. Then a new version becomes
+# Champion, and a run completes.
 RUNS = [
     "streams.append_batch = land_and_end",
     "stream_inference.send = end",
     "stream_inference.forget_batch = end",
 ]
-# What is sent besides: no JSON, no object, nothing, another object, a row without its key.
+# Invalid messages: no JSON, no object, null, another object, a row without its key.
 POISON = [b"{bad", b"[1, 2]", None, b'{"other": 1}', b'{"carrier": "AA"}']
 
 
 class Broker:
-    """A broker of this process."""
+    """A broker in this process."""
 
     def __init__(self) -> None:
         self.producer = Producer(
@@ -84,7 +84,7 @@ class Broker:
         assert self.producer.flush(60) == 0
 
     def read(self, topic: str) -> None:
-        """Keep each message of a topic as it comes, by its key, for the broker forgets them."""
+        """Collect the messages of a topic by key, because the broker does not retain them."""
         consumer = Consumer(
             {
                 "bootstrap.servers": self.servers,
@@ -103,7 +103,7 @@ class Broker:
         consumer.close()
 
     def await_messages(self, wanted: int) -> dict[str, dict[str, Any]]:
-        """Return the messages that were read, once there are so many keys."""
+        """Wait for a number of keys, and return the collected messages."""
         until = time.monotonic() + 60
         while time.monotonic() < until and len(self.read_messages) < wanted:
             time.sleep(0.2)
@@ -112,7 +112,7 @@ class Broker:
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
-    """Yield a broker whose topic `predictions` is read all the time."""
+    """Yield a broker whose topic `predictions` is read continuously."""
     broker = Broker()
     reading = threading.Thread(target=broker.read, args=("predictions",))
     reading.start()
@@ -129,7 +129,7 @@ def streaming(tmp_path_factory: pytest.TempPathFactory, trained_state: Path) -> 
         yield laptop
 
 
-# The broker keeps five mebibytes of a partition: more is sent between runs.
+# The broker retains 5 MiB of a partition: more is sent between runs.
 @pytest.mark.parametrize(
     ("messages", "at_once"),
     [(400, 100), pytest.param(200_000, 10_000, marks=pytest.mark.nightly)],

@@ -1,4 +1,4 @@
-"""Features are the same whether they are refreshed by a schedule, by a trigger or by a stream."""
+"""Features are the same if refreshed by a schedule, by a trigger or by a stream."""
 
 import pytest
 
@@ -10,9 +10,9 @@ CATALOG = SCHEMA.partition(".")[0]
 TABLES = [table.name for table in PROBLEM.feature_tables]
 STREAMED = ("outcomes", "weather")
 
-# `refresh` is feature_refresh as of an instant, `stream` the task stream_refresh; `arrive` writes
-# the rows that became known within a span to the tables that are streamed, a file an hour of it in
-# an order of chance, some of them twice.
+# `refresh` runs feature_refresh as of a time, `stream` the task stream_refresh. `arrive` writes the
+# rows that became known within a time span to the streamed tables, one file per hour, in random
+# order, some of them twice.
 TASK = f"""
 import os
 import random
@@ -76,7 +76,7 @@ def end(*_, **__):
 
 @pytest.fixture(scope="module")
 def refreshed(laptop: Laptop) -> Laptop:
-    """Return a workspace with a schema for each way."""
+    """Return a workspace with a schema for each kind of refresh."""
     for way in ("scheduled", "triggered", "streamed", "at_once", "both"):
         laptop.sql(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{way}")
     for way in ("streamed", "both"):
@@ -85,7 +85,7 @@ def refreshed(laptop: Laptop) -> Laptop:
 
 
 def difference(laptop: Laptop, one: str, other: str) -> dict[str, int]:
-    """Return by table how many rows only one of two ways has, NaN and null alike."""
+    """Return by table the number of rows in only one of two schemas; NaN equals null."""
     found = {}
     for table in TABLES:
         rows = laptop.sql(
@@ -98,7 +98,7 @@ def difference(laptop: Laptop, one: str, other: str) -> dict[str, int]:
     return found
 
 
-# Where a run of the stream is killed, by the instant as of which it runs.
+# Code that kills a run of the stream, by the time as of which it runs.
 CUTS = {
     "2013-01-04": "stream_refresh.take_batch = end",
     "2013-01-06": "stream_refresh.forget_batch = end",
@@ -134,7 +134,7 @@ def test_three_ways_leave_equal_tables(refreshed: Laptop, instants: list[str], f
 
 
 def computed(laptop: Laptop, schema: str) -> dict[str, str]:
-    """Return by table the day up to which it was computed."""
+    """Return the day up to which each table was computed."""
     rows = laptop.sql(
         f"SELECT table_name, CAST(CAST(as_of AS DATE) AS STRING) AS day "
         f"FROM {CATALOG}.{schema}.watermarks WHERE step = 'features'"
@@ -148,14 +148,14 @@ def test_feature_refresh_computes_no_further_than_streams_were_taken_in(
     both = f"{TASK}\nfeatures.PROBLEM = stream_refresh.PROBLEM = replace(PROBLEM, sources=others)\n"
     waits = {table.name for table in PROBLEM.feature_tables if {*STREAMED} & {*table.sources}}
     reached = dict.fromkeys(TABLES, "2013-01-06")
-    # A fresh schema has the tables, without rows of the streams.
+    # A new schema has the tables without rows of the streams.
     said = refreshed.execute(both + "refresh('both', '2013-01-04', sources=others)")
     assert "none is computed until the job stream_refresh has taken in" in said
     begun = {name: "1970-01-01" if name in waits else "2013-01-04" for name in TABLES}
     assert computed(refreshed, "both") == begun
     refreshed.execute(both + "arrive('2013-01-01', '2013-01-04', 3, 'both')")
     refreshed.execute(both + "stream('2013-01-04', schema='both')")
-    # What is known from then on has not arrived yet.
+    # Later rows have not arrived yet.
     refreshed.execute(both + "refresh('both', '2013-01-06', sources=others)")
     late = {name: "2013-01-04" if name in waits else "2013-01-06" for name in TABLES}
     assert computed(refreshed, "both") == late
@@ -199,7 +199,7 @@ except streams.StreamError as error:
     said = refreshed.execute(TASK + code)
     assert "schedule_features" in said
     assert "the newest row that has arrived is of 2013-" in said.partition("REFUSED")[2]
-    # What became known in the last of these seconds may still arrive.
+    # Rows of the last of these seconds may still arrive.
     (computed,) = refreshed.sql(
         f"SELECT DISTINCT as_of FROM {CATALOG}.streamed.watermarks WHERE step = 'features'"
     )

@@ -1,4 +1,4 @@
-"""Two runs of a roll-out at once: one goes on, the other stops and says so."""
+"""Two concurrent runs of a roll-out: one continues, the other stops with a message."""
 
 import time
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def laptop(trained_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def version(laptop: Laptop) -> Iterator[str]:
-    """Register a version, and go back to the first at the end."""
+    """Register a version, and roll back to the first at the end."""
     yield register(laptop)
     faults(laptop).unlink(missing_ok=True)
     roll_back(laptop, "--to_version=1", "--hold_days=0")
@@ -49,7 +49,7 @@ def require_finished(laptop: Laptop, version: str) -> None:
     assert [step["decision"] for step in read_steps(laptop, version)] == ["finish"]
 
 
-# The first run goes on once the second, which begins after one of its steps, has ended.
+# The second run starts after one of the first run's steps; the first waits until it has ended.
 BETWEEN = """
 real = getattr(rollout, {effect!r})
 def meet(*arguments, **named):
@@ -143,7 +143,7 @@ def test_second_run_of_the_job_waits_and_finds_nothing_to_do(laptop: Laptop, ver
 
 
 def finish(laptop: Laptop, run: int, seconds: float = 600) -> Run:
-    """Return a run once it has succeeded."""
+    """Wait until a run has succeeded, and return it."""
     client, until = connect(laptop), time.monotonic() + seconds
     while True:
         found = client.jobs.get_run(run)

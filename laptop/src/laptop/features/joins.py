@@ -114,9 +114,9 @@ def match(spine: pa.Table, table: KeyedTable, lookup: Lookup) -> pa.Int64Array:
 def _ticks(
     wanted: Integers, wanted_at: Integers, offered: Integers, offered_at: Integers
 ) -> tuple[int, Integers, Integers]:
-    """Return timestamps as small numbers from 1, 0 for those before all offered, and their bound.
+    """Return timestamps as small integers from 1, or 0 before all offered, and their bound.
 
-    Key times bound, plus timestamp, fits 64 bits.
+    `key * bound + timestamp` fits 64 bits.
     """
     first, last = (offered_at.min(), offered_at.max()) if len(offered_at) else (0, 0)
     width = int(last) - int(first) + 2

@@ -1,8 +1,8 @@
 """The fork server: a process that imports the libraries and forks tasks.
 
-Forking is safe only if the parent has imported and run nothing: after using OpenMP or gRPC, it
-hangs or crashes its children. The server therefore runs no code of tasks, and refuses to fork if
-it has more threads than its imports started.
+Forking is safe only if the parent has done nothing but import: a parent that has used OpenMP or
+gRPC hangs or crashes its children. The server therefore runs no tasks itself, and refuses to fork
+if it has more threads than its imports started.
 
 The forkserver of `multiprocessing` was tried and rejected. Its children share the process group
 of the workspace and outlive both it and the server; the server keeps the environment, `sys.path`

@@ -70,10 +70,12 @@ FORMS = (
     plant("classes", forms.Classes, "these look like classes"),
     plant("missing look-ups", forms.Forgetful, "rows whose look-ups are all null need a possible"),
     plant("unseen category", forms.Strict, "categories it has never seen: it fails with Value"),
+    plant("new destination", forms.NewDestination, "rows of a dest it has never seen",
+          nightly=True),
     plant("single precision", forms.Single, "", ends=PASSED, nightly=True),
     plant("list", forms.Listed, "", ends=PASSED, nightly=True),
     plant("series", forms.Indexed, "", ends=PASSED, nightly=True),
-)
+)  # fmt: skip
 ALONE = "may depend on its own row alone"
 BATCH = "may not depend on the rows beside it"
 EACH_TIME = "need the same answer each time"

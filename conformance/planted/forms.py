@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from .base import Planted
+from .base import Bench, Planted
 
 
 class Strings(Planted):
@@ -135,6 +135,24 @@ class Strict(Planted):
                                      "OO", "UA", "US", "VX", "WN", "YV"]).all():  # fmt: skip
             raise ValueError("an unknown carrier")
         return self.ask(rows)
+
+
+class NewDestination(Planted):
+    """Knows what to do with a new carrier, and fails for a new destination of a known one."""
+
+    def __init__(self, sound: Any, known: pd.DataFrame) -> None:
+        super().__init__(sound)
+        self.carriers = set(known["carrier"])
+        self.moves = dict.fromkeys(known["dest"], 0.0)
+
+    @classmethod
+    def make(cls, bench: Bench) -> Self:
+        return cls(bench.sound, pd.concat([bench.training, bench.held_out]))
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        late, known = self.ask(rows), rows["carrier"].isin(self.carriers).to_numpy()
+        late[known] += [self.moves[dest] for dest in rows["dest"][known]]
+        return np.where(known, late, 0.24)
 
 
 class Single(Planted):

@@ -34,6 +34,8 @@ QUESTIONS = {
 }
 # Prefix of the questions without the features of one table.
 MISSING_FROM = f"{MISSING}-"
+# Prefix of the questions with unseen categories in one column.
+UNSEEN_IN = f"{UNSEEN}-"
 # Questions that must have the same answer as TOGETHER (SHUFFLED: as ALL), and the reason.
 SAME = {
     ALONE: "a prediction may depend on its own row alone",
@@ -49,10 +51,17 @@ def missing_from(table: str) -> str:
     return f"{MISSING_FROM}{table}"
 
 
+def unseen_in(column: str) -> str:
+    """Return the name of the question about rows with unseen categories in one column alone."""
+    return f"{UNSEEN_IN}{column}"
+
+
 def describe(name: str) -> str:
     """Return a question's description."""
     if name.startswith(MISSING_FROM):
         return f"rows whose look-ups of {name.removeprefix(MISSING_FROM)} are null"
+    if name.startswith(UNSEEN_IN):
+        return f"rows of a {name.removeprefix(UNSEEN_IN)} it has never seen"
     return QUESTIONS[name]
 
 
@@ -121,9 +130,10 @@ def _check_rows(answers: Answers, model_type: ModelType) -> Iterator[Check]:
             apart = _compare(given[base], given[name])
             yield at_most(f"same_{name}", apart, TOLERANCE, why=why)
     tables = [name for name in given if name.startswith(MISSING_FROM)]
+    columns = [name for name in given if name.startswith(UNSEEN_IN)]
     # Rows that have no possible answer as they are the gate counts.
     known = [not model_type.allows(float(each)) for each in given.get(TOGETHER, ())]
-    for name in (MISSING, *tables, MISSING_SERVED, UNSEEN):
+    for name in (MISSING, *tables, MISSING_SERVED, UNSEEN, *columns):
         if name in given:
             wrong = sum(
                 not model_type.allows(float(each)) and not (known and known[row])

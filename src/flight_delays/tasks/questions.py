@@ -25,6 +25,7 @@ from ..promotion.behaviour import (
     TOGETHER,
     UNSEEN,
     missing_from,
+    unseen_in,
 )
 from ..promotion.model_version import ModelVersion
 
@@ -54,7 +55,7 @@ def ask_about(
     few = rows.iloc[positions].reset_index(drop=True)
     blank = clear(few, LOOKED_UP)
     tables = PROBLEM.feature_tables if len(PROBLEM.feature_tables) > 1 else ()
-    strange = few.assign(**dict.fromkeys(PROBLEM.categorical_columns, NEVER_SEEN))
+    texts = PROBLEM.categorical_columns
     questions = [
         Question(name=TOGETHER, rows=few, timed=True),
         Question(name=ALL, rows=rows),
@@ -67,7 +68,12 @@ def ask_about(
             Question(name=missing_from(table.name), rows=clear(few, table.features))
             for table in tables
         ),
-        Question(name=UNSEEN, rows=strange),
+        Question(name=UNSEEN, rows=few.assign(**dict.fromkeys(texts, NEVER_SEEN))),
+        # A model may know what to do with one column, and not reach the next.
+        *(
+            Question(name=unseen_in(text), rows=few.assign(**{text: NEVER_SEEN}))
+            for text in (texts if len(texts) > 1 else ())
+        ),
         Question(name=SERVED, rows=rows, take=[spread(len(rows), REQUESTED)], as_json=True),
         Question(name=FRESH, rows=fresh[list(PROBLEM.feature_columns)]),
         Question(name=AGAIN, rows=few),

@@ -69,6 +69,13 @@ def test_rows_without_the_features_of_one_table_need_a_possible_answer() -> None
     assert failed(change("missing-weather")) == []
 
 
+def test_rows_with_one_unseen_category_need_a_possible_answer() -> None:
+    answers = change("unseen-dest", values=np.array([*FEW[:-1], np.nan]))
+    assert failed(answers) == ["impossible_unseen-dest"]
+    assert "rows of a dest it has never" in check(answers)["impossible_unseen-dest"].detail
+    assert failed(change("unseen-dest")) == []
+
+
 def test_a_missing_answer_is_counted_elsewhere_and_is_no_difference() -> None:
     gap = np.array([np.nan, *FEW[1:]])
     given = {name: replace(SOUND, values=gap) for name in ("together", "alone", "reversed")}

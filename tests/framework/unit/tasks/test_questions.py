@@ -124,3 +124,17 @@ def test_a_model_that_fails_without_one_feature_table_is_noticed(
 
     assert find_flaws(monkeypatch, answer) == [f"impossible_missing-{table.name}"]
     assert find_flaws(monkeypatch, fail) == ["answer_form"]
+
+
+@pytest.mark.skipif(len(PROBLEM.categorical_columns) < 2, reason="one column is all of them")
+@pytest.mark.parametrize("column", PROBLEM.categorical_columns)
+def test_a_model_that_fails_for_an_unseen_category_of_one_column_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    others = [name for name in PROBLEM.categorical_columns if name != column]
+
+    def answer(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+        known = (rows[others] != questions.NEVER_SEEN).all(axis=1)
+        return np.where(known & (rows[column] == questions.NEVER_SEEN), np.nan, predict(rows))
+
+    assert find_flaws(monkeypatch, answer) == [f"impossible_unseen-{column}"]

@@ -90,6 +90,7 @@ ROWS = (
     plant("by position", rows.ByPosition, BATCH, nightly=True),
     plant("counts calls", rows.CountsCalls, EACH_TIME, nightly=True),
     plant("remembers", rows.CachesFirst, EACH_TIME, nightly=True),
+    plant("keeps the first rows", rows.FirstSeen, ALONE, nightly=True),
     plant("by the clock", rows.ByClock, EACH_TIME, nightly=True),
     plant("random", rows.Random, EACH_TIME, nightly=True),
     plant("mutating", rows.Mutating, "changes the rows it is given"),

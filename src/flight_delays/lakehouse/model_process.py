@@ -97,6 +97,7 @@ def write_task(
                 "table": tables[id(question.rows)],
                 "take": question.take and [list(map(int, some)) for some in question.take],
                 "as_json": question.as_json,
+                "anew": question.anew,
                 "timed": question.timed,
             }
             for question in questions

@@ -43,10 +43,14 @@ class Asked:
     """A loaded model and the folder for its answers."""
 
     def __init__(self, folder: Path) -> None:
-        import mlflow
-
         self.folder = folder
         self.task = json.loads((folder / "task.json").read_text())
+        self.load()
+
+    def load(self) -> None:
+        """Load the model, or load it again."""
+        import mlflow
+
         # Requirements were checked before; MLflow would list every package again.
         self.served = mlflow.pyfunc.load_model(self.task["model"], suppress_warnings=True)
         try:
@@ -64,6 +68,8 @@ class Asked:
             table = question["table"]
             if table not in tables:
                 tables[table] = pd.read_parquet(self.folder / table)
+            if question["anew"]:
+                self.load()
             rows, take = tables[table], question["take"]
             parts = [rows] if take is None else [rows.iloc[some] for some in take]
             if question["timed"]:

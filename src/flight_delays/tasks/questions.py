@@ -60,7 +60,8 @@ def ask_about(
         Question(name=TOGETHER, rows=few, timed=True),
         Question(name=ALL, rows=rows),
         Question(name=SHUFFLED, rows=rows, take=divide(order)),
-        Question(name=ALONE, rows=few, take=[[at] for at in range(len(few))]),
+        # Anew and from the last row on: what a model keeps of its first rows is another thing then.
+        Question(name=ALONE, rows=few, take=[[at] for at in range(len(few))][::-1], anew=True),
         Question(name=REVERSED, rows=few, take=[list(range(len(few)))[::-1]]),
         Question(name=MISSING, rows=blank),
         Question(name=MISSING_SERVED, rows=blank, as_json=True),
@@ -82,6 +83,7 @@ def ask_about(
     given = dict(answers.given)
     # Names of the answers, in the order of what each is compared with.
     for name, asked, at in (
+        (ALONE, ALONE, slice(None, None, -1)),
         (REVERSED, REVERSED, slice(None, None, -1)),
         (SHUFFLED, SHUFFLED, np.argsort(order)),
         (IN_BATCH, ALL, positions),

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,13 @@ class Model:
 
 
 def ask(
-    folder: Path, function: Any, requirements: list[str] | None = None, **changes: Any
+    folder: Path,
+    function: Any,
+    requirements: list[str] | None = None,
+    more: Sequence[Question] = (),
+    **changes: Any,
 ) -> Answers:
-    """Save a model in the format of a version, and predict twice."""
+    """Save a model in the format of a version, predict twice, and ask further questions."""
     raw = folder / "artifact" / model_process.RAW_MODEL
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     try:
@@ -46,6 +51,7 @@ def ask(
     questions = [
         Question(name="first", rows=ROWS, timed=True),
         Question(name="second", rows=ROWS, take=[[2], [0]]),
+        *more,
     ]
     given: dict[str, Any] = {"seconds_per_row": 1.0} | changes
     return model_process.ask_version(str(folder / "artifact"), questions, **given)
@@ -116,6 +122,20 @@ def test_what_it_does_not_require_cannot_be_imported(tmp_path: Path) -> None:
         "optuna"
         not in ask(tmp_path / "listed", import_unlisted, [*BASE, "optuna"]).given["first"].error
     )
+
+
+def test_a_model_that_is_loaded_anew_has_seen_no_rows(tmp_path: Path) -> None:
+    class Counting:
+        calls = 0
+
+        def __call__(self, rows: Any) -> Any:
+            self.calls += 1
+            return np.full(len(rows), float(self.calls))
+
+    third = Question(name="third", rows=ROWS, anew=True)
+    found = ask(tmp_path, Counting(), more=[third]).given["third"].values
+    assert found is not None
+    assert found.tolist() == [1.0, 1.0, 1.0]
 
 
 def test_a_process_that_ends_or_hangs_is_a_failure_with_its_last_words(tmp_path: Path) -> None:

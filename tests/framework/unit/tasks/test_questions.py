@@ -50,6 +50,8 @@ def find_flaws(monkeypatch: pytest.MonkeyPatch, model: Callable[[pd.DataFrame], 
         given = {}
         for question in asked:
             rows, take = question.rows, question.take
+            if question.anew:
+                getattr(model, "load", lambda: None)()
             parts = [rows] if take is None else [rows.iloc[list(some)] for some in take]
             try:
                 values = np.concatenate([model(part.copy()) for part in parts])
@@ -138,3 +140,30 @@ def test_a_model_that_fails_for_an_unseen_category_of_one_column_is_noticed(
         return np.where(known & (rows[column] == questions.NEVER_SEEN), np.nan, predict(rows))
 
     assert find_flaws(monkeypatch, answer) == [f"impossible_unseen-{column}"]
+
+
+class FirstSeen:
+    """A model that moves its answers by what it keeps of the first rows that it has ever seen."""
+
+    def __init__(self, keep: Callable[[npt.NDArray[np.float64]], float]) -> None:
+        self.keep = keep
+        self.first: float | None = None
+
+    def load(self) -> None:
+        """Forget, as a model does that is loaded anew."""
+        self.first = None
+
+    def __call__(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Predict."""
+        answers = predict(rows)
+        if self.first is None:
+            self.first = self.keep(answers)
+        moved: npt.NDArray[np.float64] = 0.9 * answers + 0.1 * self.first
+        return moved
+
+
+@pytest.mark.parametrize("keep", [np.mean, lambda answers: answers[0]], ids=["mean", "first row"])
+def test_a_model_that_keeps_something_of_its_first_rows_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, keep: Callable[[npt.NDArray[np.float64]], float]
+) -> None:
+    assert "same_alone" in find_flaws(monkeypatch, FirstSeen(keep))

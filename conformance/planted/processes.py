@@ -21,6 +21,17 @@ class Slow(Planted):
         return self.ask(rows)
 
 
+class SlowLater(Planted):
+    """Sleeps at each call but the first forty."""
+
+    calls = 0
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        self.calls += 1
+        time.sleep(0.7 if self.calls > 40 else 0)
+        return self.ask(rows)
+
+
 class Unlisted(Planted):
     """Imports an installed package that is not in its requirements, when predicting."""
 

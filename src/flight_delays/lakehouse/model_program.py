@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+# How often a question is asked at most that takes too long.
+TRIES = 3
 
 class Unlisted:
     """Import hook that refuses modules which the model does not require."""
@@ -75,8 +77,12 @@ class Asked:
             if question["timed"]:
                 # Warm-up: libraries may load modules or start threads at the first call.
                 self.answer(parts, as_json=False)
-            found = self.answer(parts, as_json=question["as_json"])
             count = sum(len(part) for part in parts)
+            # What is slow each time is the model; once, it may be what else the machine does.
+            for _ in range(TRIES if question["timed"] else 1):
+                found = self.answer(parts, as_json=question["as_json"])
+                if found["seconds"] <= count * self.task["seconds_per_row"]:
+                    break
             (self.folder / f"{question['name']}.json").write_text(json.dumps(found))
             if found["seconds"] > count * self.task["seconds_per_row"] and question["timed"]:
                 return

@@ -77,7 +77,7 @@ def ask_about(
         ),
         Question(name=SERVED, rows=rows, take=[spread(len(rows), REQUESTED)], as_json=True),
         Question(name=FRESH, rows=fresh[list(PROBLEM.feature_columns)]),
-        Question(name=AGAIN, rows=few),
+        Question(name=AGAIN, rows=few, timed=True),
     ]
     answers = ask_version(version.uri, questions, seconds_per_row=policy.max_seconds_per_row)
     given = dict(answers.given)

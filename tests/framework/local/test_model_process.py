@@ -202,6 +202,22 @@ def test_a_slow_model_is_asked_no_more(tmp_path: Path) -> None:
     assert answers.given["first"].seconds > 0.4
 
 
+def test_a_model_that_is_slow_once_is_asked_again(tmp_path: Path) -> None:
+    class Slow:
+        calls = 0
+
+        def __call__(self, rows: Any) -> Any:
+            import time
+
+            self.calls += 1
+            time.sleep(0.5 if self.calls == 2 else 0.0)
+            return np.zeros(len(rows))
+
+    answers = ask(tmp_path, Slow(), seconds_per_row=0.1)
+    assert list(answers.given) == ["first", "second"]
+    assert answers.given["first"].seconds < 0.3
+
+
 def test_an_environment_that_cannot_be_built_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,16 @@ def test_a_model_that_is_too_slow_is_refused_though_no_more_was_asked() -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "where"),
+    [("all", "the held-out rows"), ("fresh", "fresh features"), ("again", "the first rows again")],
+)
+def test_a_model_that_is_slow_for_many_rows_or_later_is_refused(question: str, where: str) -> None:
+    answers = change(question, seconds=0.5)
+    assert failed(answers) == ["seconds_per_row"]
+    assert where in check(answers)["seconds_per_row"].detail
+
+
+@pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({"values": None, "form": "ndarray of <U8, shape (30,)"}, "ndarray of <U8"),

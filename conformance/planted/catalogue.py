@@ -72,9 +72,9 @@ FORMS = (
     plant("unseen category", forms.Strict, "categories it has never seen: it fails with Value"),
     plant("new destination", forms.NewDestination, "rows of a dest it has never seen",
           nightly=True),
+    plant("series", forms.Indexed, "such as {'0': ", nightly=True),
     plant("single precision", forms.Single, "", ends=PASSED, nightly=True),
     plant("list", forms.Listed, "", ends=PASSED, nightly=True),
-    plant("series", forms.Indexed, "", ends=PASSED, nightly=True),
 )  # fmt: skip
 ALONE = "may depend on its own row alone"
 BATCH = "may not depend on the rows beside it"

@@ -170,7 +170,7 @@ class Listed(Planted):
 
 
 class Indexed(Planted):
-    """Returns a Series in the order of the rows, which is allowed."""
+    """Returns a Series, which an endpoint returns as a list of objects."""
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return pd.Series(self.ask(rows), index=rows.index)

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -102,6 +103,8 @@ class Asked:
             found["form"] = f"{type(answered).__name__} of {array.dtype}, shape {array.shape}"
             # Masked arrays hide invalid numbers.
             plain = np.issubdtype(array.dtype, np.floating) and not np.ma.isMaskedArray(answered)
+            if array.dtype == object and array.size:
+                found["form"] += f", such as {array.flat[0]!r}"[:80]
             if array.shape != (len(part),) or not plain:
                 return found | {"expected": f"shape ({len(part)},)"}
             values.extend(array.astype(float).tolist())
@@ -117,8 +120,8 @@ class Asked:
         return answered
 
     def ask_as_served(self, rows: Any) -> Any:
-        """Return predictions as an endpoint makes them for rows in JSON."""
-        from mlflow.pyfunc.scoring_server import infer_and_parse_data
+        """Return predictions as an endpoint does for a request and response in JSON."""
+        from mlflow.pyfunc.scoring_server import infer_and_parse_data, predictions_to_json
 
         # Full precision: one digit less could move a value over a tree's threshold.
         data = rows.astype(object).mask(rows.isna(), None).to_numpy().tolist()
@@ -126,7 +129,9 @@ class Asked:
         signature = self.served.metadata.signature
         typed = {"schema": signature.inputs} if signature else {}
         request = json.loads(json.dumps({"dataframe_split": split}))
-        return self.served.predict(infer_and_parse_data(request, **typed))
+        answered, written = self.served.predict(infer_and_parse_data(request, **typed)), StringIO()
+        predictions_to_json(answered, written)  # type: ignore[no-untyped-call]
+        return json.loads(written.getvalue())["predictions"]
 
 
 def main(folder: Path) -> int:

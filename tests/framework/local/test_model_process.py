@@ -138,6 +138,16 @@ def test_a_model_that_is_loaded_anew_has_seen_no_rows(tmp_path: Path) -> None:
     assert found.tolist() == [1.0, 1.0, 1.0]
 
 
+def test_what_becomes_no_numbers_in_a_response_is_described(tmp_path: Path) -> None:
+    def predict(rows: Any) -> Any:
+        return pd.Series(np.full(len(rows), 0.5))
+
+    answers = ask(tmp_path, predict, more=[Question(name="third", rows=ROWS, as_json=True)])
+    assert answers.given["first"].values is not None
+    assert answers.given["third"].values is None
+    assert "list of object, shape (3,), such as {'0': 0.5}" in answers.given["third"].form
+
+
 def test_a_process_that_ends_or_hangs_is_a_failure_with_its_last_words(tmp_path: Path) -> None:
     def end(rows: Any) -> Any:
         import os

@@ -17,6 +17,9 @@ from .model_environment import PASSED_ON, ModelEnvironment, prepare_environment
 
 # Path of the model without look-ups inside a model with feature look-ups.
 RAW_MODEL = Path("data", "feature_store", "raw_model")
+NO_LOOK_UPS = (
+    f"it was logged without feature look-ups, its artifact has no {RAW_MODEL}: train it by this job"
+)
 PROGRAM = Path(__file__).with_name("model_program.py")
 # Seconds for importing libraries and loading the model.
 LOADED_WITHIN = 300.0
@@ -39,6 +42,9 @@ def ask_version(
         model_uri: A version that was logged with feature look-ups.
         questions: The questions, in order.
         seconds_per_row: Time limit for each row.
+
+    Returns:
+        Its answers, or the reason if it was logged without look-ups.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -46,6 +52,8 @@ def ask_version(
             artifact_uri=model_uri, dst_path=str(folder / "artifact")
         )
         model = Path(fetched) / RAW_MODEL
+        if not model.is_dir():
+            return Answers(environment="no process", failure=NO_LOOK_UPS)
         environment = prepare_environment(model, folder / "environment")
         asked = folder / "asked"
         write_task(asked, model, environment, questions, seconds_per_row)

@@ -147,6 +147,8 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
         AliasMovedError: While the model ran, an alias was moved in a way that no job does.
         OvertakenError: A job or a person moved an alias.
     """
+    if not version.run_id:
+        return Failed("it has no run, so it was registered by hand: train it by this job", ())
     policy = load_policy(parameters.policy, PROBLEM.model_type)
     as_of, source = version.require_as_of(), parameters.source
     aliases = read_aliases(lakehouse.registry, version.model)

@@ -148,6 +148,14 @@ def test_what_becomes_no_numbers_in_a_response_is_described(tmp_path: Path) -> N
     assert "list of object, shape (3,), such as {'0': 0.5}" in answers.given["third"].form
 
 
+def test_a_model_without_look_ups_is_not_asked(tmp_path: Path) -> None:
+    artifact = tmp_path / "artifact"
+    artifact.mkdir()
+    answers = model_process.ask_version(str(artifact), [], seconds_per_row=1.0)
+    assert "logged without feature look-ups" in answers.failure
+    assert answers.given == {}
+
+
 def test_a_process_that_ends_or_hangs_is_a_failure_with_its_last_words(tmp_path: Path) -> None:
     def end(rows: Any) -> Any:
         import os

@@ -134,3 +134,11 @@ def test_a_version_that_was_overtaken_has_no_verdict_but_the_reason(
         STATUS_TAG: "PENDING",
         "validation_reason": "moved: run validate again",
     }
+
+
+def test_a_version_without_a_run_fails_with_that_reason() -> None:
+    version = ModelVersion(model=MODEL, version=NUMBER, aliases=frozenset(), tags={})
+    unused: Any = None
+    verdict = validate.judge(version, unused, unused)
+    assert isinstance(verdict, Failed)
+    assert "registered by hand" in verdict.reason

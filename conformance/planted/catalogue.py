@@ -99,6 +99,7 @@ ROWS = (
 PROCESSES = (
     plant("slow", processes.Slow, "seconds_per_row"),
     plant("slow later", processes.SlowLater, "seconds_per_row", nightly=True),
+    plant("looks for a package", processes.Looking, "", ends=PASSED, nightly=True),
     plant("unlisted requirement", processes.Unlisted, "optuna is no requirement of the model"),
     plant("unlisted while loaded", processes.Loading, "pyspark is no requirement of the model",
           nightly=True),

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,15 @@ class SlowLater(Planted):
     def predict(self, rows: pd.DataFrame) -> Any:
         self.calls += 1
         time.sleep(0.7 if self.calls > 40 else 0)
+        return self.ask(rows)
+
+
+class Looking(Planted):
+    """Looks whether a package is installed that it does not require, and does without."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        if find_spec("optuna") is not None:
+            raise ImportError("here it is")
         return self.ask(rows)
 
 
@@ -153,8 +163,8 @@ class ReadingParent(Promoting):
     """Sets the alias Champion with the environment variables of its parent process."""
 
     def move(self) -> None:
-        # The import hook that blocks packages outside the requirements can be removed, too.
-        sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "Unlisted"]
+        # The finders that hide packages outside the requirements can be removed, too.
+        sys.meta_path[:] = [getattr(each, "finder", each) for each in sys.meta_path]
         lines = Path(f"/proc/{os.getppid()}/environ").read_bytes().decode().split("\0")
         os.environ.update(dict(line.split("=", 1) for line in lines if "=" in line))
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):

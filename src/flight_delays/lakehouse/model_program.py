@@ -21,25 +21,40 @@ from typing import Any
 # How often a question is asked at most that takes too long.
 TRIES = 3
 
-class Unlisted:
-    """Import hook that refuses modules which the model does not require."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = frozenset(names)
+class Listed:
+    """A finder of modules that finds none which the model does not require.
+
+    They are as if they were not installed, also for a library that only looks whether they are.
+
+    Args:
+        finder: One of Python's own.
+        refused: What it may not find.
+    """
+
+    def __init__(self, finder: Any, refused: Sequence[str]) -> None:
+        self.finder = finder
+        self.refused = frozenset(refused)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else the finder has."""
+        return getattr(self.finder, name)
 
     def find_spec(
-        self,
-        name: str,
-        path: Sequence[str] | None = None,  # noqa: ARG002
-        target: ModuleType | None = None,  # noqa: ARG002
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Raise for a refused module; return None for others, so that Python's finders go on."""
-        top = name.partition(".")[0]
-        if top in self.names:
-            raise ModuleNotFoundError(
-                f"{top} is no requirement of the model, nor required by one", name=name
-            )
-        return None
+        """Return the spec of a module; None for refused ones."""
+        if name.partition(".")[0] in self.refused:
+            return None
+        found: ModuleSpec | None = self.finder.find_spec(name, path, target)
+        return found
+
+
+def describe(error: BaseException, refused: Sequence[str]) -> str:
+    """Return the error message, and whether the model lacks a requirement."""
+    top = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
+    why = f" ({top} is no requirement of the model, nor required by one)" if top in refused else ""
+    return f"{type(error).__name__}: {error}"[:2000] + why
 
 
 class Asked:
@@ -99,7 +114,7 @@ class Asked:
                 answered = self.ask_as_served(part) if as_json else self.ask(part, found)
                 array = np.asarray(answered)
             except (Exception, SystemExit) as error:
-                return found | {"error": f"{type(error).__name__}: {error}"[:2000]}
+                return found | {"error": describe(error, self.task["refused"])}
             found["form"] = f"{type(answered).__name__} of {array.dtype}, shape {array.shape}"
             # Masked arrays hide invalid numbers.
             plain = np.issubdtype(array.dtype, np.floating) and not np.ma.isMaskedArray(answered)
@@ -137,12 +152,11 @@ class Asked:
 def main(folder: Path) -> int:
     """Load the model and answer; write to failure.json if it cannot be loaded."""
     task = json.loads((folder / "task.json").read_text())
-    sys.meta_path.insert(0, Unlisted(task["refused"]))
+    sys.meta_path[:] = [Listed(finder, task["refused"]) for finder in sys.meta_path]
     try:
         asked = Asked(folder)
     except (Exception, SystemExit) as error:
-        text = f"{type(error).__name__}: {error}"[:2000]
-        (folder / "failure.json").write_text(json.dumps(text))
+        (folder / "failure.json").write_text(json.dumps(describe(error, task["refused"])))
         return 1
     asked.answer_all()
     return 0

@@ -124,6 +124,17 @@ def test_what_it_does_not_require_cannot_be_imported(tmp_path: Path) -> None:
     )
 
 
+def test_a_model_that_looks_whether_a_package_is_installed_finds_none(tmp_path: Path) -> None:
+    def look(rows: Any) -> Any:
+        from importlib.util import find_spec
+
+        if find_spec("optuna") is not None:
+            raise ValueError("optuna is here")
+        return np.zeros(len(rows))
+
+    assert ask(tmp_path, look).given["first"].error == ""
+
+
 def test_a_model_that_is_loaded_anew_has_seen_no_rows(tmp_path: Path) -> None:
     class Counting:
         calls = 0

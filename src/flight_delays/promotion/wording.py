@@ -5,9 +5,12 @@ PLACEHOLDERS = frozenset(
     {"blank", "changeme", "description", "empty", "fixme", "foo", "na", "nil", "none", "nothing"}
     | {"null", "placeholder", "tba", "tbc", "tbd", "todo", "undefined", "unknown", "x"}
 )
+# First words of an unwritten text.
+UNFINISHED = frozenset({"changeme", "fixme", "placeholder", "tba", "tbc", "tbd", "todo"})
 # A sentence in any language has more distinct letters and words.
 MIN_LETTERS = 8
-MIN_WORDS = 3
+# Words that are so many different ones at most, each said twice or more, say one thing again.
+FEW_WORDS = 7
 
 
 def find_emptiness(text: str | None) -> str | None:
@@ -39,9 +42,15 @@ def find_poverty(text: str | None) -> str | None:
     words = [word for word in map(_strip, (text or "").split()) if word]
     if words[:2] == ["lorem", "ipsum"]:
         return "is filler text"
+    signs = (text or "").split()
+    # In capitals or before a colon: "todo" begins a sentence in Spanish.
+    if _strip(signs[0]) in UNFINISHED and (signs[0].isupper() or signs[0].endswith(":")):
+        return "begins with a placeholder"
+    if all("://" in each or each.startswith("www.") for each in signs):
+        return "is a link alone"
     if len({sign for word in words for sign in word if sign.isalpha()}) < MIN_LETTERS:
         return f"has fewer than {MIN_LETTERS} different letters"
-    if len(words) > MIN_WORDS and len(set(words)) < MIN_WORDS:
+    if len(set(words)) <= min(FEW_WORDS, len(words) / 2):
         return f"repeats {len(set(words))} words"
     return None
 

@@ -10,6 +10,9 @@ HONEST = (
     "Вероятность опоздания рейса из Нью-Йорка на пятнадцать минут и более.",
     "予定出発時刻において、ニューヨーク発の便が十五分以上遅れて到着する確率を予測する。",
     "احتمال وصول الرحلة متأخرة خمس عشرة دقيقة أو أكثر من نيويورك",
+    "Delays of flights from New York: see https://wiki.example.com/display/ML/flight-delays",
+    "Todo vuelo de Nueva York: probabilidad de que llegue quince minutos tarde o más.",
+    "Unknown passengers' chance of a late arrival, by carrier, by airport, by hour, by weather",
     "न्यूयॉर्क से उड़ान के पंद्रह मिनट या उससे अधिक देर से पहुँचने की संभावना",
 )
 
@@ -73,6 +76,11 @@ def test_what_says_nothing_is_neither_a_tag_nor_a_description(text: str | None, 
         ("abcabcabcabcabcabcabcabcabcabcabcabcabcabc", "has fewer than 8 different letters"),
         ("Lorem ipsum dolor sit amet, consectetur adipiscing elit", "is filler text"),
         ("asdfghjk qwertz asdfghjk qwertz asdfghjk", "repeats 2 words"),
+        ("This is a model. This is a model. This is a model.", "repeats 4 words"),
+        ("model of delays model of delays model of delays", "repeats 3 words"),
+        ("TODO: say what this predicts, from what and for whom", "begins with a placeholder"),
+        ("todo: say what this predicts, from what and for whom", "begins with a placeholder"),
+        ("https://wiki.example.com/display/ML/flight-delays", "is a link alone"),
     ],
 )
 def test_a_description_takes_more_than_a_tag(text: str, why: str) -> None:

@@ -9,7 +9,7 @@ PLACEHOLDERS = frozenset(
 UNFINISHED = frozenset({"changeme", "fixme", "placeholder", "tba", "tbc", "tbd", "todo"})
 # A sentence in any language has more distinct letters and words.
 MIN_LETTERS = 8
-# Words that are so many different ones at most, each said twice or more, say one thing again.
+# At most so many distinct words, each repeated, are one sentence repeated.
 FEW_WORDS = 7
 
 

@@ -63,8 +63,9 @@ def check_batch(version: ModelVersion, held_out: pd.DataFrame, lakehouse: Lakeho
     if len(both) < len(rows) or apart is None or not apart <= TOLERANCE:
         raise LakehouseError(
             f"Batch predicts {len(rows)} rows differently from the validation of version "
-            f"{version.version}: by up to {apart} on {len(both)} of them. Its look-ups are not "
-            "those of problem/: train it by this job."
+            f"{version.version}: by up to {apart} on {len(both)} of them. Either its look-ups are "
+            "not those of problem/, or its predictions depend on more than its inputs, such as a "
+            "package that it does not require, a variable or a file: train it by this job."
         )
     print(f"Batch predicts {len(rows)} rows as in the validation of version {version.version}.")
 

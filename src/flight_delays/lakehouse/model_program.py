@@ -54,7 +54,9 @@ def describe(error: BaseException, refused: Sequence[str]) -> str:
     """Return the error message, and whether the model lacks a requirement."""
     top = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
     why = f" ({top} is no requirement of the model, nor required by one)" if top in refused else ""
-    return f"{type(error).__name__}: {error}"[:2000] + why
+    # Half a character, as of a file name that is no text, could not be written anywhere.
+    text = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
+    return text[:2000] + why
 
 
 class Asked:

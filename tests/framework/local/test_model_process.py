@@ -159,6 +159,14 @@ def test_what_becomes_no_numbers_in_a_response_is_described(tmp_path: Path) -> N
     assert "list of object, shape (3,), such as {'0': 0.5}" in answers.given["third"].form
 
 
+def test_an_error_that_is_no_text_can_be_written(tmp_path: Path) -> None:
+    def fail(rows: Any) -> Any:
+        raise ValueError(f"no file \udcff.csv for {len(rows)} rows")
+
+    error = ask(tmp_path, fail).given["first"].error
+    assert error == r"ValueError: no file \udcff.csv for 3 rows"
+
+
 def test_a_model_without_look_ups_is_not_asked(tmp_path: Path) -> None:
     artifact = tmp_path / "artifact"
     artifact.mkdir()

@@ -1,4 +1,4 @@
-"""Features computed at the request: allowed functions and their results."""
+"""Features computed at the request: what their functions may be, and what is made of them."""
 
 import math
 from dataclasses import replace
@@ -16,10 +16,10 @@ LIMIT = 3.0
 
 
 def hour(ordered_at: datetime | None) -> float | None:
-    """Return the hour of the order."""
+    """Hour of the order, a customer's own."""
     if ordered_at is None or ordered_at != ordered_at:
         return None
-    # In an environment without the project.
+    # Where the project is not installed.
     import math as loaded
 
     return float(loaded.floor(ordered_at.hour))

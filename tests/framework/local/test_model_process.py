@@ -117,7 +117,7 @@ def test_what_it_does_not_require_cannot_be_imported(tmp_path: Path) -> None:
 
     answers = ask(tmp_path, import_unlisted)
     assert "optuna is no requirement of the model" in answers.given["first"].error
-    assert "alone" in answers.environment
+    assert "restricted" in answers.environment
     assert (
         "optuna"
         not in ask(tmp_path / "listed", import_unlisted, [*BASE, "optuna"]).given["first"].error

@@ -35,7 +35,7 @@ def promoted_equals() -> list[str]:
 
 
 def train(laptop: Laptop, as_of: str) -> Mapping[str, Any]:
-    """Train by the default policy, and return what stands of the new version."""
+    """Train by the default policy, and return the new version as `status` shows it."""
     done = laptop.call("run", "model_training", "--params", f"as_of={as_of}")
     assert done.returncode == 0, done.stdout + done.stderr
     (model,) = (model for model in laptop.status()["models"] if model["name"] == MODEL)

@@ -28,7 +28,7 @@ def delete(root: Path, path: str) -> None:
     manifest.write_text(manifest.read_text().replace(f'    "{path}",\n', ""))
 
 
-# What changes, and how it is told.
+# Changes of the sources, and the files that the message names.
 CHANGED: dict[str, tuple[Callable[[Path], None], str]] = {
     "an edit": (
         lambda root: edit(root, "AGENTS.md", "# Flight delays\n"),

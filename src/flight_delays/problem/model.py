@@ -51,7 +51,7 @@ def build_model(hyperparameters: Hyperparameters) -> Pipeline:
 
 
 def heuristic_baseline(features: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the probability of a delay by a dispatcher's rule of thumb.
+    """Return the probability of a delay by a simple heuristic.
 
     It is the carrier's late share on the route over two weeks, smoothed by the origin's late share
     of the last three hours (24 % if nothing landed there), which counts as ten flights.

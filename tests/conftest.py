@@ -126,8 +126,13 @@ class Laptop:
         (described / "entry_points.txt").write_text("[console_scripts]\nrun = program:main\n")
         return folder
 
-    def execute(self, code: str) -> str:
-        """Run Python code like a task, and return its output."""
+    def execute(self, code: str, server: ForkServer | None = None) -> str:
+        """Run Python code like a task, and return its output.
+
+        Args:
+            code: The program.
+            server: Fork server; None for the one of all workspaces, which has no token itself.
+        """
         program, log, errors, spec = (
             self._programs / name for name in ("code.py", "log", "errors", "spec.json")
         )
@@ -145,7 +150,7 @@ class Laptop:
             },
             log=str(log),
         ).write(spec)
-        fork = start_fork_server().fork(spec)
+        fork = (server or start_fork_server()).fork(spec)
         assert fork is not None
         status = fork.wait(None)
         assert status == 0, log.read_text() + errors.read_text()

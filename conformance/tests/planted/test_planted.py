@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from laptop.jobs.processes import ForkServer
 
 from conformance.planted.catalogue import (
     FAILED,
@@ -72,7 +73,12 @@ def nightly_planting(workspace: Laptop) -> Planting:
 
 def plant_models(workspace: Laptop, *, nightly: bool) -> Planting:
     before = read_standing(workspace)
-    printed = workspace.execute(f"NIGHTLY = {nightly}\n{PROGRAM}")
+    # As on a workspace: a model may look for the token in the environment of its parent.
+    server = ForkServer(workspace.task_environment(), ["flight_delays.tasks.validate"])
+    try:
+        printed = workspace.execute(f"NIGHTLY = {nightly}\n{PROGRAM}", server)
+    finally:
+        server.close()
     found = [json.loads(line) for line in printed.splitlines() if line.startswith('{"name"')]
     return Planting({each["name"]: each for each in found}, before, read_standing(workspace))
 

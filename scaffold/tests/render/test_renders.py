@@ -19,6 +19,7 @@ from scaffold.tokens import Value
 STAY = re.compile(
     r"(\.ci|benchmarks|conformance|laptop|scaffold|template|tests/framework|update)/"
     r"|(\.gitattributes|(CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|ruff\.toml)$"
+    r"|\.github/workflows/nightly\.yml$"
     r"|databricks_template_schema\.json$"
 )
 STAYING = re.compile(

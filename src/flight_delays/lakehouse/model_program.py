@@ -18,18 +18,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-# How often a question is asked at most that takes too long.
+# Maximum number of tries for a question that takes too long.
 TRIES = 3
 
 
 class Listed:
-    """A finder of modules that finds none which the model does not require.
+    """A module finder that hides packages which the model does not require.
 
-    They are as if they were not installed, also for a library that only looks whether they are.
+    To a library that looks for an optional package, a hidden one is not installed.
 
     Args:
-        finder: One of Python's own.
-        refused: What it may not find.
+        finder: A finder of `sys.meta_path`.
+        refused: Names of the hidden top-level packages.
     """
 
     def __init__(self, finder: Any, refused: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ class Listed:
         self.refused = frozenset(refused)
 
     def __getattr__(self, name: str) -> Any:
-        """Return what else the finder has."""
+        """Return an attribute of the finder."""
         return getattr(self.finder, name)
 
     def find_spec(
@@ -54,7 +54,7 @@ def describe(error: BaseException, refused: Sequence[str]) -> str:
     """Return the error message, and whether the model lacks a requirement."""
     top = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
     why = f" ({top} is no requirement of the model, nor required by one)" if top in refused else ""
-    # Half a character, as of a file name that is no text, could not be written anywhere.
+    # Lone surrogates, as in an undecodable file name, cannot be written as UTF-8.
     text = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
     return text[:2000] + why
 
@@ -96,7 +96,7 @@ class Asked:
                 # Warm-up: libraries may load modules or start threads at the first call.
                 self.answer(parts, as_json=False)
             count = sum(len(part) for part in parts)
-            # What is slow each time is the model; once, it may be what else the machine does.
+            # Slow once may be the load of the machine; slow each time is the model.
             for _ in range(TRIES if question["timed"] else 1):
                 found = self.answer(parts, as_json=question["as_json"])
                 if found["seconds"] <= count * self.task["seconds_per_row"]:

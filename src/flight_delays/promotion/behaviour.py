@@ -44,7 +44,7 @@ SAME = {
     SHUFFLED: "a prediction may not depend on the rows beside it",
     AGAIN: "the same rows need the same answer each time",
 }
-# Questions about many rows at once, which a model may not be slow to answer.
+# Questions about many rows at once, which have a time limit per row.
 TIMED = (TOGETHER, ALL, FRESH, AGAIN)
 
 
@@ -91,14 +91,16 @@ def check_behaviour(
     if answers.given:
         checks += _check_rows(answers, model_type)
         taken = {
-            each.seconds / each.values.size: name
+            name: each.seconds / each.values.size
             for name, each in answers.given.items()
             if name in TIMED and each.values is not None
         }
         if taken:
-            where = describe(taken[max(taken)])
-            limit = seconds_per_row
-            checks.append(at_most("seconds_per_row", max(taken), limit, unit="s", why=where))
+            slowest = max(taken, key=taken.__getitem__)
+            why = describe(slowest)
+            checks.append(
+                at_most("seconds_per_row", taken[slowest], seconds_per_row, unit="s", why=why)
+            )
     return tuple(checks)
 
 

@@ -60,7 +60,7 @@ def ask_about(
         Question(name=TOGETHER, rows=few, timed=True),
         Question(name=ALL, rows=rows),
         Question(name=SHUFFLED, rows=rows, take=divide(order)),
-        # Anew and from the last row on: what a model keeps of its first rows is another thing then.
+        # Reloaded and in reverse order, to detect state that a model keeps from its first rows.
         Question(name=ALONE, rows=few, take=[[at] for at in range(len(few))][::-1], anew=True),
         Question(name=REVERSED, rows=few, take=[list(range(len(few)))[::-1]]),
         Question(name=MISSING, rows=blank),
@@ -70,7 +70,7 @@ def ask_about(
             for table in tables
         ),
         Question(name=UNSEEN, rows=few.assign(**dict.fromkeys(texts, NEVER_SEEN))),
-        # A model may know what to do with one column, and not reach the next.
+        # With all columns unseen at once, a fallback for one would hide a failure of the others.
         *(
             Question(name=unseen_in(text), rows=few.assign(**{text: NEVER_SEEN}))
             for text in (texts if len(texts) > 1 else ())

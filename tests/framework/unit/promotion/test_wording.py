@@ -79,9 +79,14 @@ def test_what_says_nothing_is_neither_a_tag_nor_a_description(text: str | None, 
         ("This is a model. This is a model. This is a model.", "repeats 4 words"),
         ("model of delays model of delays model of delays", "repeats 3 words"),
         ("TODO: say what this predicts, from what and for whom", "begins with a placeholder"),
+        ("TODO say what this predicts, from what and for whom", "begins with a placeholder"),
         ("todo: say what this predicts, from what and for whom", "begins with a placeholder"),
         ("https://wiki.example.com/display/ML/flight-delays", "is a link alone"),
     ],
 )
 def test_a_description_takes_more_than_a_tag(text: str, why: str) -> None:
     assert find_poverty(text) == why
+
+
+def test_a_description_may_begin_with_a_word_that_is_a_placeholder_elsewhere() -> None:
+    assert find_poverty("Todo vuelo de Nueva York: probabilidad de un retraso al llegar.") is None

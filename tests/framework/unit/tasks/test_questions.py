@@ -167,3 +167,16 @@ def test_a_model_that_keeps_something_of_its_first_rows_is_noticed(
     monkeypatch: pytest.MonkeyPatch, keep: Callable[[npt.NDArray[np.float64]], float]
 ) -> None:
     assert "same_alone" in find_flaws(monkeypatch, FirstSeen(keep))
+
+
+def test_the_first_and_the_last_question_have_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Question] = []
+
+    def ask(_: str, given: Sequence[Question], **__: object) -> Answers:
+        asked.extend(given)
+        return Answers(environment="none")
+
+    monkeypatch.setattr(questions, "ask_version", ask)
+    questions.ask_about(VERSION, HELD_OUT, HELD_OUT, POLICY)
+    assert [question for question in asked if question.timed] == [asked[0], asked[-1]]
+    assert len(asked) > 2

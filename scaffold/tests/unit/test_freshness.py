@@ -100,7 +100,7 @@ def test_a_cookiecutter_template_is_not_written_over_other_files(
 
 def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "scaffold", *arguments],
+        [sys.executable, "-B", "-m", "scaffold", *arguments],
         cwd=root,
         capture_output=True,
         text=True,

@@ -53,6 +53,9 @@ IDLE_SECONDS = 15 * 60
 DELAY = "LAPTOP_SERVING_DELAY"
 PAYLOAD_DELAY = "LAPTOP_PAYLOAD_DELAY"
 GRACE_SECONDS = 2
+# Longer than clients keep unused connections (Go and reqwest: 90 s). Where the server closes first,
+# a request can meet the closing, and fails: 1 in 60 after a pause of 5 s, which is uvicorn's default.
+KEEP_ALIVE_SECONDS = 600
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -199,6 +202,7 @@ def serve(
             log_level="warning",
             access_log=False,
             lifespan="off",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         ),
         payloads.close,

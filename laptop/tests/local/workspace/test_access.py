@@ -1,5 +1,7 @@
+import http.client
 import json
 import stat
+import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -49,6 +51,18 @@ def test_a_foreign_host_header_is_refused_even_with_the_token(
 def test_localhost_is_a_name_of_the_loopback(there: Connection) -> None:
     headers = {"Host": f"localhost:{there.port}", "Authorization": f"Bearer {there.token}"}
     assert ask(there, ME, headers)[0] == 200
+
+
+def test_a_connection_unused_for_some_seconds_is_still_open(there: Connection) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", there.port, timeout=10)
+    connection.connect()
+    before = connection.sock
+    for seconds in (6, 0):
+        connection.request("GET", DISCOVERY)
+        assert connection.getresponse().read()
+        time.sleep(seconds)
+    assert connection.sock is before
+    connection.close()
 
 
 def test_discovery_is_open_and_says_nothing_of_substance(there: Connection) -> None:

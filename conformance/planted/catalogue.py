@@ -78,6 +78,7 @@ FORMS = (
 )  # fmt: skip
 ALONE = "may depend on its own row alone"
 BATCH = "may not depend on the rows beside it"
+AT_ONCE = "calls at the same time may not change each other's predictions"
 EACH_TIME = "need the same answer each time"
 ROWS = (
     plant("batch mean", rows.BatchMean, ALONE),
@@ -91,6 +92,7 @@ ROWS = (
     plant("counts calls", rows.CountsCalls, EACH_TIME, nightly=True),
     plant("remembers", rows.CachesFirst, EACH_TIME, nightly=True),
     plant("keeps the first rows", rows.FirstSeen, ALONE, nightly=True),
+    plant("keeps the rows of a call", rows.KeepsRows, AT_ONCE, nightly=True),
     plant("by the clock", rows.ByClock, EACH_TIME, nightly=True),
     plant("random", rows.Random, EACH_TIME, nightly=True),
     plant("mutating", rows.Mutating, "changes the rows it is given"),

@@ -106,6 +106,7 @@ def write_task(
                 "take": question.take and [list(map(int, some)) for some in question.take],
                 "as_json": question.as_json,
                 "anew": question.anew,
+                "at_once": question.at_once,
                 "timed": question.timed,
             }
             for question in questions

@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import ModuleSpec
 from io import StringIO
 from pathlib import Path
@@ -20,6 +21,9 @@ from typing import Any
 
 # Maximum number of tries for a question that takes too long.
 TRIES = 3
+# Threads that predict at the same time, and how often they take turns, in seconds: 50 times as
+# often as by default, so that they meet within few rows.
+THREADS, TURN = 8, 1e-4
 
 
 class Listed:
@@ -98,7 +102,11 @@ class Asked:
             count = sum(len(part) for part in parts)
             # Slow once may be the load of the machine; slow each time is the model.
             for _ in range(TRIES if question["timed"] else 1):
-                found = self.answer(parts, as_json=question["as_json"])
+                found = (
+                    self.answer_at_once(parts)
+                    if question["at_once"]
+                    else self.answer(parts, as_json=question["as_json"])
+                )
                 if found["seconds"] <= count * self.task["seconds_per_row"]:
                     break
             (self.folder / f"{question['name']}.json").write_text(json.dumps(found))
@@ -126,6 +134,17 @@ class Asked:
                 return found | {"expected": f"shape ({len(part)},)"}
             values.extend(array.astype(float).tolist())
         return found | {"values": values}
+
+    def answer_at_once(self, parts: Sequence[Any]) -> dict[str, Any]:
+        """Predict the parts in threads, like MLflow's server, and return the combined answer."""
+        sys.setswitchinterval(TURN)
+        with ThreadPoolExecutor(THREADS) as pool:
+            answers = list(pool.map(lambda part: self.answer([part], as_json=False), parts))
+        for each in answers:
+            if each["values"] is None:
+                return each
+        values = [value for each in answers for value in each["values"]]
+        return answers[0] | {"values": values, "altered": any(each["altered"] for each in answers)}
 
     def ask(self, rows: Any, found: dict[str, Any]) -> Any:
         """Return the estimator's predictions; record the time and whether it changed the rows."""

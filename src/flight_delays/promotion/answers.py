@@ -20,6 +20,7 @@ class Question:
         as_json: Whether rows are converted as in a request to an endpoint.
         timed: Whether the remaining questions are skipped if this one takes too long.
         anew: Whether the model is loaded again before, so that it has seen no rows.
+        at_once: Whether several threads predict the parts of `take` at the same time.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Question:
     as_json: bool = False
     timed: bool = False
     anew: bool = False
+    at_once: bool = False
 
     @property
     def size(self) -> int:

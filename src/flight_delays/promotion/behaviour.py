@@ -14,7 +14,8 @@ from .checks import Check, at_most
 TOLERANCE = 1e-6
 
 # The questions. All but the last five use the same few rows.
-TOGETHER, ALONE, REVERSED, AGAIN = "together", "alone", "reversed", "again"
+TOGETHER, ALONE, AT_ONCE = "together", "alone", "at_once"
+REVERSED, AGAIN = "reversed", "again"
 MISSING, MISSING_SERVED, UNSEEN = "missing", "missing_served", "unseen"
 IN_BATCH, ALL, SHUFFLED = "in_batch", "all", "shuffled"
 FRESH, SERVED = "fresh", "served"
@@ -23,6 +24,7 @@ QUESTIONS = {
     ALL: "the held-out rows",
     SHUFFLED: "the held-out rows in parts, in another order",
     ALONE: "each of a few rows alone",
+    AT_ONCE: "each of a few rows alone, several at the same time",
     REVERSED: "a few rows in reverse",
     IN_BATCH: "a few rows among all others",
     MISSING: "rows whose look-ups are all null",
@@ -39,6 +41,7 @@ UNSEEN_IN = f"{UNSEEN}-"
 # Questions that must have the same answer as TOGETHER (SHUFFLED: as ALL), and the reason.
 SAME = {
     ALONE: "a prediction may depend on its own row alone",
+    AT_ONCE: "calls at the same time may not change each other's predictions: keep no rows in self",
     REVERSED: "a prediction may not depend on the order of rows",
     IN_BATCH: "a prediction may not depend on the rows beside it",
     SHUFFLED: "a prediction may not depend on the rows beside it",

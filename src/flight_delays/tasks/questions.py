@@ -15,6 +15,7 @@ from ..promotion.behaviour import (
     AGAIN,
     ALL,
     ALONE,
+    AT_ONCE,
     FRESH,
     IN_BATCH,
     MISSING,
@@ -76,6 +77,8 @@ def ask_about(
             for text in (texts if len(texts) > 1 else ())
         ),
         Question(name=SERVED, rows=rows, take=[spread(len(rows), REQUESTED)], as_json=True),
+        # After the others, because threads may end the process.
+        Question(name=AT_ONCE, rows=few, take=[[at] for at in range(len(few))], at_once=True),
         Question(name=FRESH, rows=fresh[list(PROBLEM.feature_columns)]),
         Question(name=AGAIN, rows=few, timed=True),
     ]

@@ -149,6 +149,26 @@ def test_a_model_that_is_loaded_anew_has_seen_no_rows(tmp_path: Path) -> None:
     assert found.tolist() == [1.0, 1.0, 1.0]
 
 
+def test_calls_at_the_same_time_share_a_model(tmp_path: Path) -> None:
+    class Keeping:
+        def __call__(self, rows: Any) -> Any:
+            self.rows = rows
+            time.sleep(0.001)
+            return self.rows["x"].to_numpy()
+
+    alone = [[at % len(ROWS)] for at in range(60)]
+    more = [
+        Question(name="third", rows=ROWS, take=alone),
+        Question(name="fourth", rows=ROWS, take=alone, at_once=True),
+    ]
+    given = ask(tmp_path, Keeping(), more=more).given
+    one, other = given["third"].values, given["fourth"].values
+    assert one is not None
+    assert other is not None
+    assert one.tolist() == [ROWS["x"][at] for (at,) in alone]
+    assert other.tolist() != one.tolist()
+
+
 def test_what_becomes_no_numbers_in_a_response_is_described(tmp_path: Path) -> None:
     def predict(rows: Any) -> Any:
         return pd.Series(np.full(len(rows), 0.5))

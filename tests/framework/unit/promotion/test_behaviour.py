@@ -32,13 +32,14 @@ def failed(answers: Answers, **changes: Any) -> list[str]:
 
 def test_a_model_that_answers_each_row_by_itself_passes() -> None:
     assert failed(ANSWERS) == []
-    assert len(check(ANSWERS)) == 13
+    assert len(check(ANSWERS)) == 14
 
 
 @pytest.mark.parametrize(
     ("question", "name"),
     [
         ("alone", "same_alone"),
+        ("at_once", "same_at_once"),
         ("reversed", "same_reversed"),
         ("in_batch", "same_in_batch"),
         ("again", "same_again"),
@@ -79,7 +80,7 @@ def test_rows_with_one_unseen_category_need_a_possible_answer() -> None:
 def test_a_missing_answer_is_counted_elsewhere_and_is_no_difference() -> None:
     gap = np.array([np.nan, *FEW[1:]])
     given = {name: replace(SOUND, values=gap) for name in ("together", "alone", "reversed")}
-    given |= {name: replace(SOUND, values=gap) for name in ("again", "in_batch")}
+    given |= {name: replace(SOUND, values=gap) for name in ("again", "in_batch", "at_once")}
     assert failed(replace(ANSWERS, given={**ANSWERS.given, **given})) == []
     given["alone"] = SOUND
     assert failed(replace(ANSWERS, given={**ANSWERS.given, **given})) == ["same_alone"]

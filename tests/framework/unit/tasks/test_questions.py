@@ -1,6 +1,8 @@
 """Inputs for checking a version, and the faults that its predictions reveal."""
 
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -54,7 +56,8 @@ def find_flaws(monkeypatch: pytest.MonkeyPatch, model: Callable[[pd.DataFrame], 
                 getattr(model, "load", lambda: None)()
             parts = [rows] if take is None else [rows.iloc[list(some)] for some in take]
             try:
-                values = np.concatenate([model(part.copy()) for part in parts])
+                with ThreadPoolExecutor(8 if question.at_once else 1) as pool:
+                    values = np.concatenate(list(pool.map(model, [each.copy() for each in parts])))
                 given[question.name] = Answer(values=values)
             except ValueError as error:
                 given[question.name] = Answer(error=str(error))
@@ -167,6 +170,18 @@ def test_a_model_that_keeps_something_of_its_first_rows_is_noticed(
     monkeypatch: pytest.MonkeyPatch, keep: Callable[[npt.NDArray[np.float64]], float]
 ) -> None:
     assert "same_alone" in find_flaws(monkeypatch, FirstSeen(keep))
+
+
+def test_a_model_that_keeps_the_rows_of_a_call_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Keeping:
+        rows = HELD_OUT
+
+        def __call__(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+            self.rows = rows
+            time.sleep(0.001)
+            return predict(self.rows)
+
+    assert find_flaws(monkeypatch, Keeping()) == ["same_at_once"]
 
 
 def test_the_first_and_the_last_question_have_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:

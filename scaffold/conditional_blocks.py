@@ -145,5 +145,5 @@ def _uncomment(path: str, number: int, line: str) -> str:
     found = (_COMMENTED_MARKDOWN if markdown else _COMMENTED).match(line)
     if found is None:
         advice = "Write lines after [else] as comments."
-        raise SourceError(path, number, "a line that is no comment", advice)
+        raise SourceError(path, number, "a line that is not a comment", advice)
     return found["indent"] + found["line"] + (found["end"] if markdown else "")

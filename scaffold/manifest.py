@@ -145,7 +145,7 @@ class Manifest(_Strict):
         for chosen in (*self.file_conditions, *self.relocations):
             offered = self.options.get(chosen.option, ())
             if unknown := [one for one in chosen.choices if one not in offered]:
-                what = f"{chosen.option} = {', '.join(unknown)} is no choice"
+                what = f"{chosen.option} = {', '.join(unknown)} is not a choice"
                 raise ValueError(f"{what}; there are {', '.join(offered) or 'none'}")
         return self
 

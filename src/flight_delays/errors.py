@@ -7,7 +7,7 @@ from datetime import datetime
 class RefusedValueError(ValueError):
     """A value is invalid.
 
-    Attributes:
+    Args:
         what: Name of the value.
         got: The value found.
         allowed: The allowed values.
@@ -15,11 +15,6 @@ class RefusedValueError(ValueError):
     """
 
     def __init__(self, what: str, *, got: str, allowed: str, remedy: str) -> None:
-        """Keep the facts and make the message of them."""
-        self.what = what
-        self.got = got
-        self.allowed = allowed
-        self.remedy = remedy
         super().__init__(f"{what}: got {got}; allowed: {allowed}. {remedy}")
 
 
@@ -35,9 +30,6 @@ class InstantWithoutZoneError(ValueError):
     """An instant has no time zone."""
 
     def __init__(self, name: str, got: datetime) -> None:
-        """Keep the facts and make the message of them."""
-        self.name = name
-        self.got = got
         super().__init__(
             f"{name} must be an instant with a time zone, got {got!r}. "
             "Pass it with tzinfo, for example datetime(2013, 11, 1, tzinfo=UTC)."
@@ -48,10 +40,6 @@ class WindowError(ValueError):
     """A time window is empty."""
 
     def __init__(self, name: str, start: datetime, end: datetime) -> None:
-        """Keep the facts and make the message of them."""
-        self.name = name
-        self.start = start
-        self.end = end
         super().__init__(
             f"the {name} interval must start before it ends, got [{start}, {end}). "
             "Give a later as_of or another window in conf/policy.yml."
@@ -62,9 +50,6 @@ class ColumnMissingError(ValueError):
     """A source's rows lack declared columns."""
 
     def __init__(self, source: str, missing: Sequence[str], there: Sequence[str]) -> None:
-        self.source = source
-        self.missing = missing
-        self.there = there
         super().__init__(
             f"{source}: what was read has no column {', '.join(missing)}; it has "
             f"{', '.join(there)}. Correct the source's `columns` or what its `read` gives."

@@ -4,7 +4,7 @@ import pytest
 from databricks.sdk.service.serving import EndpointStateConfigUpdate, EndpointStateReady
 
 from flight_delays.config.serving import load_serving
-from flight_delays.lakehouse.endpoint import endpoint_name, served_versions
+from flight_delays.lakehouse.endpoint import endpoint_name, read_configuration
 from flight_delays.problem import PROBLEM
 
 from .conftest import Deployment
@@ -18,7 +18,8 @@ ROWS = 100
 def test_endpoint_serves_only_the_champion(deployment: Deployment) -> None:
     champion = deployment.champion()
     endpoint = deployment.workspace.serving_endpoints.get(endpoint_name(deployment.model))
-    assert served_versions(endpoint) == [(deployment.model, str(champion))]
+    (served,) = (part.entity for part in read_configuration(endpoint))
+    assert (served.entity_name, served.entity_version) == (deployment.model, str(champion))
     assert endpoint.state is not None
     assert endpoint.state.ready == EndpointStateReady.READY
     assert endpoint.state.config_update == EndpointStateConfigUpdate.NOT_UPDATING

@@ -213,7 +213,7 @@ def test_batch_inference_refuses_table_of_older_schema(
     assert done.returncode == 1
     printed = done.stdout + done.stderr
     assert f"Table {predictions} needs {PROBLEM.spine.decision_at} timestamp" in printed
-    assert "then run batch_inference: it makes the table anew" in printed
+    assert "then run batch_inference: it creates the table again" in printed
     assert before == after
 
 

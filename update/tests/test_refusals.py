@@ -67,7 +67,7 @@ CASES: dict[str, tuple[Change, str, tuple[str, ...], tuple[str, ...]]] = {
         ("not committed", "?? ours.txt"),
     ),
     "no record": (delete_record, "v0.2.0", (), (f"holds no {RECORD}", "project's root")),
-    "no JSON": (lambda project: break_record(project, "{"), "v0.2.0", (), ("is no JSON",)),
+    "no JSON": (lambda project: break_record(project, "{"), "v0.2.0", (), ("is not JSON",)),
     "no texts": (lambda project: break_record(project, "[]"), "v0.2.0", (), ("object of texts",)),
     "no version": (
         lambda project: break_record(project, '{"project_name": "air"}'),

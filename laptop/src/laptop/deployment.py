@@ -161,7 +161,7 @@ def refuse_unresolved(
         if needing if not only else needing & set(only):
             free = (key for key, task in tasks.items() if key not in needing and is_built(task))
             others = ",".join(free)
-            advice = f" Run the others alone: --only {others}" if others else ""
+            advice = f" Run only the others: --only {others}" if others else ""
             named = ", ".join(f"'{key}'" for key in sorted(needing))
             raise LaptopError(f"Job '{job}', task {named} needs {reference}: {why}.{advice}")
 

@@ -140,7 +140,7 @@ def test_what_is_not_built_is_said(standing: Databricks, command: str, request_l
     shown = standing.call(*command.split())
     assert shown.status == 1
     assert request_line in shown.err
-    assert "not built on the laptop" in shown.err
+    assert "not supported on the laptop" in shown.err
 
 
 def test_the_cli_copies_prints_and_removes_files_of_a_volume(

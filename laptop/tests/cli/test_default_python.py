@@ -19,7 +19,7 @@ ANSWERS = {
     "personal_schemas": "yes",
     "default_catalog": "main",
 }
-ALONE = r"Run the others alone: --only python_wheel_task"
+ALONE = r"Run only the others: --only python_wheel_task"
 
 
 @pytest.fixture(
@@ -74,7 +74,7 @@ def test_the_wheel_task_of_a_fresh_project_runs_and_the_others_are_refused(
     assert ALONE in whole.err
     book = toy.call("run", "sample_job", "--only", "notebook_task,python_wheel_task")
     assert book.status == 1
-    assert "'notebook_task': notebook_task is not built on the laptop." in book.err
+    assert "'notebook_task': notebook_task is not supported on the laptop." in book.err
     assert ALONE in book.err
 
     shown = succeed(toy.call("run", "sample_job", "--only", "python_wheel_task"))

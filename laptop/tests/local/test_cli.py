@@ -166,7 +166,7 @@ def test_where_nothing_stands_the_next_step_is_said(lonely: Toy) -> None:
         assert shown.status == 1
         assert "laptop run JOB" in shown.err
     for _ in range(2):
-        assert "No workspace is up" in lonely.call("down").err
+        assert "No workspace is running" in lonely.call("down").err
     assert "Nothing to delete" in lonely.call("reset").err
     assert not lonely.state_dir.path.exists()
 

@@ -66,7 +66,7 @@ def test_a_task_that_needs_what_is_not_resolved_is_refused_by_name() -> None:
 
 def test_a_task_of_a_kind_that_is_not_built_is_not_among_those_to_run_alone() -> None:
     job = {"tasks": [*JOB["tasks"], {"task_key": "c", "notebook_task": {"notebook_path": "/c"}}]}
-    with pytest.raises(LaptopError, match=r"Run the others alone: --only b$"):
+    with pytest.raises(LaptopError, match=r"Run only the others: --only b$"):
         refuse_unresolved("j", job, {"${x}": "the laptop makes no pipelines"}, ())
 
 

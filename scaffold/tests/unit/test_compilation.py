@@ -188,7 +188,7 @@ def test_what_is_said_of_a_file_that_does_not_go_is_refused(
 
 
 TARGETS = {
-    "of another choice": ({"choices": ["x"]}, "ci = x is no choice; there are a, b, c"),
+    "of another choice": ({"choices": ["x"]}, "ci = x is not a choice; there are a, b, c"),
     "in the project": ({"paths": {"src/a.yml": "flight_delays.yml"}}, r"must start with \.\./"),
     "further above": ({"paths": {"src/a.yml": "../../flight_delays.yml"}}, "must start with"),
     "that projects share": ({"paths": {"src/a.yml": "../all.yml"}}, "hold flight_delays"),
@@ -260,7 +260,7 @@ file_conditions = [{ option = "ci", choices = ["a", "x"], paths = ["src/"] }]
         ),
         (VALUE.replace("NAME", "x").replace("OPTION", "cd"), "cd is no option"),
         (VALUE.replace("NAME", "ci").replace("OPTION", "ci"), "values.ci is a question's name"),
-        (FILE_CONDITION, "ci = x is no choice; there are a, b"),
+        (FILE_CONDITION, "ci = x is not a choice; there are a, b"),
     ],
 )
 def test_a_manifest_that_says_what_nobody_reads_is_refused(

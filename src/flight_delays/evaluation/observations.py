@@ -21,7 +21,7 @@ def as_vector(what: str, values: ArrayLike) -> FloatArray:
         found = _describe_values(raw)
         vector = None if found else np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        found, vector = f"values that are no numbers ({error})", None
+        found, vector = f"values that are not numbers ({error})", None
     if vector is None:
         raise UnusableInputError(
             what,

@@ -282,12 +282,6 @@ def read_failure(workspace: WorkspaceClient, name: str) -> str:
     return "; ".join(message.strip().rstrip(".") for message in messages if message)
 
 
-def served_versions(endpoint: ServingEndpointDetailed) -> list[tuple[str | None, str | None]]:
-    """Return model and version of each served entity."""
-    entities = (part.entity for part in read_configuration(endpoint))
-    return [(entity.entity_name, entity.entity_version) for entity in entities]
-
-
 def write_configuration(parts: Iterable[Part]) -> str:
     """Return a configuration as text for messages."""
     return ", ".join(f"{part.name} at {part.share} %" for part in parts) or "nothing"

@@ -170,7 +170,7 @@ def is_feature_table(lakehouse: Lakehouse, table: str) -> bool:
         return True
     if count_rows(lakehouse.spark, table):
         raise LakehouseError(
-            f"Table {table} has rows and no primary key, so it is no feature table of this job. "
+            f"Table {table} has rows and no primary key, so it is not a feature table of this job. "
             "Drop or rename it, then run feature_refresh again."
         )
     lakehouse.spark.sql(f"DROP TABLE {table}")

@@ -44,7 +44,7 @@ REJECTED_COLUMNS = {
 }
 # Rows of this period are read again: payloads may be late, and runs may have been killed.
 REREAD = timedelta(days=7)
-REMEDY = "Rename or delete the table, then run monitoring: it makes the table anew."
+REMEDY = "Rename or delete the table, then run monitoring: it creates the table again."
 
 
 def create_log(spark: "SparkSession", problem: Problem, qualify: Qualify) -> None:

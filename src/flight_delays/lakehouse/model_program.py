@@ -57,7 +57,7 @@ class Listed:
 def describe(error: BaseException, refused: Sequence[str]) -> str:
     """Return the error message, and whether the model lacks a requirement."""
     top = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
-    why = f" ({top} is no requirement of the model, nor required by one)" if top in refused else ""
+    why = f" ({top} is not a requirement of the model, even indirectly)" if top in refused else ""
     # Lone surrogates, as in an undecodable file name, cannot be written as UTF-8.
     text = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
     return text[:2000] + why

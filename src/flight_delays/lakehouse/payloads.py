@@ -84,9 +84,9 @@ def _parse(what: str, text: str | None) -> Mapping[str, Any]:
     try:
         parsed = json.loads(text)
     except ValueError:
-        raise PayloadError(f"{what} is no JSON, or was cut") from None
+        raise PayloadError(f"{what} is not JSON, or was cut off") from None
     if not isinstance(parsed, dict):
-        raise PayloadError(f"{what} is no JSON object")
+        raise PayloadError(f"{what} is not a JSON object")
     return parsed
 
 
@@ -150,7 +150,7 @@ def _read_scores(response: Mapping[str, Any], rows: int) -> list[float]:
         raise PayloadError(f"{len(given)} predictions for {rows} rows")
     scores = [_read_score(each) for each in given]
     if any(score is None for score in scores):
-        raise PayloadError("a prediction is no number")
+        raise PayloadError("a prediction is not a number")
     return [score for score in scores if score is not None]
 
 

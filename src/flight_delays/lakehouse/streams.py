@@ -251,7 +251,7 @@ def take_batch(
     foreign = landed.where(nothing).selectExpr(
         f"'{name}' AS source",
         "coalesce(place, '-') AS row_key",
-        f"'no JSON object with a column of {source.name}' AS reason",
+        f"'not a JSON object with a column of {source.name}' AS reason",
         f"'{outcome}' AS outcome",
         "coalesce(content, 'null') AS content",
         f"TIMESTAMP '{as_of.isoformat()}' AS as_of",

@@ -33,12 +33,7 @@ def require_table(spark: "SparkSession", table: str, remedy: str) -> None:
 
 
 def require_readable(spark: "SparkSession", table: str, remedy: str) -> None:
-    """Check that a table exists and may be read.
-
-    Args:
-        spark: The session.
-        table: Its full name.
-        remedy: How to create it, as a sentence.
+    """Check as `require_table` does, and that the table may be read.
 
     Raises:
         TableMissingError: It does not exist.

@@ -70,7 +70,7 @@ def read_manifest(workspace: WorkspaceClient, folder: str) -> Mapping[str, Any] 
         found = json.loads(text)
     except ValueError as error:
         raise OutputError(
-            f"{path} is not JSON: {error}. Delete it: the folder is written anew."
+            f"{path} is not JSON: {error}. Delete it: the folder is written again."
         ) from error
     return found if isinstance(found, dict) else {}
 
@@ -108,7 +108,7 @@ def write_folder(
         if written != described["rows"]:
             raise OutputError(
                 f"{folder} holds {written:,} rows after {described['rows']:,} were written. "
-                "Run the task outputs again: it writes the folder anew."
+                "Run the task outputs again: it writes the folder again."
             )
         files = {str(entry.name): entry.file_size for entry in list_files(workspace, folder)}
         manifest = json.dumps({**described, "files": files}, indent=2)
@@ -117,7 +117,7 @@ def write_folder(
         raise OutputError(
             f"{folder} was not written: {describe(error)}. It has no manifest, so that nobody "
             "reads it. Grant WRITE VOLUME to the job's principal, or make room; then run the "
-            "task outputs again: it writes the folder anew."
+            "task outputs again: it writes the folder again."
         ) from error
 
 

@@ -64,7 +64,7 @@ def find_hold(champion: ModelVersion | None, now: datetime) -> Keep | None:
     if champion is None or until is None or until <= now:
         return None
     return Keep(
-        f"Champion version {champion.version} was gone back to by hand and is held until "
+        f"Champion version {champion.version} was restored by hand and is held until "
         f"{until.isoformat()} (tag {HELD_UNTIL_TAG}). Delete the tag to have the next training "
         "compared again"
     )

@@ -208,7 +208,7 @@ def unlink_job(model: str, lakehouse: Lakehouse) -> None:
     """Remove the model's link to its deployment job if there is one."""
     if linked := find_link(model, lakehouse):
         lakehouse.registry.update_registered_model(model, deployment_job_id="")
-        print(f"link of {model} with job {linked} is gone")
+        print(f"link of {model} with job {linked} removed")
 
 
 def find_link(model: str, lakehouse: Lakehouse) -> str:

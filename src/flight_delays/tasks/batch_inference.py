@@ -38,7 +38,7 @@ COLUMNS = {
     "model_version": "INT",
     "scored_at": "TIMESTAMP",
 }
-REMEDY = "Rename or delete the table, then run batch_inference: it makes the table anew."
+REMEDY = "Rename or delete the table, then run batch_inference: it creates the table again."
 
 
 class BatchParameters(Parameters):

@@ -165,8 +165,8 @@ def compute_anew(
         rows = rows.union(table.expire(lakehouse.spark, "computed_anew", BEGINNING, as_of))
     done = rewrite_features(lakehouse, qualify(table.name), rows, table.primary_keys)
     print(
-        f"{table.name}: its definition has changed; computed anew, {done.changed:,} rows have "
-        f"other values and {done.removed:,} are gone"
+        f"{table.name}: its definition has changed; recomputed, {done.changed:,} rows have "
+        f"other values and {done.removed:,} were removed"
     )
     return done.added
 

@@ -204,7 +204,7 @@ def send_online(
         primary_keys=tuple(PROBLEM.keys),
         timeseries_column=None,
         description="The latest prediction of each key.",
-        remedy=f"Drop {latest}, then run batch_inference: it makes the table anew.",
+        remedy=f"Drop {latest}, then run batch_inference: it creates the table again.",
     )
     watermarks, same = in_schema(parameters.target, WATERMARKS), [*PROBLEM.keys, *ORIGIN]
     new = rows.join(spark.table(latest).select(*same), same, "left_anti")

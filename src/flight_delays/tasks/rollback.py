@@ -76,7 +76,7 @@ def run(parameters: RollbackParameters, lakehouse: Lakehouse) -> None:
     for each in (left, champion):
         if each and each.version != version.version:
             why = parameters.reason or "no reason given"
-            reason = f"gone back to version {version.version} by hand: {why}"
+            reason = f"rolled back to version {version.version} by hand: {why}"
             tag_version(registry, each, **{REJECTED_TAG: reason})
             remove_alias(registry, each, CHALLENGER)
     bring(version, champion, parameters.source, lakehouse)

@@ -41,23 +41,23 @@ def run(parameters: TeardownParameters, lakehouse: Lakehouse) -> None:
     endpoint = endpoint_name(parameters.model)
     delete_endpoint(workspace, trial_name(endpoint))
     delete_endpoint(workspace, endpoint)
-    print(f"endpoint {endpoint} is gone")
+    print(f"endpoint {endpoint} deleted")
     for table in (*(table.name for table in PROBLEM.feature_tables), LATEST):
         online = unpublish(workspace, in_schema(parameters.target, table))
-        print(f"online table {online} is gone")
+        print(f"online table {online} deleted")
     # Its metric tables are in the same schema.
     if delete_monitor(workspace, in_schema(parameters.target, LABELLED)):
-        print(f"monitor of {LABELLED} is gone")
+        print(f"monitor of {LABELLED} deleted")
     for name in delete_tables(workspace, parameters.target):
-        print(f"table {name} is gone")
+        print(f"table {name} deleted")
     for name in delete_functions(workspace, parameters.target):
-        print(f"function {name} is gone")
+        print(f"function {name} deleted")
     folders = [f"{volume_path(parameters.volume)}/{PREDICTIONS}"]
     if parameters.checkpoints:
         folders += list_folders(workspace, volume_path(parameters.checkpoints))
     for folder in folders:
         delete_folder(workspace, folder)
-        print(f"folder {folder} is gone")
+        print(f"folder {folder} deleted")
 
 
 def main() -> None:

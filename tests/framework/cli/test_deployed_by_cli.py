@@ -337,7 +337,7 @@ def test_teardown_and_destroy_leave_nothing(integrated: Deployer) -> None:
     (task,) = first.tasks or []
     said = workspace.jobs.get_run_output(task.run_id or 0).logs or ""
     # Deleted explicitly: Databricks does not document that monitors are deleted with their table.
-    assert "monitor of inference_log_labelled is gone" in said
+    assert "monitor of inference_log_labelled deleted" in said
     catalog, schema = SCHEMA.split(".")
     assert list(workspace.serving_endpoints.list()) == []
     assert list(workspace.tables.list(catalog, schema)) == []

@@ -103,7 +103,7 @@ say(rows=[rows, count()], filled=count("twice IS NOT NULL"), wrong=again, due=du
     assert found["filled"] > 0
     assert found["wrong"] == 0
     assert found["due"] is True
-    assert f"{TABLE.name}: its definition has changed; computed anew" in printed
+    assert f"{TABLE.name}: its definition has changed; recomputed" in printed
     assert "twice" in OnlineStore(laptop.home.path).find(NAME, ["twice"]).types
     assert ask(laptop) == before
 
@@ -126,7 +126,7 @@ say(wrong=count("NOT (twice <=> {FEATURE} * 2)"))
     )
     assert found["wrong"] == 0
     _, _, after = printed.partition("COMPLETED")
-    assert "computed anew" not in after
+    assert "recomputed" not in after
     assert f"{TABLE.name}: 0 new rows" in after
 
 
@@ -177,6 +177,6 @@ say(rows=count(), new=count("{FEATURE} IS NOT NULL AND twice IS NULL"))
     assert f"REFUSED {NAME} no longer computes {FEATURE} (version 1, Cha" in refused
     retired, _, unused = rest.partition("UNUSED")
     assert "REFUSED" not in rest
-    assert "computed anew" not in retired
-    assert unused.count("computed anew") == 2
+    assert "recomputed" not in retired
+    assert unused.count("recomputed") == 2
     assert found["new"] > 0

@@ -126,7 +126,7 @@ def test_champion_is_gone_back_from_in_the_next_run(laptop: Laptop, after: str) 
         tags, aliases = describe(laptop, version)
         assert aliases == {"Champion": 1}
         assert shares(laptop) == {"1": 100}
-        assert tags["rejected"] == "gone back to version 1 by hand: trial"
+        assert tags["rejected"] == "rolled back to version 1 by hand: trial"
         held = describe(laptop, "1")[0]
         assert "held_until" in held
         assert "rejected" not in held
@@ -151,7 +151,7 @@ def test_rollout_is_gone_back_from_in_the_next_run(laptop: Laptop, after: str) -
         tags, aliases = describe(laptop, versions[-1])
         assert aliases == {"Champion": 1}
         assert shares(laptop) == {"1": 100}
-        assert tags["rejected"] == "gone back to version 1 by hand: trial"
+        assert tags["rejected"] == "rolled back to version 1 by hand: trial"
         assert "Nothing to roll out" in begin(laptop)
     put_back(laptop)
 

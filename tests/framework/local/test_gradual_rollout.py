@@ -77,7 +77,7 @@ def test_killed_rollout_goes_on_at_its_step(laptop: Laptop, version: str) -> Non
     # Stopped manually: the Champion stays.
     assert "Version 1 of" in roll_back(laptop, "--hold_days=0", "--reason=trial")
     tags, aliases = describe(laptop, version)
-    assert tags["rejected"] == "gone back to version 1 by hand: trial"
+    assert tags["rejected"] == "rolled back to version 1 by hand: trial"
     assert aliases == {"Champion": 1}
     assert shares(laptop) == {"1": 100}
     assert "Nothing to roll out" in roll_out(laptop)

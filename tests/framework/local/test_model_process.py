@@ -116,7 +116,7 @@ def test_what_it_does_not_require_cannot_be_imported(tmp_path: Path) -> None:
         return np.zeros(len(rows))
 
     answers = ask(tmp_path, import_unlisted)
-    assert "optuna is no requirement of the model" in answers.given["first"].error
+    assert "optuna is not a requirement of the model" in answers.given["first"].error
     assert "restricted" in answers.environment
     assert (
         "optuna"

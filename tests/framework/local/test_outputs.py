@@ -283,7 +283,7 @@ spark.sql("ALTER TABLE {SCHEMA}.aside RENAME TO {SCHEMA}.predictions")
 """
     printed = send(scored, code)
     assert "REFUSED SchemaChangedError" in printed
-    assert "then run batch_inference: it makes the table anew" in printed
+    assert "then run batch_inference: it creates the table again" in printed
     assert f"{SCHEMA}.predictions does not exist yet: nothing is sent." in printed
 
 
@@ -297,5 +297,5 @@ teardown.run(parameters, lakehouse)
 teardown.run(parameters, lakehouse)
 """
     printed = send(scored, code)
-    assert f"folder {ROOT} is gone" in printed
+    assert f"folder {ROOT} deleted" in printed
     assert list(client.files.list_directory_contents(f"/Volumes/{VOLUME.replace('.', '/')}")) == []

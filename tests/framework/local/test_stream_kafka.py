@@ -191,5 +191,5 @@ def test_what_is_no_row_is_kept_with_where_it_came_from(streaming: Laptop) -> No
         if row["content"] == '{"carrier":"AA"}':
             assert f"{KEY} is missing" in row["reason"]
         else:
-            assert row["reason"] == f"no JSON object with a column of {SPINE.name}"
+            assert row["reason"] == f"not a JSON object with a column of {SPINE.name}"
             assert row["row_key"].startswith("flights/")

@@ -56,7 +56,7 @@ def read_record(folder: Path) -> Record:
     except FileNotFoundError as error:
         raise UpdateError(f"{folder} holds no {FILE}.", advice) from error
     except ValueError as error:
-        raise UpdateError(f"{path} is no JSON: {error}.", advice) from error
+        raise UpdateError(f"{path} is not JSON: {error}.", advice) from error
     if not isinstance(content, dict) or not all(isinstance(one, str) for one in content.values()):
         raise UpdateError(f"{path} is not an object of texts.", advice)
     if missing := [key for key in (VERSION, NAME) if not content.get(key)]:

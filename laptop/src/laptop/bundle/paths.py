@@ -134,7 +134,7 @@ class Upload:
                 f"no such file among those synchronized from {self.base}", got=path, at=path.at
             )
         if notebook is not None and notebook != _is_notebook(found):
-            wanted = "a notebook" if notebook else "a file that is no notebook"
+            wanted = "a notebook" if notebook else "a file that is not a notebook"
             raise BundleError(f"{wanted} is wanted here", got=path, at=path.at)
         remote = PurePosixPath(self.remote, found.relative_to(self.base).as_posix())
         return str(remote.with_suffix("") if notebook else remote)

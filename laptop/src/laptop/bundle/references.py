@@ -89,7 +89,7 @@ class Interpolation:
     def _find(self, reference: str, inside: tuple[str, ...], at: Position | None) -> Any:
         if reference in inside:
             cycle = " → ".join((*inside[inside.index(reference) :], reference))
-            raise BundleError("references lead back to themselves", got=cycle, at=at)
+            raise BundleError("references are circular", got=cycle, at=at)
         if reference not in self._known:
             value = self._look_up(reference, at)
             if value is not LEAVE:

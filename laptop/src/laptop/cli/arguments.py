@@ -23,7 +23,7 @@ def read_pairs(option: str, values: list[str] | None) -> dict[str, str]:
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise LaptopError(
-                f"{option} takes key=value, with commas between; got '{item}'. A value with a "
+                f"{option} takes key=value, separated by commas; got '{item}'. A value with a "
                 f"comma takes quotes around the whole: {option} '\"key=a,b\"'."
             )
         if key in pairs:

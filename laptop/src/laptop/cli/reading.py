@@ -112,7 +112,9 @@ def alerts(
 
 @app.command()
 def approve(
-    model: Annotated[str, typer.Argument(help="Registered model; its last level will do.")],
+    model: Annotated[
+        str, typer.Argument(help="Registered model; the last part of its name is enough.")
+    ],
     version: Annotated[int, typer.Argument(help="The version's number.")],
     task: Annotated[str, typer.Option(help="Key of the task to approve.")] = "Approval_Check",
 ) -> None:

@@ -26,16 +26,18 @@ def run(
     job: Annotated[str, typer.Argument(help="Key of a job under resources.jobs.")],
     target: Annotated[str | None, typer.Option("-t", "--target", help="Bundle target.")] = None,
     params: Annotated[
-        list[str] | None, typer.Option(help="Job parameters: key=value, with commas between.")
+        list[str] | None, typer.Option(help="Job parameters: key=value, separated by commas.")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Run these tasks alone: key, with commas between.")
+        list[str] | None, typer.Option(help="Run only these tasks: keys, separated by commas.")
     ] = None,
     var: Annotated[list[str] | None, typer.Option(help="Bundle variables: key=value.")] = None,
     arguments: Annotated[
         list[str] | None, typer.Argument(help="After --: job parameters, --key=value.")
     ] = None,
-    brief: Annotated[bool, typer.Option("--brief", help="A line for each task alone.")] = False,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="Print only one line for each task.")
+    ] = False,
 ) -> None:
     """Run a job of the bundle and follow it to its end."""
     with reporting():
@@ -125,7 +127,7 @@ def down() -> None:
     """Stop the workspace; what it holds stays."""
     with reporting():
         stopped = connection.stop(Place.state_dir())
-        problems.print("Stopped." if stopped else "No workspace is up.")
+        problems.print("Stopped." if stopped else "No workspace is running.")
 
 
 @app.command()

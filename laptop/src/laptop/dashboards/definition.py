@@ -125,10 +125,12 @@ def read_definition(text: str) -> Definition:
 def _find_absent(raw: Mapping[str, Any]) -> Iterator[str]:
     for each in raw.get("datasets", []):
         if each.get("parameters"):
-            yield f"Parameters, as dataset {each['name']} has, are not built on the laptop."
+            yield f"Parameters, as dataset {each['name']} has, are not supported on the laptop."
     for each in raw.get("pages", []):
         if each.get("pageType", "PAGE_TYPE_CANVAS") != "PAGE_TYPE_CANVAS":
-            yield f"Page {each['name']}: pages of {each['pageType']} are not built on the laptop."
+            yield (
+                f"Page {each['name']}: pages of {each['pageType']} are not supported on the laptop."
+            )
 
 
 def _read_page(raw: Mapping[str, Any]) -> Page:
@@ -258,8 +260,11 @@ def _check_widget(widget: Widget, definition: Definition) -> Iterator[str]:
     for name, encoded_field in encoded:
         query = widget.queries.get(name or first, Query("", {}, False))
         if encoded_field not in query.fields:
-            yield f"encodings name {encoded_field}, which is no field of its query {name or first}."
+            yield (
+                f"encodings name {encoded_field}, which is not a field of its query "
+                f"{name or first}."
+            )
     if widget.kind == FILTER and any(each.disaggregated for each in widget.queries.values()):
         yield "queries of a filter must say disaggregated: false."
     if widget.selects:
-        yield "a default selection of a filter is not built on the laptop."
+        yield "a default selection of a filter is not supported on the laptop."

@@ -40,10 +40,10 @@ def alter(session: "Session", at: Cursor) -> str:
         if columns:
             return NOTHING
     raise StatementRefused(
-        f"'{at.text}' is not on the laptop. It takes ALTER TABLE … SET or UNSET TBLPROPERTIES or "
-        "TAGS, ADD or DROP CONSTRAINT, ADD COLUMNS, ALTER COLUMN … COMMENT or SET NOT NULL, "
-        "CLUSTER BY and RENAME TO. For other changes write the table anew: CREATE OR REPLACE "
-        "TABLE … AS SELECT."
+        f"'{at.text}' is not supported on the laptop. It takes ALTER TABLE … SET or UNSET "
+        "TBLPROPERTIES or TAGS, ADD or DROP CONSTRAINT, ADD COLUMNS, ALTER COLUMN … COMMENT or "
+        "SET NOT NULL, CLUSTER BY and RENAME TO. For other changes write the table again: CREATE "
+        "OR REPLACE TABLE … AS SELECT."
     )
 
 
@@ -117,7 +117,8 @@ def _alter_column(session: "Session", at: Cursor, full: str, place: str) -> bool
         change: dict[str, Any] = {"nullable": False}
     elif at.accept("DROP", "NOT", "NULL"):
         raise StatementRefused(
-            f"DROP NOT NULL is not on the laptop: write {full} anew with CREATE OR REPLACE TABLE."
+            f"DROP NOT NULL is not supported on the laptop: write {full} anew with CREATE OR "
+            "REPLACE TABLE."
         )
     elif at.accept("COMMENT"):
         change = {"comment": at.string()}
@@ -159,5 +160,5 @@ def comment(session: "Session", at: Cursor) -> str:
     elif kind == "CATALOG":
         session.api.ask("PATCH", f"{API}/catalogs/{levels[0].lower()}", body)
     else:
-        raise StatementRefused(f"COMMENT ON {kind} is not on the laptop.")
+        raise StatementRefused(f"COMMENT ON {kind} is not supported on the laptop.")
     return NOTHING

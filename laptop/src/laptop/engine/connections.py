@@ -20,7 +20,7 @@ def create(session: "Session", at: Cursor) -> str:
     (name, *more) = at.name()
     if more or not at.accept("TYPE"):
         raise StatementRefused(
-            f"'{at.rest[:60]}' of connection {name} is not on the laptop. {_FORM}"
+            f"'{at.rest[:60]}' of connection {name} is not supported on the laptop. {_FORM}"
         )
     body: dict[str, Any] = {"name": name, "connection_type": at.take().upper}
     while at.rest:
@@ -34,7 +34,7 @@ def create(session: "Session", at: Cursor) -> str:
             body["comment"] = at.string()
         else:
             raise StatementRefused(
-                f"'{at.rest[:60]}' of connection {name} is not on the laptop. {_FORM}"
+                f"'{at.rest[:60]}' of connection {name} is not supported on the laptop. {_FORM}"
             )
     if not (there and session.api.find_connection(name.lower())):
         session.api.ask("POST", f"{API}/connections", body)
@@ -54,8 +54,8 @@ def _options(at: Cursor, name: str) -> dict[str, str]:
     begin = at.at
     if any(token.upper == "SECRET" for item in at.group() for token in item):
         raise StatementRefused(
-            f"secret(…) of connection {name} is not on the laptop, which has no secret scopes: "
-            "write the value itself."
+            f"secret(…) of connection {name} is not supported on the laptop, which has no secret "
+            "scopes: write the value itself."
         )
     at.at = begin
     return at.properties()

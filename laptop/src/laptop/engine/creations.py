@@ -115,8 +115,8 @@ def _clauses(at: Cursor, full: str) -> dict[str, Any]:
                 at.group()
         else:
             raise StatementRefused(
-                f"'{at.rest[:60]}' of table {full} is not on the laptop. It takes COMMENT, "
-                "TBLPROPERTIES, PARTITIONED BY, CLUSTER BY and AS."
+                f"'{at.rest[:60]}' of table {full} is not supported on the laptop. It takes "
+                "COMMENT, TBLPROPERTIES, PARTITIONED BY, CLUSTER BY and AS."
             )
     return kept
 

@@ -73,9 +73,9 @@ def refuse_call(session: "Session", levels: list[str]) -> None:
     full = session.full(tuple(levels))
     if session.api.find_function(full) is not None:
         raise StatementRefused(
-            f"A query that calls {full} is not on the laptop: functions of the catalog are "
-            "evaluated where features are looked up. Name it in a FeatureFunction, or register a "
-            "UDF of your session for the query."
+            f"A query that calls {full} is not supported on the laptop: functions of the catalog "
+            "are evaluated where features are looked up. Name it in a FeatureFunction, or "
+            "register a UDF of your session for the query."
         )
 
 
@@ -87,8 +87,8 @@ def _parameter(at: Cursor, full: str, item: list[Token], position: int) -> dict[
         info["comment"] = inner.string()
     if more or inner.rest:
         raise StatementRefused(
-            f"'{at.slice(item)}' of function {full} is not on the laptop. A parameter is a name, a "
-            "type and at most a COMMENT."
+            f"'{at.slice(item)}' of function {full} is not supported on the laptop. A parameter "
+            "is a name, a type and at most a COMMENT."
         )
     return info | {"parameter_mode": "IN", "parameter_type": "PARAM"}
 
@@ -104,8 +104,8 @@ def _type(full: str, at: Cursor) -> str:
         arrow_type(kind)
     except FeatureError as error:
         raise StatementRefused(
-            f"Type {word} of function {full} is not on the laptop. Allowed: BOOLEAN, TINYINT, "
-            "SMALLINT, INT, BIGINT, FLOAT, DOUBLE, DECIMAL, STRING, DATE, TIMESTAMP."
+            f"Type {word} of function {full} is not supported on the laptop. Allowed: BOOLEAN, "
+            "TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, DECIMAL, STRING, DATE, TIMESTAMP."
         ) from error
     return kind
 
@@ -136,4 +136,4 @@ def _clauses(at: Cursor, full: str) -> dict[str, Any]:
 
 def _refused(full: str, at: Cursor) -> StatementRefused:
     what = at.rest[:60] or "the end"
-    return StatementRefused(f"'{what}' of function {full} is not on the laptop. {_FORM}")
+    return StatementRefused(f"'{what}' of function {full} is not supported on the laptop. {_FORM}")

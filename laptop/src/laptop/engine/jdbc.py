@@ -115,6 +115,7 @@ def _connection(session: "Session", options: Mapping[str, str]) -> dict[str, str
             )
         if key not in _BUILT:
             raise StatementRefused(
-                f"Option {key} of JDBC is not on the laptop. There are: {', '.join(_BUILT)}."
+                f"Option {key} of JDBC is not supported on the laptop. There are: "
+                f"{', '.join(_BUILT)}."
             )
     return known

@@ -63,7 +63,9 @@ def prepare_write(session: "Session", operation: Any) -> None:
     if "value" not in kinds:
         raise StatementRefused("Required attribute 'value' not found")
     if "headers" in kinds:
-        raise StatementRefused("Column 'headers' of a Kafka message is not on the laptop: drop it.")
+        raise StatementRefused(
+            "Column 'headers' of a Kafka message is not supported on the laptop: drop it."
+        )
     if "topic" in given:
         kinds.pop("topic", None)
     for column, allowed in _COLUMNS.items():

@@ -132,7 +132,7 @@ def _information(session: "Session", catalog: str, name: str) -> str:
             names, [[*t["full_name"].split("."), *c] for t in tables for c in _columns(t)]
         )
     raise StatementRefused(
-        f"{INFORMATION_SCHEMA}.{name} is not on the laptop. "
+        f"{INFORMATION_SCHEMA}.{name} is not supported on the laptop. "
         "It has: schemata, tables, columns, views."
     )
 

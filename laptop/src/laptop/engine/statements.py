@@ -50,7 +50,7 @@ def rewrite(session: "Session", at: Cursor, frame_of: "FrameOf") -> str:
     text = at.text
     for words, instead in _ABSENT.items():
         if at.accept(*words):
-            raise StatementRefused(f"{' '.join(words)} is not on the laptop. {instead}")
+            raise StatementRefused(f"{' '.join(words)} is not supported on the laptop. {instead}")
     if at.accept("REPLACE", "TABLE"):
         return creations.replace_table(session, at, frame_of)
     if at.accept("CREATE"):

@@ -33,7 +33,8 @@ def check_path(operation: Any) -> None:
     """Reject options that the engine silently ignores for a path."""
     if "replacewhere" in {key.lower() for key in operation.options}:
         raise StatementRefused(
-            "replaceWhere is not on the laptop for a path, only for a table: use saveAsTable."
+            "replaceWhere is not supported on the laptop for a path, only for a table: use "
+            "saveAsTable."
         )
 
 
@@ -84,7 +85,7 @@ def save_v2(session: "Session", operation: Any) -> bool:
         return _append(session, table, rows, options, operation.input)
     elif table is not None and mode == _V2.MODE_OVERWRITE:
         raise StatementRefused(
-            "writeTo(…).overwrite(condition) is not on the laptop: write "
+            "writeTo(…).overwrite(condition) is not supported on the laptop: write "
             '.write.mode("overwrite").option("replaceWhere", "condition").saveAsTable(…).'
         )
     elif table is not None and mode == _V2.MODE_OVERWRITE_PARTITIONS:
@@ -95,7 +96,7 @@ def save_v2(session: "Session", operation: Any) -> bool:
 
 
 _DYNAMIC = (
-    "Overwriting the partitions that rows belong to is not on the laptop: write "
+    "Overwriting the partitions that rows belong to is not supported on the laptop: write "
     '.write.mode("overwrite").option("replaceWhere", "condition").saveAsTable(…).'
 )
 

@@ -86,7 +86,8 @@ def as_column(predictions: Any, result_type: str) -> pa.Array:
     """Return a model's output as one column, the first if there are several."""
     if result_type not in _RESULTS:
         raise NotImplementedError(
-            f"result_type {result_type!r} is not on the laptop. Allowed: {', '.join(_RESULTS)}."
+            f"result_type {result_type!r} is not supported on the laptop. Allowed: "
+            f"{', '.join(_RESULTS)}."
         )
     values = np.asarray(predictions)
     if values.ndim == 2:

@@ -155,7 +155,7 @@ def _check_unique(ordered: Integers, table: KeyedTable, lookup: Lookup) -> None:
         keys = [*table.primary_keys, *filter(None, [table.timeseries_column])]
         raise FeatureError(
             f"{repeated} rows of feature table {lookup.table_name} repeat the key {keys} of "
-            "another row, so it is open which one to take. Remove them from the table."
+            "another row, so it is ambiguous which one to take. Remove them from the table."
         )
 
 

@@ -98,7 +98,8 @@ def label_schema(types: Mapping[str, str]) -> Schema:
     """Return the output schema of a model trained on labels of these Spark types."""
     if not types:
         raise FeatureError(
-            "What the model predicts is open: the training set has no label. Give output_schema."
+            "The type of the predictions is unknown: the training set has no label. Give "
+            "output_schema."
         )
     return Schema([_column(name, kind, required=True) for name, kind in types.items()])
 

@@ -36,8 +36,8 @@ def keep_latest(rows: pa.Table, keys: Sequence[str], timeseries_column: str | No
     repeated = int(rows.select(known).to_pandas().duplicated().sum())
     if repeated:
         raise FeatureError(
-            f"{repeated} rows repeat the key {known} of another row, so it is open which one goes "
-            "online. Remove them from the table."
+            f"{repeated} rows repeat the key {known} of another row, so it is ambiguous which "
+            "one goes online. Remove them from the table."
         )
     if timeseries_column is None:
         return rows

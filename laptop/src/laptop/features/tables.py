@@ -53,7 +53,7 @@ class FeatureTable:
     def __getattr__(self, name: str) -> NoReturn:
         """Raise an error for attributes that only Databricks supports."""
         if name in _UNKNOWN:
-            raise NotImplementedError(f"FeatureTable.{name} is not on the laptop.")
+            raise NotImplementedError(f"FeatureTable.{name} is not supported on the laptop.")
         raise AttributeError(f"FeatureTable has no attribute {name!r}")
 
     @property
@@ -91,7 +91,7 @@ def read_info(info: TableInfo) -> FeatureTable:
     key = next((key for key in keys if key), None)
     if key is None:
         raise FeatureError(
-            f"Table {name} has no primary key, so it is no feature table. "
+            f"Table {name} has no primary key, so it is not a feature table. "
             "Create it with FeatureEngineeringClient.create_table."
         )
     times = key.timeseries_columns or []

@@ -233,7 +233,7 @@ def _check_labels(
     for label in labels:
         if label not in types:
             raise FeatureError(
-                f"Label {label} is no column of the DataFrame. It has: {', '.join(types)}."
+                f"Label {label} is not a column of the DataFrame. It has: {', '.join(types)}."
             )
         if label in exclude_columns:
             raise FeatureError(f"Label {label} stands in exclude_columns. Remove it there.")

@@ -14,9 +14,9 @@ class NotBuilt(JobError):
 
     def __init__(self, task: str, what: str, others: Iterable[str] = ()) -> None:
         self.task, self.what = task, what
-        text = f"Task '{task}': {what} is not built on the laptop."
+        text = f"Task '{task}': {what} is not supported on the laptop."
         alone = ",".join(others)
-        super().__init__(f"{text} Run the others alone: --only {alone}" if alone else text)
+        super().__init__(f"{text} Run only the others: --only {alone}" if alone else text)
 
 
 class UnknownName(JobError):

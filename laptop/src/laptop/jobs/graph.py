@@ -153,7 +153,7 @@ def sort_tasks(job: str, tasks: list[Task]) -> tuple[Task, ...]:
             if needed.outcome and not isinstance(by_key[needed.key].work, Condition):
                 raise JobError(
                     f"Task '{task.key}' waits for outcome {needed.outcome} of '{needed.key}', "
-                    "which is no condition_task. Take the outcome away."
+                    "which is not a condition_task. Take the outcome away."
                 )
     try:
         order = list(TopologicalSorter({t.key: sorted(t.before) for t in tasks}).static_order())

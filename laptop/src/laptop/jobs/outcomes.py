@@ -63,7 +63,7 @@ def judge(
     if MET[task.run_if](list(found.values())):
         return None
     if task.run_if in HANDLERS:
-        return EXCLUDED, f"{task.run_if} is not so."
+        return EXCLUDED, f"{task.run_if} does not hold."
     bad = [key for key, result in found.items() if result in BROKEN]
     if bad:
         return UPSTREAM_FAILED, f"Failed before it: {', '.join(bad)}."

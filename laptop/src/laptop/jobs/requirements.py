@@ -77,7 +77,9 @@ def check_installed(text: str, task: str) -> None:
     try:
         requirement = Requirement(name_wheel(OPTIONS.sub("", text)))
     except InvalidRequirement as error:
-        raise JobError(f"Task '{task}' needs '{text}', which is no requirement: {error}") from None
+        raise JobError(
+            f"Task '{task}' needs '{text}', which is not a valid requirement: {error}"
+        ) from None
     elsewhere = requirement.marker and not requirement.marker.evaluate()
     if elsewhere or canonicalize_name(requirement.name) in PROVIDED:
         return

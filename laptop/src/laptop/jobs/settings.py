@@ -158,7 +158,7 @@ def read_work(key: str, entry: Settings, environments: Environments, *, inner: b
             raise NotBuilt(key, kind)
     if len(kinds) != 1:
         what = f"it has {' and '.join(kinds)}" if kinds else f"it has none of {', '.join(KINDS)}"
-        raise JobError(f"Task '{key}' must say one thing to run: {what}.")
+        raise JobError(f"Task '{key}' must have exactly one kind of task: {what}.")
     given = entry[kinds[0]]
     match kinds[0]:
         case "condition_task":

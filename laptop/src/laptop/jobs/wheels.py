@@ -24,7 +24,7 @@ def is_wheel(dependency: str) -> bool:
 def unpack(wheel: Path, wheels: Path) -> Path:
     """Return the folder with a wheel's content; unpack the wheel if it is new."""
     if not wheel.is_file():
-        raise JobError(f"The environment names the wheel {wheel}, and no such file is there.")
+        raise JobError(f"The environment names the wheel {wheel}, which does not exist.")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()[:16]
     folder = wheels / f"{wheel.name.split('-')[0]}-{digest}"
     if folder.is_dir():
@@ -36,7 +36,7 @@ def unpack(wheel: Path, wheels: Path) -> Path:
             archive.extractall(draft)
         draft.rename(folder)
     except zipfile.BadZipFile:
-        raise JobError(f"{wheel} is no wheel: it cannot be unpacked.") from None
+        raise JobError(f"{wheel} is not a wheel: it cannot be unpacked.") from None
     except OSError:
         # Another run may have unpacked the same wheel first.
         if not folder.is_dir():

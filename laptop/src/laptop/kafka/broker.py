@@ -5,7 +5,7 @@ from typing import Any
 from .options import require_client
 
 LIMITS = (
-    "Messages are kept in memory alone, about 5 MiB of each partition, and are gone when this "
+    "Messages are kept in memory only, about 5 MiB of each partition, and are lost when this "
     "command ends. A topic's first message makes it, with 4 partitions."
 )
 

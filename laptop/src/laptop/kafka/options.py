@@ -85,8 +85,8 @@ def client_options(options: Mapping[str, str], side: str) -> dict[str, str]:
 
 def _not_authenticated(option: str) -> KafkaRefused:
     return KafkaRefused(
-        f"Option '{option}' is not on the laptop, whose brokers are reached without authentication "
-        "or encryption. Set it for targets on Databricks alone."
+        f"Option '{option}' is not supported on the laptop, whose brokers are reached without "
+        "authentication or encryption. Set it for targets on Databricks alone."
     )
 
 
@@ -118,11 +118,13 @@ class SourceOptions:
         for key in _NOT_BUILT:
             if key in given:
                 raise KafkaRefused(
-                    f"Option '{key}' is not on the laptop: use startingOffsets, endingOffsets and "
-                    "maxOffsetsPerTrigger."
+                    f"Option '{key}' is not supported on the laptop: use startingOffsets, "
+                    "endingOffsets and maxOffsetsPerTrigger."
                 )
         if given.get("includeheaders", "false").lower() == "true":
-            raise KafkaRefused("Option 'includeHeaders' is not on the laptop: leave it out.")
+            raise KafkaRefused(
+                "Option 'includeHeaders' is not supported on the laptop: leave it out."
+            )
         self.strategy, self.topics = _strategy(given)
         self.client = client_options(options, "consumer")
         self.starting = _bound(given.get("startingoffsets"), LATEST if streaming else EARLIEST)

@@ -139,7 +139,7 @@ def read_metrics(given: Sequence[Mapping[str, Any]]) -> tuple[CustomMetric, ...]
         kind = str(metric.get("type", "")).removeprefix(_TYPE_PREFIX)
         if kind in ("DERIVED", "DRIFT"):
             raise NotBuilt(
-                f"Custom metric {name} is of type {kind}, which is not built on the laptop; "
+                f"Custom metric {name} is of type {kind}, which is not supported on the laptop; "
                 f"{AGGREGATE} is."
             )
         if kind != AGGREGATE:

@@ -47,7 +47,9 @@ def install() -> None:
             result = ask(command.streaming_query_command)
             return None, {"streaming_query_command_result": result}, None
         if kind == "streaming_query_manager_command":
-            raise StreamRefused("spark.streams is not on the laptop: keep what start() returns.")
+            raise StreamRefused(
+                "spark.streams is not supported on the laptop: keep what start() returns."
+            )
         return original(client, command, *args, **kwargs)
 
     SparkConnectClient.execute_command = execute_command  # type: ignore[assignment, method-assign]
@@ -162,7 +164,7 @@ def ask(command: Any) -> Any:
         shown = query.progress[-1:] if kind == "last_progress" else query.progress
         result.recent_progress.recent_progress_json.extend(map(json.dumps, shown))
     else:
-        raise StreamRefused(f"'{kind}' of a streaming query is not on the laptop.")
+        raise StreamRefused(f"'{kind}' of a streaming query is not supported on the laptop.")
     return result
 
 

@@ -119,7 +119,7 @@ class DeltaSource:
         if position.table != self._id:
             raise StreamRefused(
                 f"Table {self._name} is not the one that this checkpoint was made with: it was "
-                "dropped and made anew. Start with a new checkpoint."
+                "dropped and created again. Start with a new checkpoint."
             )
         most = int(self._options.get("maxfilespertrigger", MAX_FILES))
         files = self._files(position)

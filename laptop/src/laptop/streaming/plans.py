@@ -55,8 +55,8 @@ def _sources(relation: Any) -> Iterator[Any]:
     join = kind == "join" and len(found) == 1
     if found and kind not in _STATELESS and not join:
         raise StreamRefused(
-            f"Streaming '{kind}' is not on the laptop, which keeps no state between micro-batches: "
-            "do it in foreachBatch, on the rows of the batch."
+            f"Streaming '{kind}' is not supported on the laptop, which keeps no state between "
+            "micro-batches: do it in foreachBatch, on the rows of the batch."
         )
     yield from found
 

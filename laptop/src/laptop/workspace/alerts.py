@@ -140,7 +140,7 @@ def settings_of(body: Document) -> Document:
     evaluation = body.get("evaluation")
     unknown = body.keys() - {*FIELDS, *OUTPUT}
     if unknown:
-        text = f"Field '{min(unknown)}' of an alert is not built on the laptop."
+        text = f"Field '{min(unknown)}' of an alert is not supported on the laptop."
         raise ApiError(501, "NOT_IMPLEMENTED", text)
     wanted = {key: value for key, value in body.items() if key in FIELDS}
     if isinstance(evaluation, dict):
@@ -158,7 +158,7 @@ def apply_mask(found: Document, wanted: Document, mask: str) -> Document:
     changed = dict(found)
     paths = [path.strip() for path in mask.split(",") if path.strip()]
     if not paths:
-        text = "update_mask must name the fields to update, with commas between, or be '*'."
+        text = "update_mask must name the fields to update, separated by commas, or be '*'."
         raise ApiError(400, "INVALID_PARAMETER_VALUE", text)
     for path in paths:
         head, *rest = path.split(".")
@@ -209,7 +209,7 @@ def check(alert: Document) -> None:
         raise ApiError(400, "INVALID_PARAMETER_VALUE", text)
     for one in (evaluation.get("notification") or {}).get("subscriptions") or []:
         if not one.get("user_email"):
-            text = "Notification destinations are not built on the laptop; give user_email."
+            text = "Notification destinations are not supported on the laptop; give user_email."
             raise ApiError(501, "NOT_IMPLEMENTED", text)
 
 

@@ -100,7 +100,7 @@ def create_app() -> FastAPI:
     @app.exception_handler(404)
     @app.exception_handler(405)
     async def decline(request: Request, _: Exception) -> JSONResponse:
-        text = f"{request.method} {request.url.path} is not built on the laptop."
+        text = f"{request.method} {request.url.path} is not supported on the laptop."
         return answer(501, "NOT_IMPLEMENTED", text)
 
     @app.exception_handler(Exception)

@@ -38,7 +38,9 @@ def router(state: State) -> APIRouter:
     def create_connection(body: JsonBody) -> Any:
         name, kind = lowered(body, "name", "connection_type")
         if kind.upper() != JDBC:
-            text = f"A connection of type {kind.upper()} is not built on the laptop: {JDBC} alone."
+            text = (
+                f"A connection of type {kind.upper()} is not supported on the laptop: {JDBC} alone."
+            )
             raise ApiError(501, "NOT_IMPLEMENTED", text)
         if not (body.get("options") or {}).get("url"):
             text = "A JDBC connection needs the option url, 'jdbc:postgresql://host:port/database'."

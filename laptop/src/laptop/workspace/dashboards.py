@@ -87,7 +87,7 @@ def router(state: State, tree: FileTree) -> APIRouter:
         view: str = "DASHBOARD_VIEW_BASIC",
     ) -> Any:
         if view not in ("DASHBOARD_VIEW_BASIC", "DASHBOARD_VIEW_UNSPECIFIED"):
-            text = f"View '{view}' of dashboards is not built on the laptop."
+            text = f"View '{view}' of dashboards is not supported on the laptop."
             raise ApiError(501, "NOT_IMPLEMENTED", text)
         kept = [
             {field: each[field] for field in LISTED if field in each}

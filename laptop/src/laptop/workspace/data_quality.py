@@ -169,7 +169,9 @@ class DataQuality:
 
         table = self._state.get(TABLE, monitor["table"])
         if table is None:
-            raise ApiError(404, "TABLE_DOES_NOT_EXIST", f"Table {monitor['table']} is gone.")
+            raise ApiError(
+                404, "TABLE_DOES_NOT_EXIST", f"Table {monitor['table']} does not exist any more."
+            )
         commits = self._state.get(COMMITS, table["table_id"]) or {"latest": 0}
         wanted = Refresh(
             table=monitor["table"],

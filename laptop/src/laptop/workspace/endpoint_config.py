@@ -186,7 +186,7 @@ def only(given: Document, allowed: frozenset[str], what: str) -> None:
         raise ApiError(
             501,
             "NOT_IMPLEMENTED",
-            f"Fields {unknown} of {what} are not built on the laptop. "
+            f"Fields {unknown} of {what} are not supported on the laptop. "
             f"Allowed: {', '.join(sorted(allowed))}.",
         )
 

@@ -41,7 +41,7 @@ def router(tree: FileTree) -> APIRouter:
     @api.get("/workspace/export")
     def export(path: str, direct_download: bool = False) -> Any:
         if tree.describe(path)["object_type"] == "DIRECTORY":
-            text = f"Exporting a folder ({path}) as an archive is not built on the laptop."
+            text = f"Exporting a folder ({path}) as an archive is not supported on the laptop."
             raise ApiError(501, "NOT_IMPLEMENTED", text)
         content = tree.read(path)
         if direct_download:

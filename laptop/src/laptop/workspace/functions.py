@@ -36,8 +36,8 @@ def router(state: State) -> APIRouter:
         language = (given.get("external_language") or "SQL").upper()
         if given.get("routine_body") != "EXTERNAL" or language != "PYTHON":
             text = (
-                f"A function in {language} is not built on the laptop. Give routine_body EXTERNAL "
-                "and external_language Python."
+                f"A function in {language} is not supported on the laptop. Give routine_body "
+                "EXTERNAL and external_language Python."
             )
             raise ApiError(501, "NOT_IMPLEMENTED", text)
         if state.get(SCHEMA, f"{catalog}.{schema}") is None:

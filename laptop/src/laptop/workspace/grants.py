@@ -25,7 +25,7 @@ def router(state: State) -> APIRouter:
         if kind == "function":
             return f"{kind}/{full_name}/{model_of(full_name).creation_timestamp}"
         if kind not in (CATALOG, CONNECTION, SCHEMA, TABLE, VOLUME):
-            text = f"Privileges on a {kind} are not built on the laptop."
+            text = f"Privileges on a {kind} are not supported on the laptop."
             raise ApiError(501, "NOT_IMPLEMENTED", text)
         known = state.get(kind, full_name)
         if known is None:

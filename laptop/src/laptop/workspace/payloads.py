@@ -210,7 +210,7 @@ class Payloads:
             self._targets.pop(target["endpoint_id"], None)
             self._state.delete(TARGET, target["endpoint_id"])
         text = (
-            f"Payloads are logged no more: table {target['table']} {problem}. Disable the "
+            f"Payloads are no longer logged: table {target['table']} {problem}. Disable the "
             "endpoint's inference table, and enable it with a prefix that is not in use."
         )
         log = self._logs.pop(target["table_id"], None)

@@ -40,7 +40,7 @@ def router(state: State, tree: FileTree) -> APIRouter:
         elif kind in ("alertsv2", "dashboards"):
             there = state.get(ALERT if kind == "alertsv2" else DASHBOARD, number) is not None
         else:
-            text = f"Permissions of {kind} are not built on the laptop."
+            text = f"Permissions of {kind} are not supported on the laptop."
             raise ApiError(501, "NOT_IMPLEMENTED", text)
         if not there:
             raise missing("RESOURCE_DOES_NOT_EXIST", kind, number)

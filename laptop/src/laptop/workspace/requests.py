@@ -42,7 +42,10 @@ def page(items: list[Item], limit: int, token: str) -> tuple[list[Item], dict[st
         ApiError: 400 for an invalid limit or token.
     """
     if limit < 1 or not (token or "0").isdecimal():
-        text = f"A page needs a positive limit and a token of ours; got {limit} and '{token}'."
+        text = (
+            f"A page needs a positive limit and a token of an earlier page; got {limit} and "
+            f"'{token}'."
+        )
         raise ApiError(400, "INVALID_PARAMETER_VALUE", text)
     end = int(token or 0) + limit
     more = end < len(items)

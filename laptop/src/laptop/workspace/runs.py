@@ -58,10 +58,12 @@ def router(state: State, runner: Runner, address: str) -> APIRouter:
         job_id = identifier(body, "job_id")
         settings = job_of(state, job_id)["settings"]
         for field in sorted(set(body) - FIELDS):
-            raise ApiError(501, "NOT_IMPLEMENTED", f"run-now's '{field}' is not built here.")
+            raise ApiError(
+                501, "NOT_IMPLEMENTED", f"run-now's '{field}' is not supported on the laptop."
+            )
         token = body.get("idempotency_token") or ""
         if len(token) > LONGEST_TOKEN:
-            text = f"An idempotency_token has up to {LONGEST_TOKEN} signs; got {len(token)}."
+            text = f"An idempotency_token has up to {LONGEST_TOKEN} characters; got {len(token)}."
             raise ApiError(400, "INVALID_PARAMETER_VALUE", text)
         parameters = {k: as_text(v) for k, v in (body.get("job_parameters") or {}).items()}
         queue = asks_queue(body) if body.get("queue") else None
@@ -145,7 +147,9 @@ def router(state: State, runner: Runner, address: str) -> APIRouter:
         run = run_of(identifier(body, "run_id"))
         settings = job_of(state, run["job_id"])["settings"]
         for field in sorted(set(body) - REPAIR_FIELDS):
-            raise ApiError(501, "NOT_IMPLEMENTED", f"repair's '{field}' is not built here.")
+            raise ApiError(
+                501, "NOT_IMPLEMENTED", f"repair's '{field}' is not supported on the laptop."
+            )
         if not has_ended(run):
             text = f"Run {run['run_id']} is in progress: wait for its end, or cancel it."
             raise ApiError(400, "INVALID_STATE", text)

@@ -53,8 +53,8 @@ IDLE_SECONDS = 15 * 60
 DELAY = "LAPTOP_SERVING_DELAY"
 PAYLOAD_DELAY = "LAPTOP_PAYLOAD_DELAY"
 GRACE_SECONDS = 2
-# Longer than clients keep unused connections (Go and reqwest: 90 s). Where the server closes first,
-# a request can meet the closing, and fails: 1 in 60 after a pause of 5 s, which is uvicorn's default.
+# Longer than clients keep unused connections (Go and reqwest: 90 s). If the server closes first, as
+# by default after 5 s, a request sent at that moment fails: 1 in 60 after a pause of 5 s.
 KEEP_ALIVE_SECONDS = 600
 
 
@@ -98,7 +98,7 @@ def existing_file(text: str) -> Path:
     """Return the absolute path of an existing file."""
     file = Path(text).resolve()
     if not file.is_file():
-        raise argparse.ArgumentTypeError(f"{FAULTS} names a file that is not there: {file}.")
+        raise argparse.ArgumentTypeError(f"{FAULTS} names a file that does not exist: {file}.")
     return file
 
 

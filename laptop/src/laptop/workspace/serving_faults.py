@@ -111,7 +111,7 @@ class Faults:
         try:
             found = yaml.safe_load(text) or {}
         except yaml.YAMLError as error:
-            raise self._refuse(f"it is no YAML: {' '.join(str(error).split())}") from error
+            raise self._refuse(f"it is not YAML: {' '.join(str(error).split())}") from error
         if not isinstance(found, dict) or not all(isinstance(v, dict) for v in found.values()):
             raise self._refuse(f"it must have names of served entities, each with {allowed}")
         faults = {}

@@ -48,7 +48,7 @@ def router(open_session: Callable[[], "SparkSession"]) -> APIRouter:
         (statement,) = required(body, "statement")
         for field in NOT_BUILT:
             if body.get(field):
-                text = f"Field '{field}' of a statement is not built on the laptop."
+                text = f"Field '{field}' of a statement is not supported on the laptop."
                 raise ApiError(501, "NOT_IMPLEMENTED", text)
         limit = min(int(body.get("row_limit") or ROW_LIMIT), ROW_LIMIT)
         try:

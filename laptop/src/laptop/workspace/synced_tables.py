@@ -93,7 +93,7 @@ class SyncedTables:
             text = "publish_spec needs online_store and online_table_name."
             raise ApiError(400, "INVALID_PARAMETER_VALUE", text)
         if mode not in _MODES:
-            text = f"Publish mode '{mode}' is not built on the laptop. There are: {_MODES}."
+            text = f"Publish mode '{mode}' is not supported on the laptop. There are: {_MODES}."
             raise ApiError(501, "NOT_IMPLEMENTED", text)
         described = self._describe(source)
         with self._state.transaction():

@@ -185,7 +185,10 @@ def router(state: State) -> APIRouter:
             folder = Path(unquote(urlparse(location).path))
             identifier = folder.name
             if folder != state.folder / "tables" / identifier or identifier in ("", ".."):
-                text = f"A table at a place of its own, {location}, is not built on the laptop."
+                text = (
+                    f"A table with a location of its own, {location}, is not supported on the "
+                    "laptop."
+                )
                 raise ApiError(501, "NOT_IMPLEMENTED", text)
         with state.transaction():
             if state.get(TABLE, full_name) is not None:

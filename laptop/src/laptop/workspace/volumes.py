@@ -89,7 +89,7 @@ def router(state: State, volumes: Volumes) -> APIRouter:
     def create_volume(body: JsonBody) -> Any:
         catalog, schema, name = lowered(body, "catalog_name", "schema_name", "name")
         if body.get("volume_type", "MANAGED") != "MANAGED" or body.get("storage_location"):
-            text = "An external volume is not built on the laptop: make it MANAGED."
+            text = "An external volume is not supported on the laptop: make it MANAGED."
             raise ApiError(501, "NOT_IMPLEMENTED", text)
         require_schema(f"{catalog}.{schema}")
         full_name = f"{catalog}.{schema}.{name}"

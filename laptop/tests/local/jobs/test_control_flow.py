@@ -379,7 +379,7 @@ def without_waits(task: Document) -> Document:
         (execute("inner", ""), {"day": "1"}, "no parameter 'day'"),
         (with_argument(execute("inner", ""), "{{job.day}}"), {}, r"no reference 'job\.day'"),
         (execute("inner", "", environment_key="gpu"), {}, "no environment 'gpu'"),
-        ({"task_key": "inner", "sql_task": {"warehouse_id": "1"}}, {}, "sql_task is not built"),
+        ({"task_key": "inner", "sql_task": {"warehouse_id": "1"}}, {}, "sql_task is not supported"),
     ],
 )
 def test_what_cannot_run_in_a_job_below_is_refused_before_anything_runs(
@@ -439,7 +439,7 @@ def test_a_token_starts_one_run_however_often_it_is_sent(flow: Flow) -> None:
     assert flow.start(job_id, idempotency_token="day") not in runs
     assert flow.start(other, idempotency_token="night") not in runs
     assert len(list(flow.client.jobs.list_runs(job_id=job_id))) == 2
-    with pytest.raises(BadRequest, match="up to 64 signs; got 65"):
+    with pytest.raises(BadRequest, match="up to 64 characters; got 65"):
         flow.start(job_id, idempotency_token="x" * 65)
 
 
@@ -453,13 +453,15 @@ def test_what_dbutils_lacks_fails_the_task_by_name(flow: Flow) -> None:
     code = "from databricks.sdk.runtime import dbutils; dbutils.widgets.get('x')"
     task = find(flow.run(execute("asks", code)), "asks")
     output = flow.client.jobs.get_run_output(task.run_id or 0)
-    assert output.error == "NotImplementedError: dbutils.widgets is not built on the laptop."
+    assert output.error == "NotImplementedError: dbutils.widgets is not supported on the laptop."
 
 
 def test_a_task_of_another_kind_is_refused_before_anything_runs(flow: Flow) -> None:
     book = {"task_key": "book", "notebook_task": {"notebook_path": "/Shared/book"}}
     job_id = flow.create(execute("first", ""), book)
-    with pytest.raises(BadRequest, match="Task 'book': notebook_task is not built on the laptop"):
+    with pytest.raises(
+        BadRequest, match="Task 'book': notebook_task is not supported on the laptop"
+    ):
         flow.start(job_id)
     assert list(flow.client.jobs.list_runs(job_id=job_id)) == []
 

@@ -172,7 +172,7 @@ def test_a_repair_that_cannot_be_is_refused(
         repair(run_id, rerun_tasks=["check"], job_parameters={"day": "1"})
     with pytest.raises(InvalidParameterValue, match=r"the latest repair of run .* is none"):
         repair(run_id, rerun_tasks=["check"], latest_repair_id=3)
-    with pytest.raises(NotBuilt, match="'notebook_params' is not built"):
+    with pytest.raises(NotBuilt, match="'notebook_params' is not supported"):
         repair(run_id, rerun_tasks=["check"], notebook_params={})
     with pytest.raises(InvalidParameterValue, match="Run '999999999' does not exist"):
         repair(999_999_999, rerun_all_failed_tasks=True)

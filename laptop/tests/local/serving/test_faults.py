@@ -116,7 +116,7 @@ def test_a_slow_entity_does_not_hold_up_the_other_or_the_api(
         ),
         ("delay-1: {delay_ms: soon}", "delay-1: delay_ms: Input should be a valid number"),
         ("delay-1: 0.5", "names of served entities, each with delay_ms"),
-        ("delay-1: [", "it is no YAML"),
+        ("delay-1: [", "it is not YAML"),
     ],
 )
 def test_a_file_that_cannot_be_used_fails_every_request(
@@ -137,4 +137,4 @@ def test_a_workspace_does_not_start_with_faults_that_are_not_there(
     shown = lonely.call("up")
 
     assert shown.status == 1
-    assert f"{VARIABLE} names a file that is not there: {tmp_path}/none.yml." in shown.err
+    assert f"{VARIABLE} names a file that does not exist: {tmp_path}/none.yml." in shown.err

@@ -277,7 +277,7 @@ def test_a_payload_table_that_is_dropped_or_changed_stops_the_logging_alone(
     def said() -> str:
         return client.serving_endpoints.logs(endpoint, "delay-1").logs
 
-    until(lambda: "Payloads are logged no more" in said())
+    until(lambda: "Payloads are no longer logged" in said())
     assert name in said()
     answer = client.serving_endpoints.query(endpoint, dataframe_records=[ROW])
     assert answer.predictions == pytest.approx([1420.0])

@@ -95,11 +95,11 @@ def test_what_is_not_built_says_so_with_method_and_path(
     with pytest.raises(RequestRefused) as caught:
         there.ask(method, path)
     assert (caught.value.status, caught.value.code) == (501, "NOT_IMPLEMENTED")
-    assert str(caught.value) == f"{method} {path} is not built on the laptop."
+    assert str(caught.value) == f"{method} {path} is not supported on the laptop."
 
 
 def test_the_sdk_raises_its_own_error_for_what_is_not_built(client: WorkspaceClient) -> None:
-    with pytest.raises(NotBuilt, match=r"GET /api/2\.0/secrets/scopes/list is not built"):
+    with pytest.raises(NotBuilt, match=r"GET /api/2\.0/secrets/scopes/list is not supported"):
         list(client.secrets.list_scopes())
 
 

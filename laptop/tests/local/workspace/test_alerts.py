@@ -107,7 +107,7 @@ def test_a_trashed_alert_is_kept_and_not_listed_and_a_purged_one_is_gone(
                 )
             },
             NotImplemented,
-            "Notification destinations are not built",
+            "Notification destinations are not supported",
         ),
     ],
 )

@@ -111,5 +111,5 @@ def test_a_dashboard_cannot_move_or_be_published_without_a_warehouse(
 
 def test_schedules_of_dashboards_are_not_built(client: WorkspaceClient, draft: Dashboard) -> None:
     schedule = Schedule(cron_schedule=Cron("0 0 7 * * ?", "UTC"))
-    with pytest.raises(NotImplemented, match="not built on the laptop"):
+    with pytest.raises(NotImplemented, match="not supported on the laptop"):
         client.lakeview.create_schedule(str(draft.dashboard_id), schedule)

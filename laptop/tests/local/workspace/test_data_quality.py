@@ -418,7 +418,7 @@ def test_what_databricks_refuses_or_lacks_is_refused(tables: Tables) -> None:
         lambda: quality.update_refresh("table", identifier, 1, refresh, "state"),
         lambda: quality.delete_refresh("table", identifier, 1),
     ):
-        with pytest.raises(NotImplemented, match="not built on the laptop"):
+        with pytest.raises(NotImplemented, match="not supported on the laptop"):
             unimplemented()
 
 

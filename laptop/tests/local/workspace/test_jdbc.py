@@ -133,7 +133,7 @@ def test_a_connection_is_made_changed_granted_and_dropped(
     client.connections.delete("trade")
     with pytest.raises(NotFound, match="Connection 'trade' does not exist"):
         client.connections.get("trade")
-    with pytest.raises(DatabricksError, match="of type MYSQL is not built on the laptop"):
+    with pytest.raises(DatabricksError, match="of type MYSQL is not supported on the laptop"):
         client.connections.create("other", ConnectionType.MYSQL, {"host": "h"})
     with pytest.raises(BadRequest, match="needs the option url"):
         client.connections.create("other", ConnectionType.JDBC, {"host": "h"})
@@ -154,14 +154,16 @@ def test_sql_makes_and_drops_connections(
     assert (found.comment, (found.options or {})["user"]) == ("made", "postgres")
     assert found.environment_settings is not None
     assert found.environment_settings.java_dependencies == ["/Volumes/dev/a/b/postgresql.jar"]
-    with pytest.raises(PySparkException, match="Option customschema of JDBC is not on the laptop"):
+    with pytest.raises(
+        PySparkException, match="Option customschema of JDBC is not supported on the laptop"
+    ):
         read(spark, "by_sql", query="SELECT 1 AS a", customSchema="a LONG").collect()
     spark.sql("DROP CONNECTION by_sql").collect()
     spark.sql("DROP CONNECTION IF EXISTS by_sql").collect()
     for wrong, message in {
         "CREATE CONNECTION x TYPE JDBC OPTIONS (url secret('a', 'b'))": r"secret\(…\) of connect",
         "CREATE CONNECTION x TYPE JDBC WITH (url 'a')": "The laptop takes CREATE CONNECTION",
-        "CREATE CONNECTION x TYPE MYSQL OPTIONS (host 'h')": "of type MYSQL is not built",
+        "CREATE CONNECTION x TYPE MYSQL OPTIONS (host 'h')": "of type MYSQL is not supported",
         "DROP CONNECTION by_sql": "'by_sql' does not exist",
     }.items():
         with pytest.raises(PySparkException, match=message):

@@ -88,7 +88,7 @@ def test_an_unknown_parameter_starts_nothing(client: WorkspaceClient, job: int) 
 
 
 def test_what_a_run_cannot_take_is_refused(client: WorkspaceClient, job: int) -> None:
-    with pytest.raises(NotBuilt, match="'python_params' is not built"):
+    with pytest.raises(NotBuilt, match="'python_params' is not supported"):
         client.jobs.run_now(job, python_params=["bye"])
     assert list(client.jobs.list_runs(job_id=job)) == []
 
@@ -131,5 +131,5 @@ def test_jobs_are_listed_by_page_with_their_tasks_when_asked(
     full = there.ask("GET", "/api/2.2/jobs/list?name=paged&expand_tasks=true")["jobs"]
     assert [job["settings"]["tasks"][0]["task_key"] for job in full] == ["only"] * 3
     for query in ("limit=0", "page_token=next"):
-        with pytest.raises(RequestRefused, match="positive limit and a token of ours"):
+        with pytest.raises(RequestRefused, match="positive limit and a token of an earlier page"):
             there.ask("GET", f"/api/2.2/jobs/list?{query}")

@@ -68,5 +68,5 @@ def test_a_failing_statement_is_an_answer_with_its_reason(client: WorkspaceClien
 def test_a_field_that_is_not_built_is_refused(
     client: WorkspaceClient, field: str, value: object
 ) -> None:
-    with pytest.raises(NotBuilt, match=f"Field '{field}' of a statement is not built"):
+    with pytest.raises(NotBuilt, match=f"Field '{field}' of a statement is not supported"):
         execute(client, "SELECT 1", **{field: value})

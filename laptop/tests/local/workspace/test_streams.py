@@ -168,7 +168,7 @@ REFUSED = {
     "start().start()": "[INFINITE_STREAMING_TRIGGER_NOT_SUPPORTED]",
     "start().trigger(availableNow=True).toTable('dev.streams.other')": "by foreachBatch alone",
     "[running(), stream()]": "[CONCURRENT_STREAM_LOG_UPDATE]",
-    "[stop(), stream(), anew(), stream()]": "dropped and made anew",
+    "[stop(), stream(), anew(), stream()]": "dropped and created again",
 }
 ASK = """
 make()

@@ -125,7 +125,7 @@ def test_a_table_at_a_place_of_its_own_is_refused(
         "name": "external",
         "storage_location": location,
     }
-    with pytest.raises(RequestRefused, match="at a place of its own") as caught:
+    with pytest.raises(RequestRefused, match="with a location of its own") as caught:
         there.ask("POST", "/api/2.1/unity-catalog/tables", body)
     assert caught.value.status == 501
 

@@ -84,7 +84,7 @@ def test_a_volume_needs_its_schema_and_holds_it(client: WorkspaceClient) -> None
 
 @pytest.mark.usefixtures("schema")
 def test_an_external_volume_is_refused(client: WorkspaceClient) -> None:
-    with pytest.raises(DatabricksError, match="external volume is not built"):
+    with pytest.raises(DatabricksError, match="external volume is not supported"):
         client.volumes.create(
             "dev", "shelves", "outside", VolumeType.EXTERNAL, storage_location="s3://elsewhere"
         )
@@ -110,7 +110,9 @@ def test_sql_makes_and_drops_volumes(
     spark.sql(f"DROP VOLUME IF EXISTS {schema}.by_sql").collect()
     with pytest.raises(PySparkException, match="does not exist"):
         spark.sql(f"DROP VOLUME {schema}.by_sql").collect()
-    with pytest.raises(PySparkException, match="CREATE EXTERNAL VOLUME is not on the laptop"):
+    with pytest.raises(
+        PySparkException, match="CREATE EXTERNAL VOLUME is not supported on the laptop"
+    ):
         spark.sql(f"CREATE EXTERNAL VOLUME {schema}.a LOCATION 's3://a'").collect()
 
 

@@ -123,7 +123,7 @@ def test_a_tasks_file_becomes_its_path_in_the_workspace(
         ("spark_python_task: {python_file: ../../x.py}", "no such file among those synchronized"),
         (
             "spark_python_task: {python_file: ../src/book.py}",
-            "a file that is no notebook is wanted",
+            "a file that is not a notebook is wanted",
         ),
         ("notebook_task: {notebook_path: ../src/script.py}", "a notebook is wanted here"),
     ],

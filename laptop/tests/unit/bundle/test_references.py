@@ -69,7 +69,7 @@ def test_a_reference_becomes_its_value(settle: Settle, text: str, expected: Any)
         ("a ${var.all}", "is a mapping, which cannot stand inside a longer text"),
         ("${var.whole.list}", "does not exist, got 'list'"),
         ("${bundle.name[0]}", "does not exist, got '0'"),
-        ("${var.probe}", r"lead back to themselves, got 'var.probe → var.probe'"),
+        ("${var.probe}", r"are circular, got 'var.probe → var.probe'"),
     ],
 )
 def test_a_reference_to_nothing_is_refused_with_its_line(

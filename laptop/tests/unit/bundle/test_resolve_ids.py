@@ -59,7 +59,7 @@ def test_what_nothing_knows_stays_with_its_reason(settle: Settle) -> None:
 @pytest.mark.parametrize(
     ("text", "deployed", "problem"),
     [
-        ("${resources.jobs.j.description}", DEPLOYED, "lead back to themselves"),
+        ("${resources.jobs.j.description}", DEPLOYED, "are circular"),
     ],
 )
 def test_a_circle_is_refused(

@@ -159,8 +159,8 @@ def filter_all_pages(document: Document) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (add_parameters, "Parameters, as dataset ones has, are not built"),
-        (filter_all_pages, "pages of PAGE_TYPE_GLOBAL_FILTERS are not built"),
+        (add_parameters, "Parameters, as dataset ones has, are not supported"),
+        (filter_all_pages, "pages of PAGE_TYPE_GLOBAL_FILTERS are not supported"),
         (drop_layout, 'layoutVersion must be "GRID_V1"'),
         (shorten_row, "nothing lies at column 7, row 1"),
         (widen_row, "count lies over line"),
@@ -170,12 +170,12 @@ def filter_all_pages(document: Document) -> None:
         (rename_badly, "at most 60 letters"),
         (set_old_version, "version of line must be 3, got 1"),
         (set_other_kind, "widgets of type sankey are not drawn"),
-        (encode_other_field, "encodings name count, which is no field"),
+        (encode_other_field, "encodings name count, which is not a field"),
         (ask_other_dataset, "there is no dataset twos"),
         (ask_with_case, "is neither a column, an aggregate of one nor DATE_TRUNC"),
         (ask_aggregate_of_rows, "disaggregated must be false"),
         (drop_queries, "must have one query"),
-        (select_by_itself, "a default selection of a filter is not built"),
+        (select_by_itself, "a default selection of a filter is not supported"),
     ],
 )
 def test_what_databricks_would_show_broken_is_refused(

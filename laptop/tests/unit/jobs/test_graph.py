@@ -76,7 +76,7 @@ def test_upstream_is_near_and_far_and_nothing_beside() -> None:
         ([kind("a", condition_task={**IS_5, "op": "IS"})], UnknownName, ["'a'", "'IS'", "LESS"]),
         ([kind("a", condition_task={"op": "NOT_EQUAL", "left": ""})], JobError, ["no right"]),
         ([kind("a", condition_task=IS_5, max_retries=1)], JobError, ["not tried again"]),
-        ([task("a"), after("b", "a", "true")], JobError, ["outcome true", "no condition_task"]),
+        ([task("a"), after("b", "a", "true")], JobError, ["outcome true", "not a condition_task"]),
         ([task("a"), after("b", "a", "yes")], JobError, ["'b'", "'yes'"]),
         ([kind("a", run_job_task={"job_id": "x"})], JobError, ["'a'", "is a number, got 'x'"]),
         (
@@ -157,7 +157,7 @@ def test_a_job_with_a_task_that_is_not_built_is_refused_with_the_tasks_that_can_
     whole = settings(task("a", notebook_task={}), task("b", "a"), task("c"), task("d", disabled=1))
     with pytest.raises(NotBuilt, match=r"'a': notebook_task .* laptop\. .*: --only b,c$"):
         read_job(whole)
-    with pytest.raises(NotBuilt, match=r"'a': notebook_task is not built on the laptop\.$"):
+    with pytest.raises(NotBuilt, match=r"'a': notebook_task is not supported on the laptop\.$"):
         read_job(select(whole, ["a", "d"]))
 
 

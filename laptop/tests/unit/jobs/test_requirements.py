@@ -46,7 +46,7 @@ def test_what_is_installed_or_an_option_of_pip_is_taken(text: str) -> None:
         ("/Volumes/a/b/c/x.tar.gz", "a folder or file"),
         ("-r /Workspace/Shared/common.txt", "which is not in this workspace"),
         ("-r common.txt", "which is not in this workspace"),
-        ("two words", "no requirement"),
+        ("two words", "not a valid requirement"),
     ],
 )
 def test_what_cannot_be_had_is_refused_by_name(text: str, problem: str, tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ def test_values_are_left_for_others_one_by_one(dbutils: Any, tmp_path: Path) -> 
     [
         ("", 1, "needs a name"),
         (None, 1, "needs a name"),
-        ("x", float("nan"), "'x' is no JSON"),
-        ("x", [float("inf")], "'x' is no JSON"),
-        ("x", object(), "'x' is no JSON"),
+        ("x", float("nan"), "'x' is not JSON"),
+        ("x", [float("inf")], "'x' is not JSON"),
+        ("x", object(), "'x' is not JSON"),
         ("x", "a" * (48 * 1024 - 1), "49153 bytes; 49152 fit"),
     ],
 )
@@ -58,5 +58,5 @@ def test_another_task_is_asked_by_key(dbutils: Any, tmp_path: Path) -> None:
 
 
 def test_what_is_not_built_refuses_by_name(dbutils: Any) -> None:
-    with pytest.raises(NotImplementedError, match=r"dbutils\.widgets is not built"):
+    with pytest.raises(NotImplementedError, match=r"dbutils\.widgets is not supported"):
         dbutils.widgets.get("x")

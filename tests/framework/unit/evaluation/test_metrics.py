@@ -140,7 +140,7 @@ POSITIVE = regression("minutes", lowest=0, highest=1440)
             [0.1, 0.2, 0.3],
             "labels: got 2 of 3 .* row 1: 2; allowed: 0 and 1,",
         ),
-        (BINARY_CLASSIFICATION, [{}, {}], [0.1, 0.2], "labels: got values that are no numbers"),
+        (BINARY_CLASSIFICATION, [{}, {}], [0.1, 0.2], "labels: got values that are not numbers"),
         (
             BINARY_CLASSIFICATION,
             ["no", "yes"],

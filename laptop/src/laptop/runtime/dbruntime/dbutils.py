@@ -26,7 +26,7 @@ class TaskValues:
         try:
             size = len(json.dumps(value, allow_nan=False).encode())
         except (TypeError, ValueError) as error:
-            raise ValueError(f"Task value '{key}' is no JSON: {error}") from error
+            raise ValueError(f"Task value '{key}' is not JSON: {error}") from error
         if size > MOST_BYTES:
             raise ValueError(f"Task value '{key}' has {size} bytes; {MOST_BYTES} fit.")
         file = Path(os.environ["LAPTOP_TASK_VALUES"])
@@ -65,4 +65,4 @@ class DbUtils:
         """Raise an error for unsupported names."""
         if name.startswith("__"):
             raise AttributeError(name)
-        raise NotImplementedError(f"dbutils.{name} is not built on the laptop.")
+        raise NotImplementedError(f"dbutils.{name} is not supported on the laptop.")

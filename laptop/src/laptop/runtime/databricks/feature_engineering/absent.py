@@ -59,5 +59,5 @@ def absent_method(name: str) -> Callable[..., NoReturn]:
 def not_built(what: str) -> NotImplementedError:
     """Return the error for an unsupported feature."""
     return NotImplementedError(
-        f"{what} is not on the laptop. Its README lists what of feature engineering is."
+        f"{what} is not supported on the laptop. Its README lists what of feature engineering is."
     )

@@ -45,10 +45,10 @@ def explain_end(task: Document) -> str:
         sign = SIGNS[condition["op"]]
         return f"{sides['left']} {sign} {sides['right']} is {condition['outcome']}"
     said = str(task["state"].get("state_message", ""))
-    return last_words(Path(task["log"])) or said if said == SEE_LOG else said
+    return read_failure_line(Path(task["log"])) or said if said == SEE_LOG else said
 
 
-def last_words(log: Path) -> str:
+def read_failure_line(log: Path) -> str:
     """Return the exception at the end of a log, else the log's last line."""
     if not log.exists():
         return ""
@@ -104,7 +104,7 @@ def shorten(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def print_beside(console: Console, head: str, text: str) -> None:
+def print_indented(console: Console, head: str, text: str) -> None:
     """Print text after a head; in a terminal, wrap it at words with a hanging indent."""
     if not console.is_terminal:
         console.print(f"{head} {text}".rstrip(), soft_wrap=True)

@@ -123,7 +123,7 @@ class DeploymentJobs:
                 if state is not None and job_id:
                     found = find_run(state, job_id, version.name, str(version.version))
                     condition = connection_of(state, job_id)
-                    stand, task = stand_of(state, found)
+                    stand, task = describe_state(state, found)
                     if found is None and condition != "CONNECTED":
                         stand = "NO_VALID_DEPLOYMENT_JOB_FOUND"
                     version._deployment_job_state = ModelVersionDeploymentJobState(
@@ -157,7 +157,7 @@ def find_run(state: State, job_id: str, model: str, version: str) -> Document | 
     return None
 
 
-def stand_of(state: State, run: Document | None) -> tuple[str, str]:
+def describe_state(state: State, run: Document | None) -> tuple[str, str]:
     """Return MLflow's state of a run, and the current or failed task."""
     if run is None:
         return NOTHING, ""

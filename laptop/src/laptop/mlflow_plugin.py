@@ -15,7 +15,7 @@ _RESOLVERS = {
 }
 
 
-def _lead_home(module: Any, names: tuple[str, ...]) -> None:
+def _redirect(module: Any, names: tuple[str, ...]) -> None:
     """Use the workspace's stores for Databricks' URIs in its tasks; ignore profiles."""
 
     def own(uri: Any) -> Any:
@@ -36,7 +36,7 @@ def __getattr__(name: str) -> Any:
     MLflow loads entry points at the end of its URI modules, before other modules import from them.
     """
     for module in [module for module in _RESOLVERS if module in sys.modules]:
-        _lead_home(sys.modules[module], _RESOLVERS.pop(module))
+        _redirect(sys.modules[module], _RESOLVERS.pop(module))
     if name in _OPENERS:
         return _OPENERS[name]
     raise AttributeError(name)

@@ -20,7 +20,7 @@ from .attempts import (
     is_broken,
     life_of,
     number_attempt,
-    print_beside,
+    print_indented,
     shorten,
 )
 from .jobs.records import ENDED
@@ -144,7 +144,7 @@ class Report:
             return
         tail = self._tails.setdefault(row.attempt["run_id"], LogTail(Path(row.attempt["log"])))
         for line in tail.read():
-            print_beside(self._console, f"         [dim]{escape(row.label)} │[/]", escape(line))
+            print_indented(self._console, f"         [dim]{escape(row.label)} │[/]", escape(line))
 
 
 def follow(console: Console, get_run: GetRun, run_id: int, *, brief: bool = False) -> Seen:
@@ -199,4 +199,4 @@ def report_end(console: Console, row: Row, *, brief: bool = False) -> None:
 def stamp(console: Console, text: str, epoch_ms: int | None = None) -> None:
     """Print a line with the time of day, by default the current one."""
     when = datetime.now() if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000)
-    print_beside(console, f"[dim]{when:%H:%M:%S}[/]", text)
+    print_indented(console, f"[dim]{when:%H:%M:%S}[/]", text)

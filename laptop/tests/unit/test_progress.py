@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from laptop.attempts import SEE_LOG, last_words
+from laptop.attempts import SEE_LOG, read_failure_line
 from laptop.progress import Report, Row, Seen
 from laptop.summary import headline, summarize
 from rich.console import Console
@@ -85,7 +85,7 @@ def seen(*rows: Row, result: str = "SUCCESS") -> Seen:
 def test_last_words_are_the_exceptions_own_sentence(tmp_path: Path, text: str, words: str) -> None:
     log = tmp_path / "task.log"
     log.write_text(text)
-    found = last_words(log)
+    found = read_failure_line(log)
     assert found.startswith(words)
     assert bool(found) == bool(words)
     assert "For a table" not in found

@@ -62,14 +62,14 @@ def find_rolled(
     return None
 
 
-def admit_beside(pair: Pair, check: Check, mark: Mark) -> None:
+def add_challenger(pair: Pair, check: Check, mark: Mark) -> None:
     """Add the challenger without traffic, and check it.
 
     Raises:
         EndpointError: The endpoint has another configuration; or the check failed, and the
             endpoint serves the Champion alone again.
     """
-    require_standing(pair, (0,))
+    require_expected(pair, (0,))
     former = serve_alone(pair.champion)
     try:
         admit(pair.workspace, pair.endpoint, pair.challenger, former, check, mark)
@@ -85,7 +85,7 @@ def split(pair: Pair, percent: int, steps: Sequence[int], mark: Mark) -> None:
         EndpointError: The endpoint has a configuration that is not of this rollout.
     """
     wanted = pair.at(percent)
-    standing = require_standing(pair, (0, *steps, 100))
+    standing = require_expected(pair, (0, *steps, 100))
     if [part.facts for part in standing] == [part.facts for part in wanted]:
         return
     log_to = schema_of(pair.challenger)
@@ -96,7 +96,7 @@ def split(pair: Pair, percent: int, steps: Sequence[int], mark: Mark) -> None:
     print(f"Endpoint {pair.endpoint} serves {write_configuration(wanted)}.")
 
 
-def require_standing(pair: Pair, percents: Sequence[int]) -> Configuration:
+def require_expected(pair: Pair, percents: Sequence[int]) -> Configuration:
     """Return the endpoint's configuration: the Champion alone, or a step of the rollout.
 
     Raises:

@@ -50,7 +50,7 @@ class Approval:
         return f"{CHAMPION} version {self.champion}" if self.champion else "the heuristic baseline"
 
     @property
-    def lack(self) -> str:
+    def missing(self) -> str:
         """Why it is not approved, in one sentence."""
         if not self.is_asked and self.asked is not None:
             return (

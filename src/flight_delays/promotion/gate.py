@@ -16,7 +16,7 @@ from .behaviour import TOLERANCE
 from .checks import Check, at_least, at_most
 from .decide import Failed, Passed, Verdict
 from .slices import check_first_gaps
-from .wording import find_emptiness, find_poverty
+from .wording import find_description_flaw, find_value_flaw
 
 UNUSABLE = "labels or predictions cannot be used"
 LEAK = "too good to be true: look for a feature known too late"
@@ -199,7 +199,7 @@ def _check_metadata(evidence: Evidence, policy: ValidationPolicy) -> Iterator[Ch
     yield _check_wording(
         "description",
         evidence.description,
-        find_poverty(evidence.description),
+        find_description_flaw(evidence.description),
         "what the model predicts, from what, for whom, in any language",
     )
     for tag in policy.required_tags:
@@ -208,7 +208,7 @@ def _check_metadata(evidence: Evidence, policy: ValidationPolicy) -> Iterator[Ch
             yield Check(name=f"tag[{tag}]", ok=False, detail="missing")
         else:
             allowed = "a value that says something, such as a commit, an instant or an owner"
-            yield _check_wording(f"tag[{tag}]", text, find_emptiness(text), allowed)
+            yield _check_wording(f"tag[{tag}]", text, find_value_flaw(text), allowed)
 
 
 def _check_wording(name: str, text: str | None, flaw: str | None, allowed: str) -> Check:

@@ -13,7 +13,7 @@ MIN_LETTERS = 8
 FEW_WORDS = 7
 
 
-def find_emptiness(text: str | None) -> str | None:
+def find_value_flaw(text: str | None) -> str | None:
     """Return why a text is meaningless, such as "is blank"; None if it is meaningful.
 
     Short values such as `uncommitted`, a number or a date pass, in any script.
@@ -31,12 +31,12 @@ def find_emptiness(text: str | None) -> str | None:
     return None
 
 
-def find_poverty(text: str | None) -> str | None:
-    """Return why a description is meaningless; stricter than `find_emptiness`.
+def find_description_flaw(text: str | None) -> str | None:
+    """Return why a description is meaningless; stricter than `find_value_flaw`.
 
     The text may be in any language, including those without spaces between words.
     """
-    flaw = find_emptiness(text)
+    flaw = find_value_flaw(text)
     if flaw is not None:
         return flaw
     words = [word for word in map(_strip, (text or "").split()) if word]

@@ -130,7 +130,7 @@ def hold(decision: Decision, approval: Approval, target: str) -> Decision:
 def require(version: ModelVersion, approval: Approval, lakehouse: Lakehouse) -> str:
     """Request an approval, and return why it is needed and how to give it."""
     ask(version, approval.champion, lakehouse)
-    return f"{approval.lack} {explain(version, approval, lakehouse)}"
+    return f"{approval.missing} {explain(version, approval, lakehouse)}"
 
 
 def ask(version: ModelVersion, champion: int | None, lakehouse: Lakehouse) -> None:

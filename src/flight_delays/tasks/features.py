@@ -79,7 +79,7 @@ def run(parameters: FeatureParameters, lakehouse: Lakehouse) -> None:
     for table in PROBLEM.feature_tables:
         there = spark.catalog.tableExists(qualify(table.name))
         if there:
-            refuse_to_forget(table, qualify(table.name), parameters.model, lakehouse)
+            refuse_dropped_features(table, qualify(table.name), parameters.model, lakehouse)
         as_of, reason = limit_as_of(table, parameters.as_of, taken_in)
         watermark = watermarks.get(table.name) if there else None
         since, latest = limits.read_from(watermark), max(as_of, watermark or as_of)
@@ -145,7 +145,7 @@ def refresh_table(
     )
     changed = read_definition(lakehouse.workspace, name) != table.definition
     if changed and not spark.table(name).isEmpty():
-        added = compute_anew(table, qualify, latest, lakehouse)
+        added = recompute(table, qualify, latest, lakehouse)
     else:
         added = extend_table(table, name, rows, since, as_of, lakehouse)
     if changed:
@@ -155,9 +155,7 @@ def refresh_table(
     return added
 
 
-def compute_anew(
-    table: FeatureTable, qualify: Qualify, as_of: datetime, lakehouse: Lakehouse
-) -> int:
+def recompute(table: FeatureTable, qualify: Qualify, as_of: datetime, lakehouse: Lakehouse) -> int:
     """Compute all rows with a changed definition, and return the number of inserted rows."""
     rows = table.compute(lakehouse.spark, qualify, BEGINNING, as_of)
     if table.lookback is not None:
@@ -192,7 +190,9 @@ def extend_table(
     return added
 
 
-def refuse_to_forget(table: FeatureTable, name: str, model: str, lakehouse: Lakehouse) -> None:
+def refuse_dropped_features(
+    table: FeatureTable, name: str, model: str, lakehouse: Lakehouse
+) -> None:
     """Check that all features which versions with an alias look up are still computed.
 
     Raises:

@@ -26,10 +26,10 @@ from ..lakehouse.rollout import Mark
 from ..lakehouse.rollout_steps import STEPS, write_step
 from ..lakehouse.split_traffic import (
     Pair,
-    admit_beside,
+    add_challenger,
     find_rolled,
     hand_over,
-    require_standing,
+    require_expected,
     split,
 )
 from ..problem import PROBLEM
@@ -201,7 +201,7 @@ def follow(rollout: Rollout, parameters: RolloutParameters, wait: Callable[[floa
     splits = read_progress(claim(rollout))
     if not splits:
         check = partial(check_served, lakehouse, challenger, held_out, parameters.source)
-        admit_beside(rollout.pair, check, mark)
+        add_challenger(rollout.pair, check, mark)
         require_own(rollout)
         splits = begin(rollout, (), policy.judged_steps[0])
     edges = find_edges(held_out["prediction"])
@@ -251,7 +251,7 @@ def give_all(rollout: Rollout, mark: Mark) -> None:
         RolledBackError: The version does not answer.
         EndpointError: The endpoint has a configuration that is not of this rollout.
     """
-    require_standing(rollout.pair, (0, *rollout.policy.judged_steps, 100))
+    require_expected(rollout.pair, (0, *rollout.policy.judged_steps, 100))
     try:
         hand_over(rollout.pair, mark)
     except EndpointError as error:

@@ -73,11 +73,11 @@ def test_good_version_becomes_champion_in_the_next_run(laptop: Laptop, after: st
 
 SPOIL = """
 from flight_delays.tasks import rollout
-admit = rollout.admit_beside
+admit = rollout.add_challenger
 def spoil(*arguments, **named):
     admit(*arguments, **named)
     Path({file!r}).write_text("{version}: {{null_share: 1.0}}")
-rollout.admit_beside = spoil
+rollout.add_challenger = spoil
 """
 
 

@@ -105,11 +105,11 @@ class Load:
 
 # After the version is checked, and before it gets traffic.
 SHIFTED = """
-admit = rollout.admit_beside
+admit = rollout.add_challenger
 def shifted(*arguments):
     admit(*arguments)
     Path({file!r}).write_text("{version}: {{shift: {shift}}}")
-rollout.admit_beside = shifted
+rollout.add_challenger = shifted
 """
 # Prints the start and end of each split.
 TIMED = """

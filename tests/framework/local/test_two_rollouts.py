@@ -69,7 +69,7 @@ setattr(rollout, {effect!r}, meet)
     "effect",
     [
         "hand_over",
-        pytest.param("admit_beside", marks=pytest.mark.nightly),
+        pytest.param("add_challenger", marks=pytest.mark.nightly),
         pytest.param("begin", marks=pytest.mark.nightly),
         pytest.param("split", marks=pytest.mark.nightly),
         pytest.param("decide_rollout", marks=pytest.mark.nightly),

@@ -104,7 +104,7 @@ def draw(
             for index, each in enumerate(series):
                 draw_line(axes, each, pick_colour(each.name, index))
         whole = all(value == int(value) for each in series for value in each.points.values())
-        dress(axes, temporal=temporal, whole=whole, y_title=y_title)
+        style_axes(axes, temporal=temporal, whole=whole, y_title=y_title)
         if len(series) > 1:
             name_series(figure, axes, series)
         text = io.StringIO()
@@ -176,7 +176,7 @@ def closest(at: Sequence[float]) -> float:
     return max(1.0, min((second - first for first, second in pairwise(at)), default=1.0))
 
 
-def dress(axes: Any, *, temporal: bool, whole: bool, y_title: str) -> None:
+def style_axes(axes: Any, *, temporal: bool, whole: bool, y_title: str) -> None:
     """Format axes, grid and frame; with `whole`, ticks are integers."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color("#c9ced4")

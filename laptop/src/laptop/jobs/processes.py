@@ -176,7 +176,7 @@ class ForkServer:
                 break
             *lines, buffer = (buffer + received).split(b"\n")
             for line in lines:
-                self._hear(**json.loads(line))
+                self._handle_report(**json.loads(line))
         # The server has ended: its children can no longer be watched, so kill and fail them.
         with self._lock:
             for child in self._forks.values():
@@ -189,7 +189,9 @@ class ForkServer:
             self._channel.close()
         self._popen.wait()
 
-    def _hear(self, task: str, pid: int = 0, refused: str = "", status: int | None = None) -> None:
+    def _handle_report(
+        self, task: str, pid: int = 0, refused: str = "", status: int | None = None
+    ) -> None:
         with self._lock:
             child = self._forks[task]
             if status is None:

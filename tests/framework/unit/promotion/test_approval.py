@@ -69,7 +69,7 @@ def test_approval_of_anything_else_is_stale(
     approval = read_approval(replace(ask(), version=version), champion, predictions)
     assert not approval.stands
     assert isinstance(settle(approval), NeedsApproval)
-    assert approval.lack.startswith("The approval asked for before was of ")
+    assert approval.missing.startswith("The approval asked for before was of ")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_approval_of_anything_else_is_stale(
 def test_what_is_missing_is_said(tags: dict[str, str], lack: str) -> None:
     approval = read_approval(tag(tags), 3, PREDICTIONS)
     assert not approval.stands
-    assert lack in approval.lack
+    assert lack in approval.missing
 
 
 @given(asked=TEXTS, answer=TEXTS, champion=st.none() | st.integers(1, 9))

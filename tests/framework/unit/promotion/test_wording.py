@@ -2,7 +2,7 @@
 
 import pytest
 
-from flight_delays.promotion.wording import find_emptiness, find_poverty
+from flight_delays.promotion.wording import find_description_flaw, find_value_flaw
 
 HONEST = (
     "Probability that a flight from New York arrives late, from timetable and weather.",
@@ -19,8 +19,8 @@ HONEST = (
 
 @pytest.mark.parametrize("text", HONEST)
 def test_a_description_in_any_language_says_something(text: str) -> None:
-    assert find_poverty(text) is None
-    assert find_emptiness(text) is None
+    assert find_description_flaw(text) is None
+    assert find_value_flaw(text) is None
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_description_in_any_language_says_something(text: str) -> None:
     ],
 )
 def test_a_short_value_of_a_tag_says_something(value: str) -> None:
-    assert find_emptiness(value) is None
+    assert find_value_flaw(value) is None
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_a_short_value_of_a_tag_says_something(value: str) -> None:
     ],
 )
 def test_what_says_nothing_is_neither_a_tag_nor_a_description(text: str | None, why: str) -> None:
-    assert find_emptiness(text) == why
-    assert find_poverty(text) == why
+    assert find_value_flaw(text) == why
+    assert find_description_flaw(text) == why
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,11 @@ def test_what_says_nothing_is_neither_a_tag_nor_a_description(text: str | None, 
     ],
 )
 def test_a_description_takes_more_than_a_tag(text: str, why: str) -> None:
-    assert find_poverty(text) == why
+    assert find_description_flaw(text) == why
 
 
 def test_a_description_may_begin_with_a_word_that_is_a_placeholder_elsewhere() -> None:
-    assert find_poverty("Todo vuelo de Nueva York: probabilidad de un retraso al llegar.") is None
+    assert (
+        find_description_flaw("Todo vuelo de Nueva York: probabilidad de un retraso al llegar.")
+        is None
+    )

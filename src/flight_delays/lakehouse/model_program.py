@@ -23,7 +23,7 @@ from typing import Any
 TRIES = 3
 # Threads that predict at the same time, and how often they take turns, in seconds: 50 times as
 # often as by default, so that they meet within few rows.
-THREADS, TURN = 8, 1e-4
+THREADS, TURN = 4, 1e-4
 
 
 class Listed:

@@ -233,8 +233,8 @@ def write(
         values = sign * np.concatenate([series[key][0] for series in drawn])
         real = sign * np.concatenate([series[key][0] for series in actual])
         figures = [*np.quantile(values, (0.5, 0.99, 0.999, 1)), real.max()]
-        told = " | ".join(f"{sign * figure:.3f}" for figure in figures)
-        lines.append(f"| {signal.name} | {signal.statistic} | {limit.threshold:g} | {told} |")
+        shown = " | ".join(f"{sign * figure:.3f}" for figure in figures)
+        lines.append(f"| {signal.name} | {signal.statistic} | {limit.threshold:g} | {shown} |")
     lines += [
         "",
         "The smallest fault that is reported at the end of the week it began in, in "

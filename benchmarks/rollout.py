@@ -195,10 +195,10 @@ def write(
     for split, each in power.items():
         for at, share in enumerate(SHARES):
             median = each["median"][at]
-            told = "" if np.isnan(median) else f"{split * median:,.0f}"
+            shown = "" if np.isnan(median) else f"{split * median:,.0f}"
             lines.append(
                 f"| {split:.0%} | {share:.1%} | {each['at every request'][at]:.0%} | "
-                f"{each['once, at the end'][at]:.0%} | {told} |"
+                f"{each['once, at the end'][at]:.0%} | {shown} |"
             )
     lines += [
         "",

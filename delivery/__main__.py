@@ -17,7 +17,7 @@ from .commands import (
 from .plan import draw_plan, find_differences, load_plan, save_plan
 
 JOB = "model_training"
-TOLD_COMMIT = "--git_commit="
+COMMIT_PARAMETER = "--git_commit="
 # Paths that determine the model, in addition to the data.
 SOURCES = ("src", "pyproject.toml", "databricks.yml", f"resources/{JOB}.job.yml")
 
@@ -78,14 +78,14 @@ def retrain(target: str) -> str:
 
 def find_commit(run: BaseRun) -> str | None:
     """Return the commit that a run was deployed from, a parameter of its train task."""
-    told = (
-        parameter.removeprefix(TOLD_COMMIT)
+    commits = (
+        parameter.removeprefix(COMMIT_PARAMETER)
         for task in run.tasks or []
         if task.python_wheel_task
         for parameter in task.python_wheel_task.parameters or []
-        if parameter.startswith(TOLD_COMMIT)
+        if parameter.startswith(COMMIT_PARAMETER)
     )
-    return next(filter(None, told), None)
+    return next(filter(None, commits), None)
 
 
 def main() -> None:

@@ -102,19 +102,19 @@ class Leaking(Planted):
     @classmethod
     def make(cls, bench: Bench) -> Self:
         rows, labels = bench.held_out[bench.inputs], bench.held_out[bench.label]
-        late, told = bench.sound.predict(rows), bench.memorised().predict(rows)
+        late, known = bench.sound.predict(rows), bench.memorised().predict(rows)
         weight = 0.01
-        while roc_auc_score(labels, late + weight * (told - late)) < LEAKED_AUC:
+        while roc_auc_score(labels, late + weight * (known - late)) < LEAKED_AUC:
             weight += 0.005
         # Half-way calibrated, because a model trained with a leak would be nearly calibrated.
-        odds = compute_odds(late + weight * (told - late))
+        odds = compute_odds(late + weight * (known - late))
         fitted = LogisticRegression(C=1e6).fit(odds[:, None], labels)
         slope, shift = float(fitted.coef_[0, 0] ** 0.5), float(fitted.intercept_[0] / 2)
         return cls(bench.sound, bench.memorised(), weight, slope, shift)
 
     def predict(self, rows: pd.DataFrame) -> Floats:
-        late, told = self.ask(rows), np.asarray(self.known.predict(rows), dtype=np.float64)
-        odds = compute_odds(late + self.weight * (told - late))
+        late, known = self.ask(rows), np.asarray(self.known.predict(rows), dtype=np.float64)
+        odds = compute_odds(late + self.weight * (known - late))
         return np.asarray(1 / (1 + np.exp(-self.shift - self.slope * odds)), dtype=np.float64)
 
 

@@ -93,8 +93,8 @@ def deployment(pytestconfig: pytest.Config) -> Deployment:
     assert settings is not None
     (task,) = (task for task in settings.tasks or [] if task.task_key == "score")
     assert task.python_wheel_task is not None
-    told = (told.removeprefix("--") for told in task.python_wheel_task.parameters or [])
-    names = dict(name.split("=", 1) for name in told)
+    arguments = (each.removeprefix("--") for each in task.python_wheel_task.parameters or [])
+    names = dict(name.split("=", 1) for name in arguments)
     parameters = {p.name: p.default for p in settings.parameters or []}
     deployment = Deployment(
         target, workspace, jobs, names["model"], names["source"], names["target"], parameters

@@ -85,7 +85,7 @@ def write_runs(file: Path, target: str, runs: dict[str, int]) -> None:
 
 def read_runs(file: Path, target: str) -> dict[str, int]:
     """Return the run of each job that an earlier session started."""
-    again = f"Start anew: make integration TARGET={target}"
+    again = f"Start again: make integration TARGET={target}"
     assert file.exists(), f"Nothing to resume: {file} is missing. {again}"
     kept = json.loads(file.read_text())
     assert kept["target"] == target, f"{file} is of target {kept['target']}. {again}"

@@ -54,9 +54,9 @@ def test_endpoint_keeps_its_limits_under_load(
     target.measure(limits.clients, max(1, limits.seconds // 2))
     level = target.measure(limits.clients, limits.seconds, REPORTS / "loadtest.html")
     measured += level.as_results(limits.seconds, limits)
-    told = f"endpoint, {limits.clients} clients for {limits.seconds} s"
-    figures[f"{told}: requests a second"] = f"{level.rps:.1f}"
+    prefix = f"endpoint, {limits.clients} clients for {limits.seconds} s"
+    figures[f"{prefix}: requests a second"] = f"{level.rps:.1f}"
     for percent, value in (50, level.p50_ms), (95, level.p95_ms), (99, level.p99_ms):
-        figures[f"{told}: p{percent}, ms"] = f"{value:.0f}"
-    figures[f"{told}: errors"] = f"{level.errors:.2%}"
+        figures[f"{prefix}: p{percent}, ms"] = f"{value:.0f}"
+    figures[f"{prefix}: errors"] = f"{level.errors:.2%}"
     assert level.violations(limits) == []

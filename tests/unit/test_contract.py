@@ -102,8 +102,8 @@ def test_pickled_model_predicts_without_project(
     finally:
         for module in PROBLEM.modules_by_value:
             cloudpickle.unregister_pickle_by_value(module)
-    told = [sys.executable, "-I", "-c", PROGRAM, str(tmp_path / "model.pkl")]
-    answer = subprocess.run(told, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-I", "-c", PROGRAM, str(tmp_path / "model.pkl")]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
     answers = np.array(answer.stdout.split(), float)
     np.testing.assert_allclose(answers, np.asarray(model.predict(rows), float))
 

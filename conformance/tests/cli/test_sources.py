@@ -21,7 +21,7 @@ def deployment(open_target: Open) -> Deployment:
 
 
 def read_parameters(job: dict[str, Any]) -> dict[str, str]:
-    """Return what the tasks of a job are told."""
+    """Return the parameters of the tasks of a job."""
     return dict(
         parameter.removeprefix("--").split("=", 1)
         for task in job["tasks"]
@@ -41,8 +41,8 @@ def test_the_cli_takes_the_source_and_resolves_it_as_the_laptop_does(
         warehouses=WAREHOUSES,
     )
     assert list(find_differences(validated, bundle.config)) == []
-    told = {key: read_parameters(job) for key, job in validated["resources"]["jobs"].items()}
-    readers = {key for key, names in told.items() if "source" in names}
+    parameters = {key: read_parameters(job) for key, job in validated["resources"]["jobs"].items()}
+    readers = {key for key, names in parameters.items() if "source" in names}
     assert readers == {
         "batch_inference",
         "deployment",
@@ -53,8 +53,8 @@ def test_the_cli_takes_the_source_and_resolves_it_as_the_laptop_does(
         "rollout",
         "stream_inference",
     }
-    assert {told[key]["source"] for key in readers} == {"prod.flight_delays"}
-    for names in told.values():
+    assert {parameters[key]["source"] for key in readers} == {"prod.flight_delays"}
+    for names in parameters.values():
         assert names.get("target", OWN) == OWN
         assert names.get("model", MODEL) == MODEL
 
@@ -66,10 +66,10 @@ def test_what_dev_deploys_then_reads_there_and_writes_to_its_own(deployment: Dep
     assert schema.startswith("dev.dev_")
     assert model.startswith(f"{schema}.dev_")
     jobs = [job["settings"] for job in state["jobs"].values()]
-    told = [read_parameters(job) for job in jobs]
-    assert {names["source"] for names in told if "source" in names} == {"prod.flight_delays"}
-    assert {names["target"] for names in told if "target" in names} == {schema}
-    assert {names["model"] for names in told if "model" in names} == {model}
+    parameters = [read_parameters(job) for job in jobs]
+    assert {names["source"] for names in parameters if "source" in names} == {"prod.flight_delays"}
+    assert {names["target"] for names in parameters if "target" in names} == {schema}
+    assert {names["model"] for names in parameters if "model" in names} == {model}
     (comparison,) = (job for job in jobs if job["name"].endswith("model_comparison"))
     defaults = {each["name"]: each["default"] for each in comparison["parameters"]}
     assert defaults["champion_of"] == "prod.flight_delays.model"

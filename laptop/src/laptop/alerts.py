@@ -99,8 +99,8 @@ def print_evaluation(console: Console, found: Evaluation) -> None:
         console.print(f"  {escape(column)}: {escape(str(value))}", soft_wrap=True)
     if found.state == TRIGGERED and found.notified:
         paused = "; its schedule is paused" if found.paused else ""
-        told = escape(", ".join(found.notified))
-        console.print(f"  On Databricks {told} would be notified{paused}.", soft_wrap=True)
+        recipients = escape(", ".join(found.notified))
+        console.print(f"  On Databricks {recipients} would be notified{paused}.", soft_wrap=True)
 
 
 def read_columns(answer: Mapping[str, Any]) -> dict[str, list[Cell]]:

@@ -105,7 +105,7 @@ def write_task(
                 "table": tables[id(question.rows)],
                 "take": question.take and [list(map(int, some)) for some in question.take],
                 "as_json": question.as_json,
-                "anew": question.anew,
+                "reload": question.reload,
                 "at_once": question.at_once,
                 "timed": question.timed,
             }

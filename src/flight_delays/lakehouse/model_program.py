@@ -92,7 +92,7 @@ class Asked:
             table = question["table"]
             if table not in tables:
                 tables[table] = pd.read_parquet(self.folder / table)
-            if question["anew"]:
+            if question["reload"]:
                 self.load()
             rows, take = tables[table], question["take"]
             parts = [rows] if take is None else [rows.iloc[some] for some in take]

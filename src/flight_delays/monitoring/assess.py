@@ -129,11 +129,11 @@ def _write(opening: str, *groups: Sequence[Figure]) -> str:
     alike: dict[str, list[str]] = {}
     for figure in figures:
         alike.setdefault(figure.detail, []).append(figure.signal)
-    told = [f"{_list(names)}: {detail}" for detail, names in list(alike.items())[:NAMED]]
+    parts = [f"{_list(names)}: {detail}" for detail, names in list(alike.items())[:NAMED]]
     if len(alike) > NAMED:
-        told.append(f"{len(alike) - NAMED} more")
+        parts.append(f"{len(alike) - NAMED} more")
     remedies = list(dict.fromkeys(figure.remedy for figure in figures))[:2]
-    return f"{opening}: {'; '.join(told)}. To do: {'; '.join(remedies)}"
+    return f"{opening}: {'; '.join(parts)}. To do: {'; '.join(remedies)}"
 
 
 def _list(names: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ class Question:
         take: Positions of the rows of each call of predict; None for all rows in one call.
         as_json: Whether rows are converted as in a request to an endpoint.
         timed: Whether the remaining questions are skipped if this one takes too long.
-        anew: Whether the model is loaded again before, so that it has seen no rows.
+        reload: Whether the model is loaded again before, so that it has seen no rows.
         at_once: Whether several threads predict the parts of `take` at the same time.
     """
 
@@ -28,7 +28,7 @@ class Question:
     take: Sequence[Sequence[int]] | None = None
     as_json: bool = False
     timed: bool = False
-    anew: bool = False
+    reload: bool = False
     at_once: bool = False
 
     @property

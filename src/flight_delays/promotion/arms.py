@@ -150,13 +150,13 @@ def _judge(
         champion, challenger = first / max(of_first, 1), second / max(of_second, 1)
         difference = challenger - champion
         low = float(bound_increase(first, of_first, second, of_second, alpha))
-        told = f"{challenger:.2%} of {of_second:,}, Champion {champion:.2%} of "
-        told += f"{of_first:,}; at least {format_figure(100 * max(low, 0.0))} points more "
-        told += f"(limit {format_figure(100 * limit)})"
+        words = f"{challenger:.2%} of {of_second:,}, Champion {champion:.2%} of "
+        words += f"{of_first:,}; at least {format_figure(100 * max(low, 0.0))} points more "
+        words += f"(limit {format_figure(100 * limit)})"
     else:
         difference, low = distance
-        told = f"{format_figure(difference)} of {of_second:,} and {of_first:,}; at least "
-        told += f"{format_figure(max(low, 0.0))} (limit {format_figure(limit)})"
+        words = f"{format_figure(difference)} of {of_second:,} and {of_first:,}; at least "
+        words += f"{format_figure(max(low, 0.0))} (limit {format_figure(limit)})"
     state: State = "within" if rows >= policy.min_requests else "waiting"
     return Figure(
         name=name,
@@ -167,7 +167,7 @@ def _judge(
         limit=limit,
         requests=rows,
         state="harm" if low > limit else state,
-        detail=f"{WORDS[name]} {told}",
+        detail=f"{WORDS[name]} {words}",
     )
 
 

@@ -119,7 +119,7 @@ def _decide_step(
 ) -> Verdict:
     """Return the decision for a gradual roll-out without harm."""
     quality = next((figure for figure in figures if figure.name == QUALITY), None)
-    told = f" {quality.detail}." if quality else " No quality is judged."
+    quality_words = f" {quality.detail}." if quality else " No quality is judged."
     state = quality.state if quality else "waiting"
     rows = count_requests(present, policy)
     so_far = (
@@ -127,7 +127,7 @@ def _decide_step(
         "arm, no guardrail is crossed"
     )
     if evidence.minutes >= policy.horizon:
-        return _decide_horizon(evidence, policy, figures, so_far, told)
+        return _decide_horizon(evidence, policy, figures, so_far, quality_words)
     lacking = []
     if rows < policy.min_requests:
         lacking.append(f"{policy.min_requests:,} requests")
@@ -136,11 +136,11 @@ def _decide_step(
     if state == "open":
         lacking.append("a quality that is shown not to be worse by the margin")
     if lacking:
-        return Hold(f"{so_far}. Still needed: {', '.join(lacking)}.{told}", figures)
+        return Hold(f"{so_far}. Still needed: {', '.join(lacking)}.{quality_words}", figures)
     following = min(step for step in policy.steps if step > present.percent)
     if following == 100:
-        return Finish(f"{so_far}.{told} The last step before 100 % is passed", figures)
-    return Advance(f"{so_far}.{told} Next: {following} %", figures, following)
+        return Finish(f"{so_far}.{quality_words} The last step before 100 % is passed", figures)
+    return Advance(f"{so_far}.{quality_words} Next: {following} %", figures, following)
 
 
 def _decide_horizon(
@@ -148,7 +148,7 @@ def _decide_horizon(
     policy: RolloutPolicy,
     figures: tuple[Figure, ...],
     so_far: str,
-    told: str,
+    quality_words: str,
 ) -> Verdict:
     """Return the decision for a gradual roll-out without harm at its horizon."""
     ended = f"The horizon of {policy.horizon:,} minutes is reached: {so_far}"
@@ -158,7 +158,7 @@ def _decide_horizon(
         "" if shown else " There is no evidence that it is better, nor that it is worse."
     )
     if rows >= policy.min_requests:
-        return Finish(f"{ended}.{told}{evidence_words}", figures)
+        return Finish(f"{ended}.{quality_words}{evidence_words}", figures)
     few = f"{ended}. Only {rows:,} requests in all, {policy.min_requests:,} needed"
     if policy.on_no_traffic == "hold":
         return Hold(f"{few}; on_no_traffic: hold. Send requests, or roll back by hand", figures)

@@ -62,7 +62,7 @@ def ask_about(
         Question(name=ALL, rows=rows),
         Question(name=SHUFFLED, rows=rows, take=divide(order)),
         # Reloaded and in reverse order, to detect state that a model keeps from its first rows.
-        Question(name=ALONE, rows=few, take=[[at] for at in range(len(few))][::-1], anew=True),
+        Question(name=ALONE, rows=few, take=[[at] for at in range(len(few))][::-1], reload=True),
         Question(name=REVERSED, rows=few, take=[list(range(len(few)))[::-1]]),
         Question(name=MISSING, rows=blank),
         Question(name=MISSING_SERVED, rows=blank, as_json=True),

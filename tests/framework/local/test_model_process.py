@@ -143,7 +143,7 @@ def test_a_model_that_is_loaded_anew_has_seen_no_rows(tmp_path: Path) -> None:
             self.calls += 1
             return np.full(len(rows), float(self.calls))
 
-    third = Question(name="third", rows=ROWS, anew=True)
+    third = Question(name="third", rows=ROWS, reload=True)
     found = ask(tmp_path, Counting(), more=[third]).given["third"].values
     assert found is not None
     assert found.tolist() == [1.0, 1.0, 1.0]

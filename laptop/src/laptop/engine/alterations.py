@@ -117,7 +117,7 @@ def _alter_column(session: "Session", at: Cursor, full: str, place: str) -> bool
         change: dict[str, Any] = {"nullable": False}
     elif at.accept("DROP", "NOT", "NULL"):
         raise StatementRefused(
-            f"DROP NOT NULL is not supported on the laptop: write {full} anew with CREATE OR "
+            f"DROP NOT NULL is not supported on the laptop: rewrite {full} with CREATE OR "
             "REPLACE TABLE."
         )
     elif at.accept("COMMENT"):

@@ -143,19 +143,19 @@ def add_columns(session: "Session", full: str, columns: Mapping[str, str]) -> No
     empty.write.mode("append").option("mergeSchema", "true").saveAsTable(name)
     # The engine may have added them to the catalog as not nullable.
     added_names = {name.lower() for name in columns}
-    told = {c["name"].lower(): c for c in session.api.find(full)["columns"]}
-    there = [column for name, column in told.items() if name not in added_names]
+    known = {c["name"].lower(): c for c in session.api.find(full)["columns"]}
+    there = [column for name, column in known.items() if name not in added_names]
     fresh = [
-        _nullable(column_info(name, kind, len(there) + at), told.get(name.lower(), {}))
+        _nullable(column_info(name, kind, len(there) + at), known.get(name.lower(), {}))
         for at, (name, kind) in enumerate(columns.items())
     ]
     shown = [*there, *fresh]
     session.api.ask("PATCH", f"/api/2.1/unity-catalog/tables/{full}", {"columns": shown})
 
 
-def _nullable(column: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+def _nullable(column: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     """Return a nullable column with the full type that the engine reported."""
-    declared = json.loads(told.get("type_json") or "{}")
+    declared = json.loads(known.get("type_json") or "{}")
     whole = {"type_json": json.dumps(declared | {"nullable": True})} if declared else {}
     return {**column, **whole, "nullable": True}
 

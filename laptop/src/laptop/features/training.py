@@ -236,7 +236,7 @@ def _check_labels(
                 f"Label {label} is not a column of the DataFrame. It has: {', '.join(types)}."
             )
         if label in exclude_columns:
-            raise FeatureError(f"Label {label} stands in exclude_columns. Remove it there.")
+            raise FeatureError(f"Label {label} is in exclude_columns. Remove it there.")
 
 
 def _check_outputs(
@@ -247,7 +247,7 @@ def _check_outputs(
     seen: set[str] = set()
     for column in features:
         looked_up = isinstance(column, FeatureColumn)
-        whence = column.table_name if isinstance(column, FeatureColumn) else column.udf_name
+        origin = column.table_name if isinstance(column, FeatureColumn) else column.udf_name
         rename = "rename_outputs" if looked_up else "output_name"
         if column.name in seen:
             raise FeatureError(
@@ -257,7 +257,7 @@ def _check_outputs(
         if column.name in types:
             what = "the label" if column.name in labels else "a column of the DataFrame"
             raise FeatureError(
-                f"Feature {column.name} of {whence} has the name of {what}. Rename it with "
+                f"Feature {column.name} of {origin} has the name of {what}. Rename it with "
                 f"{rename}, or drop the column."
             )
         seen.add(column.name)

@@ -99,7 +99,7 @@ def weather_by(**facts: Any) -> FeatureLookup:
     ("lookups", "label", "exclude", "message"),
     [
         ([SEATS], ["delay"], [], "Label delay is not a column"),
-        ([SEATS], ["late"], ["late"], "Label late stands in exclude_columns"),
+        ([SEATS], ["late"], ["late"], "Label late is in exclude_columns"),
         ([weather_by(feature_names="rain")], ["late"], [], "has no feature rain. It has: temp"),
         ([WEATHER, WEATHER], ["late"], [], "Two features become column temp"),
         (

@@ -52,7 +52,7 @@ def find_flaws(monkeypatch: pytest.MonkeyPatch, model: Callable[[pd.DataFrame], 
         given = {}
         for question in asked:
             rows, take = question.rows, question.take
-            if question.anew:
+            if question.reload:
                 getattr(model, "load", lambda: None)()
             parts = [rows] if take is None else [rows.iloc[list(some)] for some in take]
             try:
@@ -153,7 +153,7 @@ class FirstSeen:
         self.first: float | None = None
 
     def load(self) -> None:
-        """Forget, as a model does that is loaded anew."""
+        """Forget, as a model does that is loaded again."""
         self.first = None
 
     def __call__(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:

@@ -274,8 +274,11 @@ def test_batch_and_raw_model_return_one_double_per_row(trained: Laptop) -> None:
     assert len(batch) == 20
     assert all(isinstance(value, float) and PROBLEM.model_type.allows(value) for value in batch)
     assert [output["type"] for output in outputs] == ["double"]
-    # Features are looked up as of `features_at`, so the model does not need `decision_at`.
-    assert set(inputs) == set(PROBLEM.columns) - {PROBLEM.spine.decision_at}
+    # Features are looked up as of `features_at`, so the model does not need `decision_at`; of the
+    # keys it needs those that something is looked up by.
+    looked_up_by = {key for table in PROBLEM.feature_tables for key in table.lookup_key}
+    unused = {PROBLEM.spine.decision_at, *PROBLEM.keys} - {*PROBLEM.spine.features, *looked_up_by}
+    assert set(inputs) == set(PROBLEM.columns) - unused
 
 
 def test_dbutils_without_task_values_is_refused(trained: Laptop) -> None:

@@ -163,7 +163,8 @@ def test_limits_that_the_page_gives_for_a_number_are_those_of_a_regression() -> 
 def test_the_jobs_of_any_problem_pass_their_slow_tests_with_this_one(afternoon: Afternoon) -> None:
     add_framework_tests(afternoon.root, {PROJECT_NAME: NAME, "serving": "yes", "streaming": "no"})
     printed = afternoon.run(
-        "uv run pytest -q -n 2 --dist loadfile tests/local/test_running_lifecycle.py "
-        "tests/framework/local/test_recovery.py tests/framework/local/test_notebook.py"
+        "uv run pytest -q -n 2 --dist loadfile -m 'not nightly' "
+        "tests/local/test_running_lifecycle.py tests/framework/local/test_recovery.py "
+        "tests/framework/local/test_notebook.py"
     )
     assert re.search(r"\d+ passed", printed)

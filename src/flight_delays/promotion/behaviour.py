@@ -1,6 +1,6 @@
 """Checks of a version's behaviour that do not depend on metrics."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -143,14 +143,11 @@ def _check_rows(answers: Answers, model_type: ModelType) -> Iterator[Check]:
             yield at_most(f"same_{name}", apart, TOLERANCE, why=why)
     tables = [name for name in given if name.startswith(MISSING_FROM)]
     columns = [name for name in given if name.startswith(UNSEEN_IN)]
-    # Rows that have no possible answer as they are the gate counts.
-    known = [not model_type.allows(float(each)) for each in given.get(TOGETHER, ())]
+    # If rows have no possible answer as they are, that is the fault, and the gate counts them.
+    impossible = _count_impossible(given.get(ALL, ()), model_type)
     for name in (MISSING, *tables, MISSING_SERVED, UNSEEN, *columns):
-        if name in given:
-            wrong = sum(
-                not model_type.allows(float(each)) and not (known and known[row])
-                for row, each in enumerate(given[name])
-            )
+        if name in given and not impossible:
+            wrong = _count_impossible(given[name], model_type)
             what = f"{describe(name)} need a possible answer, too"
             yield at_most(f"impossible_{name}", wrong, 0, why=what)
     altered = [describe(name) for name, each in answers.given.items() if each.altered]
@@ -167,6 +164,10 @@ def _check_rows(answers: Answers, model_type: ModelType) -> Iterator[Check]:
         if classes:
             detail = "it answers 0 and 1 alone: these look like classes; return the probability"
         yield Check(name="probabilities", ok=not classes, detail=detail)
+
+
+def _count_impossible(values: Iterable[float], model_type: ModelType) -> int:
+    return sum(not model_type.allows(float(each)) for each in values)
 
 
 def _compare(one: FloatArray, other: FloatArray) -> float:

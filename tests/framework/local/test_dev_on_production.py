@@ -1,6 +1,7 @@
 """A dev deployment reads production's tables and writes only to its own schema."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,14 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 
 @pytest.fixture(scope="module")
 def before(production: Laptop) -> tuple[Any, list[tuple[str, int, int]]]:
-    """Return the state of production before any action of dev."""
-    return look(production)
+    """Return the state of production before any action of dev, once what runs behind has ended."""
+    found = look(production)
+    for _ in range(12):
+        time.sleep(5)
+        former, found = found, look(production)
+        if former == found:
+            return found
+    raise AssertionError("production is still being written to")
 
 
 def run(laptop: Laptop, job: str, parameters: str, *flags: str) -> str:

@@ -59,7 +59,7 @@ def test_difficult_rows_need_a_possible_answer(question: str, value: float) -> N
     assert failed(answers) == [f"impossible_{question}"]
     assert "1, expected at most 0" in check(answers)[f"impossible_{question}"].detail
     # Where it is impossible as it is, too, that is what is wrong, and the gate counts it.
-    both = replace(answers, given={**answers.given, "together": answers.given[question]})
+    both = replace(answers, given={**answers.given, "all": answers.given[question]})
     assert f"impossible_{question}" not in failed(both)
 
 

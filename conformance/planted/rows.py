@@ -123,8 +123,8 @@ class KeepsRows(Planted):
 
     def predict(self, rows: pd.DataFrame) -> Any:
         self.rows = rows
-        self.rows = self.rows.assign(distance=self.rows["distance"].astype(float))
-        return self.ask(self.rows)
+        late = self.ask(rows)
+        return np.where(self.rows["distance"].to_numpy() > 1000, 0.9 * late, late)
 
 
 class Mutating(Planted):

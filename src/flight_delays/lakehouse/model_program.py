@@ -21,9 +21,8 @@ from typing import Any
 
 # Maximum number of tries for a question that takes too long.
 TRIES = 3
-# Threads that predict at the same time, and how often they take turns, in seconds: 50 times as
-# often as by default, so that they meet within few rows.
-THREADS, TURN = 4, 1e-4
+# Number of threads that predict at the same time.
+THREADS = 4
 
 
 class Listed:
@@ -137,7 +136,6 @@ class Asked:
 
     def answer_at_once(self, parts: Sequence[Any]) -> dict[str, Any]:
         """Predict the parts in threads, like MLflow's server, and return the combined answer."""
-        sys.setswitchinterval(TURN)
         with ThreadPoolExecutor(THREADS) as pool:
             answers = list(pool.map(lambda part: self.answer([part], as_json=False), parts))
         for each in answers:

@@ -203,24 +203,25 @@ def test_killed_request_approves_nothing_and_is_completed(asking: Laptop, effect
 
 
 @pytest.fixture(scope="module")
-def trained_again(asking: Laptop) -> str:
-    """Train version 2, and return what the task printed."""
+def linked(asking: Laptop) -> tuple[str, dict[str, str]]:
+    """Train version 2, fail it, and return the output and the results of the linked job's tasks."""
     done = asking.run("model_training", FIRST, "--only", "train")
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    registry(asking, f"set_model_version_tag({MODEL!r}, '2', {STATUS_TAG!r}, 'FAILED')")
+    return done.stdout, finish(asking)
 
 
 def test_job_is_linked_before_a_version_is_registered_and_started_for_it(
-    asking: Laptop, trained_again: str
+    linked: tuple[str, dict[str, str]],
 ) -> None:
-    assert f"{MODEL} is linked with the job" in trained_again
-    registry(asking, f"set_model_version_tag({MODEL!r}, '2', {STATUS_TAG!r}, 'FAILED')")
+    printed, results = linked
+    assert f"{MODEL} is linked with the job" in printed
     broken = {APPROVAL_TAG: "UPSTREAM_FAILED", "deployment": "UPSTREAM_FAILED"}
-    assert finish(asking) == {"evaluation": "FAILED", **broken}
+    assert results == {"evaluation": "FAILED", **broken}
 
 
 @pytest.fixture(scope="module")
-def approved(asking: Laptop, trained_again: str) -> Laptop:  # noqa: ARG001
+def approved(asking: Laptop, linked: object) -> Laptop:  # noqa: ARG001
     """Return the workspace after version 1 was approved and promoted."""
     refuse(asking)
     done = asking.call("approve", MODEL, "1")

@@ -169,6 +169,24 @@ def test_calls_at_the_same_time_share_a_model(tmp_path: Path) -> None:
     assert other.tolist() != one.tolist()
 
 
+def test_a_model_that_fails_at_the_same_time_is_described(tmp_path: Path) -> None:
+    class Busy:
+        busy = False
+
+        def __call__(self, rows: Any) -> Any:
+            if self.busy:
+                raise RuntimeError("one at a time")
+            self.busy = True
+            time.sleep(0.05)
+            self.busy = False
+            return np.zeros(len(rows))
+
+    third = Question(name="third", rows=ROWS, take=[[0], [1], [2]], at_once=True)
+    given = ask(tmp_path, Busy(), more=[third]).given
+    assert given["second"].error == ""
+    assert given["third"].error == "RuntimeError: one at a time"
+
+
 def test_what_becomes_no_numbers_in_a_response_is_described(tmp_path: Path) -> None:
     def predict(rows: Any) -> Any:
         return pd.Series(np.full(len(rows), 0.5))

@@ -29,7 +29,8 @@ class Plant:
         looked_up_at: Timestamp column of the look-ups; blank for that of the problem.
         deployed_by: Policy for deploy; blank for that of validate.
         moves_alias: Whether the model moves the alias Champion, so that it has to run alone.
-        nightly: Whether to test it only nightly because it resembles another one.
+        nightly: Whether to test it only nightly: it resembles another one, or other tests of a pull
+            request have what refuses it.
     """
 
     name: str
@@ -140,17 +141,18 @@ METADATA = (
     plant("validated by another policy", Planted, "validated by something else", ends=REJECT,
           deployed_by="policy"),
     plant("looks up otherwise than it is judged", figures.SlightlyLeaking, "Batch predicts",
-          ends=REJECT, looked_up_at="decision_at"),
+          ends=REJECT, looked_up_at="decision_at", nightly=True),
     plant("of another experiment", Planted, "train it by this job", experiment="/elsewhere",
           nightly=True),
     plant("stale features", Planted, "features are older than the holdout",
           tags={"as_of": "{a_day_later}"}),
     plant("no rows", Planted, "no row with a known label",
-          tags={"as_of": "2012-06-01T00:00+00:00"}),
+          tags={"as_of": "2012-06-01T00:00+00:00"}, nightly=True),
     plant("as_of too early", Planted, "inside the holdout", tags={"as_of": "{earlier}"}),
     plant("as_of too early and lies", Planted, "train as of a later instant", ends=REJECT,
           tags={"as_of": "{earlier}", "learned_until": "2013-01-20T00:00+00:00"}, nightly=True),
-    plant("as_of without zone", Planted, "an instant with a zone", tags={"as_of": "2013-03-01"}),
+    plant("as_of without zone", Planted, "an instant with a zone", tags={"as_of": "2013-03-01"},
+          nightly=True),
     plant("as_of unreadable", Planted, "an instant with a zone", tags={"as_of": "yesterday"}),
     plant("no as_of", Planted, "no tag 'as_of'", tags={"as_of": None}),
     plant("no learned_until", Planted, "is not recorded; train again",

@@ -122,7 +122,7 @@ class Databricks:
             },
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=120,
         )
         return Shown(done.returncode, done.stdout, done.stderr)
 

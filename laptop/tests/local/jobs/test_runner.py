@@ -322,7 +322,7 @@ def test_a_task_that_is_canceled_alone_stops_what_follows_and_what_handles_failu
             {"dependencies": ["-r requirements.txt"]},
             ["requirements.txt, which is not in this workspace"],
         ),
-        ({}, {"dependencies": ["/no/such.whl"]}, ["/no/such.whl", "no such file"]),
+        ({}, {"dependencies": ["/no/such.whl"]}, ["/no/such.whl, which does not exist"]),
     ],
 )
 def test_what_cannot_run_is_refused_before_any_task_starts(

@@ -1,4 +1,6 @@
+import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -359,6 +361,12 @@ def jobs(there: Connection, wheel: str) -> Jobs:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """Return a port of those that the system gives no connection.
+
+    A client of another port, whose server is not yet there, may be connected to itself.
+    """
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port

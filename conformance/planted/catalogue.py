@@ -27,6 +27,8 @@ class Plant:
         experiment: Experiment of the run; blank for that of the job.
         code: Whether the model includes a code folder.
         looked_up_at: Timestamp column of the look-ups; blank for that of the problem.
+        looked_up_in: Schema of copies of the feature tables for the look-ups; blank for the
+            tables themselves.
         deployed_by: Policy for deploy; blank for that of validate.
         moves_alias: Whether the model moves the alias Champion, so that it has to run alone.
         nightly: Whether to test it only nightly: it resembles another one, or other tests of a pull
@@ -43,6 +45,7 @@ class Plant:
     experiment: str = ""
     code: bool = False
     looked_up_at: str = ""
+    looked_up_in: str = ""
     deployed_by: str = ""
     moves_alias: bool = False
     nightly: bool = False
@@ -142,6 +145,8 @@ METADATA = (
           deployed_by="policy"),
     plant("looks up otherwise than it is judged", figures.SlightlyLeaking, "Batch predicts",
           ends=REJECT, looked_up_at="decision_at", nightly=True),
+    plant("looks up in another schema", Planted, "not from dev.", looked_up_in="elsewhere",
+          nightly=True),
     plant("of another experiment", Planted, "train it by this job", experiment="/elsewhere",
           nightly=True),
     plant("stale features", Planted, "features are older than the holdout",

@@ -30,6 +30,7 @@ from flight_delays.lakehouse.validation_results import write_results
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.decide import CHAMPION
 from flight_delays.promotion.model_version import ModelVersion
+from flight_delays.spec.problem import FEATURES_AT
 from flight_delays.spec.windows import split_windows
 from flight_delays.tasks import deploy, validate
 from flight_delays.tasks.datasets import Rows, read_holdout_rows, read_training_rows
@@ -176,19 +177,21 @@ class Nursery:
 
     def find_training_set(self, plant: Plant) -> Any:
         """Return the training set to log a model with."""
-        if not plant.looked_up_at:
+        if not plant.looked_up_at and not plant.looked_up_in:
             return self.training.training_set
         from databricks.feature_engineering import FeatureLookup
 
+        copied = plant.looked_up_in and self.copy_tables(plant.looked_up_in)
         rows = self.training.frame[[*PROBLEM.columns, PROBLEM.label.column]].head(10)
+        at = plant.looked_up_at or FEATURES_AT
         return self.lakehouse.feature_store.create_training_set(
             df=self.lakehouse.spark.createDataFrame(rows),
             feature_lookups=[
                 FeatureLookup(
-                    table_name=f"{self.schema}.{table.name}",
+                    table_name=f"{copied or self.schema}.{table.name}",
                     lookup_key=list(table.lookup_key),
                     feature_names=list(table.features),
-                    timestamp_lookup_key=plant.looked_up_at if table.timeseries_column else None,
+                    timestamp_lookup_key=at if table.timeseries_column else None,
                     lookback_window=table.lookback,
                 )
                 for table in PROBLEM.feature_tables
@@ -196,6 +199,19 @@ class Nursery:
             label=PROBLEM.label.column,
             exclude_columns=list(PROBLEM.metadata_columns),
         )
+
+    def copy_tables(self, schema: str) -> str:
+        """Copy the feature tables into a new schema of the same catalog; return its full name."""
+        name = f"{self.schema.partition('.')[0]}.{schema}"
+        self.lakehouse.spark.sql(f"CREATE SCHEMA {name}")
+        for table in PROBLEM.feature_tables:
+            self.lakehouse.feature_store.create_table(
+                name=f"{name}.{table.name}",
+                primary_keys=list(table.primary_keys),
+                timeseries_column=table.timeseries_column,
+                df=self.lakehouse.spark.table(f"{self.schema}.{table.name}"),
+            )
+        return name
 
     @cached_property
     def made(self) -> dict[type, Any]:

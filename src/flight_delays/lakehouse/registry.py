@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import mlflow
 import yaml
@@ -13,6 +14,9 @@ from ..promotion.model_version import ModelVersion
 from .errors import LakehouseError, ModelUnreadableError, ModelUriError
 
 MODEL_URI = re.compile(r"^models:/([^/@{}\s.]+\.[^/@{}\s.]+\.[^/@{}\s.]+)/([1-9]\d*)$")
+
+# Path of the look-ups inside a model with feature look-ups.
+FEATURE_SPEC = "data/feature_store/feature_spec.yaml"
 
 # Error codes for a model that does not exist or may not be seen.
 HIDDEN = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "PERMISSION_DENIED"}
@@ -86,16 +90,27 @@ def require_aliases(registry: mlflow.MlflowClient, model: str, remedy: str) -> d
 
 def read_look_ups(registry: mlflow.MlflowClient, model: str) -> Mapping[tuple[str, str], str]:
     """Return the features that versions with an alias look up, by table and name."""
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for alias, version in read_aliases(registry, model).items():
-        path = f"models:/{model}/{version}/data/feature_store/feature_spec.yaml"
-        spec = yaml.safe_load(mlflow.artifacts.load_text(path))
-        for entry in spec["input_columns"]:
-            for column in entry.values():
-                if "feature_name" in column:
-                    feature = (column["table_name"], column["feature_name"])
-                    found[feature] = f"version {version}, {alias}"
+        spec = mlflow.artifacts.load_text(f"models:/{model}/{version}/{FEATURE_SPEC}")
+        found |= dict.fromkeys(list_features(spec), f"version {version}, {alias}")
     return found
+
+
+def list_features(spec: str) -> list[tuple[str, str]]:
+    """Return the looked-up features of a feature spec, by table and name."""
+    looked_up = [column for column in _list_columns(spec) if "feature_name" in column]
+    return [(column["table_name"], column["feature_name"]) for column in looked_up]
+
+
+def list_sources(spec: str) -> frozenset[str]:
+    """Return the full names of the tables and functions of a feature spec."""
+    kinds = ("table_name", "udf_name")
+    return frozenset(each[kind] for each in _list_columns(spec) for kind in kinds if kind in each)
+
+
+def _list_columns(spec: str) -> list[Mapping[str, Any]]:
+    return [column for entry in yaml.safe_load(spec)["input_columns"] for column in entry.values()]
 
 
 def find_newest(workspace: WorkspaceClient, model: str) -> int | None:

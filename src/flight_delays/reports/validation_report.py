@@ -40,6 +40,7 @@ REMEDIES = (
     ("origin", "Train by the job model_training of this target."),
     ("training_digest", "Run model_training again, with the current code and policy."),
     ("learned_until", "Train and validate with the same policy and as_of."),
+    ("look_ups", "Train by the job model_training of this target."),
     ("features_computed", "Run feature_refresh as of the version's as_of, then train again."),
     ("skill", "The model is hardly better than a constant: check that its features arrive."),
     ("better_than_heuristic", "Compare with the heuristic baseline: is an input of it missing?"),

@@ -103,6 +103,22 @@ def check_features(holdout: Holdout, source: str, lakehouse: Lakehouse) -> Check
     )
 
 
+def check_look_ups(answers: Answers, source: str) -> Check:
+    """Check that the version gets features only from the schema that it is judged by."""
+    known = {
+        *(table.name for table in PROBLEM.feature_tables),
+        *(feature.catalog_name for feature in PROBLEM.request_features),
+    }
+    other = sorted(answers.sources - {in_schema(source, name) for name in known})
+    return Check(
+        name="look_ups",
+        ok=not other,
+        detail=f"features come from {', '.join(other)}, not from {source}: train it by this job"
+        if other
+        else f"features come from {source}",
+    )
+
+
 def measure_training_mean(
     as_of: datetime, policy: Policy, source: str, lakehouse: Lakehouse
 ) -> float | None:

@@ -42,6 +42,7 @@ from .comparison import (
 )
 from .evidence import (
     check_features,
+    check_look_ups,
     compare_freshness,
     gather_evidence,
     measure_training_mean,
@@ -170,6 +171,7 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
             allow_untried=policy.validation.untried_environment == "allow",
         ),
         *trace_origin(version, holdout, parameters.experiment, parameters.policy, lakehouse),
+        check_look_ups(answers, source),
         check_features(holdout, source, lakehouse),
         *check_skill(
             PROBLEM.model_type,

@@ -6,7 +6,12 @@ import pytest
 from flight_delays.errors import UnusableInputError
 from flight_delays.lakehouse import registry
 from flight_delays.lakehouse.errors import LakehouseError, ModelUriError
-from flight_delays.lakehouse.registry import find_champion, parse_model_uri
+from flight_delays.lakehouse.registry import (
+    find_champion,
+    list_features,
+    list_sources,
+    parse_model_uri,
+)
 from flight_delays.promotion.model_version import ModelVersion
 
 NOBODY: Any = None
@@ -81,3 +86,17 @@ def test_a_champion_that_has_passed_is_found_and_none_where_there_is_no_alias(
     for aliases, found in (({"Champion": 3}, 3), ({"Challenger": 3}, None)):
         monkeypatch.setattr(registry, "read_aliases", lambda *_, a=aliases: a)
         assert find_champion(NOBODY, "prod.flights.model") == found
+
+
+SPEC = """
+input_columns:
+- origin: {source: training_data, data_type: string}
+- wind: {source: feature_store, table_name: prod.s.weather, feature_name: wind_speed}
+- gusts: {source: feature_store, table_name: prod.s.weather, feature_name: gusts}
+- chill: {source: on_demand_feature, udf_name: prod.s.chill, input_bindings: {wind: wind}}
+"""
+
+
+def test_a_feature_spec_names_tables_features_and_functions() -> None:
+    assert list_sources(SPEC) == {"prod.s.weather", "prod.s.chill"}
+    assert list_features(SPEC) == [("prod.s.weather", "wind_speed"), ("prod.s.weather", "gusts")]

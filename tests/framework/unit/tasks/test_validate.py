@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from flight_delays.problem import PROBLEM
+from flight_delays.promotion.answers import Answers
 from flight_delays.promotion.decide import Failed, Passed, Verdict
 from flight_delays.promotion.model_version import STATUS_TAG, ModelVersion
 from flight_delays.tasks import validate
 from flight_delays.tasks.approval import ApprovalError
+from flight_delays.tasks.evidence import check_look_ups
 
 MODEL, NUMBER = "a.b.model", 4
 
@@ -142,3 +145,20 @@ def test_a_version_without_a_run_fails_with_that_reason() -> None:
     verdict = validate.judge(version, unused, unused)
     assert isinstance(verdict, Failed)
     assert "registered by hand" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("schema", "table", "ok"),
+    [
+        ("prod.s", PROBLEM.feature_tables[0].name, True),
+        ("dev.s", PROBLEM.feature_tables[0].name, False),
+        ("prod.s", "other", False),
+    ],
+)
+def test_features_come_from_the_schema_that_the_version_is_judged_by(
+    schema: str, table: str, ok: bool
+) -> None:
+    answers = Answers(environment="", sources=frozenset({f"{schema}.{table}"}))
+    check = check_look_ups(answers, "prod.s")
+    assert check.ok is ok
+    assert (f"features come from {schema}.{table}, not from prod.s" in check.detail) is not ok

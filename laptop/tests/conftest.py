@@ -277,6 +277,19 @@ def there(toy: Toy) -> Connection:
     return toy.open()
 
 
+@pytest.fixture(autouse=True)
+def standing(request: pytest.FixtureRequest) -> None:
+    """Fail at once, with its log, if the workspace that tests share has ended.
+
+    Its clients would ask for minutes.
+    """
+    if "there" in request.fixturenames:
+        toy: Toy = request.getfixturevalue("toy")
+        log = toy.state_dir.log_file
+        ended = f"The shared workspace has ended. Its log ends:\n{log.read_text()[-2000:]}"
+        assert alive(request.getfixturevalue("there").pid), ended
+
+
 @pytest.fixture(scope="session")
 def wheel(toy: Toy, folder: Path) -> str:
     """Return the toy's wheel, built once, for jobs that are made through the API."""

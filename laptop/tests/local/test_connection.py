@@ -154,23 +154,16 @@ def test_a_run_under_way_is_not_ended_for_a_new_catalog(jobs: Jobs, shared: Stat
 
 def test_it_leaves_when_left_alone_but_not_while_a_job_runs(lonely: Toy, wheel: str) -> None:
     lonely.state_dir.create()
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "laptop.workspace.server",
-            "--idle-seconds",
-            "3",
-            lonely.state_dir.path,
-        ],
-        stderr=subprocess.DEVNULL,
-    )
+    command = [sys.executable, "-m", "laptop.workspace.server", "--idle-seconds", "3"]
+    with lonely.state_dir.log_file.open("w") as log:
+        process = subprocess.Popen([*command, lonely.state_dir.path], stdout=log, stderr=log)
     jobs = Jobs(until(lambda: connection.find(lonely.state_dir)), wheel)
     done = lonely.root / "done"
     job_id = jobs.create(execute("slow", f"import time; time.sleep(5); open({str(done)!r}, 'w')"))
     jobs.start(job_id)
     assert process.wait(120) == 0
     assert done.exists()
+    assert "No request and no run for 3 s: stopped." in lonely.state_dir.log_file.read_text()
     assert ours(lonely.root) == []
 
 

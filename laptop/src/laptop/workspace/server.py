@@ -1,6 +1,7 @@
 """The workspace process: API, engine and serving, until stopped or idle."""
 
 import argparse
+import faulthandler
 import os
 import secrets
 import signal
@@ -68,6 +69,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--payload-delay", type=seconds, default=os.environ.get(PAYLOAD_DELAY, "0"))
     parser.add_argument("--serving-faults", type=existing_file, default=os.environ.get(FAULTS))
     given = parser.parse_args(arguments)
+    # The log says where a library crashed.
+    faulthandler.enable()
     state_dir = StateDir(given.state_dir.resolve())
     state_dir.create()
     # Files that the engine writes to the working directory must not land in a project.
@@ -225,6 +228,7 @@ def serve(
             if runner.busy or synced.busy or quality.busy:
                 activity.touch()
             if activity.idle_seconds > idle_seconds:
+                print(f"No request and no run for {idle_seconds:g} s: stopped.", flush=True)
                 server.should_exit = True
 
     threading.Thread(target=watch, daemon=True).start()

@@ -258,7 +258,13 @@ BREAKS = {
 }
 
 
-@pytest.mark.parametrize(("break_it", "failing"), BREAKS.items())
+@pytest.mark.parametrize(
+    ("break_it", "failing"),
+    [
+        pytest.param(*each, marks=pytest.mark.nightly if n else ())
+        for n, each in enumerate(BREAKS.items())
+    ],
+)
 def test_integration_fails_when_the_champion_is_not_who_is_used(
     integrated: Deployer,
     break_it: Callable[[WorkspaceClient, int], None],
@@ -349,7 +355,13 @@ def test_teardown_and_destroy_leave_nothing(integrated: Deployer) -> None:
     assert list(workspace.schemas.list(catalog)) == []
 
 
-@pytest.mark.parametrize(("target", "branch"), [(t, branch_of(t)) for t in ("staging", "prod")])
+@pytest.mark.parametrize(
+    ("target", "branch"),
+    [
+        pytest.param("staging", branch_of("staging"), marks=pytest.mark.nightly),
+        ("prod", branch_of("prod")),
+    ],
+)
 def test_a_kept_target_is_deployed_as_its_own_service_principal_and_cannot_be_destroyed(
     deployer: Deployer, target: str, branch: str
 ) -> None:

@@ -247,7 +247,16 @@ def test_collected_again_nothing_is_doubled_and_a_marker_that_comes_late_counts(
     ]
 
 
-@pytest.mark.parametrize("table", ["inference_log", "inference_rejected", "inference_log_labelled"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "inference_log_labelled",
+        *(
+            pytest.param(each, marks=pytest.mark.nightly)
+            for each in ("inference_log", "inference_rejected")
+        ),
+    ],
+)
 def test_killed_once_it_has_written_to_a_table_it_loses_and_doubles_nothing(
     collected: Laptop, table: str
 ) -> None:

@@ -229,6 +229,7 @@ def test_a_process_that_ends_or_hangs_is_a_failure_with_its_last_words(tmp_path:
     assert answers.failure.endswith("no more")
 
 
+@pytest.mark.nightly
 def test_what_a_model_leaves_running_holds_nothing_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

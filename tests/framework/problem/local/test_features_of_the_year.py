@@ -14,7 +14,8 @@ from tests.framework.problem.oracle import expected_features, found_at
 from tests.problem.conftest import Tables, look_up, read_sources
 
 
-@pytest.mark.parametrize("shift_days", [0, pytest.param(13 * 364, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("shift_days", [0, 13 * 364])
 def test_features_agree_with_an_independent_account_of_what_was_known(
     compute: Callable[[Tables, datetime], Tables], shift_days: int
 ) -> None:

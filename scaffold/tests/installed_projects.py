@@ -18,7 +18,10 @@ UNCOMPILED = "-- UV_COMPILE_BYTECODE=0"
 _LIMIT = 1800
 _OF_THE_ENDPOINT = {
     "test_bad_challengers.py",
+    "test_loadtest.py",
     "test_rollout.py",
+    "test_rollout_decision.py",
+    "test_sequential.py",
     "test_served_as_judged.py",
     "test_served_checks.py",
 }

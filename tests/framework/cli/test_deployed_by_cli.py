@@ -137,7 +137,7 @@ class Deployer:
 
 @pytest.fixture(scope="module")
 def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
-    """Yield a copy of the working tree, committed on main, with the laptop as host."""
+    """Yield a committed copy of the working tree, with the laptop as host."""
     binary = shutil.which("databricks", path=PATH)
     if binary is None:
         reason = "The Databricks CLI is not here: docs.databricks.com/dev-tools/cli/install.html"
@@ -146,7 +146,8 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("deployed")
     home = StateDir(folder / "workspace")
-    there = connection.open_workspace(home, [catalog_of(target) for target in ("test", "prod")])
+    catalogs = [catalog_of(target) for target in ("dev", "test", "staging", "prod")]
+    there = connection.open_workspace(home, catalogs)
     root = folder / "project"
     root.mkdir()
     for name in (".gitignore", "databricks.yml", "Makefile", "pyproject.toml", "README.md"):
@@ -163,7 +164,8 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     serving = root / SERVING
     short = re.sub(r"(?m)^  seconds: \d+$", "  seconds: 2", serving.read_text())
     serving.write_text(re.sub(r"p95_limit_ms: \d+", GENEROUS, short))
-    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=root, check=True)
+    # No prefix of a branch that a target is deployed from.
+    subprocess.run(["git", "init", "-q", "-b", "copied"], cwd=root, check=True)
     deployer = Deployer(root, there, binary)
     deployer.commit()
     yield deployer

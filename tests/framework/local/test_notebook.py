@@ -50,7 +50,7 @@ means, sizes = over_time.axes[0].lines[0].get_ydata(), by_time["size"]
 print(json.dumps({
     "rows": int(sizes.sum()),
     "mean": float((means * sizes).sum() / sizes.sum()),
-    "slices": {axes.get_title(loc="left"): points(axes) for axes in by_slice.axes},
+    "slices": {one.get_title(loc="left"): points(one) for one in by_slice.axes if one.containers},
     "missing": bars(missing.axes[0]),
 }))
 """

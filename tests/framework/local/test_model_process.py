@@ -15,6 +15,7 @@ import pytest
 
 from flight_delays.lakehouse import model_process
 from flight_delays.lakehouse.model_environment import find_differences, prepare_environment
+from flight_delays.lakehouse.registry import FEATURE_SPEC
 from flight_delays.promotion.answers import Answers, Question
 
 ROWS = pd.DataFrame({"x": [0.0, 1.0, 2.0], "text": ["a", None, "c"]})
@@ -48,6 +49,7 @@ def ask(
         )  # fmt: skip
     finally:
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    (folder / "artifact" / FEATURE_SPEC).write_text("input_columns: []\n")
     questions = [
         Question(name="first", rows=ROWS, timed=True),
         Question(name="second", rows=ROWS, take=[[2], [0]]),

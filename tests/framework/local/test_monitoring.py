@@ -49,6 +49,7 @@ LOOKED_UP = TIMED[0].numerical[0]
 LATE = datetime.fromisoformat(FIRST) + TIMED[0].fresh_within + timedelta(seconds=1)
 # Rows decided days before the online features were published.
 ASK = f"""
+import time
 from functools import partial
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.lakehouse.served_version import as_records
@@ -63,7 +64,17 @@ lakehouse = Lakehouse()
 days = Interval(read_instant("{EARLIER}"), read_instant("{FIRST}"))
 rows = select_rows(lakehouse.spark, PROBLEM, partial(in_schema, "{SCHEMA}"), days)
 records = as_records(rows.limit(250).toPandas())
+
+def count_payloads():
+    return lakehouse.spark.table("{SCHEMA}.endpoint_payload").count()
+
+before = count_payloads()
 lakehouse.workspace.serving_endpoints.query("{endpoint_name(MODEL)}", dataframe_records=records)
+# The request is logged after its answer.
+deadline = time.monotonic() + 60
+while count_payloads() == before:
+    assert time.monotonic() < deadline
+    time.sleep(0.1)
 collect.run(collect.CollectParameters.parse([
     "--model={MODEL}", "--source={SCHEMA}", "--target={SCHEMA}", "--policy=policy_small",
     "--as_of={FIRST}", "--collected_at=",

@@ -278,7 +278,7 @@ def there(toy: Toy) -> Connection:
 
 
 @pytest.fixture(autouse=True)
-def standing(request: pytest.FixtureRequest) -> None:
+def workspace_alive(request: pytest.FixtureRequest) -> None:
     """Fail at once, with its log, if the workspace that tests share has ended.
 
     Its clients would ask for minutes.

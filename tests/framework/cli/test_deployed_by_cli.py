@@ -254,19 +254,13 @@ def serve(workspace: WorkspaceClient, version: int) -> None:
 SCORED = "test_champion_scores_each_batch_row_once"
 LOADED = "test_endpoint_keeps_its_limits_under_load"
 SERVED = "test_endpoint_serves_only_the_champion"
-BREAKS = {
-    move_champion: [SCORED, SERVED] if ASKED_FOR else [SCORED],
-    **({serve: [SERVED]} if ASKED_FOR else {}),
-}
+BREAKS = [
+    pytest.param(move_champion, [SCORED, SERVED] if ASKED_FOR else [SCORED]),
+    *([pytest.param(serve, [SERVED], marks=pytest.mark.nightly)] if ASKED_FOR else []),
+]
 
 
-@pytest.mark.parametrize(
-    ("break_it", "failing"),
-    [
-        pytest.param(*each, marks=pytest.mark.nightly if n else ())
-        for n, each in enumerate(BREAKS.items())
-    ],
-)
+@pytest.mark.parametrize(("break_it", "failing"), BREAKS)
 def test_integration_fails_when_the_champion_is_not_who_is_used(
     integrated: Deployer,
     break_it: Callable[[WorkspaceClient, int], None],

@@ -216,7 +216,10 @@ def endpoints(workspace: Workspace) -> Iterator[ServingEndpointsAPI]:
 
 
 @pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServingEndpointsAPI, str]]:
+def standing(
+    registry: None,  # noqa: ARG001 - its versions are served
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[ServingEndpointsAPI, str]]:
     """Yield an endpoint that serves version 1, for tests that only read, and its URL."""
     workspace = Workspace(tmp_path_factory.mktemp("standing"))
     workspace.publish(temp=2.0, wind=3)

@@ -109,7 +109,9 @@ def check_look_ups(answers: Answers, source: str) -> Check:
         *(table.name for table in PROBLEM.feature_tables),
         *(feature.catalog_name for feature in PROBLEM.request_features),
     }
-    other = sorted(answers.sources - {in_schema(source, name) for name in known})
+    # Unity Catalog ignores case, and the client writes a function's name in lower case.
+    expected = {in_schema(source, name).casefold() for name in known}
+    other = sorted(name for name in answers.sources if name.casefold() not in expected)
     return Check(
         name="look_ups",
         ok=not other,

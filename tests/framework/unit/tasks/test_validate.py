@@ -150,7 +150,9 @@ def test_a_version_without_a_run_fails_with_that_reason() -> None:
 @pytest.mark.parametrize(
     ("schema", "table", "ok"),
     [
-        ("prod.s", PROBLEM.feature_tables[0].name, True),
+        ("Prod.s", PROBLEM.feature_tables[0].name, True),
+        # As the client writes the name of a function.
+        ("prod.s", PROBLEM.feature_tables[0].name.lower(), True),
         ("dev.s", PROBLEM.feature_tables[0].name, False),
         ("prod.s", "other", False),
     ],
@@ -159,6 +161,6 @@ def test_features_come_from_the_schema_that_the_version_is_judged_by(
     schema: str, table: str, ok: bool
 ) -> None:
     answers = Answers(environment="", sources=frozenset({f"{schema}.{table}"}))
-    check = check_look_ups(answers, "prod.s")
+    check = check_look_ups(answers, "Prod.s")
     assert check.ok is ok
-    assert (f"features come from {schema}.{table}, not from prod.s" in check.detail) is not ok
+    assert (f"features come from {schema}.{table}, not from Prod.s" in check.detail) is not ok

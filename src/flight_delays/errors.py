@@ -51,6 +51,6 @@ class ColumnMissingError(ValueError):
 
     def __init__(self, source: str, missing: Sequence[str], there: Sequence[str]) -> None:
         super().__init__(
-            f"{source}: what was read has no column {', '.join(missing)}; it has "
-            f"{', '.join(there)}. Correct the source's `columns` or what its `read` gives."
+            f"{source}: the rows that were read have no column {', '.join(missing)}; they have "
+            f"{', '.join(there)}. Correct the source's `columns` or what its `read` returns."
         )

@@ -35,8 +35,8 @@ class FeatureInUseError(LakehouseError):
     def __init__(self, table: str, in_use: str) -> None:
         super().__init__(
             f"{table} no longer computes {in_use}: look-ups would return NULL. Keep it in the "
-            "query, and add it with its type to `retired` of the table, until no such version is "
-            "left; new versions do not see it. See docs/first-steps.md."
+            "query, and add its name and type to the table's `retired`, until no such version is "
+            "in use; new versions do not see it. See docs/first-steps.md."
         )
 
 
@@ -87,8 +87,8 @@ class OnlineStoreMissingError(LakehouseError):
     def __init__(self, name: str) -> None:
         got = f"no online store is named '{name}'" if name else "no online store is named"
         super().__init__(
-            f"Serving looks features up by key, and {got}. Have the workspace's admin make one, "
-            "and have the job give its name to the task as online_store."
+            f"Serving looks features up by key, but {got}. Ask the workspace's admin to create "
+            "one, and pass its name to the task as online_store."
         )
 
 

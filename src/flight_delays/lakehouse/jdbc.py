@@ -120,7 +120,7 @@ def require_columns(spark: "SparkSession", table: JdbcTable, columns: Sequence[s
     if missing:
         raise OutputError(
             f"{table} lacks the columns {', '.join(missing)}; it has {', '.join(there)}. Nothing "
-            "is appended. Add them in its database, as docs/outputs.md has them."
+            "was appended. Add them in the database, as docs/outputs.md says."
         )
 
 

@@ -53,7 +53,7 @@ class Broker:
         """Options of Spark's reader and writer; raises StreamError without servers."""
         if not self.servers:
             raise StreamError(
-                "conf/streaming.yml names a topic, and the job no broker. Set the variable "
+                "conf/streaming.yml names a topic, but the job has no broker. Set the variable "
                 "kafka_servers of this target in databricks.yml, as host:9092."
             )
         options = {"kafka.bootstrap.servers": self.servers}
@@ -264,9 +264,9 @@ def take_batch(
         reasons = list(count_reasons(bad).items())[:REASONS_SHOWN]
         listed = "; ".join(f"{rows:,} x {reason}, as {key}" for reason, (rows, key) in reasons)
         raise StreamError(
-            f"{violations} {listed}. See {quarantine}, outcome '{outcome}'. What has arrived waits "
-            f"in {table}: correct the rules in problem/sources.py or the limits in "
-            "conf/data_quality.yml, and the next run takes it. If the rows themselves are wrong, "
+            f"{violations} {listed}. See {quarantine}, outcome '{outcome}'. The rows stay in "
+            f"{table}: correct the rules in problem/sources.py or the limits in "
+            "conf/data_quality.yml, and the next run reads them. If the rows themselves are wrong, "
             f"correct what sends them, and run DELETE FROM {table} WHERE batch <= {batch}"
         )
     rows = select_first(judged.where("_reason = ''"), source)

@@ -21,7 +21,7 @@ OVER: Mapping[Kind, str] = {
     "skew": "compare keys and times of requests with the source's, and what is online with the "
     "feature tables",
     "freshness": REFRESH,
-    "silence": "run batch_inference, or find out why nobody asks",
+    "silence": "run batch_inference, or find out why there are no requests",
 }
 MEASURED = "look at the tasks collect and monitor of the newest run"
 MISSING: Mapping[Kind, str] = {

@@ -125,8 +125,8 @@ def precheck(challenger: ModelVersion, champion: ModelVersion | None) -> Keep | 
         return Reject(f"Version {challenger.version} may not be promoted: {refusal}")
     if champion is not None and champion.version == challenger.version:
         return Keep(
-            f"Version {challenger.version} is already {CHAMPION}: nothing to compare, only to "
-            "bring the endpoint to it",
+            f"Version {challenger.version} is already {CHAMPION}: nothing is compared; the "
+            "endpoint is updated if it serves another",
             already_champion=True,
         )
     return None
@@ -263,7 +263,7 @@ def _find_refusal(challenger: ModelVersion, champion: ModelVersion | None) -> st
     if (CHAMPION in challenger.aliases) != is_champion or (
         champion is not None and CHAMPION not in champion.aliases
     ):
-        return f"the aliases read do not agree on who is {CHAMPION}; run deploy again"
+        return f"the aliases disagree on which version is {CHAMPION}; run deploy again"
     if champion is not None and champion.as_of is not None and champion.as_of > challenger.as_of:
         return (
             f"it was trained as of {challenger.as_of.isoformat()}, {CHAMPION} version "
@@ -286,7 +286,7 @@ def _find_flaw(comparison: Comparison | None) -> str | None:
     if wrong:
         return f"its comparison is not finite ({', '.join(wrong)}); look at the predictions"
     if comparison.low > comparison.high:
-        return f"its comparison has bounds the wrong way, {comparison.low} to {comparison.high}"
+        return f"the interval of its comparison is reversed: {comparison.low} to {comparison.high}"
     return None
 
 

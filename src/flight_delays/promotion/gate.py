@@ -162,11 +162,11 @@ def _locate(missing: NDArray[np.bool_], evidence: Evidence) -> str:
 
 
 def _check_availability(found: Availability) -> Check:
-    detail = f"each input is there as often on {found.compared:,} rows without a known label"
+    detail = f"each input is present as often on {found.compared:,} rows without a known label"
     if not found.compared:
         detail = (
-            f"not tried, nothing could be compared: {found.rows:,} rows have no known label, "
-            f"{MIN_ROWS} that were decided at hours of labelled ones are needed"
+            f"not tried: {found.rows:,} rows have no known label; {MIN_ROWS} are needed, decided "
+            "at the hours of labelled ones"
         )
     if found.missing:
         shares = "; ".join(

@@ -133,7 +133,7 @@ def check_origin(
             detail="it was made by the code, hyperparameters and policy that it is validated by"
             if version.training_digest == digest
             else f"its tag {TRAINING_DIGEST_TAG} is {version.training_digest or 'not there'}, "
-            f"{digest} is that of the code, hyperparameters and policy of now: train again",
+            f"but the current code, hyperparameters and policy have {digest}: train again",
         ),
         Check(
             name="learned_until",

@@ -160,8 +160,8 @@ def withdraw(version: ModelVersion, lakehouse: Lakehouse) -> None:
         except MlflowException as error:
             raise ApprovalError(
                 f"Tag {tag} of version {version.version} of {version.model} no longer holds and "
-                f"could not be removed: {error.message} Have somebody remove it who may assign "
-                "it, then run the task again."
+                f"could not be removed: {error.message} Ask somebody who may assign it to "
+                "remove it, then run the task again."
             ) from error
         print(f"Removed the tag {tag}, {version.tags[tag]!r}: it no longer holds.")
 

@@ -271,8 +271,8 @@ def find_version(model_uri: str, own: str, champion_of: str, lakehouse: Lakehous
         model, number = parse_model_uri(model_uri)
         if model == champion_of:
             raise ComparisonRefusedError(
-                f"model_uri is {model_uri}, a version of the very model whose {CHAMPION} it is to "
-                "be compared with. Name a version of another, or leave it empty."
+                f"model_uri is {model_uri}, a version of the model whose {CHAMPION} it would be "
+                "compared with. Give a version of another model, or leave it empty."
             )
         return read_version(lakehouse.registry, model, number)
     challenger = read_aliases(lakehouse.registry, own).get(CHALLENGER)
@@ -296,13 +296,13 @@ def require_alike(version: ModelVersion) -> None:
     if model_type != PROBLEM.model_type.name:
         raise ComparisonRefusedError(
             f"Version {version.version} of {version.model} is a model of the type "
-            f"'{model_type}', the problem here is '{PROBLEM.model_type.name}'. Compare models of "
-            f"one problem; the commit that it was made of: {made_of}."
+            f"'{model_type}', but the problem here is '{PROBLEM.model_type.name}'. Compare models "
+            f"of one problem; it was trained at commit {made_of}."
         )
     missing = [column for column in read_inputs(version.uri) if column not in PROBLEM.columns]
     if missing:
         raise ComparisonRefusedError(
-            f"Version {version.version} of {version.model} asks for {', '.join(missing)}, which "
-            f"rows do not have here; they have {', '.join(PROBLEM.columns)}. Compare from code "
-            f"whose problem/ gives these columns still; the commit it was made of: {made_of}."
+            f"Version {version.version} of {version.model} needs the inputs {', '.join(missing)}; "
+            f"rows here have {', '.join(PROBLEM.columns)}. Run the comparison from code whose "
+            f"problem/ still has these columns; the version was trained at commit {made_of}."
         )

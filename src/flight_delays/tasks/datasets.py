@@ -145,6 +145,6 @@ def advise(source: str, model: str) -> str:
     catalog, _, schema = source.partition(".")
     return (
         f"The variables source_catalog and source_schema name {source}, which another deployment "
-        "fills: set both, to names that it has. Reading there takes USE CATALOG on "
+        "writes. Set both to existing names. Reading requires USE CATALOG on "
         f"{catalog}, and USE SCHEMA and SELECT on {schema}: docs/cicd.md, Grants."
     )

@@ -273,7 +273,8 @@ def start_rollout(
     )
     print(
         f"The job rollout, run {started.run_id}, gives version {challenger.version} traffic beside "
-        f"{CHAMPION} version {champion.version}, which stays {CHAMPION} until that has ended well."
+        f"{CHAMPION} version {champion.version}, which stays {CHAMPION} until the roll-out "
+        "succeeds."
     )
     lakehouse.set_task_value("rollout_run", started.run_id)
 

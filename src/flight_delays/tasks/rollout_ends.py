@@ -76,9 +76,9 @@ def require_own(rollout: Rollout) -> ModelVersion:
     current = read_version(registry, challenger.model, challenger.version)
     if (run := current.tags.get(RUN_TAG)) != rollout.run:
         raise LakehouseError(
-            f"Run {run} goes on with the roll-out of version {challenger.version} of "
-            f"{challenger.model}: it began after this one, {rollout.run}, which stops. Look there "
-            "for how it ends."
+            f"Run {run} continues the roll-out of version {challenger.version} of "
+            f"{challenger.model}: it started after this run, {rollout.run}, which stops. See that "
+            "run for the result."
         )
     if current.rejection is not None:
         take_back(rollout, current.rejection)

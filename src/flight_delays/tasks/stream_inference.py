@@ -93,7 +93,7 @@ def run(
         for batch in list_batches(spark, qualify(LANDED_REQUESTS)):
             version = find_champion(lakehouse.registry, parameters.model)
             if version is None:
-                print(f"{parameters.model} has no {CHAMPION} yet: what has arrived waits for one.")
+                print(f"{parameters.model} has no {CHAMPION} yet: arrived rows wait for one.")
                 break
             added += score_batch(batch, version, now, lakehouse, streaming, broker)
         if monotonic() - began >= 60 * streaming.minutes:

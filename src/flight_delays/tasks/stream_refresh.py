@@ -29,9 +29,9 @@ from .parameters import FullName, Instant, Parameters, SchemaName, in_schema
 from .stream_inference import PAUSE
 
 REMEDY = (
-    "Its rows came by a stream, which does not bring them again: keep it. In problem/ leave its "
-    "keys as they are, give a column the type that the table has, and what is new a new name; "
-    "columns that it lacks are added."
+    "Keep it: its rows came from a stream, which does not send them again. In problem/, keep its "
+    "primary keys and the types of its columns, and give anything new a new name: missing columns "
+    "are added."
 )
 
 
@@ -68,7 +68,7 @@ def run(
     """
     streaming = streaming or load_streaming([source.name for source in PROBLEM.sources])
     if not streaming.sources:
-        print("conf/streaming.yml names no source: nothing arrives by a stream.")
+        print("conf/streaming.yml has no source: there is nothing to read.")
         return
     require_volume(lakehouse.workspace, parameters.volume)
     create_quarantine(lakehouse.spark, in_schema(parameters.target, QUARANTINE))

@@ -230,10 +230,10 @@ CASES: list[tuple[dict[str, str], str]] = [
     ({"champion_of": MODEL}, "the model of this deployment itself"),
     ({"champion_of": f"{THERE}.nothing"}, f"Registered model {THERE}.nothing cannot be read"),
     ({"champion_of": f"{THERE}.empty"}, "has no Champion yet, so there is nothing to compare with"),
-    ({"champion_of": f"{THERE}.seats"}, "asks for seats, which rows do not have here; they have "),
+    ({"champion_of": f"{THERE}.seats"}, "needs the inputs seats; rows here have "),
     ({"champion_of": f"{THERE}.ranked"}, "is a model of the type 'ranking'"),
     ({"model": f"{MODEL}_untrained"}, "has no version yet: run the job model_training first"),
-    ({"model_uri": f"models:/{CHAMPION_OF}/1"}, "a version of the very model whose Champion"),
+    ({"model_uri": f"models:/{CHAMPION_OF}/1"}, "a version of the model whose Champion"),
     ({"model_uri": f"models:/{MODEL}@{CHALLENGER}"}, "empty means the Challenger or, where there"),
     ({"source": "nowhere.at_all"}, "source_catalog and source_schema name nowhere.at_all"),
 ]

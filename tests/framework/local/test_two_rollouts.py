@@ -22,7 +22,7 @@ from tests.conftest import Laptop, open_copy
 
 pytestmark = pytest.mark.nightly
 
-LOST = "goes on with the roll-out of version"
+LOST = "continues the roll-out of version"
 REFUSED = ("LakehouseError", "EndpointError")
 
 

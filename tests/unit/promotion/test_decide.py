@@ -154,7 +154,7 @@ def test_reason_has_unit_of_loss() -> None:
         ({"aliases": frozenset({"challenger"})}, "it does not carry the alias Challenger"),
         ({"as_of": None}, "its as_of is not recorded"),
         ({"as_of": NOVEMBER - timedelta(days=60)}, "it was trained as of 2013-09-02"),
-        ({"aliases": frozenset({"Challenger", "Champion"})}, "the aliases read do not agree"),
+        ({"aliases": frozenset({"Challenger", "Champion"})}, "the aliases disagree"),
     ],
 )
 def test_decide_rejects_ineligible_challenger(changes: dict[str, Any], reason: str) -> None:
@@ -198,7 +198,7 @@ def test_champion_without_as_of_is_compared() -> None:
 def test_decide_rejects_champion_without_alias() -> None:
     decision = run(champion=change(CHAMPION, aliases=frozenset()))
     assert isinstance(decision, Reject)
-    assert "do not agree on who is Champion" in decision.reason
+    assert "disagree on which version is Champion" in decision.reason
 
 
 def test_challenger_that_is_champion_is_kept() -> None:
@@ -266,7 +266,7 @@ def test_decide_rejects_non_finite_comparison(
 def test_decide_rejects_reversed_bounds() -> None:
     decision = run(comparison=replace(BETTER, low=0.02, high=0.01))
     assert isinstance(decision, Reject)
-    assert "the wrong way" in decision.reason
+    assert "is reversed: 0.02 to 0.01" in decision.reason
 
 
 SAME = change(CHAMPION, digest="new")

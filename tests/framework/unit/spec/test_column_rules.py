@@ -117,6 +117,6 @@ def test_a_bad_row_is_told_as_it_came(spark: SparkSession) -> None:
 
 def test_a_missing_column_is_refused_with_those_there_are(spark: SparkSession) -> None:
     rows = spark.createDataFrame([Row(order_id=1, at=NOON)], "order_id BIGINT, at TIMESTAMP")
-    message = r"orders: .* no column shop, price, pieces; it has order_id, at\. Correct"
+    message = r"orders: .* no column shop, price, pieces; they have order_id, at\. Correct"
     with pytest.raises(ColumnMissingError, match=message):
         ORDERS.check(rows)

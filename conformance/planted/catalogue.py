@@ -26,6 +26,7 @@ class Plant:
         pins: Requirements that replace the installed versions.
         experiment: Experiment of the run; blank for that of the job.
         code: Whether the model includes a code folder.
+        output: Type of the output in the signature.
         looked_up_at: Timestamp column of the look-ups; blank for that of the problem.
         looked_up_in: Schema of copies of the feature tables for the look-ups; blank for the
             tables themselves.
@@ -44,6 +45,7 @@ class Plant:
     pins: tuple[str, ...] = ()
     experiment: str = ""
     code: bool = False
+    output: str = "double"
     looked_up_at: str = ""
     looked_up_in: str = ""
     deployed_by: str = ""
@@ -177,6 +179,8 @@ METADATA = (
           pins=("scipy @ https://127.0.0.1:9/scipy-1.0-py3-none-any.whl",), nightly=True),
     plant("a requirement by path", Planted, "environment not tried",
           pins=("./scipy-1.0-py3-none-any.whl",), nightly=True),
+    plant("signature of text", Planted, "expected: one output of type double", output="string",
+          nightly=True),
     plant("brings code", Planted, "", ends=PASSED, code=True, nightly=True),
 )  # fmt: skip
 PLANTS = (*FORMS, *ROWS, *PROCESSES, *FIGURES, *METADATA)

@@ -19,7 +19,7 @@ from typing import Any
 
 import cloudpickle
 import mlflow
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, Schema
 
 from flight_delays.config.loading import load_configuration
 from flight_delays.config.policy import Policy, load_policy
@@ -168,7 +168,7 @@ class Nursery:
                 flavor=mlflow.sklearn,
                 training_set=self.find_training_set(plant),
                 infer_input_example=True,
-                output_schema=Schema([ColSpec(DataType.double)]),
+                output_schema=Schema([ColSpec(plant.output)]),
                 pip_requirements=[*installed, *plant.pins] if plant.pins else installed,
                 serialization_format="cloudpickle",
                 **more,

@@ -20,12 +20,13 @@ def score(
     return scored
 
 
-def has_signature(model_uri: str) -> tuple[bool, bool]:
-    """Return whether a model's signature has inputs, and whether it has outputs."""
+def read_signature(model_uri: str) -> tuple[bool, list[str]]:
+    """Return whether a model's signature has inputs, and the types of its outputs."""
     signature = mlflow.models.get_model_info(model_uri).signature
     if signature is None:
-        return False, False
-    return bool(signature.inputs), bool(signature.outputs)
+        return False, []
+    outputs = signature.outputs.to_dict() if signature.outputs else []
+    return bool(signature.inputs), [str(output["type"]) for output in outputs]
 
 
 def read_inputs(model_uri: str) -> list[str]:

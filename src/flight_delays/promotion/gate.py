@@ -20,6 +20,8 @@ from .wording import find_description_flaw, find_value_flaw
 
 UNUSABLE = "labels or predictions cannot be used"
 LEAK = "too good to be true: look for a feature known too late"
+# Type of the one output that a signature names.
+OUTPUT = "double"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,7 +40,7 @@ class Evidence:
             and those of the served form; None if it was not measured.
         availability: Whether the inputs are available before the label.
         signature_inputs: Whether the signature names inputs.
-        signature_outputs: Whether the signature names outputs.
+        signature_outputs: Types of the outputs in the signature.
         description: The version's description.
         tags: The version's tags.
     """
@@ -53,7 +55,7 @@ class Evidence:
     served_difference: float | None
     availability: Availability
     signature_inputs: bool
-    signature_outputs: bool
+    signature_outputs: Sequence[str]
     description: str | None
     tags: Mapping[str, str]
 
@@ -184,12 +186,12 @@ def _check_availability(found: Availability) -> Check:
 
 
 def _check_metadata(evidence: Evidence, policy: ValidationPolicy) -> Iterator[Check]:
-    for name, present in (
-        ("signature_inputs", evidence.signature_inputs),
-        ("signature_outputs", evidence.signature_outputs),
-    ):
-        ok = present is True
-        yield Check(name=name, ok=ok, detail="present" if ok else f"missing, got {present!r}")
+    present = evidence.signature_inputs is True
+    yield Check(name="signature_inputs", ok=present, detail="present" if present else "missing")
+    outputs = ", ".join(evidence.signature_outputs)
+    one = outputs == OUTPUT
+    said = outputs if one else f"{outputs or 'missing'}; expected: one output of type {OUTPUT}"
+    yield Check(name="signature_outputs", ok=one, detail=said)
     yield at_least(
         "description_length",
         len((evidence.description or "").strip()),

@@ -13,7 +13,7 @@ from ..evaluation.days import local_days
 from ..evaluation.metrics import largest_difference
 from ..evaluation.side_by_side import Freshness, measure_figures
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.scoring import has_signature
+from ..lakehouse.scoring import read_signature
 from ..lakehouse.watermarks import COMPUTED, read_watermarks
 from ..problem import PROBLEM
 from ..promotion.answers import Answers
@@ -43,7 +43,7 @@ def gather_evidence(
     if served is not None and served.values is not None:
         requested = scored["prediction"].to_numpy()[spread(len(scored), REQUESTED)]
         difference = largest_difference(requested, served.values)
-    inputs, outputs = has_signature(version.uri)
+    inputs, outputs = read_signature(version.uri)
     return Evidence(
         model_type=PROBLEM.model_type,
         labels=scored[PROBLEM.label.column],

@@ -1,12 +1,12 @@
 """Models whose prediction depends on more than the row, or that modify the rows."""
 
 import time
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from .base import Planted
+from .base import Bench, Planted
 
 
 class BatchMean(Planted):
@@ -30,6 +30,37 @@ class NextRowsGaps(Planted):
 
     def predict(self, rows: pd.DataFrame) -> Any:
         return self.ask(rows.ffill().bfill())
+
+
+class UnseenForAll(Planted):
+    """Falls back for the whole batch if one row has an unseen carrier."""
+
+    def __init__(self, sound: Any, known: pd.Series) -> None:
+        super().__init__(sound)
+        self.known = frozenset(known)
+
+    @classmethod
+    def make(cls, bench: Bench) -> Self:
+        return cls(bench.sound, pd.concat([bench.training, bench.held_out])["carrier"])
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        late = self.ask(rows)
+        return late if rows["carrier"].isin(self.known).all() else np.full(len(rows), 0.24)
+
+
+class NaNForOne(Planted):
+    """Has no number for a row alone."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return np.full(1, np.nan) if len(rows) == 1 else self.ask(rows)
+
+
+class ServedNulls(Planted):
+    """Answers a request's nulls otherwise than a batch's."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        late = self.ask(rows)
+        return np.full(len(rows), 0.9) if rows["temperature"].dtype == object else late
 
 
 class MeanGaps(Planted):

@@ -147,7 +147,12 @@ def run_program(python: str, folder: Path, seconds: float) -> str:
         return f"it cannot be loaded: {' '.join(str(json.loads(failure.read_text())).split())}"
     if status:
         said = " ".join(read_end(errors).split())
-        return f"its process ended with {status}: {said or 'no output'}"
+        how = f"ended with {status}"
+        if status < 0:
+            how = f"was killed by {signal.Signals(-status).name}"
+        if status == -signal.SIGKILL:
+            how += ", as if memory had run out"
+        return f"its process {how}: {said or 'no output'}"
     return ""
 
 

@@ -17,7 +17,7 @@ TOLERANCE = 1e-6
 TOGETHER, ALONE, AT_ONCE = "together", "alone", "at_once"
 REVERSED, AGAIN = "reversed", "again"
 MISSING, MISSING_SERVED, UNSEEN = "missing", "missing_served", "unseen"
-IN_BATCH, ALL, SHUFFLED = "in_batch", "all", "shuffled"
+IN_BATCH, ALL, SHUFFLED, MIXED = "in_batch", "all", "shuffled", "mixed"
 FRESH, SERVED = "fresh", "served"
 QUESTIONS = {
     TOGETHER: "a few rows",
@@ -27,6 +27,7 @@ QUESTIONS = {
     AT_ONCE: "each of a few rows alone, several at the same time",
     REVERSED: "a few rows in reverse",
     IN_BATCH: "a few rows among all others",
+    MIXED: "a few rows beside ones without look-ups and of unseen categories",
     MISSING: "rows whose look-ups are all null",
     MISSING_SERVED: "a request whose look-ups are all null",
     UNSEEN: "rows of categories it has never seen",
@@ -45,6 +46,7 @@ SAME = {
     REVERSED: "a prediction may not depend on the order of rows",
     IN_BATCH: "a prediction may not depend on the rows beside it",
     SHUFFLED: "a prediction may not depend on the rows beside it",
+    MIXED: "a prediction may not depend on missing or unseen values in the rows beside it",
     AGAIN: "the same rows need the same answer each time",
 }
 # Questions about many rows at once, which have a time limit per row.
@@ -139,8 +141,11 @@ def _check_rows(answers: Answers, model_type: ModelType) -> Iterator[Check]:
     for name, why in SAME.items():
         base = ALL if name == SHUFFLED else TOGETHER
         if name in given and base in given:
-            apart = _compare(given[base], given[name])
-            yield at_most(f"same_{name}", apart, TOLERANCE, why=why)
+            yield _compare(name, given[base], given[name], why)
+    both = [given[name] for name in (MISSING, MISSING_SERVED) if name in given]
+    if len(both) == 2 and not any(_count_impossible(each, model_type) for each in both):
+        why = "a request's nulls need the same answer as a batch's"
+        yield _compare(MISSING_SERVED, both[0], both[1], why)
     tables = [name for name in given if name.startswith(MISSING_FROM)]
     columns = [name for name in given if name.startswith(UNSEEN_IN)]
     # If rows have no possible answer as they are, that is the fault, and the gate counts them.
@@ -170,7 +175,12 @@ def _count_impossible(values: Iterable[float], model_type: ModelType) -> int:
     return sum(not model_type.allows(float(each)) for each in values)
 
 
-def _compare(one: FloatArray, other: FloatArray) -> float:
-    """Return the largest difference, ignoring rows missing in both; the gate counts those."""
-    some = ~(np.isnan(one) & np.isnan(other))
-    return largest_difference(one[some], other[some]) if some.any() else 0.0
+def _compare(name: str, base: FloatArray, found: FloatArray, why: str) -> Check:
+    """Check the largest difference, ignoring rows missing in both; the gate counts those."""
+    lost = int((np.isfinite(base) & ~np.isfinite(found)).sum())
+    if lost:
+        detail = f"NaN or infinite for {lost} of {found.size} rows, a number otherwise ({why})"
+        return Check(name=f"same_{name}", ok=False, value=lost, threshold=0, detail=detail)
+    some = ~(np.isnan(base) & np.isnan(found))
+    apart = largest_difference(base[some], found[some]) if some.any() else 0.0
+    return at_most(f"same_{name}", apart, TOLERANCE, why=why)

@@ -95,6 +95,7 @@ def check_origin(
     principal: str,
     digest: str,
     start: datetime,
+    run_flaw: str = "",
 ) -> tuple[Check, ...]:
     """Check that this job trained a version, with the current code and before the holdout.
 
@@ -108,8 +109,9 @@ def check_origin(
         principal: The principal that runs this task.
         digest: Digest of the current code, hyperparameters and policy.
         start: The first instant of the held-out rows.
+        run_flaw: Why its run is no proof of its origin; blank if it is.
     """
-    flaws = []
+    flaws = [run_flaw] if run_flaw else []
     if experiment != expected_experiment:
         flaws.append(
             f"its run is of the experiment {experiment!r}, this job's is {expected_experiment!r}"

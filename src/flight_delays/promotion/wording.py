@@ -1,10 +1,15 @@
 """Detect placeholder texts in tags and descriptions."""
 
+import re
+
 # Compared without case and punctuation.
 PLACEHOLDERS = frozenset(
     {"blank", "changeme", "description", "empty", "fixme", "foo", "na", "nil", "none", "nothing"}
-    | {"null", "placeholder", "tba", "tbc", "tbd", "todo", "undefined", "unknown", "x"}
+    | {"null", "pending", "placeholder", "tba", "tbc", "tbd", "todo", "undefined", "unknown", "x"}
 )
+PHRASES = frozenset({"not available", "not known", "not set", "not specified", "to be defined"})
+# Openings of references that a pipeline, a bundle or a job would have replaced.
+REFERENCES = ("{{", "${", "$(")
 # First words of an unwritten text.
 UNFINISHED = frozenset({"changeme", "fixme", "placeholder", "tba", "tbc", "tbd", "todo"})
 # A sentence in any language has more distinct letters and words.
@@ -23,6 +28,10 @@ def find_value_flaw(text: str | None) -> str | None:
         return "is blank"
     if not any(words):
         return "has no letter or digit"
+    if any(opening in (text or "") for opening in REFERENCES):
+        return "has an unresolved reference"
+    if " ".join(words) in PHRASES or re.fullmatch(r"\s*<[^<>]*>\s*", text or ""):
+        return "is a placeholder"
     flaws = [_find_flaw(word) for word in words if word]
     if all(flaws):
         return flaws[0]
@@ -40,6 +49,8 @@ def find_description_flaw(text: str | None) -> str | None:
     if flaw is not None:
         return flaw
     words = [word for word in map(_strip, (text or "").split()) if word]
+    if 3 * sum(word in PLACEHOLDERS for word in words) >= len(words):
+        return "has placeholders"
     if words[:2] == ["lorem", "ipsum"]:
         return "is filler text"
     signs = (text or "").split()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import pandas as pd
+from mlflow.entities import LifecycleStage, Run
 
 from ..config.digest import digest_training
 from ..config.policy import Policy
@@ -81,7 +82,16 @@ def trace_origin(
         principal=lakehouse.workspace.current_user.me().user_name or "nobody on record",
         digest=digest_training(policy),
         start=holdout.interval.start,
+        run_flaw=find_run_flaw(found) if found else "",
     )
+
+
+def find_run_flaw(run: Run) -> str:
+    """Return why a run cannot have made a version; blank if it can."""
+    if run.info.lifecycle_stage == LifecycleStage.DELETED:
+        return "its run was deleted"
+    failed = run.info.status in ("FAILED", "KILLED")
+    return f"its run ended as {run.info.status}" if failed else ""
 
 
 def check_features(holdout: Holdout, source: str, lakehouse: Lakehouse) -> Check:
@@ -115,7 +125,8 @@ def check_look_ups(answers: Answers, source: str) -> Check:
     return Check(
         name="look_ups",
         ok=not other,
-        detail=f"features come from {', '.join(other)}, not from {source}: train it by this job"
+        detail=f"features come from {', '.join(other)}, not from the tables and functions of "
+        f"problem/ in {source}: train it by this job"
         if other
         else f"features come from {source}",
     )

@@ -20,6 +20,7 @@ from ..promotion.behaviour import (
     IN_BATCH,
     MISSING,
     MISSING_SERVED,
+    MIXED,
     REVERSED,
     SERVED,
     SHUFFLED,
@@ -76,6 +77,7 @@ def ask_about(
             Question(name=unseen_in(text), rows=few.assign(**{text: NEVER_SEEN}))
             for text in (texts if len(texts) > 1 else ())
         ),
+        Question(name=MIXED, rows=mix(few)),
         Question(name=SERVED, rows=rows, take=[spread(len(rows), REQUESTED)], as_json=True),
         # After the others, because threads may end the process.
         Question(name=AT_ONCE, rows=few, take=[[at] for at in range(len(few))], at_once=True),
@@ -90,6 +92,7 @@ def ask_about(
         (REVERSED, REVERSED, slice(None, None, -1)),
         (SHUFFLED, SHUFFLED, np.argsort(order)),
         (IN_BATCH, ALL, positions),
+        (MIXED, MIXED, slice(len(few))),
     ):
         answer = given.get(asked)
         if answer is not None and answer.values is not None:
@@ -120,6 +123,14 @@ def divide(order: npt.NDArray[np.intp]) -> list[list[int]]:
 def spread(rows: int, most: int) -> list[int]:
     """Return at most `most` positions, evenly spread over the rows."""
     return sorted({int(at) for at in np.linspace(0, rows - 1, min(rows, most))}) if rows else []
+
+
+def mix(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows, then the same without look-ups, then with unseen categories; types are kept."""
+    nullable = [name for name in LOOKED_UP if rows[name].dtype.kind in "fO"]
+    texts = [name for name in PROBLEM.categorical_columns if rows[name].dtype.kind == "O"]
+    unseen = rows.assign(**dict.fromkeys(texts, NEVER_SEEN))
+    return pd.concat([rows, clear(rows, nullable), unseen], ignore_index=True)
 
 
 def clear(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -32,7 +32,7 @@ def failed(answers: Answers, **changes: Any) -> list[str]:
 
 def test_a_model_that_answers_each_row_by_itself_passes() -> None:
     assert failed(ANSWERS) == []
-    assert len(check(ANSWERS)) == 14
+    assert len(check(ANSWERS)) == 16
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,8 @@ def test_a_model_that_answers_each_row_by_itself_passes() -> None:
         ("in_batch", "same_in_batch"),
         ("again", "same_again"),
         ("shuffled", "same_shuffled"),
+        ("mixed", "same_mixed"),
+        ("missing_served", "same_missing_served"),
     ],
 )
 def test_an_answer_that_depends_on_more_than_its_row_is_refused(question: str, name: str) -> None:
@@ -80,10 +82,15 @@ def test_rows_with_one_unseen_category_need_a_possible_answer() -> None:
 def test_a_missing_answer_is_counted_elsewhere_and_is_no_difference() -> None:
     gap = np.array([np.nan, *FEW[1:]])
     given = {name: replace(SOUND, values=gap) for name in ("together", "alone", "reversed")}
-    given |= {name: replace(SOUND, values=gap) for name in ("again", "in_batch", "at_once")}
+    given |= {
+        name: replace(SOUND, values=gap) for name in ("again", "in_batch", "at_once", "mixed")
+    }
     assert failed(replace(ANSWERS, given={**ANSWERS.given, **given})) == []
-    given["alone"] = SOUND
-    assert failed(replace(ANSWERS, given={**ANSWERS.given, **given})) == ["same_alone"]
+    given["together"] = SOUND
+    given |= dict.fromkeys(("again", "in_batch", "at_once", "mixed", "reversed"), SOUND)
+    lost = replace(ANSWERS, given={**ANSWERS.given, **given})
+    assert failed(lost) == ["same_alone"]
+    assert "NaN or infinite for 1 of" in check(lost)["same_alone"].detail
 
 
 def test_a_model_that_changes_its_rows_is_refused() -> None:

@@ -62,6 +62,11 @@ def test_a_short_value_of_a_tag_says_something(value: str) -> None:
         ("unknown", "is a placeholder"),
         ("tbd todo n/a", "is a placeholder"),
         ("model model model", "repeats one word"),
+        ("not set", "is a placeholder"),
+        ("<commit>", "is a placeholder"),
+        ("<describe what the model predicts, from what, for whom>", "is a placeholder"),
+        ("${bundle.git.commit}", "has an unresolved reference"),
+        ("Trained by {{job.name}}, from weather and timetable", "has an unresolved reference"),
     ],
 )
 def test_what_says_nothing_is_neither_a_tag_nor_a_description(text: str | None, why: str) -> None:
@@ -82,6 +87,7 @@ def test_what_says_nothing_is_neither_a_tag_nor_a_description(text: str | None, 
         ("TODO say what this predicts, from what and for whom", "begins with a placeholder"),
         ("todo: say what this predicts, from what and for whom", "begins with a placeholder"),
         ("https://wiki.example.com/display/ML/flight-delays", "is a link alone"),
+        ("Predicts: TBD. From: TBD. For whom: TBD. Owner: TBD.", "has placeholders"),
     ],
 )
 def test_a_description_takes_more_than_a_tag(text: str, why: str) -> None:

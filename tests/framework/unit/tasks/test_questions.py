@@ -103,6 +103,24 @@ def test_a_fault_in_a_few_rows_that_are_not_asked_singly_is_noticed(
     assert find_flaws(monkeypatch, model) == ["same_shuffled"]
 
 
+def test_a_fallback_of_the_whole_batch_for_one_unseen_category_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def model(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+        unseen = (rows[TEXT] == questions.NEVER_SEEN).any()
+        return np.full(len(rows), 0.5) if unseen else predict(rows)
+
+    assert find_flaws(monkeypatch, model) == ["same_mixed"]
+
+
+def test_mixed_rows_keep_their_types() -> None:
+    rows = HELD_OUT.head(3).assign(**{questions.LOOKED_UP[0]: [1, 2, 3]})
+    mixed = questions.mix(rows)
+    assert len(mixed) == 9
+    assert mixed.dtypes.equals(rows.dtypes)
+    assert mixed.head(3).equals(rows)
+
+
 def test_few_rows_have_a_gap_and_a_rare_category_where_there_are_any() -> None:
     few = HELD_OUT.iloc[questions.choose_few(HELD_OUT)]
     assert questions.FEW < len(few) <= 2 * questions.FEW

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mlflow.entities import Run, RunData, RunInfo
 
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.answers import Answers
@@ -11,7 +12,7 @@ from flight_delays.promotion.decide import Failed, Passed, Verdict
 from flight_delays.promotion.model_version import STATUS_TAG, ModelVersion
 from flight_delays.tasks import validate
 from flight_delays.tasks.approval import ApprovalError
-from flight_delays.tasks.evidence import check_look_ups
+from flight_delays.tasks.evidence import check_look_ups, find_run_flaw
 
 MODEL, NUMBER = "a.b.model", 4
 
@@ -137,6 +138,23 @@ def test_a_version_that_was_overtaken_has_no_verdict_but_the_reason(
         STATUS_TAG: "PENDING",
         "validation_reason": "moved: run validate again",
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "stage", "flaw"),
+    [
+        ("FINISHED", "active", ""),
+        ("RUNNING", "active", ""),
+        ("FAILED", "active", "its run ended as FAILED"),
+        ("KILLED", "active", "its run ended as KILLED"),
+        ("FINISHED", "deleted", "its run was deleted"),
+    ],
+)
+def test_a_run_that_failed_or_was_deleted_makes_no_version(
+    status: str, stage: str, flaw: str
+) -> None:
+    info = RunInfo("r", "1", "job", status, 0, 0, stage)
+    assert find_run_flaw(Run(info, RunData())) == flaw
 
 
 def test_a_version_without_a_run_fails_with_that_reason() -> None:

@@ -159,7 +159,7 @@ lakehouse.registry.delete_registered_model_alias("{MODEL}", "Champion")
 score()
 lakehouse.registry.set_registered_model_alias("{MODEL}", "Champion", "1")
 """
-    assert "waits for one" in streaming.execute(TASK + code)
+    assert "arrived rows wait for one" in streaming.execute(TASK + code)
     assert waiting(streaming) == 2
     assert "2 predictions added" in streaming.execute(TASK + "score()")
 

@@ -147,9 +147,7 @@ def run_program(python: str, folder: Path, seconds: float) -> str:
         return f"it cannot be loaded: {' '.join(str(json.loads(failure.read_text())).split())}"
     if status:
         said = " ".join(read_end(errors).split())
-        how = f"ended with {status}"
-        if status < 0:
-            how = f"was killed by {signal.Signals(-status).name}"
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
         if status == -signal.SIGKILL:
             how += ", as if memory had run out"
         return f"its process {how}: {said or 'no output'}"

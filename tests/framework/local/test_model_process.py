@@ -231,6 +231,18 @@ def test_a_process_that_ends_or_hangs_is_a_failure_with_its_last_words(tmp_path:
     assert answers.failure.endswith("no more")
 
 
+@pytest.mark.parametrize(("number", "text"), [(9, "as if memory had run out"), (35, "signal 35:")])
+def test_a_process_that_is_killed_says_by_what(tmp_path: Path, number: int, text: str) -> None:
+    def end(_: Any) -> Any:
+        import os
+
+        os.kill(os.getpid(), number)
+
+    failure = ask(tmp_path, end).failure
+    assert f"was killed by signal {number}" in failure
+    assert text in failure
+
+
 @pytest.mark.nightly
 def test_what_a_model_leaves_running_holds_nothing_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,8 +1,9 @@
 # Targets of this repository in addition to a project's. Included by the Makefile before its own rules.
 
-# The longest of the slow tests first, to balance the workers.
+# The longest of the slow tests first, to balance the workers. The CLI's tests need no trained workspace:
+# meanwhile the other worker trains the one that both copy.
 QUICK += tests/framework/unit tests/framework/problem/unit laptop/tests/unit scaffold/tests/unit
-SLOW := tests/framework/cli scaffold/tests/render $(SLOW) conformance/tests/planted \
+SLOW := tests/framework/cli $(SLOW) scaffold/tests/render conformance/tests/planted \
     tests/framework/local tests/framework/problem/local laptop/tests/local laptop/tests/cli \
     update/tests conformance/tests/cli
 TYPED += laptop/src laptop/tests benchmarks conformance/planted conformance/tests scaffold update

@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 
 from databricks.sdk import WorkspaceClient
 
-from flight_delays.lakehouse.test_results import COLUMNS, MEASURED, RESULTS
+from flight_delays.lakehouse.results import COLUMNS, MEASURED, TESTS
 
-from .commands import read_commit
-from .statements import run_statement
+from .commands import read_commit, run_statement
 
 LONGEST = 2000
 
@@ -52,8 +51,8 @@ def write_results(
     Raises:
         DeliveryError: Nothing was written.
     """
-    table = f"{schema}.{RESULTS}"
-    run_statement(workspace, f"CREATE TABLE IF NOT EXISTS {table} ({COLUMNS}) USING DELTA")
+    table = f"{schema}.{TESTS}"
+    run_statement(workspace, f"CREATE TABLE IF NOT EXISTS {table} ({COLUMNS[TESTS]}) USING DELTA")
     rows = json.dumps([{**asdict(each), "detail": each.detail[:LONGEST]} for each in results])
     literal = rows.replace("\\", "\\\\").replace("'", "\\'")
     fields = re.sub(r"(\w+) (\w+)", r"\1:\2", MEASURED)

@@ -13,7 +13,6 @@ from databricks.sdk.errors.base import DatabricksError
 from flight_delays.config.serving import LoadLimits, load_serving
 from flight_delays.lakehouse.endpoint import endpoint_name
 
-from .rows import read_rows
 from .sweep import (
     MOST_CLIENTS,
     MOST_SECONDS,
@@ -24,6 +23,7 @@ from .sweep import (
     choose_level,
     name_size,
     read_concurrency,
+    read_rows,
     recommend_concurrency,
     require_ready,
 )

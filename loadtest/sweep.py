@@ -15,8 +15,10 @@ from databricks.sdk.service.serving import EndpointStateReady, ServingEndpointDe
 
 from flight_delays.config.serving import LoadLimits
 from flight_delays.lakehouse.payload_log import LOAD_TEST
+from flight_delays.problem import PROBLEM
+from flight_delays.spec.problem import FEATURES_AT
 
-from delivery.commands import PROJECT
+from delivery.commands import PROJECT, run_statement
 from delivery.results import Result
 
 LOCUST = PROJECT / ".tools" / "loadtest" / "bin" / "locust"
@@ -232,3 +234,26 @@ def name_size(concurrency: int) -> str:
         if concurrency <= most:
             return f"workload_size: {name}"
     return f"more than workload_size: Large has; min_provisioned_concurrency: {concurrency}"
+
+
+def read_rows(workspace: WorkspaceClient, schema: str, most: int) -> list[dict[str, Any]]:
+    """Return the latest input rows as JSON values, as an endpoint's callers would send them.
+
+    They are read from the project's table in `schema`, a catalog and a schema. The endpoint's
+    OpenAPI schema has names and types but no keys of the online features, and look-ups that find
+    nothing are another load.
+    """
+    at, source = PROBLEM.spine.decision_at, PROBLEM.spine.source
+    # Times of a request are UTC, as text without a zone. Online features have no time: FEATURES_AT
+    # is in the schema, and ignored.
+    times = f"CAST({at} AS STRING) AS {at}, CAST({at} AS STRING) AS {FEATURES_AT}"
+    others = [name for name in PROBLEM.columns if name not in (at, FEATURES_AT)]
+    columns = [*others, at, FEATURES_AT]
+    found = run_statement(
+        workspace,
+        f"SELECT to_json(struct(*)) AS row FROM (SELECT {', '.join([*others, times])} "
+        f"FROM {schema}.{source} ORDER BY {at} DESC, {', '.join(PROBLEM.keys)} LIMIT {most})",
+    )
+    # Spark omits NULL from JSON; the model needs all columns.
+    rows = (json.loads(each["row"]) for each in found)
+    return [{name: row.get(name) for name in columns} for row in rows]

@@ -1,9 +1,11 @@
 """Compare two models on the same rows: the gain with its confidence interval."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.typing import ArrayLike
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ..errors import UnusableInputError
@@ -178,3 +180,14 @@ def average_blocks(values: FloatArray, blocks: ArrayLike, min_blocks: int) -> Bl
         blocks=names.size,
         positive=int((sums > 0).sum()),
     )
+
+
+def local_days(decided: pd.Series, time_zone: str) -> NDArray[np.datetime64]:
+    """Return the local day of each instant, the block within which errors are correlated.
+
+    Instants without a zone are UTC; `time_zone` is an IANA name, such as America/New_York.
+    """
+    instants = decided if decided.dt.tz is not None else decided.dt.tz_localize("UTC")
+    local = instants.dt.tz_convert(ZoneInfo(time_zone)).dt.tz_localize(None)
+    days: NDArray[np.datetime64] = local.to_numpy(dtype="datetime64[D]")
+    return days

@@ -13,8 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ..spec import ColumnRule, Source
-from .nycflights import load_flights, load_planes, load_weather
-from .span import YEAR_DAYS, Span
+from .nycflights import YEAR_DAYS, Span, load_flights, load_planes, load_weather
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

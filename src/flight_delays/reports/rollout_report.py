@@ -11,8 +11,8 @@ from ..evaluation.model_types import format_figure
 from ..promotion.arms import Figure, Step
 from ..promotion.decide import CHALLENGER, CHAMPION
 from ..promotion.rollout import Verdict
+from . import render
 from .plots import Bar, Colour, Line, Plot, draw_bars, draw_lines
-from .templating import render
 
 # Minimum labelled rows of an arm in a slice.
 FEWEST = 30

@@ -12,9 +12,9 @@ from ..evaluation.curves import SliceFigure
 from ..evaluation.importance import Explanation, Importance
 from ..evaluation.model_types import ModelType, format_figure
 from ..evaluation.observations import FloatArray
+from . import TableRows, render
 from .outcomes import draw_outcomes
 from .plots import Bar, Colour, Swarm, draw_bars, draw_swarms
-from .templating import TableRows, render
 
 # Maximum number of inputs to plot.
 INPUTS = 15

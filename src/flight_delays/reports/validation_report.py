@@ -17,9 +17,9 @@ from ..evaluation.slices import SliceComparison
 from ..promotion.checks import Check
 from ..promotion.decide import Decision, Verdict
 from ..promotion.rules import Requirement
+from . import TableRows, render
 from .outcomes import draw_days, draw_outcomes
 from .plots import Bar, Plot, draw_bars, draw_gain
-from .templating import TableRows, render
 
 # Maximum number of compared slices to show; refused ones are always shown.
 SHOWN = 20

@@ -22,9 +22,9 @@ from ..lakehouse.measurements import (
     read_profile,
     with_rows,
 )
-from ..lakehouse.model_health import HEALTH, create_health, read_verdict, write_health
 from ..lakehouse.payload_log import find_payload_tables, has_requests, read_outcomes
 from ..lakehouse.registry import read_aliases
+from ..lakehouse.results import HEALTH, create_results, read_verdict, write_health
 from ..monitoring.assess import assess
 from ..monitoring.signals import Window, list_signals
 from ..monitoring.verdicts import Retrain, Verdict
@@ -85,7 +85,7 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
         return
     spark, now = lakehouse.spark, parameters.assessed_at
     health = in_schema(parameters.target, HEALTH)
-    create_health(spark, health)
+    create_results(spark, partial(in_schema, parameters.target))
     active, last = read_trainings(lakehouse.workspace, parameters.training_job)
     before = read_verdict(spark, health, parameters.job_run)
     if before and before[0] == Retrain.label and (active or (last and last >= before[2])):

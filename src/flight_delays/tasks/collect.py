@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.monitoring import Keep, load_monitoring
 from ..config.policy import load_policy
-from ..lakehouse import test_results, validation_results
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.inference_log import (
     REJECTED_COLUMNS,
@@ -19,7 +18,6 @@ from ..lakehouse.inference_log import (
     make_frame,
     merge_labels,
 )
-from ..lakehouse.model_health import HEALTH, create_health
 from ..lakehouse.payload_log import (
     MARKER,
     find_payload_tables,
@@ -29,6 +27,7 @@ from ..lakehouse.payload_log import (
 )
 from ..lakehouse.payloads import AskedRow, Payload, PayloadError, read_value, unpack
 from ..lakehouse.quarantine import create_quarantine
+from ..lakehouse.results import create_results
 from ..lakehouse.tables import add_new_rows
 from ..problem import PROBLEM
 from ..spec.inference_log import (
@@ -80,11 +79,8 @@ def run(parameters: CollectParameters, lakehouse: Lakehouse) -> None:
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     threshold = load_policy(parameters.policy, PROBLEM.model_type).validation.threshold
     create_log(spark, PROBLEM, qualify)
-    # Dashboard and alert also read these while they are empty.
-    create_health(spark, qualify(HEALTH))
+    create_results(spark, qualify)
     create_quarantine(spark, qualify(QUARANTINE))
-    validation_results.create_results(spark, qualify(validation_results.RESULTS))
-    test_results.create_results(spark, qualify(test_results.RESULTS))
     for source, name in SCORED.items():
         if source != BATCH and not spark.catalog.tableExists(qualify(name)):
             continue

@@ -16,16 +16,20 @@ from ..lakehouse.registry import (
     find_newest,
     parse_model_uri,
     read_aliases,
+    read_inputs,
     read_version,
     require_aliases,
 )
-from ..lakehouse.scoring import read_inputs
 from ..problem import PROBLEM
 from ..promotion.decide import CHALLENGER, CHAMPION, expect_decision
 from ..promotion.model_version import MODEL_TYPE_TAG, ModelVersion
 from ..promotion.rules import require_gain
 from ..promotion.slices import refuse_slices
-from ..reports import ComparedVersion, ComparisonReport, write_comparison, write_comparison_page
+from ..reports.comparison_report import (
+    ComparisonReport,
+    write_comparison,
+    write_comparison_page,
+)
 from .comparison import (
     INCUMBENT,
     add_incumbent,
@@ -157,8 +161,8 @@ def compare_versions(
     comparisons = [compare_predictions(rows, policy, loss) for loss in losses]
     slices = policy.validation.slices
     return ComparisonReport(
-        challenger=ComparedVersion(version.model, version.version, version.as_of),
-        champion=ComparedVersion(champion.model, champion.version, champion.as_of),
+        challenger=version,
+        champion=champion,
         compared_at=datetime.now(UTC),
         rows=f"{len(rows):,} rows of {source} decided {holdout}",
         number=number,

@@ -6,13 +6,11 @@ import pandas as pd
 
 from ..config.policy import Policy, Slices
 from ..errors import UnusableInputError
-from ..evaluation.comparison import Comparison, compare
-from ..evaluation.days import local_days
+from ..evaluation.comparison import Comparison, compare, local_days
 from ..evaluation.slices import SliceComparison, compare_by_slice
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import ChampionUnusableError
-from ..lakehouse.registry import require_usable
-from ..lakehouse.scoring import score
+from ..lakehouse.registry import require_usable, score
 from ..problem import PROBLEM
 from ..promotion.checks import Check
 from ..promotion.model_version import ModelVersion

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ..config.digest import digest_training
+from ..config.loading import digest_training
 from ..config.policy import Policy, Windows
 from ..errors import UnusableInputError
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.model_process import ask_version
-from ..lakehouse.scoring import score
+from ..lakehouse.registry import score
 from ..lakehouse.watermarks import COMPUTED, read_watermarks
 from ..problem import PROBLEM
 from ..promotion.answers import Question

@@ -7,8 +7,7 @@ from pydantic import Field
 
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import LakehouseError
-from ..lakehouse.registry import read_version, remove_alias, require_aliases, tag_version
-from ..lakehouse.scoring import score
+from ..lakehouse.registry import read_version, remove_alias, require_aliases, score, tag_version
 from ..lakehouse.served_version import ServedVersion
 from ..lakehouse.split_traffic import find_rolled
 from ..problem import PROBLEM

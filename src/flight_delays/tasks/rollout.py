@@ -22,8 +22,8 @@ from ..lakehouse.endpoint import (
 )
 from ..lakehouse.errors import EndpointError, LakehouseError
 from ..lakehouse.registry import read_version, require_aliases
+from ..lakehouse.results import STEPS, write_step
 from ..lakehouse.rollout import Mark
-from ..lakehouse.rollout_steps import STEPS, write_step
 from ..lakehouse.split_traffic import (
     Pair,
     add_challenger,

@@ -13,7 +13,7 @@ from ..config.serving import load_serving
 from ..evaluation.metrics import largest_difference
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import EndpointError, LakehouseError, NotPublishedError
-from ..lakehouse.scoring import read_inputs, score
+from ..lakehouse.registry import read_inputs, score
 from ..lakehouse.served_version import ServedVersion
 from ..lakehouse.watermarks import COMPUTED, PUBLISHED, read_watermarks
 from ..problem import PROBLEM

@@ -3,8 +3,7 @@
 import mlflow
 from numpy.typing import ArrayLike
 
-from ..config.digest import digest_training
-from ..config.loading import load_configuration
+from ..config.loading import digest_training, load_configuration
 from ..config.policy import load_policy
 from ..config.training import load_training
 from ..config.tuning import TuningPolicy, load_tuning

@@ -15,7 +15,7 @@ from ..evaluation.curves import measure_slices
 from ..evaluation.importance import Explanation, Importance, explain_predictions, measure_importance
 from ..evaluation.model_types import Estimator, format_metrics
 from ..problem import PROBLEM
-from ..reports import TrainingResult, write_model_card, write_training_page
+from ..reports.training_report import TrainingResult, write_model_card, write_training_page
 from .backtest import MODEL, TimeSplit, tabulate_candidates
 from .datasets import Rows
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..config.policy import Policy, load_policy
 from ..errors import UnusableInputError
-from ..evaluation.days import local_days
+from ..evaluation.comparison import local_days
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.inference_log import write_validated
 from ..lakehouse.model_logging import write_predictions
@@ -20,16 +20,16 @@ from ..lakehouse.registry import (
     set_alias,
     tag_version,
 )
-from ..lakehouse.validation_results import RESULTS, write_results
+from ..lakehouse.results import VALIDATIONS, write_results
 from ..problem import PROBLEM
 from ..promotion.behaviour import ALL, check_behaviour
+from ..promotion.checks import check_skill
 from ..promotion.decide import CHALLENGER, CHAMPION, Failed, Passed, Verdict, expect_decision
 from ..promotion.gate import validate
 from ..promotion.model_version import PENDING, STATUS_TAG, ModelVersion
 from ..promotion.rules import require_gain
-from ..promotion.skill import check_skill
 from ..promotion.slices import find_worse_slices, refuse_slices
-from ..reports import Incumbent, Report, write_report
+from ..reports.validation_report import Incumbent, Report, write_report
 from ..spec.inference_log import VALIDATED
 from .approval import withdraw
 from .comparison import (
@@ -188,7 +188,7 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
     )
     print_checks(verdict)
     judged_at = datetime.now(UTC)
-    results = in_schema(parameters.target, RESULTS)
+    results = in_schema(parameters.target, VALIDATIONS)
     write_results(
         lakehouse.spark,
         results,

@@ -55,8 +55,7 @@ class SourceStats:
 
     Attributes:
         source: Its name.
-        read: Rows read.
-        repeated: Duplicates among them.
+        repeated: Duplicates among the rows read.
         valid: Valid rows that are new to the table.
         invalid: Invalid rows that are new to the quarantine.
         dated: Whether its rows have a time.
@@ -64,7 +63,6 @@ class SourceStats:
     """
 
     source: str
-    read: int
     repeated: int
     valid: int
     invalid: int

@@ -1,14 +1,12 @@
 """conf/monitoring.yml: monitored signals of a model in use, with thresholds and actions."""
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from ..errors import UnusableInputError
 from ..evaluation.model_types import ModelType
-from .loading import ConfigurationError, Count, Section, load_configuration
+from .loading import Count, Section, Text, load_configuration
 
-Text = Annotated[str, Field(min_length=1)]
 Granularity: TypeAlias = Literal["day", "week", "month"]
 Kind: TypeAlias = Literal[
     "numerical_drift",
@@ -229,8 +227,6 @@ def load_monitoring(name: str, model_type: ModelType) -> MonitoringPolicy:
         ConfigurationError: There is no such file, or it is invalid, such as a metric that this
             model type does not have.
     """
-    try:
-        policy = load_configuration(name, MonitoringPolicy, "monitoring")
-        return policy.require_model_type(model_type)
-    except UnusableInputError as error:
-        raise ConfigurationError(f"{name}.yml", f"{error}", "Then run again.") from error
+    return load_configuration(
+        name, MonitoringPolicy, "monitoring", lambda policy: policy.require_model_type(model_type)
+    )

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from ..errors import UnusableInputError
 from ..evaluation.model_types import ModelType, Side
-from .loading import ConfigurationError, Count, Section, load_configuration
-
-Text = Annotated[str, Field(min_length=1)]
+from .loading import Count, Section, Text, load_configuration
 
 # Start of an unlimited training window.
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -284,15 +282,10 @@ class Policy(Section):
 def load_policy(name: str, model_type: ModelType) -> Policy:
     """Return conf/<name>.yml: `policy`, or `policy_small` for a few weeks of data.
 
-    Args:
-        name: The file's name, without its extension.
-        model_type: The problem's model type.
-
     Raises:
         ConfigurationError: There is no such policy, or it is invalid, such as a metric that this
             model type does not have.
     """
-    try:
-        return load_configuration(name, Policy, "policy").require_model_type(model_type)
-    except UnusableInputError as error:
-        raise ConfigurationError(f"{name}.yml", f"{error}", "Then run again.") from error
+    return load_configuration(
+        name, Policy, "policy", lambda policy: policy.require_model_type(model_type)
+    )

@@ -5,11 +5,9 @@ from typing import Annotated, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
-from ..errors import UnusableInputError
 from ..evaluation.model_types import ModelType
-from .loading import ConfigurationError, Count, Section, load_configuration
+from .loading import Count, Section, Text, load_configuration
 
-Text = Annotated[str, Field(min_length=1)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 Mode: TypeAlias = Literal["immediate", "gradual", "ab"]
 GuardrailName: TypeAlias = Literal["errors", "latency", "invalid_scores", "score_distance"]
@@ -211,8 +209,6 @@ def load_rollout(model_type: ModelType, name: str = "rollout") -> RolloutPolicy:
         ConfigurationError: There is no such file, or it is invalid, such as a loss that this model
             type does not have.
     """
-    try:
-        policy = load_configuration(name, RolloutPolicy, "rollout")
-        return policy.require_model_type(model_type)
-    except UnusableInputError as error:
-        raise ConfigurationError(f"{name}.yml", f"{error}", "Then run again.") from error
+    return load_configuration(
+        name, RolloutPolicy, "rollout", lambda policy: policy.require_model_type(model_type)
+    )

@@ -1,9 +1,9 @@
 """conf/tuning.yml: search space and budget of tuning."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import StringIO
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -14,13 +14,6 @@ Number = int | float
 FILE = "tuning.yml"
 MODEL_FILE = f"src/{ROOT_PACKAGE}/conf/model.yml"
 Hyperparameters = TypeVar("Hyperparameters", bound=BaseModel)
-
-
-class Suggest(Protocol):
-    """Suggest a value for a hyperparameter."""
-
-    def __call__(self, name: str, low: Number, high: Number, *, whole: bool, log: bool) -> Number:
-        """Return a value from `low` to `high`."""
 
 
 class Range(Section):
@@ -73,13 +66,10 @@ class TuningPolicy(Section):
     seed: int = Field(ge=0)
     search: dict[str, Range] = Field(min_length=1)
 
-    def pick(self, suggest: Suggest) -> Mapping[str, Number]:
+    def pick(self, suggest: Callable[[str, Range], Number]) -> Mapping[str, Number]:
         """Return a suggested value for each searched hyperparameter."""
         return {
-            name: reach.round_value(
-                suggest(name, reach.low, reach.high, whole=reach.whole, log=reach.log)
-            )
-            for name, reach in self.search.items()
+            name: reach.round_value(suggest(name, reach)) for name, reach in self.search.items()
         }
 
 

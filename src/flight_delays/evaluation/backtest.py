@@ -50,7 +50,7 @@ def measure_candidate(
     measured = model_type.measure(truth, predicted)
     return Candidate(
         name=name,
-        loss=float(model_type.require_loss(loss).of(truth, predicted).mean()),
+        loss=model_type.mean_loss(loss, truth, predicted),
         figures={name: value for name, value in measured.items() if value is not None},
         predictions=predicted,
     )

@@ -51,11 +51,9 @@ def measure_importance(
     Raises:
         UnusableInputError: Invalid labels or predictions.
     """
-    by = model_type.require_loss(loss)
 
     def score_by_loss(model: Estimator, frame: pd.DataFrame, truth: ArrayLike) -> float:
-        predictions = model_type.clip(model.predict(frame))
-        return -float(by.of(*model_type.read(truth, predictions)).mean())
+        return -model_type.mean_loss(loss, truth, model_type.clip(model.predict(frame)))
 
     found = permutation_importance(
         model, rows, labels, scoring=score_by_loss, n_repeats=repeats, random_state=seed

@@ -132,6 +132,14 @@ class ModelType:
         truth, predicted = self.read(labels, predictions)
         return {name: metric.of(truth, predicted) for name, metric in self.metrics.items()}
 
+    def mean_loss(self, loss: str, labels: ArrayLike, predictions: ArrayLike) -> float:
+        """Return the mean of one of the losses.
+
+        Raises:
+            UnusableInputError: An unknown loss, or as in `read`.
+        """
+        return float(self.require_loss(loss).of(*self.read(labels, predictions)).mean())
+
     def allows(self, prediction: object) -> bool:
         """Return whether a value of an endpoint's response is a valid prediction."""
         if isinstance(prediction, bool) or not isinstance(prediction, int | float):

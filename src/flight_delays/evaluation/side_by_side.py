@@ -141,6 +141,6 @@ def measure_figures(
         UnusableInputError: An unknown name, or invalid labels or predictions.
     """
     truth, predicted = model_type.read(labels, predictions)
-    mean = float(model_type.require_loss(loss).of(truth, predicted).mean())
+    mean = model_type.mean_loss(loss, truth, predicted)
     named = {name: model_type.require_metric(name).of(truth, predicted) for name in metrics}
     return {loss: mean} | {name: figure for name, figure in named.items() if name != loss}

@@ -124,19 +124,6 @@ def add_predictions(
     return add_new_rows(spark, log, rows, ["row_id"])
 
 
-def add_rows(
-    spark: "SparkSession",
-    table: str,
-    columns: Mapping[str, str],
-    rows: Sequence[Mapping[str, Any]],
-    keys: Sequence[str],
-) -> int:
-    """Insert rows whose key a table does not have, and return their number."""
-    if not rows:
-        return 0
-    return add_new_rows(spark, table, make_frame(spark, columns, rows), keys)
-
-
 def make_frame(
     spark: "SparkSession", columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]
 ) -> "DataFrame":

@@ -60,39 +60,34 @@ class Assessed:
     figures: tuple[Figure, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Retrain(Assessed):
     """Start a training."""
 
-    label: ClassVar[str] = "Retrain"
+    label = "Retrain"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Stale(Assessed):
     """Features are too old, or differ from those of training: refresh or repair them."""
 
-    label: ClassVar[str] = "Stale"
+    label = "Stale"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Blind(Assessed):
     """A signal cannot be judged: repair its measurement."""
 
-    label: ClassVar[str] = "Blind"
+    label = "Blind"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Watch(Assessed):
     """Inspect the model; no training is started."""
 
-    label: ClassVar[str] = "Watch"
+    label = "Watch"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Healthy(Assessed):
     """No action needed."""
 
-    label: ClassVar[str] = "Healthy"
+    label = "Healthy"
 
 
 Verdict: TypeAlias = Stale | Retrain | Blind | Watch | Healthy

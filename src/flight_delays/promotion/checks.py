@@ -129,7 +129,6 @@ def measure_loss(
 ) -> float | None:
     """Return the mean loss; None if labels or predictions are invalid."""
     try:
-        rows = model_type.read(labels, predictions)
+        return model_type.mean_loss(loss, labels, predictions)
     except UnusableInputError:
         return None
-    return float(model_type.require_loss(loss).of(*rows).mean())

@@ -80,29 +80,24 @@ class NeedsApproval(Reasoned):
 
 
 @dataclass(frozen=True)
-class Passed(Reasoned):
-    """All checks passed.
+class Validated(Reasoned):
+    """A verdict with all checks, including those that passed."""
 
-    Attributes:
-        checks: All checks.
-    """
-
-    status: ClassVar[str] = "PASSED"
+    status: ClassVar[str]
 
     checks: tuple[Check, ...]
 
 
-@dataclass(frozen=True)
-class Failed(Reasoned):
-    """At least one check failed.
+class Passed(Validated):
+    """All checks passed."""
 
-    Attributes:
-        checks: All checks, including those that passed.
-    """
+    status = "PASSED"
 
-    status: ClassVar[str] = "FAILED"
 
-    checks: tuple[Check, ...]
+class Failed(Validated):
+    """At least one check failed."""
+
+    status = "FAILED"
 
 
 Decision: TypeAlias = Promote | Keep | Reject | NeedsApproval

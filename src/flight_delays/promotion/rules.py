@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from ..config.policy import ComparisonPolicy
+from ..config.rollout import Rule
 from ..evaluation.comparison import Comparison
 from .checks import is_figure
 from .model_version import ModelVersion
-
-Rule: TypeAlias = Literal["superiority", "non-inferiority"]
 
 LOSS_TAG = "validation_loss"
 HEURISTIC_LOSS_TAG = "validation_heuristic_loss"

@@ -165,5 +165,5 @@ def _draw_numbers(labels: FloatArray, predictions: FloatArray) -> tuple[Plot, Pl
 
 
 def _trace_counts(name: str, values: FloatArray, colour: Colour) -> Line:
-    middles, counts = zip(*count_in_bins(values), strict=True)
-    return Line(name=name, x=middles, y=np.asarray(counts) / values.size, colour=colour)
+    middles, counts = count_in_bins(values)
+    return Line(name=name, x=middles, y=counts / values.size, colour=colour)

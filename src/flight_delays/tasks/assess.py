@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from databricks.sdk import WorkspaceClient
 
-from ..config.monitoring import Kind, MonitoringPolicy, load_monitoring
+from ..config.monitoring import Kind, MonitoringPolicy, Rule, load_monitoring
 from ..config.serving import load_serving
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.measurements import (
@@ -39,7 +39,7 @@ from ..spec.inference_log import (
     STREAM,
     STREAM_PREDICTIONS,
 )
-from .freshness import measure_ages, measure_skew
+from .freshness import DAYS, measure_ages, measure_skew
 from .parameters import FullName, Instant, Name, Parameters, SchemaName, in_schema
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
     log = in_schema(parameters.target, LOG)
     skew = measure_skew(log, parameters.source, policy, now, lakehouse)
     # With few requests, missing signals of the endpoint are expected.
-    has_endpoint = load_serving().endpoint and has_traffic(requests, policy)
+    errors, _ = measure_requests(requests, policy.windows.granularity)
+    has_endpoint = load_serving().endpoint and has_enough(errors, policy.signals.errors, policy)
     sources = [BATCH]
     if has_endpoint:
         sources.append(ENDPOINT)
@@ -113,7 +114,7 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
         tables=[table.name for table in PROBLEM.feature_tables],
         endpoint=has_endpoint,
         online=load_serving().endpoint,
-        compared=has_compared(skew, policy),
+        compared=has_enough(skew, policy.signals.skew, policy),
         sources=sources,
     )
     measured = {
@@ -225,7 +226,7 @@ def measure_silence(
 
 def find_reach(policy: MonitoringPolicy, now: datetime) -> datetime:
     """Return the start of the judged windows, with time for labels to become known."""
-    days = {"day": 1, "week": 7, "month": 31}[policy.windows.granularity]
+    days = DAYS[policy.windows.granularity]
     reach = pd.Timedelta(days=days * policy.most_windows) + PROBLEM.label_maturity
     since: datetime = (pd.Timestamp(now) - reach).floor("D").to_pydatetime()
     return since
@@ -253,19 +254,10 @@ def read_requests(schema: str, since: datetime, lakehouse: Lakehouse) -> pd.Data
     return pd.concat([each for each in rows if len(each)] or rows, ignore_index=True)
 
 
-def has_traffic(requests: pd.DataFrame, policy: MonitoringPolicy) -> bool:
-    """Return whether a window has enough requests to be judged."""
-    errors, _ = measure_requests(requests, policy.windows.granularity)
-    rule = policy.signals.errors
-    least = rule.min_rows if rule and rule.min_rows is not None else policy.windows.min_rows
-    return any(window.rows >= least for window in errors)
-
-
-def has_compared(skew: Windows, policy: MonitoringPolicy) -> bool:
-    """Return whether a window has enough compared requests to be judged."""
-    rule = policy.signals.skew
-    least = policy.windows.min_rows if rule is None else rule.min_rows or policy.windows.min_rows
-    return any(window.rows >= least for window in skew)
+def has_enough(windows: Windows, rule: Rule | None, policy: MonitoringPolicy) -> bool:
+    """Return whether a window has enough rows to be judged."""
+    least = (rule and rule.min_rows) or policy.windows.min_rows
+    return any(window.rows >= least for window in windows)
 
 
 def read_trainings(workspace: WorkspaceClient, job: int) -> tuple[int, datetime | None]:

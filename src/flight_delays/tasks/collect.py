@@ -12,7 +12,6 @@ from ..lakehouse.context import Lakehouse
 from ..lakehouse.inference_log import (
     REJECTED_COLUMNS,
     add_predictions,
-    add_rows,
     cast_features,
     create_log,
     make_frame,
@@ -146,13 +145,10 @@ def collect_payloads(
             except PayloadError as error:
                 rejected.append((payload, str(error)))
         added += add_endpoint_rows(rows, threshold, parameters, lakehouse)
-        add_rows(
-            spark,
-            qualify(REJECTED),
-            REJECTED_COLUMNS,
-            [describe_rejected(*each, parameters.collected_at) for each in rejected],
-            ["request_id"],
-        )
+        if rejected:
+            aside = [describe_rejected(*each, parameters.collected_at) for each in rejected]
+            frame = make_frame(spark, REJECTED_COLUMNS, aside)
+            add_new_rows(spark, qualify(REJECTED), frame, ["request_id"])
         kept_aside.update(reason for _, reason in rejected)
     print(f"{qualify(LOG)}: {added:,} rows of the endpoint added")
     for reason, count in kept_aside.most_common():

@@ -100,13 +100,12 @@ def measure_losses(rows: pd.DataFrame, policy: Policy) -> MeanLosses:
     Raises:
         UnusableInputError: Labels or predictions are not valid for the model type.
     """
-    by = PROBLEM.model_type.require_loss(policy.comparison.loss)
-    labels = rows[PROBLEM.label.column]
+    loss, labels = policy.comparison.loss, rows[PROBLEM.label.column]
     model, heuristic = (
-        float(by.of(*PROBLEM.model_type.read(labels, rows[column])).mean())
+        PROBLEM.model_type.mean_loss(loss, labels, rows[column])
         for column in ("prediction", HEURISTIC)
     )
-    return MeanLosses(loss=by.name, model=model, heuristic=heuristic)
+    return MeanLosses(loss=loss, model=model, heuristic=heuristic)
 
 
 def compare_slice_predictions(rows: pd.DataFrame, policy: Policy) -> tuple[SliceComparison, ...]:

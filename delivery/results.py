@@ -20,11 +20,7 @@ class Result:
 
     Attributes:
         suite: `integration` or `load`.
-        test_name: Name of the test or of the measurement.
         outcome: `passed`, `failed`, `skipped`, or `measured` without a limit.
-        seconds: Duration.
-        value: Measured value, if any.
-        threshold: Limit of the value, if any.
         detail: Why the test failed or was skipped.
     """
 
@@ -42,11 +38,7 @@ def write_results(
 ) -> str:
     """Add the results of a run to the table, all or none, and return the table's full name.
 
-    Args:
-        workspace: The target's workspace.
-        schema: Schema of the target, with its catalog.
-        run: Unique id of the run; letters, digits, hyphens and underscores.
-        results: The results.
+    `schema` has its catalog; `run` is unique, of letters, digits, hyphens and underscores.
 
     Raises:
         DeliveryError: Nothing was written.

@@ -73,9 +73,8 @@ def whole(most: int) -> Callable[[str], int]:
 def find_target(target: str | None, endpoint: str | None) -> Target:
     """Return the endpoint to test, with rows for its requests.
 
-    Args:
-        target: A target of databricks.yml; None for the environment's workspace.
-        endpoint: The endpoint's name; None for that of the target, or the only one.
+    Without `target`, it is in the environment's workspace; without `endpoint`, it is the target's,
+    or the only one.
 
     Raises:
         LoadTestError: There is no endpoint, there are several, or there are no rows.

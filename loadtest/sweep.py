@@ -43,15 +43,8 @@ class Level:
     """Figures of one number of clients.
 
     Attributes:
-        clients: Number of concurrent clients.
-        requests: Number of requests.
         failures: Number of failed requests: no response, or a status of 400 or more.
-        rps: Requests a second.
-        p50_ms: Median latency in milliseconds.
-        p95_ms: 95th percentile of the latency.
-        p99_ms: 99th percentile of the latency.
         client_is_busy: Whether Locust needed over 90 % of a core, which makes figures worthless.
-        said: The most frequent errors.
     """
 
     clients: int
@@ -105,10 +98,7 @@ class Target:
     """An endpoint, and the rows to send to it.
 
     Attributes:
-        workspace: Its workspace.
-        name: Its name.
         schema: Schema of the served model, with its catalog.
-        concurrency: Its maximum concurrency.
         rows: Rows to send in turn, one a request.
     """
 
@@ -133,12 +123,7 @@ class Target:
             yield self.measure(number, seconds, REPORTS / f"loadtest-{number}.html")
 
     def measure(self, clients: int, seconds: int, report: Path | None = None) -> Level:
-        """Send requests for some seconds, and return the figures.
-
-        Args:
-            clients: Number of concurrent clients.
-            seconds: Duration.
-            report: Path of Locust's report; None for no report.
+        """Send requests for some seconds, and return the figures; `report` is for Locust's page.
 
         Raises:
             LoadTestError: Locust is missing or failed.
@@ -220,10 +205,7 @@ def choose_level(levels: Sequence[Level], limits: LoadLimits | None) -> Level | 
 def recommend_concurrency(level: Level, concurrency: int, rps: float) -> int:
     """Return the provisioned concurrency for a rate, by Databricks' formula.
 
-    Args:
-        level: The measured level.
-        concurrency: Concurrency of the measured endpoint.
-        rps: Required requests a second.
+    `concurrency` is that of the measured endpoint, `rps` the required requests a second.
     """
     return concurrency * math.ceil(rps / level.rps)
 

@@ -81,12 +81,9 @@ def require_sources(name: str, named: Iterable[str], sources: Collection[str]) -
 
 
 def digest_training(policy: str) -> str:
-    """Return the SHA-256 of problem/, conf/model.yml and the policy.
+    """Return the SHA-256 of problem/, conf/model.yml and conf/<policy>.yml.
 
     Two versions with the same digest differ only in training data and library versions.
-
-    Args:
-        policy: Name of the policy file under conf/, without its extension.
     """
     digest = hashlib.sha256()
     texts = {f"conf/{name}.yml": read_configuration(name).encode() for name in ("model", policy)}

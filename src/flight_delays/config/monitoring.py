@@ -113,7 +113,6 @@ class Windows(Section):
 
     Attributes:
         granularity: Calendar days, weeks or months in UTC.
-        min_rows: Windows with fewer rows are skipped.
         open_share: A window that has not ended is judged once it has this share of the usual
             number of rows.
         mature_share: Quality windows are skipped while a smaller share of their rows is older than
@@ -132,10 +131,6 @@ class Signals(Section):
     """The rule of each kind of signal; a kind that is omitted or null is not monitored.
 
     Attributes:
-        numerical_drift: Drift of each numerical feature.
-        categorical_drift: Drift of each categorical feature.
-        score_drift: Drift of the score.
-        quality: Metrics of the model type, by name.
         nulls: Share of missing values of each feature.
         volume: Rows of a window relative to earlier windows.
         errors: Share of failed requests to the endpoint.
@@ -183,11 +178,8 @@ class MonitoringPolicy(Section):
     """conf/monitoring.yml.
 
     Attributes:
-        keep_days: Retention of logs.
-        windows: Which windows are judged.
         cool_down_days: Minimum days between the start of a training, scheduled or not, and a
             verdict Retrain.
-        signals: The monitored signals.
     """
 
     keep_days: Keep

@@ -49,9 +49,7 @@ class Guardrails(Section):
 
     Attributes:
         errors: Requests without a 2xx status.
-        latency: Requests that took longer than a limit.
         invalid_scores: Responses with a missing or impossible score.
-        score_distance: Distance between the arms' scores.
     """
 
     errors: Increase | None = None
@@ -85,7 +83,6 @@ class Quality(Section):
     """Comparison by labels, if they arrive before the horizon.
 
     Attributes:
-        loss: A loss of the problem's model type.
         margin: Non-inferiority margin, in the loss's unit.
         min_labels: Minimum labelled requests of each arm to judge quality. The bounds are
             asymptotic and need at least some hundred.
@@ -116,17 +113,12 @@ class RolloutPolicy(Section):
     Attributes:
         mode: All traffic at once, by steps, or an A/B test.
         steps: The Challenger's shares of the traffic, in percent, rising to 100.
-        min_requests: Minimum requests of each arm per step.
-        min_minutes: Minimum duration of a step.
-        horizon_minutes: Maximum duration of a gradual roll-out.
         look_seconds: Seconds between two checks.
         probes: Requests that the task itself sends to each arm at each check.
         on_no_traffic: What to do at the horizon if there were fewer than `min_requests`.
         alpha: Error rate: half for rolling back a sound Challenger, half for accepting one that is
             worse by the margin.
-        guardrails: Guardrails that roll back a Challenger at once.
         quality: Comparison by labels; None for no comparison.
-        ab: The A/B test, if the mode is `ab`.
     """
 
     mode: Mode

@@ -20,8 +20,6 @@ class Range(Section):
     """The range of a hyperparameter; integers if both ends are.
 
     Attributes:
-        low: The lowest value.
-        high: The highest value.
         log: Whether to sample on a logarithmic scale.
     """
 
@@ -55,8 +53,6 @@ class TuningPolicy(Section):
     Attributes:
         trials: Maximum number of trials, including the current hyperparameters.
         seconds: Time after which no further trial starts.
-        max_rows: Maximum rows of the training window.
-        seed: Seed of the search.
         search: Range by hyperparameter; the others keep their value of conf/model.yml.
     """
 
@@ -74,10 +70,7 @@ class TuningPolicy(Section):
 
 
 def load_tuning(reviewed: BaseModel) -> TuningPolicy:
-    """Return conf/tuning.yml.
-
-    Args:
-        reviewed: The hyperparameters of conf/model.yml, which are tried first.
+    """Return conf/tuning.yml, checked against the hyperparameters of conf/model.yml.
 
     Raises:
         ConfigurationError: It is invalid, or a range contains invalid values.

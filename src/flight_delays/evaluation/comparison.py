@@ -21,17 +21,10 @@ class Comparison:
     """A challenger against an incumbent on the same rows.
 
     Attributes:
-        loss: Name of the loss.
         unit: Unit of the loss, the gain and its bounds.
         gain: Mean loss of the incumbent minus that of the challenger; positive is better.
-        low: Lower bound of the gain.
-        high: Upper bound of the gain.
-        confidence: Confidence level of the interval.
-        rows: Number of rows.
         blocks: Number of blocks, such as days.
         wins: Number of blocks in which the challenger's mean loss is lower.
-        challenger_loss: Mean loss of the challenger.
-        incumbent_loss: Mean loss of the incumbent.
         identical: Whether both predict the same for every row.
     """
 
@@ -62,15 +55,8 @@ def compare(
 ) -> Comparison:
     """Compare two predictions of the same rows by their mean paired difference in loss.
 
-    Args:
-        labels: The labels.
-        challenger: The challenger's predictions.
-        incumbent: Predictions of the Champion or the heuristic baseline.
-        model_type: The model type.
-        loss: Name of one of its losses.
-        blocks: The block of each row, such as its day; errors may be correlated within a block.
-        min_blocks: Minimum number of blocks.
-        confidence: Confidence level, such as 0.95.
+    `incumbent` are predictions of the Champion or of the heuristic baseline; `blocks` has the block
+    of each row, such as its day, within which errors may be correlated.
 
     Raises:
         UnusableInputError: Invalid labels or predictions, an unknown loss, fewer than 30 rows or
@@ -113,8 +99,6 @@ class BlockedMean:
     Attributes:
         value: The mean over all rows.
         error: Its standard error.
-        rows: Number of rows.
-        blocks: Number of blocks.
         positive: Number of blocks with a sum above 0.
     """
 

@@ -17,13 +17,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Bin:
-    """Rows with similar predictions.
-
-    Attributes:
-        prediction: Mean prediction.
-        label: Mean label.
-        rows: Number of rows.
-    """
+    """Rows with similar predictions."""
 
     prediction: float
     label: float
@@ -35,9 +29,6 @@ class SliceFigure:
     """A metric within one value of a column.
 
     Attributes:
-        column: The column.
-        value: Its value.
-        rows: Number of rows.
         label: Mean label.
         prediction: Mean prediction.
         figure: The metric; None if it cannot be measured.
@@ -56,7 +47,6 @@ class Alarms:
     """Confusion matrix at a threshold; predictions at or above it are alarms.
 
     Attributes:
-        threshold: The threshold.
         hits: True positives.
         false_alarms: False positives.
         missed: False negatives.

@@ -49,7 +49,6 @@ class Loss:
     Attributes:
         name: Its name in policies.
         of: Computes the loss of each row.
-        unit: Its unit.
     """
 
     name: str
@@ -75,11 +74,7 @@ class ModelType:
     """A model type.
 
     Attributes:
-        name: Its name.
         labels: The valid labels; None if any finite number is valid.
-        lowest: The lowest possible prediction.
-        highest: The highest possible prediction.
-        metrics: Metrics of predictions, by name.
         losses: Losses that models are compared by, by name.
     """
 

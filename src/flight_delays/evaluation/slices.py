@@ -24,12 +24,7 @@ Members = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class SliceSize:
-    """Minimum size of a slice; smaller values of a column are pooled.
-
-    Attributes:
-        rows: Minimum number of rows.
-        days: Minimum number of days.
-    """
+    """Minimum size of a slice; smaller values of a column are pooled."""
 
     rows: int
     days: int
@@ -50,10 +45,6 @@ class SliceTest:
     """The rows of a slice, and a test on them.
 
     Attributes:
-        column: The column.
-        value: Its value.
-        rows: Number of rows.
-        days: Number of days.
         p_value: P-value of the hypothesis that the figure is within its limit or margin, corrected
             for the number of slices.
     """
@@ -83,11 +74,9 @@ class SliceComparison(SliceTest):
     """A challenger against the Champion on the same rows of a slice.
 
     Attributes:
-        loss: Name of the loss.
         unit: Unit of the loss, the difference and its bounds.
         difference: Mean loss of the challenger minus that of the Champion; above 0 is worse.
         low: Lower bound of the difference, not corrected for the number of slices.
-        high: Upper bound of the difference.
         gap: Mean prediction of the challenger minus mean label.
         incumbent_gap: Mean prediction of the Champion minus mean label.
     """
@@ -127,17 +116,8 @@ def compare_by_slice(
     Means, errors and the test are those of `compare`, with days as blocks. P-values are corrected
     over all slices of all columns by Holm's method, which controls the family-wise error rate.
 
-    Args:
-        labels: The labels.
-        challenger: The challenger's predictions.
-        incumbent: The Champion's predictions.
-        columns: Values of each slice column for the same rows.
-        days: The local day of each row.
-        model_type: The model type.
-        loss: Name of one of its losses.
-        size: Minimum size of a slice.
-        margin: By how much the challenger's mean loss may exceed the Champion's.
-        confidence: Confidence level of each interval.
+    `columns` has the values of each slice column, `days` the local day of each row. The
+    challenger's mean loss may exceed the Champion's by `margin`; `confidence` is per interval.
 
     Raises:
         UnusableInputError: Invalid labels or predictions, an unknown loss, or columns or days of
@@ -183,13 +163,7 @@ def measure_gaps(
 
     Errors and corrections are those of `compare_by_slice`.
 
-    Args:
-        labels: The validated labels.
-        predictions: The validated predictions.
-        columns: Values of each slice column for the same rows.
-        days: The local day of each row.
-        size: Minimum size of a slice.
-        limit: Maximum gap, in the label's unit.
+    Labels and predictions are validated ones; `limit` is in the label's unit.
 
     Raises:
         UnusableInputError: Columns or days of a different length.

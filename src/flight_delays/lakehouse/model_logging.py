@@ -43,14 +43,9 @@ def log_model(
 ) -> str:
     """Log a model with its feature look-ups to the active run.
 
-    Args:
-        feature_store: The feature engineering client.
-        model: An estimator whose `predict` returns one double a row.
-        training_set: What it was trained on.
-        pickle_by_value_modules: Modules whose classes are pickled by value, as endpoints do not
-            have the project's code.
-        requirements: Distributions that the model needs; they are pinned to the versions
-            installed here.
+    `predict` of the model returns one double a row. Classes of `pickle_by_value_modules` are
+    pickled by value, as endpoints do not have the project's code; `requirements` are pinned to the
+    versions installed here.
 
     Returns:
         The logged model's URI.

@@ -16,12 +16,8 @@ class Payload:
     """A row of the inference table.
 
     Attributes:
-        request_id: The platform's id of the request.
         request_time: Time of the request, UTC.
         status: HTTP status of the response.
-        entity: Id of the served entity.
-        request: Body of the request.
-        response: Body of the response.
         faults: Logging errors.
         share: Share of the requests that are logged.
     """
@@ -43,7 +39,6 @@ class AskedRow:
     Attributes:
         given: Columns of the request.
         features: The model's inputs, if the response has a trace.
-        score: The prediction.
     """
 
     given: Mapping[str, Any]

@@ -77,10 +77,7 @@ def require_usable(champion: ModelVersion) -> None:
 def require_aliases(registry: mlflow.MlflowClient, model: str, remedy: str) -> dict[str, int]:
     """Return the version of each alias of a model that must exist.
 
-    Args:
-        registry: The registry.
-        model: Full name of the registered model.
-        remedy: What to do otherwise, as a sentence.
+    `remedy` says what to do otherwise, as a sentence.
 
     Raises:
         ModelUnreadableError: It does not exist, or may not be read.

@@ -30,17 +30,7 @@ SHOWN = 200
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """A served entity.
-
-    Attributes:
-        workspace: The workspace.
-        endpoint: The endpoint's name.
-        entity: The served entity's name.
-        model_type: Its model type.
-        model: Name of its registered model.
-        number: Its version.
-        wait: Sleeps for some seconds.
-    """
+    """A served entity."""
 
     workspace: WorkspaceClient
     endpoint: str

@@ -54,13 +54,9 @@ def judge(
 ) -> Figure:
     """Return the state of a signal.
 
-    Args:
-        signal: The signal with its known windows.
-        policy: The policy with its rule.
-        now: The current time.
-        usual_rows: Usual number of rows in a window; by default the median of its own windows.
-        model_since: When the model became Champion; until its first window is due, a signal
-            without windows is waiting instead of missing.
+    By default, `usual_rows` is the median of the signal's own windows. `model_since` is when the
+    model became Champion; until its first window is due, a signal without windows is waiting
+    instead of missing.
 
     Raises:
         UnusableInputError: The policy has no rule for the signal, or its windows overlap.

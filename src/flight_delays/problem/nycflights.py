@@ -228,10 +228,8 @@ class Span:
     def cut(self, rows: pd.DataFrame, known: pd.Series, whole: str | None = None) -> pd.DataFrame:
         """Return the rows that became known within the span.
 
-        Args:
-            rows: All rows.
-            known: The instant at which each became known.
-            whole: Pandas time unit to floor both ends to, such as `h` for hours.
+        `known` has the instant at which each became known; `whole` is a pandas time unit to floor
+        both ends to, such as `h` for hours.
         """
         start, end = (self.start, self.end)
         if whole is not None:

@@ -17,12 +17,7 @@ from ..evaluation.model_types import ModelType, format_figure
 class Check:
     """The result of a check.
 
-    Attributes:
-        name: Its name.
-        ok: Whether it passed.
-        value: The measured value; None if there is none.
-        threshold: The threshold; None if there is none.
-        detail: One sentence of explanation.
+    Value and threshold are None if there are none; the detail is one sentence.
     """
 
     name: str
@@ -86,14 +81,8 @@ def check_skill(
 ) -> tuple[Check, ...]:
     """Check that a version is better than a constant and the heuristic baseline.
 
-    Args:
-        model_type: The model type.
-        loss: Name of one of its losses.
-        labels: Labels of the held-out rows.
-        predictions: The version's predictions.
-        training_mean: Mean label of its training window, the constant.
-        heuristic: Predictions of the heuristic baseline.
-        min_skill: Minimum reduction of the constant's loss, as a share.
+    `training_mean` is the mean label of the training window, the constant; `min_skill` the minimum
+    reduction of its loss, as a share.
     """
     own = measure_loss(model_type, loss, labels, predictions)
     constant = None

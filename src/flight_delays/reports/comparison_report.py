@@ -26,16 +26,10 @@ class ComparisonReport:
     Attributes:
         challenger: The candidate for promotion.
         champion: The Champion of another target.
-        compared_at: Time of the comparison.
-        rows: Description of the compared rows.
         number: The number that the challenger would have in the Champion's model.
         decision: The expected decision of the Champion's gate.
-        asked: The limit of the gain's lower bound.
         comparisons: The comparison by each loss; the first, the policy's, decides.
-        metrics: Every metric of both.
         slices: The policy's metric of both by slice; None if the policy has no slices.
-        labels: The labels.
-        predictions: The challenger's predictions.
         incumbent: The champion's predictions.
     """
 

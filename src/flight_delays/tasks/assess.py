@@ -52,17 +52,7 @@ ALL_VERSIONS = "*"
 
 
 class AssessParameters(Parameters):
-    """Parameters of the assess task.
-
-    Attributes:
-        model: Full name of the registered model.
-        source: Schema of the feature tables, with its catalog.
-        target: Schema of the log and the metrics, with its catalog.
-        as_of: Exclusive instant up to which labels and features are known.
-        assessed_at: Start of the run.
-        training_job: Id of the training job.
-        job_run: Run of the job.
-    """
+    """Parameters of the assess task."""
 
     model: FullName
     source: SchemaName

@@ -57,12 +57,7 @@ class CollectParameters(Parameters):
     """Parameters of the collect task.
 
     Attributes:
-        model: Full name of the registered model.
-        source: Schema of the feature tables and of the labels, with its catalog.
-        target: Schema of the log, with its catalog.
-        as_of: Exclusive instant up to which labels are known.
         policy: Policy file under conf/, whose costs determine the threshold of class 1.
-        collected_at: Start of the run.
     """
 
     model: FullName

@@ -55,8 +55,6 @@ class IngestParameters(Parameters):
     """Parameters of the ingest task.
 
     Attributes:
-        target: Schema of the tables, with its catalog.
-        as_of: Exclusive instant up to which rows are known.
         shift_days: Days by which the dates of sample data are shifted.
     """
 

@@ -25,12 +25,8 @@ class RollbackParameters(Parameters):
     """Parameters of the rollback task.
 
     Attributes:
-        model: Full name of the registered model.
-        source: Schema of the feature tables, with its catalog.
         to_version: The version to go back to; empty for the former Champion.
         hold_days: Days for which no training replaces it.
-        reason: Reason, for the version's tags.
-        started_at: Start of the job.
     """
 
     model: FullName

@@ -60,14 +60,7 @@ class RolloutParameters(Parameters):
     """Parameters of the rollout task.
 
     Attributes:
-        model: Full name of the registered model.
-        source: Schema of the feature tables, with its catalog.
-        target: Schema of the inference table, with its catalog.
         model_version: Version to roll out; empty for the one in progress, or the Challenger.
-        policy: Policy file under conf/.
-        rollout: Rollout file under conf/.
-        started_at: Start of the job.
-        job_run: Run of the job.
     """
 
     model: FullName

@@ -80,14 +80,6 @@ def check_served(
 ) -> None:
     """Check the predictions and the latency of a served version, also for difficult rows.
 
-    Args:
-        lakehouse: The platform's clients.
-        version: The served version.
-        held_out: Rows held out from training.
-        source: Schema of the feature tables, with its catalog.
-        endpoint: The endpoint.
-        entity: The served entity's name.
-
     Raises:
         EndpointError: A prediction is missing, late, invalid or differs from batch.
         NotPublishedError: A feature table is not recorded as published.

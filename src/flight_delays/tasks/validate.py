@@ -71,12 +71,7 @@ class ValidateParameters(Parameters):
     """Parameters of the validate task.
 
     Attributes:
-        model_uri: The version to validate, from train.
-        source: Schema of the feature tables, with its catalog.
-        target: Schema of the table of results, with its catalog.
         experiment: Experiment of the job's runs; versions of other experiments are refused.
-        policy: Policy file under conf/.
-        job_run: Run of the job.
     """
 
     model_uri: str
@@ -274,11 +269,7 @@ def is_suspect(
     Jobs set aliases to passed versions only, never to the one that is being validated, and remove
     them from versions that have not passed or were rolled back.
 
-    Args:
-        version: The version that is being validated.
-        before: The alias's former version; None if the alias did not exist.
-        after: Its present version; None if it does not exist.
-        lakehouse: The platform's clients.
+    `before` and `after` are the alias's versions; None if it did not exist, or does not.
     """
     if after == version.version:
         return True

@@ -67,12 +67,10 @@ def ensure_feature_table(
 def merge_features(
     lakehouse: Lakehouse, table: str, rows: "DataFrame", present: "DataFrame"
 ) -> int:
-    """Insert the rows whose key a feature table does not have; stored rows never change.
+    """Insert the rows whose key a feature table does not have, and return their number.
 
     `present` has the primary keys of the stored rows, at least of those that may be in `rows`.
-
-    Returns:
-        The number of inserted rows.
+    Stored rows never change.
     """
     before = count_rows(lakehouse.spark, table)
     stored = dict(lakehouse.spark.table(table).dtypes)

@@ -57,12 +57,9 @@ def read_sync(workspace: WorkspaceClient, online: str) -> SyncedTableStatus | No
 def publish_features(
     lakehouse: Lakehouse, store: str, tables: Sequence[str], wait: Callable[[float], None] = sleep
 ) -> Mapping[str, str]:
-    """Publish feature tables, and wait until their rows are online.
+    """Publish feature tables, wait until their rows are online, and return the online names.
 
     Publishing is asynchronous, and Databricks allows one publication of a table at a time.
-
-    Returns:
-        The online table's name by feature table.
 
     Raises:
         OnlineStoreMissingError: No name is given, or the store does not exist.

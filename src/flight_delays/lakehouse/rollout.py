@@ -78,13 +78,10 @@ def roll_out(
 def find_former(
     standing: Configuration, wanted: ServedEntityInput, champion: ServedEntityInput | None
 ) -> Configuration:
-    """Return the configuration to restore on failure.
+    """Return the configuration to restore on failure; empty if nothing was served before.
 
     It is the present one. If a killed call has already added the version, it is the Champion alone,
     or without a Champion the other entities.
-
-    Returns:
-        The configuration; empty if nothing was served before.
     """
     there = {part.name: part for part in standing}
     active = tuple(part for part in standing if part.share)

@@ -41,14 +41,7 @@ class ServedVersion:
     wait: Callable[[float], None] = sleep
 
     def ask(self, rows: pd.DataFrame, what: str) -> list[float]:
-        """Return predictions for rows.
-
-        Args:
-            rows: The model's inputs.
-            what: Name of the rows in messages.
-
-        Returns:
-            A prediction a row.
+        """Return a prediction a row; `what` names the rows in messages.
 
         Raises:
             EndpointError: It does not answer with one valid prediction for each row.

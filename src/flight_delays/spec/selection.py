@@ -20,13 +20,10 @@ def select_rows(
     interval: Interval | None,
     known_by: datetime | None = None,
 ) -> "DataFrame":
-    """Return the rows decided within an interval.
+    """Return the problem's `columns` of the rows decided within an interval.
 
     Without an interval, all rows. Features of decisions in the future are looked up as of
     `known_by`.
-
-    Returns:
-        The problem's `columns`.
     """
     columns, spine = _write_columns(problem, known_by), qualify(problem.spine.source)
     rows = f"SELECT {columns} FROM {spine} s"

@@ -25,8 +25,7 @@ from benchmarks.gate_models import (
     cut,
 )
 from flight_delays.config.policy import ComparisonPolicy, load_policy
-from flight_delays.evaluation.comparison import Comparison, compare
-from flight_delays.evaluation.days import local_days
+from flight_delays.evaluation.comparison import Comparison, compare, local_days
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.model_version import ModelVersion
 from flight_delays.promotion.rules import MeanLosses, find_excess

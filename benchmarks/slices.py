@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 from benchmarks.freshness import DECIDED, INPUTS, JUDGED, LABEL, collect
 from flight_delays.config.loading import load_configuration
 from flight_delays.config.policy import Policy, Slices, load_policy
-from flight_delays.evaluation.days import local_days
+from flight_delays.evaluation.comparison import local_days
 from flight_delays.evaluation.observations import FloatArray
 from flight_delays.evaluation.slices import compare_by_slice
 from flight_delays.problem import PROBLEM

@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 
 from databricks.sdk import WorkspaceClient
 
-from flight_delays.lakehouse.test_results import COLUMNS, MEASURED, RESULTS
+from flight_delays.lakehouse.results import COLUMNS, MEASURED, TESTS
 
-from .commands import read_commit
-from .statements import run_statement
+from .commands import read_commit, run_statement
 
 LONGEST = 2000
 
@@ -21,11 +20,7 @@ class Result:
 
     Attributes:
         suite: `integration` or `load`.
-        test_name: Name of the test or of the measurement.
         outcome: `passed`, `failed`, `skipped`, or `measured` without a limit.
-        seconds: Duration.
-        value: Measured value, if any.
-        threshold: Limit of the value, if any.
         detail: Why the test failed or was skipped.
     """
 
@@ -43,17 +38,13 @@ def write_results(
 ) -> str:
     """Add the results of a run to the table, all or none, and return the table's full name.
 
-    Args:
-        workspace: The target's workspace.
-        schema: Schema of the target, with its catalog.
-        run: Unique id of the run; letters, digits, hyphens and underscores.
-        results: The results.
+    `schema` has its catalog; `run` is unique, of letters, digits, hyphens and underscores.
 
     Raises:
         DeliveryError: Nothing was written.
     """
-    table = f"{schema}.{RESULTS}"
-    run_statement(workspace, f"CREATE TABLE IF NOT EXISTS {table} ({COLUMNS}) USING DELTA")
+    table = f"{schema}.{TESTS}"
+    run_statement(workspace, f"CREATE TABLE IF NOT EXISTS {table} ({COLUMNS[TESTS]}) USING DELTA")
     rows = json.dumps([{**asdict(each), "detail": each.detail[:LONGEST]} for each in results])
     literal = rows.replace("\\", "\\\\").replace("'", "\\'")
     fields = re.sub(r"(\w+) (\w+)", r"\1:\2", MEASURED)

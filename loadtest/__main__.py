@@ -13,7 +13,6 @@ from databricks.sdk.errors.base import DatabricksError
 from flight_delays.config.serving import LoadLimits, load_serving
 from flight_delays.lakehouse.endpoint import endpoint_name
 
-from .rows import read_rows
 from .sweep import (
     MOST_CLIENTS,
     MOST_SECONDS,
@@ -24,6 +23,7 @@ from .sweep import (
     choose_level,
     name_size,
     read_concurrency,
+    read_rows,
     recommend_concurrency,
     require_ready,
 )
@@ -73,9 +73,8 @@ def whole(most: int) -> Callable[[str], int]:
 def find_target(target: str | None, endpoint: str | None) -> Target:
     """Return the endpoint to test, with rows for its requests.
 
-    Args:
-        target: A target of databricks.yml; None for the environment's workspace.
-        endpoint: The endpoint's name; None for that of the target, or the only one.
+    Without `target`, it is in the environment's workspace; without `endpoint`, it is the target's,
+    or the only one.
 
     Raises:
         LoadTestError: There is no endpoint, there are several, or there are no rows.

@@ -15,8 +15,10 @@ from databricks.sdk.service.serving import EndpointStateReady, ServingEndpointDe
 
 from flight_delays.config.serving import LoadLimits
 from flight_delays.lakehouse.payload_log import LOAD_TEST
+from flight_delays.problem import PROBLEM
+from flight_delays.spec.problem import FEATURES_AT
 
-from delivery.commands import PROJECT
+from delivery.commands import PROJECT, run_statement
 from delivery.results import Result
 
 LOCUST = PROJECT / ".tools" / "loadtest" / "bin" / "locust"
@@ -41,15 +43,8 @@ class Level:
     """Figures of one number of clients.
 
     Attributes:
-        clients: Number of concurrent clients.
-        requests: Number of requests.
         failures: Number of failed requests: no response, or a status of 400 or more.
-        rps: Requests a second.
-        p50_ms: Median latency in milliseconds.
-        p95_ms: 95th percentile of the latency.
-        p99_ms: 99th percentile of the latency.
         client_is_busy: Whether Locust needed over 90 % of a core, which makes figures worthless.
-        said: The most frequent errors.
     """
 
     clients: int
@@ -103,10 +98,7 @@ class Target:
     """An endpoint, and the rows to send to it.
 
     Attributes:
-        workspace: Its workspace.
-        name: Its name.
         schema: Schema of the served model, with its catalog.
-        concurrency: Its maximum concurrency.
         rows: Rows to send in turn, one a request.
     """
 
@@ -131,12 +123,7 @@ class Target:
             yield self.measure(number, seconds, REPORTS / f"loadtest-{number}.html")
 
     def measure(self, clients: int, seconds: int, report: Path | None = None) -> Level:
-        """Send requests for some seconds, and return the figures.
-
-        Args:
-            clients: Number of concurrent clients.
-            seconds: Duration.
-            report: Path of Locust's report; None for no report.
+        """Send requests for some seconds, and return the figures; `report` is for Locust's page.
 
         Raises:
             LoadTestError: Locust is missing or failed.
@@ -218,10 +205,7 @@ def choose_level(levels: Sequence[Level], limits: LoadLimits | None) -> Level | 
 def recommend_concurrency(level: Level, concurrency: int, rps: float) -> int:
     """Return the provisioned concurrency for a rate, by Databricks' formula.
 
-    Args:
-        level: The measured level.
-        concurrency: Concurrency of the measured endpoint.
-        rps: Required requests a second.
+    `concurrency` is that of the measured endpoint, `rps` the required requests a second.
     """
     return concurrency * math.ceil(rps / level.rps)
 
@@ -232,3 +216,26 @@ def name_size(concurrency: int) -> str:
         if concurrency <= most:
             return f"workload_size: {name}"
     return f"more than workload_size: Large has; min_provisioned_concurrency: {concurrency}"
+
+
+def read_rows(workspace: WorkspaceClient, schema: str, most: int) -> list[dict[str, Any]]:
+    """Return the latest input rows as JSON values, as an endpoint's callers would send them.
+
+    They are read from the project's table in `schema`, a catalog and a schema. The endpoint's
+    OpenAPI schema has names and types but no keys of the online features, and look-ups that find
+    nothing are another load.
+    """
+    at, source = PROBLEM.spine.decision_at, PROBLEM.spine.source
+    # Times of a request are UTC, as text without a zone. Online features have no time: FEATURES_AT
+    # is in the schema, and ignored.
+    times = f"CAST({at} AS STRING) AS {at}, CAST({at} AS STRING) AS {FEATURES_AT}"
+    others = [name for name in PROBLEM.columns if name not in (at, FEATURES_AT)]
+    columns = [*others, at, FEATURES_AT]
+    found = run_statement(
+        workspace,
+        f"SELECT to_json(struct(*)) AS row FROM (SELECT {', '.join([*others, times])} "
+        f"FROM {schema}.{source} ORDER BY {at} DESC, {', '.join(PROBLEM.keys)} LIMIT {most})",
+    )
+    # Spark omits NULL from JSON; the model needs all columns.
+    rows = (json.loads(each["row"]) for each in found)
+    return [{name: row.get(name) for name in columns} for row in rows]

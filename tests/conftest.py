@@ -129,9 +129,7 @@ class Laptop:
     def execute(self, code: str, server: ForkServer | None = None) -> str:
         """Run Python code like a task, and return its output.
 
-        Args:
-            code: The program.
-            server: Fork server; None for the one of all workspaces, which has no token itself.
+        By default `server` is that of all workspaces, which has no token itself.
         """
         program, log, errors, spec = (
             self._programs / name for name in ("code.py", "log", "errors", "spec.json")

@@ -26,7 +26,7 @@ from flight_delays.config.policy import Policy, load_policy
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.lakehouse.model_process import RAW_MODEL
 from flight_delays.lakehouse.registry import read_aliases, read_version, set_alias, tag_version
-from flight_delays.lakehouse.validation_results import write_results
+from flight_delays.lakehouse.results import write_results
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.decide import CHAMPION
 from flight_delays.promotion.model_version import ModelVersion

@@ -5,14 +5,7 @@ from datetime import datetime
 
 
 class RefusedValueError(ValueError):
-    """A value is invalid.
-
-    Args:
-        what: Name of the value.
-        got: The value found.
-        allowed: The allowed values.
-        remedy: What to do.
-    """
+    """A value is invalid; the message has what was found, what is allowed, and what to do."""
 
     def __init__(self, what: str, *, got: str, allowed: str, remedy: str) -> None:
         super().__init__(f"{what}: got {got}; allowed: {allowed}. {remedy}")

@@ -13,9 +13,14 @@ from databricks.sdk.errors.base import DatabricksError
 from flight_delays.promotion.decide import CHAMPION
 
 from .runs import Runs, read_runs
-from delivery.commands import PROJECT, DeliveryError, open_workspace, read_bundle
+from delivery.commands import (
+    PROJECT,
+    DeliveryError,
+    open_workspace,
+    read_bundle,
+    run_statement,
+)
 from delivery.results import Result, write_results
-from delivery.statements import run_statement
 
 REPORT = PROJECT / "reports" / "integration.md"
 RUNS = PROJECT / "reports" / "runs.json"

@@ -4,7 +4,7 @@ import pytest
 from databricks.sdk.service.jobs import Run
 
 from flight_delays.config.policy import load_policy
-from flight_delays.lakehouse.model_health import HEALTH
+from flight_delays.lakehouse.results import HEALTH
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.decide import CHALLENGER
 from flight_delays.spec.inference_log import LABELLED, PREDICTIONS

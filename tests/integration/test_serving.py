@@ -9,8 +9,7 @@ from flight_delays.problem import PROBLEM
 
 from .conftest import Deployment
 from delivery.results import Result
-from loadtest.rows import read_rows
-from loadtest.sweep import REPORTS, Target, read_concurrency
+from loadtest.sweep import REPORTS, Target, read_concurrency, read_rows
 
 ROWS = 100
 

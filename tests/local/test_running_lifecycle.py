@@ -134,7 +134,7 @@ AGAIN = """
 from datetime import UTC, datetime
 from flight_delays.lakehouse.context import Lakehouse
 from flight_delays.lakehouse.registry import read_version
-from flight_delays.lakehouse.validation_results import write_results
+from flight_delays.lakehouse.results import write_results
 from flight_delays.promotion.checks import Check
 
 lakehouse = Lakehouse()

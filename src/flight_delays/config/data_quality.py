@@ -31,7 +31,6 @@ class DataQualityPolicy(Section):
     Attributes:
         reread_hours: Hours before the watermark that are read again, for late rows.
         default: Limits of the other sources.
-        sources: Limits by source.
     """
 
     reread_hours: int = Field(ge=0)
@@ -54,9 +53,7 @@ class SourceStats:
     """Statistics of the rows read from a source.
 
     Attributes:
-        source: Its name.
-        read: Rows read.
-        repeated: Duplicates among them.
+        repeated: Duplicates among the rows read.
         valid: Valid rows that are new to the table.
         invalid: Invalid rows that are new to the quarantine.
         dated: Whether its rows have a time.
@@ -64,7 +61,6 @@ class SourceStats:
     """
 
     source: str
-    read: int
     repeated: int
     valid: int
     invalid: int

@@ -1,14 +1,19 @@
-"""Load and validate the files under conf/, which are part of the package."""
+"""Load, validate and digest the files under conf/, which are part of the package."""
 
-from collections.abc import Collection, Iterable
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Annotated, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..errors import UnusableInputError
+
 ROOT_PACKAGE = __name__.partition(".")[0]
 Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -22,9 +27,6 @@ class ConfigurationError(Exception):
     """A file under conf/ is missing, unreadable or invalid."""
 
     def __init__(self, file: str, problem: str, following: str) -> None:
-        self.file = file
-        self.problem = problem
-        self.following = following
         super().__init__(f"conf/{file}: {problem} {following}")
 
 
@@ -42,14 +44,21 @@ def read_configuration(name: str, kind: str = "") -> str:
     return there[name].read_text(encoding="utf-8")
 
 
-def load_configuration(name: str, model: type[Model], kind: str = "") -> Model:
+def load_configuration(
+    name: str,
+    model: type[Model],
+    kind: str = "",
+    require: Callable[[Model], Model] = lambda found: found,
+) -> Model:
     """Return conf/<name>.yml as `model`; a message lists the files that begin with `kind`.
 
     Raises:
-        ConfigurationError: There is no such file, or it is invalid.
+        ConfigurationError: There is no such file, or it is invalid, or `require` refuses it.
     """
     try:
-        return model.model_validate(yaml.safe_load(read_configuration(name, kind)))
+        return require(model.model_validate(yaml.safe_load(read_configuration(name, kind))))
+    except UnusableInputError as error:
+        raise ConfigurationError(f"{name}.yml", f"{error}", "Then run again.") from error
     except (yaml.YAMLError, ValidationError) as error:
         raise ConfigurationError(
             f"{name}.yml", f"{error}.", f"Allowed at the top: {', '.join(model.model_fields)}."
@@ -69,3 +78,28 @@ def require_sources(name: str, named: Iterable[str], sources: Collection[str]) -
             f"there is no source {', '.join(unknown)}.",
             f"There are: {', '.join(sources)}.",
         )
+
+
+def digest_training(policy: str) -> str:
+    """Return the SHA-256 of problem/, conf/model.yml and conf/<policy>.yml.
+
+    Two versions with the same digest differ only in training data and library versions.
+    """
+    digest = hashlib.sha256()
+    texts = {f"conf/{name}.yml": read_configuration(name).encode() for name in ("model", policy)}
+    for name, content in sorted({**texts, **dict(_read_problem())}.items()):
+        for part in (name.encode(), content):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def _read_problem() -> Iterator[tuple[str, bytes]]:
+    waiting: list[tuple[str, Traversable]] = [
+        ("problem", resources.files(ROOT_PACKAGE) / "problem")
+    ]
+    while waiting:
+        name, found = waiting.pop()
+        if found.is_file():
+            yield name, found.read_bytes()
+        elif found.is_dir() and found.name != "__pycache__":
+            waiting.extend((f"{name}/{each.name}", each) for each in found.iterdir())

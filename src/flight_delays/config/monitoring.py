@@ -1,14 +1,12 @@
 """conf/monitoring.yml: monitored signals of a model in use, with thresholds and actions."""
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from ..errors import UnusableInputError
 from ..evaluation.model_types import ModelType
-from .loading import ConfigurationError, Count, Section, load_configuration
+from .loading import Count, Section, Text, load_configuration
 
-Text = Annotated[str, Field(min_length=1)]
 Granularity: TypeAlias = Literal["day", "week", "month"]
 Kind: TypeAlias = Literal[
     "numerical_drift",
@@ -115,7 +113,6 @@ class Windows(Section):
 
     Attributes:
         granularity: Calendar days, weeks or months in UTC.
-        min_rows: Windows with fewer rows are skipped.
         open_share: A window that has not ended is judged once it has this share of the usual
             number of rows.
         mature_share: Quality windows are skipped while a smaller share of their rows is older than
@@ -134,10 +131,6 @@ class Signals(Section):
     """The rule of each kind of signal; a kind that is omitted or null is not monitored.
 
     Attributes:
-        numerical_drift: Drift of each numerical feature.
-        categorical_drift: Drift of each categorical feature.
-        score_drift: Drift of the score.
-        quality: Metrics of the model type, by name.
         nulls: Share of missing values of each feature.
         volume: Rows of a window relative to earlier windows.
         errors: Share of failed requests to the endpoint.
@@ -185,11 +178,8 @@ class MonitoringPolicy(Section):
     """conf/monitoring.yml.
 
     Attributes:
-        keep_days: Retention of logs.
-        windows: Which windows are judged.
         cool_down_days: Minimum days between the start of a training, scheduled or not, and a
             verdict Retrain.
-        signals: The monitored signals.
     """
 
     keep_days: Keep
@@ -229,8 +219,6 @@ def load_monitoring(name: str, model_type: ModelType) -> MonitoringPolicy:
         ConfigurationError: There is no such file, or it is invalid, such as a metric that this
             model type does not have.
     """
-    try:
-        policy = load_configuration(name, MonitoringPolicy, "monitoring")
-        return policy.require_model_type(model_type)
-    except UnusableInputError as error:
-        raise ConfigurationError(f"{name}.yml", f"{error}", "Then run again.") from error
+    return load_configuration(
+        name, MonitoringPolicy, "monitoring", lambda policy: policy.require_model_type(model_type)
+    )

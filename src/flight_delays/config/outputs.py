@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .loading import Count, Section, load_configuration
+from .loading import Count, Section, Text, load_configuration
 
 # Strict, because it is inserted into a query.
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}$")]
@@ -19,7 +19,7 @@ class JdbcOutput(Section):
         table: Name of the table, with its schema unless it is the user's default.
     """
 
-    connection: Annotated[str, Field(min_length=1)]
+    connection: Text
     table: TableName
 
 

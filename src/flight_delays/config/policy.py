@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from ..errors import UnusableInputError
 from ..evaluation.model_types import ModelType, Side
-from .loading import ConfigurationError, Count, Section, load_configuration
-
-Text = Annotated[str, Field(min_length=1)]
+from .loading import Count, Section, Text, load_configuration
 
 # Start of an unlimited training window.
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -79,10 +77,8 @@ class Slices(Bounds):
     `compared_days` are pooled in one slice.
 
     Attributes:
-        columns: Slice columns.
         min_rows: Minimum held-out rows of a value to check its metric; each column needs at least
             one such value.
-        metric: The metric to check.
         compared_rows: Minimum held-out rows of a value to compare it with the Champion's.
         compared_days: Minimum local days of these rows.
         margin: Rejected if the mean loss is significantly more than this above the Champion's.
@@ -103,12 +99,7 @@ class Slices(Bounds):
 
 
 class Costs(Section):
-    """Misclassification costs of a binary model, in a unit of your choice.
-
-    Attributes:
-        false_alarm: Cost of a false positive.
-        missed: Cost of a false negative.
-    """
+    """Costs of a false positive and of a false negative, in a unit of your choice."""
 
     false_alarm: float = Field(gt=0)
     missed: float = Field(gt=0)
@@ -123,15 +114,12 @@ class ValidationPolicy(Section):
     """Limits of a version on the held-out rows.
 
     Attributes:
-        min_rows: Minimum held-out rows.
         max_rows: Maximum held-out rows; if there are more, each day is sampled.
         max_seconds_per_row: Maximum time of a prediction, measured on a few rows at once.
         untried_environment: Whether a version passes if the environment of its requirements could
             not be built: refuse or allow.
         min_skill: Minimum reduction of the loss relative to predicting the training window's mean
             label.
-        metrics: Bounds by metric of the problem's model type.
-        slices: Limits within slices; None for no limits.
         costs: Costs shown in the report, which set the threshold; may be omitted.
         required_tags: Tags that the version must have, not blank.
         min_description: Minimum characters of its description.
@@ -284,15 +272,10 @@ class Policy(Section):
 def load_policy(name: str, model_type: ModelType) -> Policy:
     """Return conf/<name>.yml: `policy`, or `policy_small` for a few weeks of data.
 
-    Args:
-        name: The file's name, without its extension.
-        model_type: The problem's model type.
-
     Raises:
         ConfigurationError: There is no such policy, or it is invalid, such as a metric that this
             model type does not have.
     """
-    try:
-        return load_configuration(name, Policy, "policy").require_model_type(model_type)
-    except UnusableInputError as error:
-        raise ConfigurationError(f"{name}.yml", f"{error}", "Then run again.") from error
+    return load_configuration(
+        name, Policy, "policy", lambda policy: policy.require_model_type(model_type)
+    )

@@ -5,11 +5,9 @@ from typing import Annotated, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
-from ..errors import UnusableInputError
 from ..evaluation.model_types import ModelType
-from .loading import ConfigurationError, Count, Section, load_configuration
+from .loading import Count, Section, Text, load_configuration
 
-Text = Annotated[str, Field(min_length=1)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 Mode: TypeAlias = Literal["immediate", "gradual", "ab"]
 GuardrailName: TypeAlias = Literal["errors", "latency", "invalid_scores", "score_distance"]
@@ -51,9 +49,7 @@ class Guardrails(Section):
 
     Attributes:
         errors: Requests without a 2xx status.
-        latency: Requests that took longer than a limit.
         invalid_scores: Responses with a missing or impossible score.
-        score_distance: Distance between the arms' scores.
     """
 
     errors: Increase | None = None
@@ -87,7 +83,6 @@ class Quality(Section):
     """Comparison by labels, if they arrive before the horizon.
 
     Attributes:
-        loss: A loss of the problem's model type.
         margin: Non-inferiority margin, in the loss's unit.
         min_labels: Minimum labelled requests of each arm to judge quality. The bounds are
             asymptotic and need at least some hundred.
@@ -118,17 +113,12 @@ class RolloutPolicy(Section):
     Attributes:
         mode: All traffic at once, by steps, or an A/B test.
         steps: The Challenger's shares of the traffic, in percent, rising to 100.
-        min_requests: Minimum requests of each arm per step.
-        min_minutes: Minimum duration of a step.
-        horizon_minutes: Maximum duration of a gradual roll-out.
         look_seconds: Seconds between two checks.
         probes: Requests that the task itself sends to each arm at each check.
         on_no_traffic: What to do at the horizon if there were fewer than `min_requests`.
         alpha: Error rate: half for rolling back a sound Challenger, half for accepting one that is
             worse by the margin.
-        guardrails: Guardrails that roll back a Challenger at once.
         quality: Comparison by labels; None for no comparison.
-        ab: The A/B test, if the mode is `ab`.
     """
 
     mode: Mode
@@ -211,8 +201,6 @@ def load_rollout(model_type: ModelType, name: str = "rollout") -> RolloutPolicy:
         ConfigurationError: There is no such file, or it is invalid, such as a loss that this model
             type does not have.
     """
-    try:
-        policy = load_configuration(name, RolloutPolicy, "rollout")
-        return policy.require_model_type(model_type)
-    except UnusableInputError as error:
-        raise ConfigurationError(f"{name}.yml", f"{error}", "Then run again.") from error
+    return load_configuration(
+        name, RolloutPolicy, "rollout", lambda policy: policy.require_model_type(model_type)
+    )

@@ -12,9 +12,6 @@ class LoadLimits(Section):
 
     Attributes:
         clients: Number of concurrent clients, each sending one row at a time.
-        seconds: Duration.
-        p95_limit_ms: Maximum 95th percentile of the latency, in milliseconds.
-        errors_limit: Maximum share of failed requests.
     """
 
     clients: int = Field(ge=1, le=256)
@@ -27,11 +24,9 @@ class Serving(Section):
     """conf/serving.yml.
 
     Attributes:
-        endpoint: Whether there is an endpoint.
         workload_size: Its size, which limits concurrent requests.
         scale_to_zero: Whether it stops while there are no requests.
         latency_limit_ms: Maximum latency of a request of one row, in milliseconds, for promotion.
-        load_test: The load test; None for none.
     """
 
     endpoint: bool

@@ -11,7 +11,6 @@ class BacktestPolicy(Section):
     Attributes:
         share: Share of the latest rows to validate candidates on.
         max_rows: Maximum number of rows, sampled from the whole window.
-        seed: Seed of the sample.
     """
 
     share: float = Field(gt=0, lt=1)
@@ -27,7 +26,6 @@ class Explanations(Section):
         importance_repeats: Shuffles of each input, two or more to estimate the spread.
         explained_rows: Held-out rows for Shapley values.
         background_rows: Training rows to compare them with.
-        seed: Seed of all samples.
     """
 
     importance_rows: int = Field(ge=1)
@@ -38,12 +36,7 @@ class Explanations(Section):
 
 
 class TrainingPolicy(Section):
-    """conf/training.yml.
-
-    Attributes:
-        backtest: The backtest of candidates.
-        explanations: The explanations of the model.
-    """
+    """conf/training.yml."""
 
     backtest: BacktestPolicy
     explanations: Explanations

@@ -1,9 +1,9 @@
 """conf/tuning.yml: search space and budget of tuning."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import StringIO
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -16,19 +16,10 @@ MODEL_FILE = f"src/{ROOT_PACKAGE}/conf/model.yml"
 Hyperparameters = TypeVar("Hyperparameters", bound=BaseModel)
 
 
-class Suggest(Protocol):
-    """Suggest a value for a hyperparameter."""
-
-    def __call__(self, name: str, low: Number, high: Number, *, whole: bool, log: bool) -> Number:
-        """Return a value from `low` to `high`."""
-
-
 class Range(Section):
     """The range of a hyperparameter; integers if both ends are.
 
     Attributes:
-        low: The lowest value.
-        high: The highest value.
         log: Whether to sample on a logarithmic scale.
     """
 
@@ -62,8 +53,6 @@ class TuningPolicy(Section):
     Attributes:
         trials: Maximum number of trials, including the current hyperparameters.
         seconds: Time after which no further trial starts.
-        max_rows: Maximum rows of the training window.
-        seed: Seed of the search.
         search: Range by hyperparameter; the others keep their value of conf/model.yml.
     """
 
@@ -73,21 +62,15 @@ class TuningPolicy(Section):
     seed: int = Field(ge=0)
     search: dict[str, Range] = Field(min_length=1)
 
-    def pick(self, suggest: Suggest) -> Mapping[str, Number]:
+    def pick(self, suggest: Callable[[str, Range], Number]) -> Mapping[str, Number]:
         """Return a suggested value for each searched hyperparameter."""
         return {
-            name: reach.round_value(
-                suggest(name, reach.low, reach.high, whole=reach.whole, log=reach.log)
-            )
-            for name, reach in self.search.items()
+            name: reach.round_value(suggest(name, reach)) for name, reach in self.search.items()
         }
 
 
 def load_tuning(reviewed: BaseModel) -> TuningPolicy:
-    """Return conf/tuning.yml.
-
-    Args:
-        reviewed: The hyperparameters of conf/model.yml, which are tried first.
+    """Return conf/tuning.yml, checked against the hyperparameters of conf/model.yml.
 
     Raises:
         ConfigurationError: It is invalid, or a range contains invalid values.

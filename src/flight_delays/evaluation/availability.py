@@ -20,7 +20,6 @@ class Missing:
     """An input that is only available after the outcome.
 
     Attributes:
-        column: The input.
         open_share: Share of rows without a known outcome on which it is missing.
         labelled_share: Share of rows with a known outcome on which it is missing.
     """
@@ -54,11 +53,8 @@ def compare_availability(
     of both kinds and is not a leak. If there are too few, rows decided at the same hour of the day
     are used.
 
-    Args:
-        open_rows: Inputs of rows without a known outcome.
-        labelled: Inputs of rows with a known outcome.
-        inputs: The model's input columns.
-        decided_at: The column with the decision time.
+    `open_rows` have no known outcome, `labelled` ones have; `decided_at` is their column with the
+    decision time.
     """
     hours = [pd.to_datetime(rows[decided_at]).dt.floor("h") for rows in (open_rows, labelled)]
     for ours, theirs in (hours, [each.dt.hour for each in hours]):

@@ -26,7 +26,6 @@ class Candidate:
     """A candidate's results.
 
     Attributes:
-        name: Its name.
         loss: Its mean loss, the ranking criterion.
         figures: The metrics that can be computed from these labels.
         predictions: Its predictions for the validation rows.
@@ -50,7 +49,7 @@ def measure_candidate(
     measured = model_type.measure(truth, predicted)
     return Candidate(
         name=name,
-        loss=float(model_type.require_loss(loss).of(truth, predicted).mean()),
+        loss=model_type.mean_loss(loss, truth, predicted),
         figures={name: value for name, value in measured.items() if value is not None},
         predictions=predicted,
     )
@@ -61,11 +60,8 @@ def split_by_time(
 ) -> SplitPositions:
     """Split the rows of a training window by decision time.
 
-    Args:
-        decided_at: Decision time of each row, in any order.
-        share: Share of the latest rows to validate on.
-        max_rows: Maximum number of rows, sampled from the whole window.
-        seed: Seed of the sample.
+    The latest `share` of the rows, in any order, is to validate on. Of more than `max_rows` rows, a
+    sample of the whole window is split.
 
     Raises:
         UnusableInputError: All rows have the same decision time.

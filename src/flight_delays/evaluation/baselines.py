@@ -22,12 +22,7 @@ SEED = 0
 
 
 class Baseline:
-    """A scikit-learn estimator whose `predict` returns one double per row.
-
-    Attributes:
-        categorical: Categorical columns.
-        numerical: Numerical columns.
-    """
+    """A scikit-learn estimator whose `predict` returns one double per row."""
 
     def __init__(
         self,
@@ -71,13 +66,7 @@ class Baseline:
 def build_baselines(
     model_type: ModelType, categorical: Sequence[str], numerical: Sequence[str]
 ) -> Mapping[str, Estimator]:
-    """Return the unfitted baselines of a model type, by name.
-
-    Args:
-        model_type: The model type.
-        categorical: Categorical columns.
-        numerical: Numerical columns.
-    """
+    """Return the unfitted baselines of a model type, by name."""
     texts, numbers = list(categorical), list(numerical)
     imputed = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()

@@ -1,9 +1,11 @@
 """Compare two models on the same rows: the gain with its confidence interval."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.typing import ArrayLike
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ..errors import UnusableInputError
@@ -19,17 +21,10 @@ class Comparison:
     """A challenger against an incumbent on the same rows.
 
     Attributes:
-        loss: Name of the loss.
         unit: Unit of the loss, the gain and its bounds.
         gain: Mean loss of the incumbent minus that of the challenger; positive is better.
-        low: Lower bound of the gain.
-        high: Upper bound of the gain.
-        confidence: Confidence level of the interval.
-        rows: Number of rows.
         blocks: Number of blocks, such as days.
         wins: Number of blocks in which the challenger's mean loss is lower.
-        challenger_loss: Mean loss of the challenger.
-        incumbent_loss: Mean loss of the incumbent.
         identical: Whether both predict the same for every row.
     """
 
@@ -60,15 +55,8 @@ def compare(
 ) -> Comparison:
     """Compare two predictions of the same rows by their mean paired difference in loss.
 
-    Args:
-        labels: The labels.
-        challenger: The challenger's predictions.
-        incumbent: Predictions of the Champion or the heuristic baseline.
-        model_type: The model type.
-        loss: Name of one of its losses.
-        blocks: The block of each row, such as its day; errors may be correlated within a block.
-        min_blocks: Minimum number of blocks.
-        confidence: Confidence level, such as 0.95.
+    `incumbent` are predictions of the Champion or of the heuristic baseline; `blocks` has the block
+    of each row, such as its day, within which errors may be correlated.
 
     Raises:
         UnusableInputError: Invalid labels or predictions, an unknown loss, fewer than 30 rows or
@@ -111,8 +99,6 @@ class BlockedMean:
     Attributes:
         value: The mean over all rows.
         error: Its standard error.
-        rows: Number of rows.
-        blocks: Number of blocks.
         positive: Number of blocks with a sum above 0.
     """
 
@@ -178,3 +164,14 @@ def average_blocks(values: FloatArray, blocks: ArrayLike, min_blocks: int) -> Bl
         blocks=names.size,
         positive=int((sums > 0).sum()),
     )
+
+
+def local_days(decided: pd.Series, time_zone: str) -> NDArray[np.datetime64]:
+    """Return the local day of each instant, the block within which errors are correlated.
+
+    Instants without a zone are UTC; `time_zone` is an IANA name, such as America/New_York.
+    """
+    instants = decided if decided.dt.tz is not None else decided.dt.tz_localize("UTC")
+    local = instants.dt.tz_convert(ZoneInfo(time_zone)).dt.tz_localize(None)
+    days: NDArray[np.datetime64] = local.to_numpy(dtype="datetime64[D]")
+    return days

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_curve
 
 from .model_types import Metric
@@ -17,13 +17,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Bin:
-    """Rows with similar predictions.
-
-    Attributes:
-        prediction: Mean prediction.
-        label: Mean label.
-        rows: Number of rows.
-    """
+    """Rows with similar predictions."""
 
     prediction: float
     label: float
@@ -35,9 +29,6 @@ class SliceFigure:
     """A metric within one value of a column.
 
     Attributes:
-        column: The column.
-        value: Its value.
-        rows: Number of rows.
         label: Mean label.
         prediction: Mean prediction.
         figure: The metric; None if it cannot be measured.
@@ -56,7 +47,6 @@ class Alarms:
     """Confusion matrix at a threshold; predictions at or above it are alarms.
 
     Attributes:
-        threshold: The threshold.
         hits: True positives.
         false_alarms: False positives.
         missed: False negatives.
@@ -151,12 +141,11 @@ def measure_slices(
     return figures
 
 
-def count_in_bins(values: FloatArray, bins: int = 24) -> list[tuple[float, int]]:
+def count_in_bins(values: FloatArray, bins: int = 24) -> tuple[FloatArray, NDArray[np.intp]]:
     """Return the midpoints and counts of bins of equal width.
 
     Values outside the 1st to 99th percentile are counted in the outermost bins.
     """
     low, high = np.quantile(values, [0.01, 0.99])
     counts, edges = np.histogram(np.clip(values, low, high), bins=bins)
-    middles = (edges[:-1] + edges[1:]) / 2
-    return [(float(m), int(c)) for m, c in zip(middles, counts, strict=True)]
+    return (edges[:-1] + edges[1:]) / 2, counts

@@ -17,7 +17,6 @@ class Importance:
     """Permutation importance of an input.
 
     Attributes:
-        column: The input.
         rise: Mean rise of the loss over the repeats; near 0 if the model does not use the input.
         spread: Standard deviation of the rise over the repeats.
     """
@@ -39,23 +38,15 @@ def measure_importance(
 ) -> Sequence[Importance]:
     """Return the importance of every column of `rows`, largest first.
 
-    Args:
-        model: The fitted model.
-        rows: Its inputs only, preferably of rows that it was not fitted on.
-        labels: Their labels.
-        model_type: The model type.
-        loss: Name of one of its losses.
-        repeats: Number of shuffles per column.
-        seed: Seed of the shuffles.
+    `rows` have the inputs only, preferably of rows that the model was not fitted on; each column is
+    shuffled `repeats` times.
 
     Raises:
         UnusableInputError: Invalid labels or predictions.
     """
-    by = model_type.require_loss(loss)
 
     def score_by_loss(model: Estimator, frame: pd.DataFrame, truth: ArrayLike) -> float:
-        predictions = model_type.clip(model.predict(frame))
-        return -float(by.of(*model_type.read(truth, predictions)).mean())
+        return -model_type.mean_loss(loss, truth, model_type.clip(model.predict(frame)))
 
     found = permutation_importance(
         model, rows, labels, scoring=score_by_loss, n_repeats=repeats, random_state=seed
@@ -80,7 +71,6 @@ class Explanation:
     Attributes:
         base: Mean prediction of the background rows.
         base_error: Its standard error; 0 for a single row.
-        predictions: The model's predictions.
         contributions: Contribution of each value, by row and column of `values`.
         values: The explained rows.
     """
@@ -107,11 +97,7 @@ def explain_predictions(
     sum of contributions is exact; the split between interacting inputs is an estimate that
     improves with the number of background rows.
 
-    Args:
-        predict: The model; its prediction of a row must not depend on other rows.
-        rows: Inputs of the rows to explain.
-        background: Inputs of the rows to compare with.
-        seed: Seed of the orders.
+    The model's prediction of a row must not depend on other rows.
     """
     columns, paths = len(rows.columns), 2 * len(background)
     generator = np.random.default_rng(seed)

@@ -49,7 +49,6 @@ class Loss:
     Attributes:
         name: Its name in policies.
         of: Computes the loss of each row.
-        unit: Its unit.
     """
 
     name: str
@@ -75,11 +74,7 @@ class ModelType:
     """A model type.
 
     Attributes:
-        name: Its name.
         labels: The valid labels; None if any finite number is valid.
-        lowest: The lowest possible prediction.
-        highest: The highest possible prediction.
-        metrics: Metrics of predictions, by name.
         losses: Losses that models are compared by, by name.
     """
 
@@ -131,6 +126,14 @@ class ModelType:
         """
         truth, predicted = self.read(labels, predictions)
         return {name: metric.of(truth, predicted) for name, metric in self.metrics.items()}
+
+    def mean_loss(self, loss: str, labels: ArrayLike, predictions: ArrayLike) -> float:
+        """Return the mean of one of the losses.
+
+        Raises:
+            UnusableInputError: An unknown loss, or as in `read`.
+        """
+        return float(self.require_loss(loss).of(*self.read(labels, predictions)).mean())
 
     def allows(self, prediction: object) -> bool:
         """Return whether a value of an endpoint's response is a valid prediction."""

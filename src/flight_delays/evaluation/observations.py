@@ -45,9 +45,7 @@ def as_vector(what: str, values: ArrayLike) -> FloatArray:
 def as_labels(values: ArrayLike, allowed: frozenset[float] | None) -> FloatArray:
     """Return the labels as doubles.
 
-    Args:
-        values: The labels.
-        allowed: The valid labels; None if any finite number is valid.
+    `allowed` has the valid labels; None if any finite number is valid.
 
     Raises:
         UnusableInputError: A label is missing or invalid, or there are no labels.

@@ -18,10 +18,7 @@ Leader: TypeAlias = Literal["challenger", "champion"]
 class SideBySide:
     """A metric of both models.
 
-    Attributes:
-        metric: The metric.
-        challenger: The challenger's value; None if it cannot be measured.
-        champion: The champion's value; None if it cannot be measured.
+    A value is None if it cannot be measured.
     """
 
     metric: Metric
@@ -49,14 +46,7 @@ class SideBySide:
 
 @dataclass(frozen=True)
 class SliceSideBySide:
-    """A metric of both models within one value of a column.
-
-    Attributes:
-        column: The column.
-        value: Its value.
-        rows: Number of rows.
-        contrast: The metric on these rows.
-    """
+    """A metric of both models within one value of a column."""
 
     column: str
     value: str
@@ -109,7 +99,6 @@ class Freshness:
 
     Attributes:
         loss: The loss that models are compared by, the first of the figures.
-        unit: Its unit.
         greatest_age: Maximum age of looked-up features.
         judged: Figures with features as stale as a request finds them.
         fresh: Figures with features as of the decision.
@@ -141,6 +130,6 @@ def measure_figures(
         UnusableInputError: An unknown name, or invalid labels or predictions.
     """
     truth, predicted = model_type.read(labels, predictions)
-    mean = float(model_type.require_loss(loss).of(truth, predicted).mean())
+    mean = model_type.mean_loss(loss, truth, predicted)
     named = {name: model_type.require_metric(name).of(truth, predicted) for name in metrics}
     return {loss: mean} | {name: figure for name, figure in named.items() if name != loss}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +24,7 @@ Members = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class SliceSize:
-    """Minimum size of a slice; smaller values of a column are pooled.
-
-    Attributes:
-        rows: Minimum number of rows.
-        days: Minimum number of days.
-    """
+    """Minimum size of a slice; smaller values of a column are pooled."""
 
     rows: int
     days: int
@@ -45,59 +41,51 @@ class SliceSize:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SliceGap:
-    """A model's mean prediction against the mean label within a slice.
+class SliceTest:
+    """The rows of a slice, and a test on them.
 
     Attributes:
-        column: The column.
-        value: Its value.
-        rows: Number of rows.
-        days: Number of days.
-        gap: Mean prediction minus mean label.
-        error: Standard error of the gap, clustered by day.
-        p_value: P-value of the hypothesis that the gap is within the limit, corrected for the
-            number of slices.
+        p_value: P-value of the hypothesis that the figure is within its limit or margin, corrected
+            for the number of slices.
     """
 
     column: str
     value: str
     rows: int
     days: int
-    gap: float
-    error: float
     p_value: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class SliceComparison:
+class SliceGap(SliceTest):
+    """A model's mean prediction against the mean label within a slice.
+
+    Attributes:
+        gap: Mean prediction minus mean label.
+        error: Standard error of the gap, clustered by day.
+    """
+
+    gap: float
+    error: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceComparison(SliceTest):
     """A challenger against the Champion on the same rows of a slice.
 
     Attributes:
-        column: The column.
-        value: Its value.
-        rows: Number of rows.
-        days: Number of days.
-        loss: Name of the loss.
         unit: Unit of the loss, the difference and its bounds.
         difference: Mean loss of the challenger minus that of the Champion; above 0 is worse.
         low: Lower bound of the difference, not corrected for the number of slices.
-        high: Upper bound of the difference.
-        p_value: P-value of the hypothesis that the difference is within the margin, corrected for
-            the number of slices.
         gap: Mean prediction of the challenger minus mean label.
         incumbent_gap: Mean prediction of the Champion minus mean label.
     """
 
-    column: str
-    value: str
-    rows: int
-    days: int
     loss: str
     unit: str
     difference: float
     low: float
     high: float
-    p_value: float
     gap: float
     incumbent_gap: float
 
@@ -105,6 +93,9 @@ class SliceComparison:
     def gap_increase(self) -> float:
         """How much further the challenger's mean prediction is from the mean label."""
         return abs(self.gap) - abs(self.incumbent_gap)
+
+
+Tested = TypeVar("Tested", bound=SliceTest)
 
 
 def compare_by_slice(
@@ -125,17 +116,8 @@ def compare_by_slice(
     Means, errors and the test are those of `compare`, with days as blocks. P-values are corrected
     over all slices of all columns by Holm's method, which controls the family-wise error rate.
 
-    Args:
-        labels: The labels.
-        challenger: The challenger's predictions.
-        incumbent: The Champion's predictions.
-        columns: Values of each slice column for the same rows.
-        days: The local day of each row.
-        model_type: The model type.
-        loss: Name of one of its losses.
-        size: Minimum size of a slice.
-        margin: By how much the challenger's mean loss may exceed the Champion's.
-        confidence: Confidence level of each interval.
+    `columns` has the values of each slice column, `days` the local day of each row. The
+    challenger's mean loss may exceed the Champion's by `margin`; `confidence` is per interval.
 
     Raises:
         UnusableInputError: Invalid labels or predictions, an unknown loss, or columns or days of
@@ -165,8 +147,7 @@ def compare_by_slice(
                 incumbent_gap=float((theirs - truth)[members].mean()),
             )
         )
-    corrected = correct_p_values([each.p_value for each in found])
-    return tuple(replace(s, p_value=p) for s, p in zip(found, corrected, strict=True))
+    return _correct(found)
 
 
 def measure_gaps(
@@ -182,13 +163,7 @@ def measure_gaps(
 
     Errors and corrections are those of `compare_by_slice`.
 
-    Args:
-        labels: The validated labels.
-        predictions: The validated predictions.
-        columns: Values of each slice column for the same rows.
-        days: The local day of each row.
-        size: Minimum size of a slice.
-        limit: Maximum gap, in the label's unit.
+    Labels and predictions are validated ones; `limit` is in the label's unit.
 
     Raises:
         UnusableInputError: Columns or days of a different length.
@@ -210,8 +185,7 @@ def measure_gaps(
                 p_value=mean.chance_below(-limit),
             )
         )
-    corrected = correct_p_values([each.p_value for each in found])
-    return tuple(replace(s, p_value=p) for s, p in zip(found, corrected, strict=True))
+    return _correct(found)
 
 
 def name_values(values: ArrayLike) -> "pd.Series[str]":
@@ -265,6 +239,11 @@ def correct_p_values(p_values: Sequence[float]) -> list[float]:
     corrected = np.empty(count)
     corrected[order] = np.minimum(np.maximum.accumulate(stepped), 1.0) if count else stepped
     return [float(each) for each in corrected]
+
+
+def _correct(found: Sequence[Tested]) -> tuple[Tested, ...]:
+    corrected = correct_p_values([each.p_value for each in found])
+    return tuple(replace(s, p_value=p) for s, p in zip(found, corrected, strict=True))
 
 
 def locate_rows(chosen: Members, columns: Mapping[str, ArrayLike]) -> str:

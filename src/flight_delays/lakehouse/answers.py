@@ -56,13 +56,8 @@ def read_logged(
 ) -> Iterator[Answer]:
     """Yield the logged requests, without those of deploy and of load tests.
 
-    Args:
-        spark: The session.
-        workspace: The workspace.
-        schema: Schema of the inference tables.
-        model: Full name of the registered model; others are skipped.
-        since: Start of the period, inclusive.
-        allows: Whether a prediction is valid.
+    `schema` is that of the inference tables, `since` inclusive; `allows` returns whether a
+    prediction is valid. Requests to other models are skipped.
     """
     for table in find_payload_tables(workspace, schema):
         if not has_requests(spark, table):
@@ -100,13 +95,8 @@ def read_losses(
 ) -> pd.DataFrame:
     """Return the endpoint's labelled rows with their loss.
 
-    Args:
-        spark: The session.
-        labelled: The inference log with labels; no rows if it does not exist.
-        model: Full name of the registered model.
-        since: Start of the period, inclusive.
-        losses: Returns the loss of each row from labels and scores.
-        columns: Further columns of the log to return.
+    There are none without the table `labelled`. `since` is inclusive; `losses` returns the loss of
+    each row from labels and scores; `columns` are further columns of the log.
 
     Returns:
         `version`, `request`, `at`, `loss` and `columns`.

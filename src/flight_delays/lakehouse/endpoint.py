@@ -46,7 +46,6 @@ class Size:
 
     Attributes:
         workload: Workload size: Small, Medium or Large.
-        scale_to_zero: Whether it may scale to zero.
     """
 
     workload: str
@@ -179,12 +178,7 @@ def send_configuration(
 
     Idempotent. Waits for another update in progress.
 
-    Args:
-        workspace: The workspace.
-        name: The endpoint.
-        wanted: The configuration.
-        wait: Sleeps for some seconds.
-        log_to: Schema of the inference table; empty leaves logging unchanged.
+    `log_to` is the schema of the inference table; empty leaves logging unchanged.
 
     Raises:
         BadRequest: The workspace refuses the configuration.

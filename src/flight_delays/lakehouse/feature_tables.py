@@ -39,14 +39,9 @@ def ensure_feature_table(
 ) -> None:
     """Create a feature table if it does not exist, or add the missing features.
 
-    Args:
-        lakehouse: The platform's clients.
-        table: Its full name.
-        rows: Primary keys and features, in their types.
-        primary_keys: The columns that identify rows.
-        timeseries_column: The key column with the instant since when a row is known, if any.
-        description: Comment of the table.
-        remedy: What to do with a table of another schema, as a sentence.
+    `rows` have primary keys and features in their types; `timeseries_column` is the key column with
+    the instant since when a row is known, if any; `remedy` says what to do with a table of another
+    schema, as a sentence.
 
     Raises:
         SchemaChangedError: The table has another key, or a column of another type.
@@ -72,16 +67,10 @@ def ensure_feature_table(
 def merge_features(
     lakehouse: Lakehouse, table: str, rows: "DataFrame", present: "DataFrame"
 ) -> int:
-    """Insert the rows whose key a feature table does not have; stored rows never change.
+    """Insert the rows whose key a feature table does not have, and return their number.
 
-    Args:
-        lakehouse: The platform's clients.
-        table: Its full name.
-        rows: Primary keys and features.
-        present: Primary keys of the stored rows, at least of those that may be in `rows`.
-
-    Returns:
-        The number of inserted rows.
+    `present` has the primary keys of the stored rows, at least of those that may be in `rows`.
+    Stored rows never change.
     """
     before = count_rows(lakehouse.spark, table)
     stored = dict(lakehouse.spark.table(table).dtypes)
@@ -95,14 +84,7 @@ def merge_features(
 def rewrite_features(
     lakehouse: Lakehouse, table: str, rows: "DataFrame", primary_keys: Sequence[str]
 ) -> Rewritten:
-    """Upsert and delete until a feature table has these rows; columns `rows` lacks are kept.
-
-    Args:
-        lakehouse: The platform's clients.
-        table: Its full name.
-        rows: All rows: primary keys and features.
-        primary_keys: The columns that identify rows.
-    """
+    """Upsert and delete until a feature table has these rows; columns `rows` lacks are kept."""
     spark, keys = lakehouse.spark, list(primary_keys)
     stored = spark.table(table)
     features = [name for name in rows.columns if name not in keys]
@@ -140,13 +122,7 @@ def record_definition(lakehouse: Lakehouse, table: str, definition: str) -> None
 def require_key(
     workspace: WorkspaceClient, table: str, primary_keys: Sequence[str], remedy: str
 ) -> None:
-    """Check the primary key of a feature table.
-
-    Args:
-        workspace: The workspace.
-        table: Full name of an existing table.
-        primary_keys: The columns that identify its rows.
-        remedy: What to do, as a sentence.
+    """Check the primary key of an existing feature table; `remedy` says what to do, as a sentence.
 
     Raises:
         SchemaChangedError: The table has another primary key.

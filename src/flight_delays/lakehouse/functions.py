@@ -23,12 +23,7 @@ def ensure_function(lakehouse: Lakehouse, name: str, feature: RequestFeature) ->
 
 
 def require_function(workspace: WorkspaceClient, name: str, remedy: str) -> None:
-    """Check that a function exists.
-
-    Args:
-        workspace: The workspace.
-        name: Its full name.
-        remedy: How to create it, as a sentence.
+    """Check that a function exists; `remedy` says how to create it, as a sentence.
 
     Raises:
         FunctionMissingError: It does not exist, or the task's principal may not see it.
@@ -49,9 +44,7 @@ def has_function(workspace: WorkspaceClient, name: str) -> bool:
 def delete_functions(workspace: WorkspaceClient, schema: str) -> Iterator[str]:
     """Delete the functions that the features task created in a schema, and yield their names.
 
-    Args:
-        workspace: The workspace.
-        schema: Its name, with its catalog; it need not exist.
+    The schema need not exist.
     """
     catalog, _, name = schema.partition(".")
     try:

@@ -124,19 +124,6 @@ def add_predictions(
     return add_new_rows(spark, log, rows, ["row_id"])
 
 
-def add_rows(
-    spark: "SparkSession",
-    table: str,
-    columns: Mapping[str, str],
-    rows: Sequence[Mapping[str, Any]],
-    keys: Sequence[str],
-) -> int:
-    """Insert rows whose key a table does not have, and return their number."""
-    if not rows:
-        return 0
-    return add_new_rows(spark, table, make_frame(spark, columns, rows), keys)
-
-
 def make_frame(
     spark: "SparkSession", columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]
 ) -> "DataFrame":
@@ -175,12 +162,8 @@ def merge_labels(
     Rows that batch scores again are left out: after a promotion it scores a month again, which
     would outweigh a week of live rows.
 
-    Args:
-        spark: The session.
-        problem: The problem.
-        qualify_log: Turns a name into the full name of a table of the log.
-        qualify_source: Turns a name into the full name of a source's table.
-        as_of: Exclusive instant up to which labels are known.
+    Labels known before `as_of` are joined. `qualify_log` and `qualify_source` return the full names
+    of tables of the log and of sources.
     """
     label = problem.label
     same = " AND ".join(f"l.{key} = o.{key}" for key in problem.keys)
@@ -222,14 +205,8 @@ def write_validated(
 ) -> None:
     """Replace the rows that a version was validated on.
 
-    Args:
-        spark: The session.
-        problem: The problem.
-        table: Full name of the table; it is created if it does not exist.
-        rows: Keys, decision time, features, label and `prediction`.
-        model: Full name of the model.
-        version: Its version.
-        threshold: Scores from it on are class 1.
+    `rows` have keys, decision time, features, label and `prediction`; scores from `threshold` on
+    are class 1. The table is created if it does not exist.
     """
     columns = baseline_columns(problem)
     create_shape(spark, table, columns)

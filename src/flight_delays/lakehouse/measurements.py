@@ -27,12 +27,7 @@ def read_drift(
 ) -> Mapping[str, Windows]:
     """Return each column's drift from the baseline by window; empty if the table is missing.
 
-    Args:
-        spark: The session.
-        table: Full name of the drift table.
-        version: The model version.
-        granularity: Length of the windows.
-        statistics: Drift statistic of each column.
+    `statistics` has the drift statistic of each column.
     """
     if not spark.catalog.tableExists(table):
         return {}
@@ -115,12 +110,8 @@ def measure_quality(
 ) -> Mapping[str, Windows]:
     """Compute metrics of the log's predictions by window.
 
-    Args:
-        rows: `scored_at`, `decision_at`, `score` and `label`, missing if not known.
-        model_type: The model type.
-        metrics: Names of its metrics.
-        granularity: Length of the windows.
-        known_until: Decisions before it should have a label.
+    `rows` have `scored_at`, `decision_at`, `score` and `label`, missing if not known; decisions
+    before `known_until` should have a label.
     """
     found: dict[str, list[Window]] = {name: [] for name in metrics}
     for start, end, part in cut(rows, granularity):

@@ -53,9 +53,7 @@ def prepare_environment(model: Path, folder: Path) -> ModelEnvironment:
     On Databricks it is built from the model's requirements, as for an endpoint. Elsewhere, if all
     are installed in the same versions, those are used, and no other package can be imported.
 
-    Args:
-        model: Folder of the model, with `requirements.txt`.
-        folder: Folder for the environment.
+    `model` is the model's folder, with `requirements.txt`; the environment is built in `folder`.
     """
     listed = (model / "requirements.txt").read_text(encoding="utf-8").splitlines()
     requirements = [line.strip() for line in listed if line.strip() and line.strip()[0] != "#"]

@@ -41,19 +41,11 @@ def log_model(
     pickle_by_value_modules: Iterable[ModuleType],
     requirements: Iterable[str],
 ) -> str:
-    """Log a model with its feature look-ups to the active run.
+    """Log a model with its feature look-ups to the active run, and return the logged model's URI.
 
-    Args:
-        feature_store: The feature engineering client.
-        model: An estimator whose `predict` returns one double a row.
-        training_set: What it was trained on.
-        pickle_by_value_modules: Modules whose classes are pickled by value, as endpoints do not
-            have the project's code.
-        requirements: Distributions that the model needs; they are pinned to the versions
-            installed here.
-
-    Returns:
-        The logged model's URI.
+    `predict` of the model returns one double a row. Classes of `pickle_by_value_modules` are
+    pickled by value, as endpoints do not have the project's code; `requirements` are pinned to the
+    versions installed here.
     """
     # MLflow warns about cloudpickle at every run.
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)

@@ -39,10 +39,7 @@ def ask_version(
     directory, no tokens and no addresses. That does not stop determined attackers: see
     docs/security.md.
 
-    Args:
-        model_uri: A version that was logged with feature look-ups.
-        questions: The questions, in order.
-        seconds_per_row: Time limit for each row.
+    The version was logged with feature look-ups; each row may take `seconds_per_row`.
 
     Returns:
         Its answers, or the reason if it was logged without look-ups.

@@ -51,10 +51,7 @@ def ensure_monitor(
 ) -> MetricTables:
     """Create or update the monitor of a table, wait until it is active, return its tables.
 
-    Args:
-        workspace: The workspace.
-        table: Full name of the table.
-        config: Its configuration; of an existing monitor only `FIELDS` are updated.
+    Of an existing monitor only `FIELDS` are updated.
 
     Raises:
         MonitorError: It does not become active.

@@ -57,18 +57,9 @@ def read_sync(workspace: WorkspaceClient, online: str) -> SyncedTableStatus | No
 def publish_features(
     lakehouse: Lakehouse, store: str, tables: Sequence[str], wait: Callable[[float], None] = sleep
 ) -> Mapping[str, str]:
-    """Publish feature tables, and wait until their rows are online.
+    """Publish feature tables, wait until their rows are online, and return the online names.
 
     Publishing is asynchronous, and Databricks allows one publication of a table at a time.
-
-    Args:
-        lakehouse: The platform's clients.
-        store: The online store.
-        tables: Full names of the feature tables.
-        wait: Sleeps for some seconds.
-
-    Returns:
-        The online table's name by feature table.
 
     Raises:
         OnlineStoreMissingError: No name is given, or the store does not exist.
@@ -125,13 +116,7 @@ def await_publication(
     before: SyncedTableStatus | None,
     wait: Callable[[float], None],
 ) -> None:
-    """Wait until a requested publication has ended.
-
-    Args:
-        workspace: The workspace.
-        online: The online table.
-        before: Its status before the request.
-        wait: Sleeps for some seconds.
+    """Wait until a requested publication has ended; `before` is its status before the request.
 
     Raises:
         PublicationError: The publication failed or timed out.
@@ -194,10 +179,6 @@ def find_outage(workspace: WorkspaceClient, online: str) -> str:
 
 def require_online(workspace: WorkspaceClient, tables: Sequence[str]) -> None:
     """Check that features can be looked up in the online table of each feature table.
-
-    Args:
-        workspace: The workspace.
-        tables: Full names of the feature tables.
 
     Raises:
         PublicationError: A table was never published, or its first publication did not succeed.

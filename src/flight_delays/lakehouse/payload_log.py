@@ -49,9 +49,7 @@ _MARKED = re.compile(rf"{MARKER}([^:]+):(\d+):[^:]+")
 def find_payload_tables(workspace: WorkspaceClient, schema: str) -> list[str]:
     """Return the full names of the inference tables of present and former endpoints, oldest first.
 
-    Args:
-        workspace: The workspace.
-        schema: Their schema, with its catalog; it need not exist.
+    The schema, with its catalog, need not exist.
     """
     return [f"{schema}.{name}" for _, name in sorted(_number_tables(workspace, schema))]
 

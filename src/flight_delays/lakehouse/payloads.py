@@ -16,12 +16,8 @@ class Payload:
     """A row of the inference table.
 
     Attributes:
-        request_id: The platform's id of the request.
         request_time: Time of the request, UTC.
         status: HTTP status of the response.
-        entity: Id of the served entity.
-        request: Body of the request.
-        response: Body of the response.
         faults: Logging errors.
         share: Share of the requests that are logged.
     """
@@ -43,7 +39,6 @@ class AskedRow:
     Attributes:
         given: Columns of the request.
         features: The model's inputs, if the response has a trace.
-        score: The prediction.
     """
 
     given: Mapping[str, Any]
@@ -62,19 +57,23 @@ def unpack(payload: Payload) -> list[AskedRow]:
         PayloadError: The response is an error, or request and response are incomplete or do not
             match.
     """
-    if payload.faults:
-        raise PayloadError(f"logged with faults: {', '.join(payload.faults)}")
+    _refuse_faults(payload)
     if payload.status is None or payload.status != 200:
         raise PayloadError(f"status {payload.status}")
     if payload.share is not None and payload.share < 1:
         raise PayloadError(f"only a share of {payload.share} of the requests is logged")
     request, response = _parse("request", payload.request), _parse("response", payload.response)
     rows = _read_rows(request)
-    scores = _read_scores(response, len(rows))
+    scores = _read_scores(response)
+    if len(scores) != len(rows):
+        raise PayloadError(f"{len(scores)} predictions for {len(rows)} rows")
+    known = [score for score in scores if score is not None]
+    if len(known) < len(scores):
+        raise PayloadError("a prediction is not a number")
     traced = _read_trace(response, len(rows))
     return [
         AskedRow(row, traced[at] if traced else None, score)
-        for at, (row, score) in enumerate(zip(rows, scores, strict=True))
+        for at, (row, score) in enumerate(zip(rows, known, strict=True))
     ]
 
 
@@ -134,24 +133,20 @@ def read_answers(payload: Payload) -> list[float | None]:
     Raises:
         PayloadError: The response has no list of predictions, or was logged with errors.
     """
+    _refuse_faults(payload)
+    return _read_scores(_parse("response", payload.response))
+
+
+def _refuse_faults(payload: Payload) -> None:
     if payload.faults:
         raise PayloadError(f"logged with faults: {', '.join(payload.faults)}")
-    given = _parse("response", payload.response).get("predictions")
-    if not isinstance(given, list):
-        raise PayloadError("response has no list of predictions")
-    return [_read_score(each) for each in given]
 
 
-def _read_scores(response: Mapping[str, Any], rows: int) -> list[float]:
+def _read_scores(response: Mapping[str, Any]) -> list[float | None]:
     given = response.get("predictions")
     if not isinstance(given, list):
         raise PayloadError("response has no list of predictions")
-    if len(given) != rows:
-        raise PayloadError(f"{len(given)} predictions for {rows} rows")
-    scores = [_read_score(each) for each in given]
-    if any(score is None for score in scores):
-        raise PayloadError("a prediction is not a number")
-    return [score for score in scores if score is not None]
+    return [_read_score(each) for each in given]
 
 
 def _read_score(given: Any) -> float | None:

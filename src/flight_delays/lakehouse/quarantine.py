@@ -26,12 +26,7 @@ SAME = ("source", "row_key", "reason", "outcome", "content")
 
 
 def create_quarantine(spark: "SparkSession", table: str) -> None:
-    """Create the table if it does not exist.
-
-    Args:
-        spark: The session.
-        table: Its full name.
-    """
+    """Create the table if it does not exist."""
     create_table(spark, table, ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items()))
 
 
@@ -40,12 +35,8 @@ def describe_bad_rows(
 ) -> "DataFrame":
     """Return the invalid rows as rows of the quarantine table.
 
-    Args:
-        checked: Rows with `_reason`, `_key` and `_content`.
-        source: Name of their source.
-        outcome: `LEFT_OUT` or `REFUSED`.
-        as_of: The instant as of which they were read.
-        seen: The present.
+    `checked` have `_reason`, `_key` and `_content`, and were read as of `as_of`; `outcome` is
+    `LEFT_OUT` or `REFUSED`.
     """
     return checked.where("_reason <> ''").selectExpr(
         f"'{source}' AS source",

@@ -1,10 +1,11 @@
-"""The model registry: versions, tags and aliases."""
+"""The model registry: versions, their tags, aliases, look-ups and signatures, and scoring."""
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
+import pandas as pd
 import yaml
 from databricks.sdk import WorkspaceClient
 from mlflow.exceptions import MlflowException
@@ -12,6 +13,10 @@ from mlflow.exceptions import MlflowException
 from ..promotion.decide import CHAMPION, Passed
 from ..promotion.model_version import ModelVersion
 from .errors import LakehouseError, ModelUnreadableError, ModelUriError
+
+if TYPE_CHECKING:
+    from databricks.feature_engineering import FeatureEngineeringClient
+    from pyspark.sql import DataFrame
 
 MODEL_URI = re.compile(r"^models:/([^/@{}\s.]+\.[^/@{}\s.]+\.[^/@{}\s.]+)/([1-9]\d*)$")
 
@@ -72,10 +77,7 @@ def require_usable(champion: ModelVersion) -> None:
 def require_aliases(registry: mlflow.MlflowClient, model: str, remedy: str) -> dict[str, int]:
     """Return the version of each alias of a model that must exist.
 
-    Args:
-        registry: The registry.
-        model: Full name of the registered model.
-        remedy: What to do otherwise, as a sentence.
+    `remedy` says what to do otherwise, as a sentence.
 
     Raises:
         ModelUnreadableError: It does not exist, or may not be read.
@@ -149,3 +151,30 @@ def remove_alias(registry: mlflow.MlflowClient, version: ModelVersion, alias: st
     """Remove an alias if it points to this version."""
     if read_aliases(registry, version.model).get(alias) == version.version:
         registry.delete_registered_model_alias(version.model, alias)
+
+
+def score(
+    feature_store: "FeatureEngineeringClient", model_uri: str, rows: "DataFrame"
+) -> pd.DataFrame:
+    """Return rows with their point-in-time features and a column `prediction`, in any order."""
+    scored: pd.DataFrame = feature_store.score_batch(
+        model_uri=model_uri, df=rows, result_type="double"
+    ).toPandas()
+    return scored
+
+
+def read_signature(model_uri: str) -> tuple[bool, list[str]]:
+    """Return whether a model's signature has inputs, and the types of its outputs."""
+    signature = mlflow.models.get_model_info(model_uri).signature
+    if signature is None:
+        return False, []
+    outputs = signature.outputs.to_dict() if signature.outputs else []
+    return bool(signature.inputs), [str(output["type"]) for output in outputs]
+
+
+def read_inputs(model_uri: str) -> list[str]:
+    """Return the input columns of a model's signature; empty without a signature."""
+    signature = mlflow.models.get_model_info(model_uri).signature
+    if signature is None or not signature.inputs:
+        return []
+    return list(signature.inputs.required_input_names())

@@ -50,15 +50,6 @@ def roll_out(
     Requests are logged to the model's schema; after each update, entities with traffic are marked
     in the inference table.
 
-    Args:
-        workspace: The workspace.
-        version: The version to serve.
-        champion: The Champion, if any.
-        size: Compute of the version.
-        check: Checks the served version.
-        commit: Makes the version the Champion.
-        mark: Marks a served entity in the inference table.
-
     Returns:
         The endpoint's name.
 
@@ -87,18 +78,10 @@ def roll_out(
 def find_former(
     standing: Configuration, wanted: ServedEntityInput, champion: ServedEntityInput | None
 ) -> Configuration:
-    """Return the configuration to restore on failure.
+    """Return the configuration to restore on failure; empty if nothing was served before.
 
     It is the present one. If a killed call has already added the version, it is the Champion alone,
     or without a Champion the other entities.
-
-    Args:
-        standing: The endpoint's configuration.
-        wanted: The version to serve.
-        champion: The Champion, if any.
-
-    Returns:
-        The configuration; empty if nothing was served before.
     """
     there = {part.name: part for part in standing}
     active = tuple(part for part in standing if part.share)

@@ -30,17 +30,7 @@ SHOWN = 200
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """A served entity.
-
-    Attributes:
-        workspace: The workspace.
-        endpoint: The endpoint's name.
-        entity: The served entity's name.
-        model_type: Its model type.
-        model: Name of its registered model.
-        number: Its version.
-        wait: Sleeps for some seconds.
-    """
+    """A served entity."""
 
     workspace: WorkspaceClient
     endpoint: str
@@ -51,14 +41,7 @@ class ServedVersion:
     wait: Callable[[float], None] = sleep
 
     def ask(self, rows: pd.DataFrame, what: str) -> list[float]:
-        """Return predictions for rows.
-
-        Args:
-            rows: The model's inputs.
-            what: Name of the rows in messages.
-
-        Returns:
-            A prediction a row.
+        """Return a prediction a row; `what` names the rows in messages.
 
         Raises:
             EndpointError: It does not answer with one valid prediction for each row.

@@ -25,14 +25,7 @@ from .rollout import Check, Mark, admit, restore, schema_of, try_mark
 
 @dataclass(frozen=True)
 class Pair:
-    """The Champion and another version of one endpoint.
-
-    Attributes:
-        workspace: The workspace.
-        endpoint: The endpoint's name.
-        champion: The Champion's served entity.
-        challenger: The other version's served entity.
-    """
+    """The Champion and another version of one endpoint."""
 
     workspace: WorkspaceClient
     endpoint: str

@@ -239,7 +239,6 @@ def take_batch(
     ((valid,),) = judged.where("_reason = ''").selectExpr(number).collect()
     stats = SourceStats(
         source=name,
-        read=read,
         repeated=0,
         valid=valid,
         invalid=read - valid,

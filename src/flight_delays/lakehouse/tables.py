@@ -18,12 +18,7 @@ TO_FILL = "columns_to_fill"
 
 
 def require_table(spark: "SparkSession", table: str, remedy: str) -> None:
-    """Check that a table exists.
-
-    Args:
-        spark: The session.
-        table: Its full name.
-        remedy: How to create it, as a sentence.
+    """Check that a table exists; `remedy` says how to create it, as a sentence.
 
     Raises:
         TableMissingError: It does not exist.
@@ -52,14 +47,7 @@ def require_readable(spark: "SparkSession", table: str, remedy: str) -> None:
 def create_table(
     spark: "SparkSession", table: str, columns: str, properties: Mapping[str, str] | None = None
 ) -> None:
-    """Create a table if it does not exist.
-
-    Args:
-        spark: The session.
-        table: Its full name.
-        columns: Names and types as DDL.
-        properties: Its properties.
-    """
+    """Create a table if it does not exist; `columns` are names and types as DDL."""
     listed = ", ".join(f"'{key}' = '{value}'" for key, value in (properties or {}).items())
     having = f" TBLPROPERTIES ({listed})" if listed else ""
     spark.sql(f"CREATE TABLE IF NOT EXISTS {table} ({columns}) USING DELTA{having}")
@@ -68,11 +56,7 @@ def create_table(
 def add_new_rows(spark: "SparkSession", table: str, rows: "DataFrame", keys: Sequence[str]) -> int:
     """Insert the rows whose key a table does not have.
 
-    Args:
-        spark: The session.
-        table: Full name of an existing table.
-        rows: All its columns; keys are unique and never null.
-        keys: The key columns.
+    `rows` have all columns of the existing table; their keys are unique and never null.
 
     Returns:
         The number of inserted rows; it may include those of a concurrent writer.
@@ -148,11 +132,7 @@ def require_columns(
 ) -> None:
     """Check that a table has columns of the given types.
 
-    Args:
-        spark: The session.
-        table: Full name of an existing table.
-        columns: The columns, each with its Spark SQL type.
-        remedy: What to do, as a sentence.
+    `columns` has Spark SQL types by name; `remedy` says what to do, as a sentence.
 
     Raises:
         SchemaChangedError: A column is missing or of another type.
@@ -187,12 +167,7 @@ def read_versions(workspace: WorkspaceClient, tables: Sequence[str]) -> Mapping[
 
 
 def delete_tables(workspace: WorkspaceClient, schema: str) -> Iterator[str]:
-    """Delete all tables of a schema, and yield their names.
-
-    Args:
-        workspace: The workspace.
-        schema: Its name, with its catalog; it need not exist.
-    """
+    """Delete all tables of a schema, and yield their names; the schema need not exist."""
     catalog, _, name = schema.partition(".")
     try:
         tables = [f"{schema}.{table.name}" for table in workspace.tables.list(catalog, name)]

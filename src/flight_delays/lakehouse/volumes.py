@@ -28,11 +28,7 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {"parquet": {}, "csv": CSV}
 
 
 def volume_path(volume: str) -> str:
-    """Return the path of a volume's files.
-
-    Args:
-        volume: Its full name.
-    """
+    """Return the path of a volume's files, from its full name."""
     return f"/Volumes/{volume.replace('.', '/')}"
 
 
@@ -87,13 +83,8 @@ def write_folder(
 
     Readers wait for the manifest, which is deleted before the files are replaced.
 
-    Args:
-        spark: The session.
-        workspace: The workspace.
-        folder: Path of the folder, below a volume.
-        rows: The rows.
-        form: `parquet` or `csv`.
-        described: Content of the manifest; `rows` is the number of rows.
+    `folder` is a path below a volume, `form` is `parquet` or `csv`; `described` is the content of
+    the manifest, with the number of `rows`.
 
     Raises:
         OutputError: Writing failed, or the files do not have all rows.

@@ -16,10 +16,7 @@ COLUMNS = "step STRING NOT NULL, table_name STRING NOT NULL, as_of TIMESTAMP NOT
 def read_watermarks(spark: "SparkSession", table: str, step: str) -> Mapping[str, datetime]:
     """Return a step's watermark of each table; tables without a watermark are left out.
 
-    Args:
-        spark: The session.
-        table: Full name of the table of watermarks; it need not exist.
-        step: `INGESTED`, `COMPUTED` or `PUBLISHED`.
+    The table need not exist; `step` is `INGESTED`, `COMPUTED` or `PUBLISHED`.
     """
     # Not created here: another deployment's schema is read-only.
     if not spark.catalog.tableExists(table):
@@ -42,12 +39,7 @@ def advance_watermarks(
 ) -> None:
     """Advance a step's watermarks of tables to an instant; no watermark goes back.
 
-    Args:
-        spark: The session.
-        table: Full name of the table of watermarks; it is created if it does not exist.
-        step: `INGESTED`, `COMPUTED` or `PUBLISHED`.
-        names: The tables, without their schema.
-        as_of: The instant in UTC.
+    The table is created if it does not exist; `names` are without their schema.
     """
     if not names:
         return

@@ -32,15 +32,9 @@ def assess(
     does not refresh features, and predictions from stale features say little about the model.
     Retrain becomes Watch while a training runs and during the cool-down.
 
-    Args:
-        signals: The measured signals.
-        policy: Rules and thresholds.
-        expected: All signals to measure, from `list_signals`; those without a measurement count
-            as missing.
-        now: The current time.
-        active_trainings: Number of running or queued trainings.
-        last_training: Start of the last training, scheduled or not; None if there was none.
-        model_since: When the model became Champion, if known.
+    `expected` are all signals to measure, from `list_signals`; those without a measurement count as
+    missing. `active_trainings` are running or queued; `last_training` is the start of the last one,
+    scheduled or not; `model_since` is when the model became Champion, if known.
 
     Raises:
         UnusableInputError: Duplicate or unexpected signals.

@@ -2,20 +2,46 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-from ..config.monitoring import Limit, MonitoringPolicy, Rule
+from ..config.monitoring import Kind, Limit, MonitoringPolicy, Rule
 from ..errors import UnusableInputError
 from ..evaluation.model_types import format_figure
-from .remedies import find_remedy
 from .signals import Signal, Window
 from .verdicts import Figure, State
 
 # Signals that are judged on windows of any size.
 OF_ANY_SIZE = ("volume", "freshness", "silence")
+
+# What to do about signals over their limit, and about missing ones.
+COMPARE = (
+    "compare the feature with the baseline on the dashboard: repair its source, or train again"
+)
+REQUESTS = "look at the endpoint's logs and load"
+REFRESH = "run feature_refresh, and repair what fails in it"
+OVER: Mapping[Kind, str] = {
+    "numerical_drift": COMPARE,
+    "categorical_drift": COMPARE,
+    "score_drift": "find the feature that has drifted; if its source is correct, train again",
+    "quality": "compare slices and features with the baseline, and train again",
+    "nulls": "look at the quarantine and at ingest of the feature's source",
+    "volume": "look at batch_inference and at the callers of the endpoint",
+    "errors": REQUESTS,
+    "latency": REQUESTS,
+    "skew": "compare keys and times of requests with the source's, and what is online with the "
+    "feature tables",
+    "freshness": REFRESH,
+    "silence": "run batch_inference, or find out why there are no requests",
+}
+MEASURED = "look at the tasks collect and monitor of the newest run"
+MISSING: Mapping[Kind, str] = {
+    "quality": "look at ingest of the labels and at the task collect",
+    "freshness": REFRESH,
+    "silence": OVER["silence"],
+}
 
 
 def judge(
@@ -28,13 +54,9 @@ def judge(
 ) -> Figure:
     """Return the state of a signal.
 
-    Args:
-        signal: The signal with its known windows.
-        policy: The policy with its rule.
-        now: The current time.
-        usual_rows: Usual number of rows in a window; by default the median of its own windows.
-        model_since: When the model became Champion; until its first window is due, a signal
-            without windows is waiting instead of missing.
+    By default, `usual_rows` is the median of the signal's own windows. `model_since` is when the
+    model became Champion; until its first window is due, a signal without windows is waiting
+    instead of missing.
 
     Raises:
         UnusableInputError: The policy has no rule for the signal, or its windows overlap.
@@ -161,3 +183,8 @@ def _select(
 def _read(window: Window) -> float | None:
     value = window.value
     return float(value) if value is not None and math.isfinite(value) else None
+
+
+def find_remedy(kind: Kind, *, is_missing: bool) -> str:
+    """Return the remedy for a signal of this kind."""
+    return MISSING.get(kind, MEASURED) if is_missing else OVER[kind]

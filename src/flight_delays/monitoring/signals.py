@@ -65,16 +65,10 @@ def list_signals(
 ) -> tuple[Signal, ...]:
     """Return the signals that the policy monitors, without windows.
 
-    Args:
-        policy: The policy.
-        model_type: The model type, for the units of metrics.
-        numerical: Numerical features.
-        categorical: Categorical features.
-        tables: Feature tables; the value is the age divided by the allowed age.
-        endpoint: Whether an endpoint serves the model and has enough requests.
-        online: Whether requests look features up in online tables.
-        compared: Whether enough requests were compared with the features of training.
-        sources: Writers of the log (batch, endpoint, stream).
+    A table's value is its age divided by the allowed age. With `endpoint`, an endpoint serves the
+    model and has enough requests; with `online`, requests look features up in online tables; with
+    `compared`, enough requests were compared with the features of training. `sources` are the
+    writers of the log (batch, endpoint, stream).
     """
     numerical, categorical = tuple(numerical), tuple(categorical)
     signals = policy.signals

@@ -15,9 +15,6 @@ class Figure:
     """The result of a signal.
 
     Attributes:
-        signal: Its name.
-        kind: Its kind.
-        statistic: Its statistic.
         unit: Unit of value and threshold.
         value: Value of the latest judged window; None if there is none.
         threshold: Threshold of a window.
@@ -25,9 +22,7 @@ class Figure:
         windows_over: Number of the last windows over the threshold.
         windows: Number of judged windows.
         skipped: Number of skipped windows by reason, as text; empty if there are none.
-        state: Its state.
         detail: The finding, as text.
-        remedy: What to do about it.
     """
 
     signal: str
@@ -47,12 +42,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Assessed:
-    """A verdict with its reason.
-
-    Attributes:
-        reason: One line.
-        figures: The result of every signal.
-    """
+    """A verdict with its reason."""
 
     label: ClassVar[str]
 
@@ -60,39 +50,34 @@ class Assessed:
     figures: tuple[Figure, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Retrain(Assessed):
     """Start a training."""
 
-    label: ClassVar[str] = "Retrain"
+    label = "Retrain"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Stale(Assessed):
     """Features are too old, or differ from those of training: refresh or repair them."""
 
-    label: ClassVar[str] = "Stale"
+    label = "Stale"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Blind(Assessed):
     """A signal cannot be judged: repair its measurement."""
 
-    label: ClassVar[str] = "Blind"
+    label = "Blind"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Watch(Assessed):
     """Inspect the model; no training is started."""
 
-    label: ClassVar[str] = "Watch"
+    label = "Watch"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Healthy(Assessed):
     """No action needed."""
 
-    label: ClassVar[str] = "Healthy"
+    label = "Healthy"
 
 
 Verdict: TypeAlias = Stale | Retrain | Blind | Watch | Healthy

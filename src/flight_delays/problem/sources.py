@@ -13,8 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ..spec import ColumnRule, Source
-from .nycflights import load_flights, load_planes, load_weather
-from .span import YEAR_DAYS, Span
+from .nycflights import YEAR_DAYS, Span, load_flights, load_planes, load_weather
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -221,12 +220,8 @@ def read_years(
 
     A deployed sample therefore always has new rows.
 
-    Args:
-        name: The source.
-        at: Its time column; None if rows have no time.
-        since: Inclusive start of the time at which rows became known.
-        as_of: Exclusive end of it.
-        shift_days: Days by which the dates of the first year are moved.
+    `at` is the source's time column, None if rows have no time; the dates of the first year are
+    moved by `shift_days`.
     """
     years = [READERS[name](since, as_of, shift_days)]
     if at is None or not shift_days:

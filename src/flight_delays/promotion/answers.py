@@ -14,8 +14,6 @@ class Question:
     """Rows to predict.
 
     Attributes:
-        name: Its name.
-        rows: The model's inputs.
         take: Positions of the rows of each call of predict; None for all rows in one call.
         as_json: Whether rows are converted as in a request to an endpoint.
         timed: Whether the remaining questions are skipped if this one takes too long.
@@ -47,7 +45,6 @@ class Answer:
         expected: The expected shape, if it differs.
         error: Why there is no result.
         altered: Whether the model modified its input.
-        seconds: Duration.
     """
 
     values: FloatArray | None = None

@@ -21,9 +21,7 @@ class Approval:
     """The current approval request of a version, the recorded one, and the answer.
 
     Attributes:
-        version: The version.
         champion: The version that it would replace; None if there is no Champion.
-        request: The current request.
         asked: The recorded request; None if there is none.
         answer: The answer; None if there is none.
     """
@@ -67,10 +65,8 @@ class Approval:
 def read_approval(version: ModelVersion, champion: int | None, predictions: str | None) -> Approval:
     """Return the approval of a version.
 
-    Args:
-        version: The version.
-        champion: The current Champion's version; None only if there is no Champion.
-        predictions: Digest of the compared predictions; None if they were not stored.
+    `champion` is None only if there is no Champion; `predictions` is the digest of the compared
+    predictions, None if they were not stored.
     """
     request = {"version": version.version, "champion": champion, "predictions": predictions}
     return Approval(
@@ -88,13 +84,7 @@ def find_answered(tags: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def apply_approval(decision: Decision, approval: Approval, *, required: bool) -> Decision:
-    """Return the decision, but NeedsApproval for a promotion without a required approval.
-
-    Args:
-        decision: The decision of the gate.
-        approval: The approval of the same comparison.
-        required: Whether a promotion needs an approval.
-    """
+    """Return the decision, but NeedsApproval for a promotion without a required approval."""
     if not isinstance(decision, Promote):
         return decision
     if approval.stands:

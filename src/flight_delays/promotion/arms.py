@@ -36,7 +36,6 @@ class Arm:
     rows counts once, with its first row's score and the mean loss of its rows.
 
     Attributes:
-        requests: Number of requests.
         errors: Requests without a 2xx status.
         timed: Requests with a known latency; None if latency is not measured.
         slow: Timed requests that took longer than the limit.
@@ -63,10 +62,7 @@ class Arm:
 class Step:
     """A period with a constant traffic split.
 
-    Attributes:
-        percent: The Challenger's share of the traffic.
-        minutes: Its duration so far.
-        arms: Both arms, by `Champion` and `Challenger`.
+    The percentage is that of the Challenger; the arms are by `Champion` and `Challenger`.
     """
 
     percent: int
@@ -79,16 +75,11 @@ class Figure:
     """The result of a guardrail or of the quality.
 
     Attributes:
-        name: Its name in the policy.
         champion: The Champion's share or mean loss; None if there is none.
         challenger: The Challenger's share or mean loss; None if there is none.
         difference: Challenger minus Champion; for scores, their distance.
-        low: Lower bound of the difference.
         high: Upper bound, for quality only.
-        limit: The allowed difference.
         requests: Requests of the smaller arm.
-        state: Its state.
-        detail: The finding, as text.
     """
 
     name: str

@@ -77,12 +77,8 @@ def check_behaviour(
 ) -> tuple[Check, ...]:
     """Return the checks that do not depend on metrics, most important first.
 
-    Args:
-        answers: The version's answers.
-        model_type: The model type.
-        seconds_per_row: Maximum time per row.
-        allow_untried: Whether a version passes if the environment of its requirements could not
-            be built.
+    With `allow_untried`, a version passes if the environment of its requirements could not be
+    built.
     """
     checks = [
         Check(

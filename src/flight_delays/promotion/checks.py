@@ -1,4 +1,4 @@
-"""Checks of a model version."""
+"""Checks of a model version, and its skill against a constant and the heuristic baseline."""
 
 import math
 import operator
@@ -6,19 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from ..evaluation.model_types import format_figure
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import UnusableInputError
+from ..evaluation.model_types import ModelType, format_figure
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
     """The result of a check.
 
-    Attributes:
-        name: Its name.
-        ok: Whether it passed.
-        value: The measured value; None if there is none.
-        threshold: The threshold; None if there is none.
-        detail: One sentence of explanation.
+    Value and threshold are None if there are none; the detail is one sentence.
     """
 
     name: str
@@ -68,3 +67,57 @@ def _bound(
 def is_figure(value: float | None) -> TypeGuard[float]:
     """Return whether a value is a finite number."""
     return value is not None and math.isfinite(value)
+
+
+def check_skill(
+    model_type: ModelType,
+    loss: str,
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    *,
+    training_mean: float | None,
+    heuristic: ArrayLike,
+    min_skill: float,
+) -> tuple[Check, ...]:
+    """Check that a version is better than a constant and the heuristic baseline.
+
+    `training_mean` is the mean label of the training window, the constant; `min_skill` the minimum
+    reduction of its loss, as a share.
+    """
+    own = measure_loss(model_type, loss, labels, predictions)
+    constant = None
+    if is_figure(training_mean):
+        constant = measure_loss(
+            model_type, loss, labels, np.full(np.shape(labels), float(training_mean))
+        )
+    by_heuristic = measure_loss(model_type, loss, labels, heuristic)
+    skill = None if own is None or not constant else 1 - own / constant
+    unit = model_type.require_loss(loss).unit
+    better = own is not None and by_heuristic is not None and own < by_heuristic
+    return (
+        at_least(
+            "skill",
+            skill,
+            min_skill,
+            why=f"{loss} {format_figure(own, unit)}, of the training window's mean label "
+            f"{format_figure(constant, unit)}",
+        ),
+        Check(
+            name="better_than_heuristic",
+            ok=better,
+            value=own,
+            threshold=by_heuristic,
+            detail=f"{loss} {format_figure(own)}, the heuristic baseline's is "
+            f"{format_figure(by_heuristic, unit)}",
+        ),
+    )
+
+
+def measure_loss(
+    model_type: ModelType, loss: str, labels: ArrayLike, predictions: ArrayLike
+) -> float | None:
+    """Return the mean loss; None if labels or predictions are invalid."""
+    try:
+        return model_type.mean_loss(loss, labels, predictions)
+    except UnusableInputError:
+        return None

@@ -80,29 +80,24 @@ class NeedsApproval(Reasoned):
 
 
 @dataclass(frozen=True)
-class Passed(Reasoned):
-    """All checks passed.
+class Validated(Reasoned):
+    """A verdict with all checks, including those that passed."""
 
-    Attributes:
-        checks: All checks.
-    """
-
-    status: ClassVar[str] = "PASSED"
+    status: ClassVar[str]
 
     checks: tuple[Check, ...]
 
 
-@dataclass(frozen=True)
-class Failed(Reasoned):
-    """At least one check failed.
+class Passed(Validated):
+    """All checks passed."""
 
-    Attributes:
-        checks: All checks, including those that passed.
-    """
+    status = "PASSED"
 
-    status: ClassVar[str] = "FAILED"
 
-    checks: tuple[Check, ...]
+class Failed(Validated):
+    """At least one check failed."""
+
+    status = "FAILED"
 
 
 Decision: TypeAlias = Promote | Keep | Reject | NeedsApproval
@@ -144,15 +139,10 @@ def decide(
 ) -> Decision:
     """Decide whether to promote the challenger.
 
-    Args:
-        challenger: The version to decide on.
-        champion: The current Champion; None only if the model has no such alias.
-        comparison: Challenger against Champion or, if there is none, against the heuristic
-            baseline; None if `precheck` decides without it.
-        policy: The promotion criteria.
-        losses: Mean losses of the challenger and of the heuristic baseline on the same rows.
-        holdout_start: The first instant of these rows.
-        approved: Whether this comparison was approved manually.
+    `champion` is None only if the model has no such alias; `comparison` is then with the heuristic
+    baseline, and None only if `precheck` decides without it. `losses` are those of challenger and
+    heuristic baseline on the same rows, which begin at `holdout_start`; `approved` means that a
+    person approved this comparison.
     """
     screened = precheck(challenger, champion)
     if screened is not None:
@@ -217,15 +207,8 @@ def expect_decision(
 
     It may be a version of another model.
 
-    Args:
-        version: The version.
-        champion: The current Champion.
-        comparison: Version against Champion.
-        policy: As in `decide`.
-        number: The number it would have in the Champion's model.
-        losses: As in `decide`.
-        holdout_start: As in `decide`.
-        passed: Whether to assume that it has passed validation.
+    `number` is the one it would have in the Champion's model; `passed` assumes that it has passed
+    validation; the rest is as in `decide`.
     """
     tags = {**version.tags, STATUS_TAG: Passed.status} if passed else version.tags
     newest = replace(version, version=number, aliases=frozenset({CHALLENGER}), tags=tags)

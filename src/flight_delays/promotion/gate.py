@@ -29,9 +29,6 @@ class Evidence:
     """The inputs of a validation.
 
     Attributes:
-        model_type: The model type.
-        labels: Labels of the held-out rows.
-        predictions: Predictions of the same rows.
         slices: Values of each slice column for the same rows.
         days: The local day of each row.
         has_champion: Whether there is a Champion; deploy then compares by slice.
@@ -39,10 +36,7 @@ class Evidence:
         served_difference: Largest difference (see `largest_difference`) between these predictions
             and those of the served form; None if it was not measured.
         availability: Whether the inputs are available before the label.
-        signature_inputs: Whether the signature names inputs.
         signature_outputs: Types of the outputs in the signature.
-        description: The version's description.
-        tags: The version's tags.
     """
 
     model_type: ModelType
@@ -72,11 +66,7 @@ def validate(
     All checks run, in order of importance: validity of the data, metrics, metadata. A value that
     cannot be measured fails its check.
 
-    Args:
-        evidence: The inputs of the validation.
-        policy: The limits.
-        further: Additional checks, which are listed first.
-        confidence: Confidence level of significance tests.
+    `further` checks are listed first; `confidence` is that of significance tests.
 
     Raises:
         UnusableInputError: The policy names an unknown metric.

@@ -26,13 +26,7 @@ HELD_UNTIL_TAG = "held_until"
 class ModelVersion:
     """A snapshot of a version of a registered model.
 
-    Attributes:
-        model: Full name of the registered model.
-        version: Its number.
-        aliases: Its aliases.
-        tags: Its tags.
-        description: Its description.
-        run_id: The run that logged it.
+    The model has its full name, the run is the one that logged the version.
     """
 
     model: str

@@ -21,7 +21,6 @@ class Provenance:
         as_of: The instant as of which the version was trained.
         start: The first instant of the held-out rows.
         end: The exclusive end.
-        rows: Number of held-out rows.
         content: Hash of their keys and labels.
     """
 
@@ -69,12 +68,7 @@ def find_mismatch(version: ModelVersion, now: Provenance) -> str | None:
 
 
 def find_overlap(version: ModelVersion, start: datetime) -> str | None:
-    """Return why a version may have been trained on held-out labels; None if it was not.
-
-    Args:
-        version: The version.
-        start: The first instant of the held-out rows.
-    """
+    """Return why a version may have learned from labels of a holdout from `start` on, or None."""
     until = version.learned_until
     if until is None:
         return "its tag learned_until is not recorded; train again"
@@ -101,15 +95,8 @@ def check_origin(
 
     The Champion may have been trained with earlier code.
 
-    Args:
-        version: The version.
-        experiment: The experiment of its run.
-        expected_experiment: The job's experiment.
-        creator: The principal that registered it.
-        principal: The principal that runs this task.
-        digest: Digest of the current code, hyperparameters and policy.
-        start: The first instant of the held-out rows.
-        run_flaw: Why its run is no proof of its origin; blank if it is.
+    `creator` registered the version, `principal` runs this task; `run_flaw` says why its run is no
+    proof of its origin, blank if it is.
     """
     flaws = [run_flaw] if run_flaw else []
     if experiment != expected_experiment:

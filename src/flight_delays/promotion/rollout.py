@@ -29,11 +29,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Decided(Reasoned):
-    """A decision with its reason and figures.
-
-    Attributes:
-        figures: Results of the guardrails and the quality.
-    """
+    """A decision with its reason and figures."""
 
     label: ClassVar[str]
 
@@ -89,10 +85,8 @@ def decide_rollout(evidence: Evidence, policy: RolloutPolicy) -> Verdict:
     Harm takes effect at once, even if other counts are missing. Otherwise the split is held while
     a count that the policy needs is missing or invalid.
 
-    Args:
-        evidence: The state. A step counts all requests since it began, with labels that arrive
-            later.
-        policy: The policy; its mode is gradual or ab.
+    A step counts all requests since it began, with labels that arrive later. The policy's mode is
+    gradual or ab.
     """
     present = evidence.steps[-1] if evidence.steps else None
     figures = () if present is None else measure(evidence.steps, policy)

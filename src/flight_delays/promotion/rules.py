@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from ..config.policy import ComparisonPolicy
+from ..config.rollout import Rule
 from ..evaluation.comparison import Comparison
 from .checks import is_figure
 from .model_version import ModelVersion
-
-Rule: TypeAlias = Literal["superiority", "non-inferiority"]
 
 LOSS_TAG = "validation_loss"
 HEURISTIC_LOSS_TAG = "validation_heuristic_loss"
@@ -21,7 +19,6 @@ class Requirement:
 
     Attributes:
         rule: `superiority`, or `non-inferiority` for a retrained Champion.
-        bound: The limit.
     """
 
     rule: Rule
@@ -30,13 +27,7 @@ class Requirement:
 
 @dataclass(frozen=True, kw_only=True)
 class MeanLosses:
-    """Mean losses of a model and of the heuristic baseline on the same rows.
-
-    Attributes:
-        loss: Name of the loss.
-        model: Mean loss of the model.
-        heuristic: Mean loss of the heuristic baseline.
-    """
+    """Mean losses of a model and of the heuristic baseline on the same rows."""
 
     loss: str
     model: float
@@ -99,10 +90,7 @@ def find_excess(comparison: Comparison, champion: ModelVersion, now: MeanLosses 
     months differ in difficulty. If the losses of the Champion's validation are not known, the lower
     bound is returned.
 
-    Args:
-        comparison: Challenger against Champion.
-        champion: The current Champion.
-        now: Mean losses of the challenger and the baseline on the rows of the comparison.
+    `now` are losses on the rows of the comparison.
     """
     then = read_losses(champion, comparison.loss)
     if then is None or now is None or not is_figure(now.lead) or now.loss != then.loss:

@@ -25,13 +25,7 @@ FIT, BOUND = 24, 18
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums of observations; the last axis of arrays is the stratum, such as the step.
-
-    Attributes:
-        count: Number of observations.
-        total: Their sum.
-        squares: Sum of their squares.
-    """
+    """Sums of observations; the last axis of arrays is the stratum, such as the step."""
 
     count: ArrayLike
     total: ArrayLike
@@ -124,12 +118,8 @@ def bound_increase(
 ) -> Floats:
     """Return the lower bound at alpha of the increase, second share minus first.
 
-    Args:
-        first: Events of the first arm.
-        of_first: Requests of the first arm.
-        second: Events of the second arm.
-        of_second: Requests of the second arm.
-        alpha: Maximum probability that the true increase is ever below the bound.
+    The events and requests are those of `weigh_increase`; `alpha` is the maximum probability that
+    the true increase is ever below the bound.
     """
     low, high = np.broadcast_arrays(-1.0, 1.0, first, of_first, second, of_second)[:2]
     for _ in range(BOUND):

@@ -64,10 +64,7 @@ def find_worse_slices(
 ) -> tuple[Check, ...]:
     """Return a failed check for each slice in which a challenger may not replace the Champion.
 
-    Args:
-        found: The slices of `compare_by_slice`.
-        policy: The limits within slices.
-        confidence: Confidence level over all slices.
+    `confidence` is that over all slices.
     """
     return tuple(check for each in found for check in _judge(each, policy, 1 - confidence))
 
@@ -75,9 +72,7 @@ def find_worse_slices(
 def refuse_slices(version: int, worse: Sequence[Check]) -> Reject | None:
     """Reject a challenger with failed checks in slices; None if there are none.
 
-    Args:
-        version: The challenger's number.
-        worse: The checks of `find_worse_slices` or, without a Champion, `check_first_gaps`.
+    `worse` are the checks of `find_worse_slices` or, without a Champion, `check_first_gaps`.
     """
     if not worse:
         return None

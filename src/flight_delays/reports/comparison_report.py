@@ -9,33 +9,14 @@ from ..evaluation.model_types import format_figure
 from ..evaluation.observations import FloatArray
 from ..evaluation.side_by_side import SideBySide, SliceSideBySide
 from ..promotion.decide import CHAMPION, Decision
+from ..promotion.model_version import ModelVersion
 from ..promotion.rules import Requirement
+from . import render
 from .outcomes import draw_calibration, trace_calibration
 from .plots import Bar, Plot, draw_bars, draw_gain
-from .templating import TableRows, render
 
 HEADS = ("Challenger", CHAMPION, "Better")
 NAMES = {"challenger": "Challenger", "champion": CHAMPION, None: ""}
-
-
-@dataclass(frozen=True)
-class ComparedVersion:
-    """A version of the comparison.
-
-    Attributes:
-        model: Full name of its registered model.
-        version: Its version.
-        as_of: Its as_of; None if it is not recorded.
-    """
-
-    model: str
-    version: int
-    as_of: datetime | None
-
-    def __str__(self) -> str:
-        """Return its description."""
-        as_of = f"{self.as_of:%Y-%m-%d %H:%M} UTC" if self.as_of else "an instant not recorded"
-        return f"version {self.version} of {self.model}, trained as of {as_of}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,21 +26,15 @@ class ComparisonReport:
     Attributes:
         challenger: The candidate for promotion.
         champion: The Champion of another target.
-        compared_at: Time of the comparison.
-        rows: Description of the compared rows.
         number: The number that the challenger would have in the Champion's model.
         decision: The expected decision of the Champion's gate.
-        asked: The limit of the gain's lower bound.
         comparisons: The comparison by each loss; the first, the policy's, decides.
-        metrics: Every metric of both.
         slices: The policy's metric of both by slice; None if the policy has no slices.
-        labels: The labels.
-        predictions: The challenger's predictions.
         incumbent: The champion's predictions.
     """
 
-    challenger: ComparedVersion
-    champion: ComparedVersion
+    challenger: ModelVersion
+    champion: ModelVersion
     compared_at: datetime
     rows: str
     number: int
@@ -75,7 +50,7 @@ class ComparisonReport:
 
 def write_comparison(report: ComparisonReport) -> str:
     """Return the comparison as plain text."""
-    return render("comparison.txt.j2", report=report, **_list_tables(report))
+    return render("comparison.txt.j2", report=report, **_list_values(report))
 
 
 def write_comparison_page(report: ComparisonReport) -> str:
@@ -85,7 +60,7 @@ def write_comparison_page(report: ComparisonReport) -> str:
     return render(
         "comparison.html.j2",
         report=report,
-        **_list_tables(report),
+        **_list_values(report),
         intervals=[
             draw_gain(first, report.asked.bound),
             *(draw_gain(each, 0.0) for each in others),
@@ -101,8 +76,8 @@ def write_comparison_page(report: ComparisonReport) -> str:
     )
 
 
-def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], TableRows]]:
-    """Return headers and rows of the tables of metrics, gains and slices."""
+def _list_values(report: ComparisonReport) -> Mapping[str, object]:
+    """Return the description of both versions, and headers and rows of the tables."""
     metrics = [
         (_name(each.metric.name, each.metric.unit), *_format_both(each)) for each in report.metrics
     ]
@@ -121,10 +96,17 @@ def _list_tables(report: ComparisonReport) -> Mapping[str, tuple[Sequence[str], 
     ]
     metric = report.slices[0].contrast.metric.name if report.slices else ""
     return {
+        "challenger": _describe(report.challenger),
+        "champion": _describe(report.champion),
         "metrics": (("Metric", *HEADS), metrics),
         "gains": (("Gain in", "Gain", "Low", "High", "Confidence", "Days won"), gains),
         "slices": ((f"{metric} in", "Rows", *HEADS), slices),
     }
+
+
+def _describe(version: ModelVersion) -> str:
+    as_of = f"{version.as_of:%Y-%m-%d %H:%M} UTC" if version.as_of else "an instant not recorded"
+    return f"version {version.version} of {version.model}, trained as of {as_of}"
 
 
 def draw_differences(report: ComparisonReport) -> list[Plot]:

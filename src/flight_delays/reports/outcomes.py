@@ -31,7 +31,6 @@ class Outcomes:
     """Plots of predictions and labels.
 
     Attributes:
-        plots: The plots.
         alarms: The confusion matrix; None unless the model is binary.
     """
 
@@ -47,11 +46,7 @@ def draw_outcomes(
 ) -> Outcomes:
     """Return the plots of a model type.
 
-    Args:
-        model_type: The model type.
-        labels: The labels.
-        predictions: The predictions.
-        threshold: Threshold of an alarm; None for as many alarms as positives.
+    A prediction from `threshold` on is an alarm; by default there are as many alarms as positives.
     """
     calibration = draw_calibration(
         "Calibration: on the diagonal is best",
@@ -69,13 +64,7 @@ def draw_outcomes(
 
 
 def draw_days(days: ArrayLike, labels: FloatArray, predictions: Mapping[str, FloatArray]) -> Plot:
-    """Return a plot of mean label and mean predictions by local day.
-
-    Args:
-        days: The day of each row.
-        labels: The labels.
-        predictions: Predictions by the name of the model, one or two.
-    """
+    """Return a plot of mean label and mean predictions of one or two models by local day."""
     means = pd.DataFrame({"label": labels, **predictions}).groupby(np.asarray(days)).mean()
     colours: tuple[Colour, ...] = ("muted", "first", "second")
     numbers = np.arange(len(means)) + 1
@@ -165,5 +154,5 @@ def _draw_numbers(labels: FloatArray, predictions: FloatArray) -> tuple[Plot, Pl
 
 
 def _trace_counts(name: str, values: FloatArray, colour: Colour) -> Line:
-    middles, counts = zip(*count_in_bins(values), strict=True)
-    return Line(name=name, x=middles, y=np.asarray(counts) / values.size, colour=colour)
+    middles, counts = count_in_bins(values)
+    return Line(name=name, x=middles, y=counts / values.size, colour=colour)

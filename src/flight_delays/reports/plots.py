@@ -69,9 +69,6 @@ class Line:
 
     Attributes:
         name: Its name in the legend; blank for no entry.
-        x: X coordinates.
-        y: Y coordinates.
-        colour: Its colour.
         style: Matplotlib format string, such as "-", "--", "o" or "o-".
     """
 
@@ -87,7 +84,6 @@ class Bar:
     """A horizontal bar.
 
     Attributes:
-        label: Its label.
         value: Its length; None if it was not measured.
         ok: Whether it is good; None for neutral.
         spread: Length of the error bar; 0 for none.
@@ -155,13 +151,7 @@ def _label_bar(bar: Bar) -> str:
 
 
 def draw_swarms(title: str, swarms: Sequence[Swarm], names: Mapping[Colour, str]) -> Plot:
-    """Return a beeswarm plot, one row per label.
-
-    Args:
-        title: The title.
-        swarms: The dots, by label.
-        names: The meaning of each colour.
-    """
+    """Return a beeswarm plot, one row per label; `names` has the meaning of each colour."""
 
     def paint(axes: "Axes") -> None:
         every = [dots for swarm in swarms for dots in swarm.dots.values()]

@@ -11,8 +11,8 @@ from ..evaluation.model_types import format_figure
 from ..promotion.arms import Figure, Step
 from ..promotion.decide import CHALLENGER, CHAMPION
 from ..promotion.rollout import Verdict
+from . import render
 from .plots import Bar, Colour, Line, Plot, draw_bars, draw_lines
-from .templating import render
 
 # Minimum labelled rows of an arm in a slice.
 FEWEST = 30
@@ -24,15 +24,7 @@ class RolloutReport:
     """The content of the page.
 
     Attributes:
-        model: Full name of the registered model.
-        champion: Version of the Champion.
-        challenger: Version of the Challenger.
-        ended_at: Time of the decision.
-        decision: The decision.
-        steps: Counts of both arms.
-        figures: Results of guardrails and quality.
         losses: Labelled rows: `arm`, `at`, `loss`, and the columns of `slices`.
-        loss: Name of the loss.
         slices: Columns to show the effect by.
     """
 

@@ -12,9 +12,9 @@ from ..evaluation.curves import SliceFigure
 from ..evaluation.importance import Explanation, Importance
 from ..evaluation.model_types import ModelType, format_figure
 from ..evaluation.observations import FloatArray
+from . import TableRows, render
 from .outcomes import draw_outcomes
 from .plots import Bar, Colour, Swarm, draw_bars, draw_swarms
-from .templating import TableRows, render
 
 # Maximum number of inputs to plot.
 INPUTS = 15
@@ -31,20 +31,11 @@ class TrainingResult:
     """The content of the page and the model card.
 
     Attributes:
-        run_id: The MLflow run.
-        model: Full name of the registered model.
         tags: Tags of run and version: `as_of`, `policy`, `git_commit`.
-        description: What it predicts.
-        intended_use: Its intended use.
-        limits: Its limitations.
         target: Description of the label.
-        model_type: The model type.
-        policy: The policy of its validation.
         windows: Description and number of rows of each window.
         tables: Delta version by feature table.
         features: Features by source.
-        numerical: The numerical features.
-        hyperparameters: Its hyperparameters.
         metrics: Its metrics on the held-out rows.
         slices: The policy's metric by slice; None if the policy has no slices.
         backtest_rows: Numbers of training and validation rows of the backtest.
@@ -52,7 +43,6 @@ class TrainingResult:
         candidates: Candidates of the backtest, best first.
         own: The model among them.
         importance: Importance of each input, largest first.
-        explanation: Contributions to single predictions.
     """
 
     run_id: str

@@ -17,9 +17,9 @@ from ..evaluation.slices import SliceComparison
 from ..promotion.checks import Check
 from ..promotion.decide import Decision, Verdict
 from ..promotion.rules import Requirement
+from . import TableRows, render
 from .outcomes import draw_days, draw_outcomes
 from .plots import Bar, Plot, draw_bars, draw_gain
-from .templating import TableRows, render
 
 # Maximum number of compared slices to show; refused ones are always shown.
 SHOWN = 20
@@ -77,12 +77,7 @@ class Incumbent:
     Attributes:
         name: Its name, such as `the Champion, version 3`.
         asked: The limit of the gain's lower bound.
-        comparison: The comparison; None if there is none.
         decision: The expected decision of deploy, if the version passes.
-        why: Why there is no comparison.
-        slices: The comparison with the Champion by slice.
-        worse: The failed checks of the comparison by slice.
-        predictions: Its predictions of the held-out rows.
     """
 
     name: str
@@ -105,16 +100,6 @@ class Report:
     """The content of the page.
 
     Attributes:
-        model: Full name of the registered model.
-        version: Its version.
-        as_of: Its as_of.
-        judged_at: Time of the validation.
-        holdout: Description of the holdout.
-        verdict: The verdict with all checks.
-        policy: The policy.
-        model_type: The model type.
-        labels: Labels of the held-out rows.
-        predictions: Predictions of the held-out rows.
         slices: Values of each slice column for the same rows.
         days: The local day of each row.
         incumbent: The model that it was compared with.

@@ -25,13 +25,7 @@ class ColumnRule:
 
 
 def write_value(column: str, wanted: str, given: str) -> str:
-    """Return the SQL that casts a column to a type, null if that fails.
-
-    Args:
-        column: The column.
-        wanted: Its declared Spark SQL type.
-        given: Its actual type.
-    """
+    """Return the SQL that casts a column from the given to the wanted type, null if that fails."""
     return column if wanted.lower() == given else f"try_cast({column} AS {wanted})"
 
 
@@ -43,11 +37,7 @@ def write_reasons(
 ) -> str:
     """Return the SQL of a text with all violations of a row; empty if it is valid.
 
-    Args:
-        columns: The declared Spark SQL type by column.
-        given: The actual type by column.
-        keys: The primary keys, which may not be missing.
-        rules: The rules by column.
+    `columns` and `given` have the declared and the actual Spark SQL type by column.
     """
     faults = []
     for column, kind in columns.items():

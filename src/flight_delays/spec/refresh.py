@@ -60,11 +60,7 @@ class Refresh:
         return self.every + self.delay
 
     def write_instant(self, decision_at: str) -> str:
-        """Return the SQL of the instant as of which a request finds features.
-
-        Args:
-            decision_at: SQL of the decision time.
-        """
+        """Return the SQL of the instant as of which a request finds features."""
         every, delay = (round(each.total_seconds()) for each in (self.every, self.delay))
         latest = f"unix_timestamp({decision_at}) - {delay}"
         # DIV rounds instants before 1970 up.
@@ -74,9 +70,6 @@ class Refresh:
         """Return the SQL of all instants as of which a request may find features, oldest first.
 
         Instants after the first require a delay shorter than `delay`; some are after the decision.
-
-        Args:
-            decision_at: SQL of the decision time.
         """
         first, every = self.write_instant(decision_at), round(self.every.total_seconds())
         return [
@@ -87,8 +80,7 @@ class Refresh:
     def require_schedule(self, cron: str) -> None:
         """Check that a schedule starts every run within `delay`.
 
-        Args:
-            cron: Quartz expression of feature_refresh's schedule, in UTC, or `CONTINUOUS`.
+        `cron` is the Quartz expression of feature_refresh's schedule, in UTC, or `CONTINUOUS`.
 
         Raises:
             DeclarationError: The expression is not supported, or a run starts too late.
@@ -111,8 +103,7 @@ class Refresh:
 def list_starts(cron: str) -> Collection[int]:
     """Return the minutes of the day, UTC, at which a schedule starts runs.
 
-    Args:
-        cron: Daily Quartz expression: `0 MINUTES HOURS * * ?`.
+    It is a daily Quartz expression: `0 MINUTES HOURS * * ?`.
 
     Raises:
         DeclarationError: The expression has another form.

@@ -107,10 +107,7 @@ class RequestFeature:
         return loaded
 
     def check(self, known: Mapping[str, str]) -> None:
-        """Validate the function.
-
-        Args:
-            known: SQL types of the columns and features that may be inputs.
+        """Validate the function; `known` has the SQL types of columns and features before it.
 
         Raises:
             DeclarationError: It is invalid.
@@ -166,11 +163,7 @@ class RequestFeature:
 
 
 def check_all(features: Iterable[RequestFeature], known: Mapping[str, str]) -> None:
-    """Validate functions in order.
-
-    Args:
-        features: The features; one may use those before it.
-        known: SQL types of the columns and of the looked-up features.
+    """Validate functions in order; `known` has the SQL types of columns and looked-up features.
 
     Raises:
         DeclarationError: One is invalid.

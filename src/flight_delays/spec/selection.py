@@ -20,17 +20,10 @@ def select_rows(
     interval: Interval | None,
     known_by: datetime | None = None,
 ) -> "DataFrame":
-    """Return the rows decided within an interval.
+    """Return the problem's `columns` of the rows decided within an interval.
 
-    Args:
-        spark: The session.
-        problem: The problem.
-        qualify: Returns the full table name of a source.
-        interval: Interval of decision times; None for all.
-        known_by: Latest instant to look features up as of, for decisions in the future.
-
-    Returns:
-        The problem's `columns`.
+    Without an interval, all rows. Features of decisions in the future are looked up as of
+    `known_by`.
     """
     columns, spine = _write_columns(problem, known_by), qualify(problem.spine.source)
     rows = f"SELECT {columns} FROM {spine} s"
@@ -49,14 +42,8 @@ def select_labelled_rows(
 ) -> "DataFrame":
     """Return the rows decided within an interval whose label is known before `as_of`.
 
-    Args:
-        spark: The session.
-        problem: The problem.
-        qualify: Returns the full table name of a source.
-        interval: Interval of decision times.
-        as_of: Exclusive time by which the label must be known.
-        extra: Further columns, such as slice columns (see `find_columns`); the problem's `columns`
-            and looked-up features are not added again.
+    `extra` are further columns, such as slice columns (see `find_columns`); the problem's `columns`
+    and looked-up features are not added again.
 
     Returns:
         The problem's `columns`, the label as a double, and the further columns, null if their
@@ -148,12 +135,7 @@ def select_asked_rows(
 ) -> "DataFrame":
     """Return requested rows as training would read them.
 
-    Args:
-        spark: The session.
-        problem: The problem.
-        qualify: Returns the full table name of a source.
-        asked: A view with `row_id` and keys of the requested rows.
-        before: Exclusive end of the decision times.
+    `asked` is a view with `row_id` and keys of the requested rows; decisions are before `before`.
 
     Returns:
         `row_id` and the problem's `columns`: one row for each instant, up to the decision, as of
@@ -173,12 +155,7 @@ def select_asked_rows(
 
 
 def sample_days(rows: "DataFrame", problem: Problem, max_rows: int) -> tuple["DataFrame", int]:
-    """Return about `max_rows` rows, sampled within each day by a hash of their keys.
-
-    Args:
-        rows: Rows with the problem's `columns`.
-        problem: The problem.
-        max_rows: Number of rows to keep, rounded up within each day.
+    """Return about `max_rows` rows, sampled within each day, rounded up, by a hash of their keys.
 
     Returns:
         The sample, which is deterministic, and the total number of rows.

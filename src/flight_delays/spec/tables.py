@@ -65,10 +65,7 @@ class Source:
         )
 
     def check(self, rows: "DataFrame") -> "DataFrame":
-        """Validate and deduplicate rows.
-
-        Args:
-            rows: The result of `read`.
+        """Validate and deduplicate rows of `read`.
 
         Returns:
             The declared columns in their types, null if a cast fails, and four more: `_reason`
@@ -98,10 +95,7 @@ class Source:
         )
 
     def judge(self, rows: "DataFrame") -> "DataFrame":
-        """Validate each row separately.
-
-        Args:
-            rows: All declared columns, in any types, and others.
+        """Validate each row separately; rows have all declared columns, in any types, and others.
 
         Returns:
             The declared columns with `_reason`, `_key` and `_content` as in `check`, and the other
@@ -189,11 +183,8 @@ class FeatureTable:
     ) -> "DataFrame":
         """Compute the rows that became known from `since` to `as_of`, both inclusive.
 
-        Args:
-            spark: A session whose time zone is UTC.
-            qualify: Returns the table name of a source in Spark.
-            since: Earlier rows are excluded, if rows have a time.
-            as_of: Later rows are excluded; the sources may have later data.
+        The session's time zone is UTC. The sources may have later data; rows without a time are not
+        limited by `since`.
 
         Returns:
             The primary keys and the features, in that order.
@@ -217,11 +208,8 @@ class FeatureTable:
         row of nulls, dated a second after the end of the look-back, makes it consistent with
         offline look-ups.
 
-        Args:
-            spark: A session whose time zone is UTC.
-            stored: Full name of this table, with all rows known before `as_of`.
-            since: Rows of nulls dated earlier are excluded.
-            as_of: Rows of nulls dated at or after it are excluded: features may still arrive.
+        The session's time zone is UTC; the table `stored` has all rows known before `as_of`. Rows
+        of nulls are dated from `since` on, and before `as_of`: features may still arrive.
 
         Returns:
             The primary keys and the features; no rows if no row has expired.

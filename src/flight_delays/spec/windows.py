@@ -24,12 +24,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Split:
-    """The training window and the holdout after it.
-
-    Attributes:
-        training: The training window.
-        holdout: The holdout.
-    """
+    """The training window and the holdout after it."""
 
     training: Interval
     holdout: Interval
@@ -45,11 +40,6 @@ def split_windows(as_of: datetime, windows: Windows, label_maturity: timedelta) 
 
     Both end `label_maturity` earlier: of later rows only early labels are known, which biases
     them. A training window of None starts in 1970.
-
-    Args:
-        as_of: The exclusive end of known data.
-        windows: Lengths of the windows.
-        label_maturity: Time after the decision at which a label is known.
 
     Raises:
         InstantWithoutZoneError: `as_of` has no time zone.

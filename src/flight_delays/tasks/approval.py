@@ -36,12 +36,7 @@ class ApprovalError(LakehouseError):
 
 
 class VersionParameters(Parameters):
-    """Parameters of the tasks evaluation and Approval_Check, which Databricks passes to the job.
-
-    Attributes:
-        model_name: Full name of the registered model.
-        model_version: The version.
-    """
+    """Parameters of the tasks evaluation and Approval_Check, which Databricks passes to the job."""
 
     model_name: FullName
     model_version: PositiveInt
@@ -51,11 +46,6 @@ def evaluate(
     parameters: VersionParameters, lakehouse: Lakehouse, within: float = VERDICT_WITHIN
 ) -> None:
     """Wait for the verdict of validate, and request an approval if the version passed.
-
-    Args:
-        parameters: Parameters of the task.
-        lakehouse: The platform's clients.
-        within: How long to wait, in seconds.
 
     Raises:
         ApprovalError: The version failed, or there was no verdict in time.
@@ -189,12 +179,6 @@ def link_job(model: str, job: str, target: str, lakehouse: Lakehouse) -> None:
     """Set the model's deployment job if approvals are required, else remove it.
 
     A link to another job is not removed.
-
-    Args:
-        model: Full name of the registered model.
-        job: Id of the job deployment; empty without one.
-        target: The bundle's target.
-        lakehouse: The platform's clients.
     """
     linked = find_link(model, lakehouse)
     wanted = job if load_promotion().requires_approval(target) else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from databricks.sdk import WorkspaceClient
 
-from ..config.monitoring import Kind, MonitoringPolicy, load_monitoring
+from ..config.monitoring import Kind, MonitoringPolicy, Rule, load_monitoring
 from ..config.serving import load_serving
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.measurements import (
@@ -22,9 +22,9 @@ from ..lakehouse.measurements import (
     read_profile,
     with_rows,
 )
-from ..lakehouse.model_health import HEALTH, create_health, read_verdict, write_health
 from ..lakehouse.payload_log import find_payload_tables, has_requests, read_outcomes
 from ..lakehouse.registry import read_aliases
+from ..lakehouse.results import HEALTH, create_results, read_verdict, write_health
 from ..monitoring.assess import assess
 from ..monitoring.signals import Window, list_signals
 from ..monitoring.verdicts import Retrain, Verdict
@@ -39,7 +39,7 @@ from ..spec.inference_log import (
     STREAM,
     STREAM_PREDICTIONS,
 )
-from .freshness import measure_ages, measure_skew
+from .freshness import DAYS, measure_ages, measure_skew
 from .parameters import FullName, Instant, Name, Parameters, SchemaName, in_schema
 
 if TYPE_CHECKING:
@@ -52,17 +52,7 @@ ALL_VERSIONS = "*"
 
 
 class AssessParameters(Parameters):
-    """Parameters of the assess task.
-
-    Attributes:
-        model: Full name of the registered model.
-        source: Schema of the feature tables, with its catalog.
-        target: Schema of the log and the metrics, with its catalog.
-        as_of: Exclusive instant up to which labels and features are known.
-        assessed_at: Start of the run.
-        training_job: Id of the training job.
-        job_run: Run of the job.
-    """
+    """Parameters of the assess task."""
 
     model: FullName
     source: SchemaName
@@ -85,7 +75,7 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
         return
     spark, now = lakehouse.spark, parameters.assessed_at
     health = in_schema(parameters.target, HEALTH)
-    create_health(spark, health)
+    create_results(spark, partial(in_schema, parameters.target))
     active, last = read_trainings(lakehouse.workspace, parameters.training_job)
     before = read_verdict(spark, health, parameters.job_run)
     if before and before[0] == Retrain.label and (active or (last and last >= before[2])):
@@ -99,7 +89,8 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
     log = in_schema(parameters.target, LOG)
     skew = measure_skew(log, parameters.source, policy, now, lakehouse)
     # With few requests, missing signals of the endpoint are expected.
-    has_endpoint = load_serving().endpoint and has_traffic(requests, policy)
+    errors, _ = measure_requests(requests, policy.windows.granularity)
+    has_endpoint = load_serving().endpoint and has_enough(errors, policy.signals.errors, policy)
     sources = [BATCH]
     if has_endpoint:
         sources.append(ENDPOINT)
@@ -113,7 +104,7 @@ def run(parameters: AssessParameters, lakehouse: Lakehouse) -> None:
         tables=[table.name for table in PROBLEM.feature_tables],
         endpoint=has_endpoint,
         online=load_serving().endpoint,
-        compared=has_compared(skew, policy),
+        compared=has_enough(skew, policy.signals.skew, policy),
         sources=sources,
     )
     measured = {
@@ -225,7 +216,7 @@ def measure_silence(
 
 def find_reach(policy: MonitoringPolicy, now: datetime) -> datetime:
     """Return the start of the judged windows, with time for labels to become known."""
-    days = {"day": 1, "week": 7, "month": 31}[policy.windows.granularity]
+    days = DAYS[policy.windows.granularity]
     reach = pd.Timedelta(days=days * policy.most_windows) + PROBLEM.label_maturity
     since: datetime = (pd.Timestamp(now) - reach).floor("D").to_pydatetime()
     return since
@@ -253,19 +244,10 @@ def read_requests(schema: str, since: datetime, lakehouse: Lakehouse) -> pd.Data
     return pd.concat([each for each in rows if len(each)] or rows, ignore_index=True)
 
 
-def has_traffic(requests: pd.DataFrame, policy: MonitoringPolicy) -> bool:
-    """Return whether a window has enough requests to be judged."""
-    errors, _ = measure_requests(requests, policy.windows.granularity)
-    rule = policy.signals.errors
-    least = rule.min_rows if rule and rule.min_rows is not None else policy.windows.min_rows
-    return any(window.rows >= least for window in errors)
-
-
-def has_compared(skew: Windows, policy: MonitoringPolicy) -> bool:
-    """Return whether a window has enough compared requests to be judged."""
-    rule = policy.signals.skew
-    least = policy.windows.min_rows if rule is None else rule.min_rows or policy.windows.min_rows
-    return any(window.rows >= least for window in skew)
+def has_enough(windows: Windows, rule: Rule | None, policy: MonitoringPolicy) -> bool:
+    """Return whether a window has enough rows to be judged."""
+    least = (rule and rule.min_rows) or policy.windows.min_rows
+    return any(window.rows >= least for window in windows)
 
 
 def read_trainings(workspace: WorkspaceClient, job: int) -> tuple[int, datetime | None]:

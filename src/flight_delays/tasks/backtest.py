@@ -25,8 +25,6 @@ class TimeSplit:
     """The rows of the training window, divided by time.
 
     Attributes:
-        train: The earlier rows, for training.
-        validation: The later rows, for validation.
         loss: Name of the loss that ranks candidates.
     """
 
@@ -51,14 +49,7 @@ class TimeSplit:
 
 
 def make_time_split(what: str, rows: pd.DataFrame, policy: BacktestPolicy, loss: str) -> TimeSplit:
-    """Split the rows of the training window by time.
-
-    Args:
-        what: Name of the backtest in messages.
-        rows: The rows of the training window.
-        policy: Has the size of the validation rows.
-        loss: Name of the loss that ranks candidates.
-    """
+    """Split the rows of the training window by time; `what` names the backtest in messages."""
     found = split_by_time(rows[PROBLEM.spine.decision_at], **policy.model_dump())
     split = TimeSplit(
         train=rows.iloc[found.train], validation=rows.iloc[found.validation], loss=loss

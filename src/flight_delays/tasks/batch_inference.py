@@ -45,12 +45,8 @@ class BatchParameters(Parameters):
     """Parameters of the batch_inference task.
 
     Attributes:
-        model: Full name of the registered model.
-        source: Schema of the feature tables, with its catalog.
-        target: Schema that takes the predictions, with its catalog.
         as_of: Exclusive instant up to which features are known; rows decided in the policy's hours
             after it are scored with the same features.
-        policy: Policy file under conf/.
         scored_at: Start of the run, written to each prediction.
     """
 

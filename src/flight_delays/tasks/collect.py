@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.monitoring import Keep, load_monitoring
 from ..config.policy import load_policy
-from ..lakehouse import test_results, validation_results
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.inference_log import (
     REJECTED_COLUMNS,
     add_predictions,
-    add_rows,
     cast_features,
     create_log,
     make_frame,
     merge_labels,
 )
-from ..lakehouse.model_health import HEALTH, create_health
 from ..lakehouse.payload_log import (
     MARKER,
     find_payload_tables,
@@ -29,6 +26,7 @@ from ..lakehouse.payload_log import (
 )
 from ..lakehouse.payloads import AskedRow, Payload, PayloadError, read_value, unpack
 from ..lakehouse.quarantine import create_quarantine
+from ..lakehouse.results import create_results
 from ..lakehouse.tables import add_new_rows
 from ..problem import PROBLEM
 from ..spec.inference_log import (
@@ -59,12 +57,7 @@ class CollectParameters(Parameters):
     """Parameters of the collect task.
 
     Attributes:
-        model: Full name of the registered model.
-        source: Schema of the feature tables and of the labels, with its catalog.
-        target: Schema of the log, with its catalog.
-        as_of: Exclusive instant up to which labels are known.
         policy: Policy file under conf/, whose costs determine the threshold of class 1.
-        collected_at: Start of the run.
     """
 
     model: FullName
@@ -80,11 +73,8 @@ def run(parameters: CollectParameters, lakehouse: Lakehouse) -> None:
     spark, qualify = lakehouse.spark, partial(in_schema, parameters.target)
     threshold = load_policy(parameters.policy, PROBLEM.model_type).validation.threshold
     create_log(spark, PROBLEM, qualify)
-    # Dashboard and alert also read these while they are empty.
-    create_health(spark, qualify(HEALTH))
+    create_results(spark, qualify)
     create_quarantine(spark, qualify(QUARANTINE))
-    validation_results.create_results(spark, qualify(validation_results.RESULTS))
-    test_results.create_results(spark, qualify(test_results.RESULTS))
     for source, name in SCORED.items():
         if source != BATCH and not spark.catalog.tableExists(qualify(name)):
             continue
@@ -150,13 +140,10 @@ def collect_payloads(
             except PayloadError as error:
                 rejected.append((payload, str(error)))
         added += add_endpoint_rows(rows, threshold, parameters, lakehouse)
-        add_rows(
-            spark,
-            qualify(REJECTED),
-            REJECTED_COLUMNS,
-            [describe_rejected(*each, parameters.collected_at) for each in rejected],
-            ["request_id"],
-        )
+        if rejected:
+            aside = [describe_rejected(*each, parameters.collected_at) for each in rejected]
+            frame = make_frame(spark, REJECTED_COLUMNS, aside)
+            add_new_rows(spark, qualify(REJECTED), frame, ["request_id"])
         kept_aside.update(reason for _, reason in rejected)
     print(f"{qualify(LOG)}: {added:,} rows of the endpoint added")
     for reason, count in kept_aside.most_common():

@@ -16,16 +16,20 @@ from ..lakehouse.registry import (
     find_newest,
     parse_model_uri,
     read_aliases,
+    read_inputs,
     read_version,
     require_aliases,
 )
-from ..lakehouse.scoring import read_inputs
 from ..problem import PROBLEM
 from ..promotion.decide import CHALLENGER, CHAMPION, expect_decision
 from ..promotion.model_version import MODEL_TYPE_TAG, ModelVersion
 from ..promotion.rules import require_gain
 from ..promotion.slices import refuse_slices
-from ..reports import ComparedVersion, ComparisonReport, write_comparison, write_comparison_page
+from ..reports.comparison_report import (
+    ComparisonReport,
+    write_comparison,
+    write_comparison_page,
+)
 from .comparison import (
     INCUMBENT,
     add_incumbent,
@@ -58,13 +62,9 @@ class CompareParameters(Parameters):
     """Parameters of the compare task.
 
     Attributes:
-        model: Full name of this deployment's registered model.
         model_uri: The version to compare; empty for its Challenger or else its newest.
         champion_of: Full name of the registered model whose Champion it is compared with.
-        source: Schema of the tables with the held-out rows, with its catalog.
         experiment: This deployment's experiment, for the run with the page.
-        policy: Policy file under conf/.
-        job_run: Run of the job.
     """
 
     model: FullName
@@ -141,14 +141,8 @@ def compare_versions(
 ) -> ComparisonReport:
     """Compare by each loss and metric; only the policy's loss decides.
 
-    Args:
-        version: The version to compare.
-        champion: The Champion.
-        rows: The held-out rows with predictions of both.
-        holdout: The holdout.
-        source: Schema of their tables, with its catalog.
-        policy: How to compare.
-        number: The version's number in the Champion's model.
+    `rows` are the held-out ones with predictions of both, `source` is the schema of their tables;
+    `number` is the version's in the Champion's model.
     """
     labels, predictions = PROBLEM.model_type.read(rows[PROBLEM.label.column], rows["prediction"])
     _, others = PROBLEM.model_type.read(labels, rows[INCUMBENT])
@@ -157,8 +151,8 @@ def compare_versions(
     comparisons = [compare_predictions(rows, policy, loss) for loss in losses]
     slices = policy.validation.slices
     return ComparisonReport(
-        challenger=ComparedVersion(version.model, version.version, version.as_of),
-        champion=ComparedVersion(champion.model, champion.version, champion.as_of),
+        challenger=version,
+        champion=champion,
         compared_at=datetime.now(UTC),
         rows=f"{len(rows):,} rows of {source} decided {holdout}",
         number=number,

@@ -6,13 +6,11 @@ import pandas as pd
 
 from ..config.policy import Policy, Slices
 from ..errors import UnusableInputError
-from ..evaluation.comparison import Comparison, compare
-from ..evaluation.days import local_days
+from ..evaluation.comparison import Comparison, compare, local_days
 from ..evaluation.slices import SliceComparison, compare_by_slice
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import ChampionUnusableError
-from ..lakehouse.registry import require_usable
-from ..lakehouse.scoring import score
+from ..lakehouse.registry import require_usable, score
 from ..problem import PROBLEM
 from ..promotion.checks import Check
 from ..promotion.model_version import ModelVersion
@@ -39,11 +37,7 @@ def add_incumbent(
 ) -> pd.DataFrame:
     """Return scored rows with the predictions of the incumbent and of the heuristic baseline.
 
-    Args:
-        scored: The held-out rows with features and the version's `prediction`.
-        holdout: The same rows, not scored.
-        champion: The Champion; None for the heuristic baseline.
-        lakehouse: The platform's clients.
+    `scored` are the rows of the holdout with features and the version's `prediction`.
 
     Raises:
         LakehouseError: The Champion has not passed validation.
@@ -69,13 +63,7 @@ def add_incumbent(
 
 
 def compare_predictions(rows: pd.DataFrame, policy: Policy, loss: str = "") -> Comparison:
-    """Compare predictions with the incumbent's.
-
-    Args:
-        rows: Rows with label, `prediction` and the incumbent's.
-        policy: How to compare.
-        loss: The loss to compare by; the policy's if empty.
-    """
+    """Compare predictions with the incumbent's, by the policy's loss or another."""
     settings = policy.comparison
     return compare(
         rows[PROBLEM.label.column],
@@ -95,28 +83,19 @@ def measure_losses(rows: pd.DataFrame, policy: Policy) -> MeanLosses:
 
     Validate records them on the version, as limits for the versions after it.
 
-    Args:
-        rows: Rows with label, `prediction` and the heuristic baseline's.
-        policy: Has the loss.
-
     Raises:
         UnusableInputError: Labels or predictions are not valid for the model type.
     """
-    by = PROBLEM.model_type.require_loss(policy.comparison.loss)
-    labels = rows[PROBLEM.label.column]
+    loss, labels = policy.comparison.loss, rows[PROBLEM.label.column]
     model, heuristic = (
-        float(by.of(*PROBLEM.model_type.read(labels, rows[column])).mean())
+        PROBLEM.model_type.mean_loss(loss, labels, rows[column])
         for column in ("prediction", HEURISTIC)
     )
-    return MeanLosses(loss=by.name, model=model, heuristic=heuristic)
+    return MeanLosses(loss=loss, model=model, heuristic=heuristic)
 
 
 def compare_slice_predictions(rows: pd.DataFrame, policy: Policy) -> tuple[SliceComparison, ...]:
     """Compare predictions with the Champion's in each slice of the policy.
-
-    Args:
-        rows: Rows with label, `prediction`, the Champion's and the columns of the slices.
-        policy: How to compare, with or without slices.
 
     Raises:
         UnusableInputError: A column of the slices is missing.
@@ -149,10 +128,6 @@ def find_first_gaps(rows: pd.DataFrame, policy: Policy) -> tuple[Check, ...]:
     """Return the failed checks of the mean prediction in each slice, for a first Champion.
 
     Validate makes the same checks if there is no Champion at that time.
-
-    Args:
-        rows: Rows with label, `prediction` and the columns of the slices.
-        policy: Has the limits, with or without slices.
 
     Raises:
         UnusableInputError: A column of the slices is missing, or labels or predictions are not

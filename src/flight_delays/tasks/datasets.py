@@ -31,7 +31,6 @@ class Rows:
     """The labelled rows of a window.
 
     Attributes:
-        interval: Interval of their decision times.
         training_set: The training set to log a model with.
         frame: The problem's columns, its inputs and the label, sorted by decision time.
     """
@@ -90,13 +89,7 @@ def read_features(
 ) -> Rows:
     """Return labelled rows with point-in-time features, sorted by decision time.
 
-    Args:
-        name: Name of the window in messages.
-        interval: Interval of the decision times.
-        labelled: The rows.
-        source: Schema of the tables, with its catalog.
-        remedy: How to get rows, as a sentence.
-        lakehouse: The platform's clients.
+    `name` is that of the window, `remedy` says how to get rows, as a sentence.
 
     Raises:
         TrainingDataError: There are no rows.
@@ -121,11 +114,6 @@ def read_features(
 
 def require_source(lakehouse: Lakehouse, source: str, model: str) -> None:
     """Check that the training tables exist and may be read.
-
-    Args:
-        lakehouse: The platform's clients.
-        source: Schema of the tables, with its catalog.
-        model: Full name of this deployment's model.
 
     Raises:
         LakehouseError: A table is missing or may not be read; the message says what to do.

@@ -65,10 +65,7 @@ class DeployParameters(Parameters):
 
     Attributes:
         model_uri: The Challenger.
-        source: Schema of the feature tables, with its catalog.
-        policy: Policy file under conf/.
         online_store: Online store of the endpoint's feature look-ups.
-        rollout: Rollout file under conf/.
         rollout_job: Id of the job that rolls a version out in steps.
         started_at: Start of the job; now by default.
         environment: The bundle's target; if it is not given, no target is exempt from approval.
@@ -309,13 +306,8 @@ def serve(
 ) -> None:
     """Serve a version that passes a check, if there is an endpoint.
 
-    Args:
-        version: The version to serve.
-        champion: The Champion, if any.
-        rows: Some valid input rows.
-        check: Checks the served version.
-        lakehouse: The platform's clients.
-        commit: Makes the version the Champion, once the endpoint serves it.
+    `rows` are some valid input rows; `commit` makes the version the Champion, once the endpoint
+    serves it.
     """
     serving = load_serving()
     if not serving.endpoint:

@@ -6,15 +6,15 @@ from datetime import datetime
 import pandas as pd
 from mlflow.entities import LifecycleStage, Run
 
-from ..config.digest import digest_training
+from ..config.loading import digest_training
 from ..config.policy import Policy
 from ..errors import UnusableInputError
 from ..evaluation.availability import compare_availability
-from ..evaluation.days import local_days
+from ..evaluation.comparison import local_days
 from ..evaluation.metrics import largest_difference
 from ..evaluation.side_by_side import Freshness, measure_figures
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.scoring import read_signature
+from ..lakehouse.registry import read_signature
 from ..lakehouse.watermarks import COMPUTED, read_watermarks
 from ..problem import PROBLEM
 from ..promotion.answers import Answers

@@ -44,9 +44,7 @@ class FeatureParameters(Parameters):
     """Parameters of the features task.
 
     Attributes:
-        target: Schema of the tables, with its catalog.
         model: Registered model whose served versions look features up.
-        as_of: Exclusive instant up to which rows are known.
         schedule: Quartz cron expression of the job, in UTC.
     """
 
@@ -99,10 +97,7 @@ def limit_as_of(
 
     Late rows of a stream do not change computed features, so a table waits for its streams.
 
-    Args:
-        table: The table.
-        as_of: The requested instant.
-        taken_in: Watermark of each ingested source.
+    `taken_in` has the watermark of each ingested source.
     """
     streamed = [name for name in table.sources if PROBLEM.require_source(name).read is None]
     last = min(streamed, key=lambda name: taken_in.get(name, BEGINNING), default=None)
@@ -123,14 +118,8 @@ def refresh_table(
 ) -> int:
     """Compute a table up to an instant, and return the number of inserted rows.
 
-    Args:
-        table: The table.
-        qualify: Turns a table's name into its full name.
-        since: Instant from which rows are not computed yet.
-        as_of: Exclusive instant up to which rows are known.
-        latest: The latest `as_of` of all runs; if the definition has changed, all rows up to it
-            are computed again.
-        lakehouse: The platform's clients.
+    Rows from `since` on are not computed yet. `latest` is the latest `as_of` of all runs; if the
+    definition has changed, all rows up to it are computed again.
     """
     spark, name = lakehouse.spark, qualify(table.name)
     rows = table.compute(spark, qualify, since, as_of)

@@ -33,11 +33,7 @@ def measure_ages(
 ) -> Mapping[tuple[Kind, str, str], Windows]:
     """Return the age of each feature table and, if there is an endpoint, of its online table.
 
-    Args:
-        source: Schema of the feature tables, with its catalog.
-        as_of: Exclusive instant up to which features could be known.
-        now: The present.
-        lakehouse: The platform's clients.
+    `as_of` is the exclusive instant up to which features could be known.
     """
     qualify = partial(in_schema, source)
     known = {"computed": read_watermarks(lakehouse.spark, qualify(WATERMARKS), COMPUTED)}
@@ -65,13 +61,8 @@ def measure_age(
 ) -> Window:
     """Return the age of a table divided by its limit; no value if the age is unknown.
 
-    Args:
-        table: The table.
-        done: The step that updates it, as a past participle.
-        known: Watermark of the step; None if unknown.
-        as_of: The latest possible watermark.
-        now: The present.
-        outage: Why look-ups in it fail; empty if they work.
+    `done` is the step that updates it, as a past participle, `known` its watermark, `as_of` the
+    latest possible one; `outage` says why look-ups in it fail, empty if they work.
     """
     age = None if known is None or outage else max(as_of - known, timedelta())
     if outage:
@@ -102,13 +93,6 @@ def measure_skew(
     later ones, published sooner than `Refresh.delay`. Left out are requests without a trace, a key
     or a time, rows missing in the source, decisions after the tables' watermarks, and features of
     tables without a time key, which have no history.
-
-    Args:
-        log: Full name of the inference log.
-        source: Schema of the sources and of the feature tables, with its catalog.
-        policy: Has the windows.
-        now: The present.
-        lakehouse: The platform's clients.
     """
     rule, qualify = policy.signals.skew, partial(in_schema, source)
     computed = read_watermarks(lakehouse.spark, qualify(WATERMARKS), COMPUTED)
@@ -163,10 +147,7 @@ def list_compared() -> list[str]:
 def compare(asked: pd.DataFrame, known: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
     """Return by row and column whether the request's value differs from all looked-up values.
 
-    Args:
-        asked: The requests' features, each row once, with `row_id`.
-        known: The looked-up features, for each row as of one or more instants.
-        columns: The columns to compare.
+    `asked` has each row once, `known` as of one or more instants; both have `row_id`.
     """
     index = pd.Index(known[ROW_ID])
     seen, known = asked.set_index(ROW_ID).loc[index], known.set_index(ROW_ID)

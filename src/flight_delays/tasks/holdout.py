@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ..config.digest import digest_training
+from ..config.loading import digest_training
 from ..config.policy import Policy, Windows
 from ..errors import UnusableInputError
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.model_process import ask_version
-from ..lakehouse.scoring import score
+from ..lakehouse.registry import score
 from ..lakehouse.watermarks import COMPUTED, read_watermarks
 from ..problem import PROBLEM
 from ..promotion.answers import Question
@@ -41,9 +41,7 @@ class Holdout:
     """The rows held out from training, not yet read.
 
     Attributes:
-        interval: Interval of their decision times.
         rows: The problem's `columns` and the label; at most about `max_rows` of the policy.
-        total: Number of rows of the window.
         max_rows: Maximum size of the sample.
     """
 
@@ -68,7 +66,6 @@ class JudgedRows:
     Attributes:
         held_out: The held-out rows with the features that a request would have found.
         fresh: The same with features as fresh as the decision.
-        open_rows: Rows without a label.
         closed_rows: Labelled rows decided shortly before the open ones.
     """
 
@@ -220,14 +217,7 @@ def select_latest_rows(
 def trace_judgement(
     as_of: datetime, policy: str, holdout: Holdout, rows: pd.DataFrame
 ) -> Provenance:
-    """Return the provenance of a version's validation.
-
-    Args:
-        as_of: The instant as of which the version was trained.
-        policy: Name of the policy file.
-        holdout: The holdout.
-        rows: Its rows, with at least keys and label.
-    """
+    """Return the provenance of a version's validation on rows with at least keys and label."""
     return Provenance(
         digest=digest_training(policy),
         as_of=as_of,

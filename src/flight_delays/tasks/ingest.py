@@ -55,8 +55,6 @@ class IngestParameters(Parameters):
     """Parameters of the ingest task.
 
     Attributes:
-        target: Schema of the tables, with its catalog.
-        as_of: Exclusive instant up to which rows are known.
         shift_days: Days by which the dates of sample data are shifted.
     """
 
@@ -144,7 +142,6 @@ def inspect(
     (found,) = (
         checked.join(stored, on=keys, how="left")
         .selectExpr(
-            "coalesce(sum(_times), 0) AS read",
             "coalesce(sum(_times - 1), 0) AS repeated",
             f"count_if(_reason = '' AND (_exists IS NULL OR {bool(to_fill)})) AS valid",
             "count_if(_reason <> '') AS invalid",
@@ -166,7 +163,6 @@ def inspect(
         to_fill,
         SourceStats(
             source=source.name,
-            read=found.read,
             repeated=found.repeated,
             valid=found.valid,
             invalid=sum(rows for rows, _ in reasons.values()),

@@ -36,13 +36,7 @@ GRANULARITIES = {
 
 
 class MonitorParameters(Parameters):
-    """Parameters of the monitor task.
-
-    Attributes:
-        model: Full name of the registered model.
-        target: Schema of the log and of the metric tables, with its catalog.
-        policy: Policy file under conf/, with slices and costs.
-    """
+    """Parameters of the monitor task."""
 
     model: FullName
     target: SchemaName

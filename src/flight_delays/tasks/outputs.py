@@ -39,10 +39,8 @@ class OutputParameters(Parameters):
     """Parameters of the outputs task.
 
     Attributes:
-        target: Schema of the predictions, with its catalog.
         volume: Full name of the volume for files.
         online_store: Online store for predictions; empty without one.
-        scored_at: Start of the run.
     """
 
     target: SchemaName
@@ -57,8 +55,6 @@ class Scored:
 
     Attributes:
         at: Start of the run, the timestamp of its rows.
-        rows: Number of rows.
-        versions: The model versions of the predictions.
     """
 
     at: datetime

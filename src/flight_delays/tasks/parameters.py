@@ -54,7 +54,21 @@ SchemaName = Annotated[str, Field(pattern=r"^[^.\s]+\.[^.\s]+$")]
 
 
 class Parameters(BaseModel):
-    """Parameters of a task, as `--name=value`; those without a default are required."""
+    """Parameters of a task, as `--name=value`; those without a default are required.
+
+    Several tasks have these:
+
+    Attributes:
+        model: Full name of the registered model.
+        source: Schema of the sources and feature tables, with its catalog.
+        target: Schema that the task writes to, with its catalog.
+        as_of: Exclusive instant up to which rows are known.
+        policy: Policy file under conf/.
+        rollout: Roll-out file under conf/.
+        experiment: Experiment of the job's runs.
+        environment: The bundle's target.
+        job_run: Run of the job.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -15,12 +15,7 @@ from .parameters import Parameters, SchemaName, in_schema
 
 
 class PublishParameters(Parameters):
-    """Parameters of the publish task.
-
-    Attributes:
-        target: Schema of the feature tables, with its catalog.
-        online_store: The online store.
-    """
+    """Parameters of the publish task."""
 
     target: SchemaName
     online_store: str
@@ -64,10 +59,7 @@ def is_due(table: FeatureTable, computed: datetime, published: datetime | None) 
     Tables with a time key are published by each run, others if they would be too old before the
     next run has published them.
 
-    Args:
-        table: The table.
-        computed: The instant as of which it was computed.
-        published: The instant as of which it is online; None if it is not.
+    `computed` and `published` are instants as of which it was; None if it is not online.
     """
     if published is None:
         return True

@@ -45,11 +45,7 @@ def ask_about(
 ) -> Answers:
     """Return a version's answers to all questions of the validation.
 
-    Args:
-        version: The version.
-        held_out: The held-out rows with their features.
-        fresh: The same with features as fresh as the decision.
-        policy: Has the time limit.
+    `fresh` are the held-out rows with features as fresh as the decision.
     """
     rows = held_out[list(PROBLEM.feature_columns)]
     positions = choose_few(rows)

@@ -7,8 +7,7 @@ from pydantic import Field
 
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import LakehouseError
-from ..lakehouse.registry import read_version, remove_alias, require_aliases, tag_version
-from ..lakehouse.scoring import score
+from ..lakehouse.registry import read_version, remove_alias, require_aliases, score, tag_version
 from ..lakehouse.served_version import ServedVersion
 from ..lakehouse.split_traffic import find_rolled
 from ..problem import PROBLEM
@@ -26,12 +25,8 @@ class RollbackParameters(Parameters):
     """Parameters of the rollback task.
 
     Attributes:
-        model: Full name of the registered model.
-        source: Schema of the feature tables, with its catalog.
         to_version: The version to go back to; empty for the former Champion.
         hold_days: Days for which no training replaces it.
-        reason: Reason, for the version's tags.
-        started_at: Start of the job.
     """
 
     model: FullName

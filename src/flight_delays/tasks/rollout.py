@@ -22,8 +22,8 @@ from ..lakehouse.endpoint import (
 )
 from ..lakehouse.errors import EndpointError, LakehouseError
 from ..lakehouse.registry import read_version, require_aliases
+from ..lakehouse.results import STEPS, write_step
 from ..lakehouse.rollout import Mark
-from ..lakehouse.rollout_steps import STEPS, write_step
 from ..lakehouse.split_traffic import (
     Pair,
     add_challenger,
@@ -60,14 +60,7 @@ class RolloutParameters(Parameters):
     """Parameters of the rollout task.
 
     Attributes:
-        model: Full name of the registered model.
-        source: Schema of the feature tables, with its catalog.
-        target: Schema of the inference table, with its catalog.
         model_version: Version to roll out; empty for the one in progress, or the Challenger.
-        policy: Policy file under conf/.
-        rollout: Rollout file under conf/.
-        started_at: Start of the job.
-        job_run: Run of the job.
     """
 
     model: FullName

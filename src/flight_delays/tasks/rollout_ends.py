@@ -28,14 +28,9 @@ class Rollout:
     """A rollout in progress.
 
     Attributes:
-        lakehouse: The platform's clients.
-        source: Schema of the feature tables, with its catalog.
-        policy: Steps and limits.
         champion: The Champion that the version was compared with.
-        challenger: The version that is rolled out.
         pair: Both on their endpoint.
         run: Unique id of this run of the task.
-        now: Returns the time.
     """
 
     lakehouse: Lakehouse

@@ -27,12 +27,7 @@ PAGES = {"ab": "ab.html", "gradual": "rollout.html"}
 
 @dataclass(frozen=True)
 class Split:
-    """A share of the traffic, from an instant on.
-
-    Attributes:
-        percent: Percentage of the version that is rolled out.
-        since: Start of the step.
-    """
+    """A share of the traffic, from an instant on."""
 
     percent: int
     since: datetime
@@ -43,10 +38,6 @@ class Observer:
     """Counter of both versions' responses.
 
     Attributes:
-        lakehouse: The platform's clients.
-        schema: Schema of the inference table.
-        champion: The Champion.
-        challenger: The version that is rolled out.
         edges: Inner edges of the bins of scores, fixed before the rollout.
         probed: Responses to this run's probes.
     """

@@ -13,7 +13,7 @@ from ..config.serving import load_serving
 from ..evaluation.metrics import largest_difference
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.errors import EndpointError, LakehouseError, NotPublishedError
-from ..lakehouse.scoring import read_inputs, score
+from ..lakehouse.registry import read_inputs, score
 from ..lakehouse.served_version import ServedVersion
 from ..lakehouse.watermarks import COMPUTED, PUBLISHED, read_watermarks
 from ..problem import PROBLEM
@@ -79,14 +79,6 @@ def check_served(
     entity: str,
 ) -> None:
     """Check the predictions and the latency of a served version, also for difficult rows.
-
-    Args:
-        lakehouse: The platform's clients.
-        version: The served version.
-        held_out: Rows held out from training.
-        source: Schema of the feature tables, with its catalog.
-        endpoint: The endpoint.
-        entity: The served entity's name.
 
     Raises:
         EndpointError: A prediction is missing, late, invalid or differs from batch.

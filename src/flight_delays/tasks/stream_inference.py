@@ -44,9 +44,6 @@ class StreamParameters(Parameters):
     """Parameters of the stream_inference task.
 
     Attributes:
-        model: Full name of the registered model.
-        source: Schema of the feature tables, with its catalog.
-        target: Schema that takes the predictions, with its catalog.
         volume: Full name of the volume of the checkpoints.
         kafka_servers: Bootstrap servers; empty without Kafka.
         kafka_credential: Unity Catalog service credential; empty for none.

@@ -39,7 +39,6 @@ class StreamRefreshParameters(Parameters):
     """Parameters of the stream_refresh task.
 
     Attributes:
-        target: Schema of the tables, with its catalog.
         model: Registered model whose served versions look features up.
         volume: Full name of the volume of the checkpoints.
         online_store: The online store; empty without one.

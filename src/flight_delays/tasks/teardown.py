@@ -21,7 +21,6 @@ class TeardownParameters(Parameters):
 
     Attributes:
         environment: The bundle's target; staging and prod are refused.
-        model: Full name of the registered model whose endpoint is deleted.
         target: Schema whose tables are deleted, with its catalog.
         volume: Full name of the volume whose files are deleted.
         checkpoints: Full name of the volume of the streams' checkpoints; empty without one.

@@ -3,8 +3,7 @@
 import mlflow
 from numpy.typing import ArrayLike
 
-from ..config.digest import digest_training
-from ..config.loading import load_configuration
+from ..config.loading import digest_training, load_configuration
 from ..config.policy import load_policy
 from ..config.training import load_training
 from ..config.tuning import TuningPolicy, load_tuning
@@ -42,17 +41,9 @@ class TrainParameters(Parameters):
     """Parameters of the train task.
 
     Attributes:
-        model: Full name of the registered model.
-        source: Schema of the feature tables, with its catalog.
-        experiment: Experiment of the run.
-        as_of: Exclusive instant up to which features and labels are known.
-        policy: Policy file under conf/.
         tune: Whether to also search for better hyperparameters.
         git_commit: Commit the bundle was deployed from; empty outside a repository.
-        job_run: Run of the job.
-        reason: Why the job runs.
         deployment_job: Id of the job deployment, which requests approvals; empty without one.
-        environment: The bundle's target.
     """
 
     model: FullName
@@ -71,10 +62,7 @@ class TrainParameters(Parameters):
 def run(parameters: TrainParameters, lakehouse: Lakehouse, search: TuningPolicy | None) -> None:
     """Train on the training window, measure on the held-out rows, explain, register.
 
-    Args:
-        parameters: Parameters of the task.
-        lakehouse: The platform's clients.
-        search: Hyperparameter search; None for the reviewed hyperparameters only.
+    Without `search`, no hyperparameters are searched.
     """
     policy = load_policy(parameters.policy, PROBLEM.model_type)
     extras = load_training()

@@ -1,7 +1,7 @@
 """Training report: the model card and a page of plots."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import mlflow
 import pandas as pd
@@ -15,7 +15,7 @@ from ..evaluation.curves import measure_slices
 from ..evaluation.importance import Explanation, Importance, explain_predictions, measure_importance
 from ..evaluation.model_types import Estimator, format_metrics
 from ..problem import PROBLEM
-from ..reports import TrainingResult, write_model_card, write_training_page
+from ..reports.training_report import TrainingResult, write_model_card, write_training_page
 from .backtest import MODEL, TimeSplit, tabulate_candidates
 from .datasets import Rows
 
@@ -25,22 +25,14 @@ CANDIDATES = "candidates.csv"
 IMPORTANCE = "importance.csv"
 
 
-@dataclass(frozen=True, eq=False)
-class ModelExplanation:
-    """Importance of each input, and contributions to individual predictions."""
-
-    importance: Sequence[Importance]
-    explanation: Explanation
-
-
 def explain_model(
     model: Estimator, train: Rows, held_out: Rows, loss: str, spend: Explanations
-) -> ModelExplanation:
-    """Explain a model on held-out rows."""
+) -> tuple[Sequence[Importance], Explanation]:
+    """Return the importance of each input, and contributions to predictions of held-out rows."""
     chosen = sample_rows(len(held_out.frame), spend.importance_rows, spend.seed)
     explained = sample_rows(len(held_out.frame), spend.explained_rows, spend.seed)
     background = sample_rows(len(train.frame), spend.background_rows, spend.seed)
-    return ModelExplanation(
+    return (
         measure_importance(
             model,
             held_out.features.iloc[chosen],
@@ -73,27 +65,12 @@ def make_result(
     measured: Mapping[str, float],
     split: TimeSplit,
     candidates: Sequence[Candidate],
-    explained: ModelExplanation,
+    explained: tuple[Sequence[Importance], Explanation],
 ) -> TrainingResult:
-    """Return the content of page and model card.
-
-    Args:
-        run_id: The MLflow run.
-        model_name: Full name of the registered model.
-        tags: Tags of run and version.
-        policy: The policy of its validation.
-        tables: The feature tables, each with its Delta version.
-        hyperparameters: The hyperparameters.
-        train: The training rows.
-        held_out: The held-out rows.
-        predictions: Predictions for the held-out rows.
-        measured: Metrics of these predictions.
-        split: The rows of the backtest.
-        candidates: Candidates of the backtest, the best first.
-        explained: Importance and contributions of the inputs.
-    """
+    """Return the content of page and model card; `predictions` are those of the held-out rows."""
     spine, label, model_type = PROBLEM.spine, PROBLEM.label, PROBLEM.model_type
     where = "" if label.where == "TRUE" else f", of the rows where `{label.where}`"
+    importance, explanation = explained
     (own,) = (each for each in candidates if each.name == MODEL)
     slices, rows = policy.validation.slices, held_out.frame
     computed = tuple(feature.output for feature in PROBLEM.request_features)
@@ -136,8 +113,8 @@ def make_result(
         backtest_labels=split.labels,
         candidates=candidates,
         own=own,
-        importance=explained.importance,
-        explanation=explained.explanation,
+        importance=importance,
+        explanation=explanation,
     )
 
 

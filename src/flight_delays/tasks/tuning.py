@@ -13,6 +13,7 @@ from ..config.loading import read_configuration
 from ..config.tuning import (
     MODEL_FILE,
     Number,
+    Range,
     TuningPolicy,
     replace_hyperparameters,
     write_hyperparameters,
@@ -34,32 +35,15 @@ class Trial:
     candidate: Candidate
 
 
-@dataclass(frozen=True, eq=False)
-class Tuning:
-    """The trials, the reviewed hyperparameters first."""
-
-    trials: Sequence[Trial]
-
-    @property
-    def best(self) -> int:
-        """Number of the first trial with the lowest loss."""
-        losses = [trial.candidate.loss for trial in self.trials]
-        return losses.index(min(losses))
-
-
 def tune(
     split: TimeSplit,
     build: Callable[[Any], Estimator],
     reviewed: BaseModel,
     policy: TuningPolicy,
-) -> Tuning:
-    """Run trials within the budget, each in a nested run.
+) -> Sequence[Trial]:
+    """Run trials within the policy's budget, each in a nested run; the first is `reviewed`.
 
-    Args:
-        split: The rows of the backtest.
-        build: Builds a model from hyperparameters.
-        reviewed: The hyperparameters of conf/model.yml, the first trial.
-        policy: Search space and budget.
+    `build` makes a model from hyperparameters; `reviewed` are those of conf/model.yml.
     """
     # Importing it takes a second.
     import optuna
@@ -69,10 +53,10 @@ def tune(
     began = monotonic()
 
     def attempt(trial: optuna.Trial) -> float:
-        def suggest(name: str, low: Number, high: Number, *, whole: bool, log: bool) -> Number:
-            if whole:
-                return trial.suggest_int(name, int(low), int(high), log=log)
-            return trial.suggest_float(name, low, high, log=log)
+        def suggest(name: str, reach: Range) -> Number:
+            if reach.whole:
+                return trial.suggest_int(name, int(reach.low), int(reach.high), log=reach.log)
+            return trial.suggest_float(name, reach.low, reach.high, log=reach.log)
 
         picked = policy.pick(suggest)
         chosen = replace_hyperparameters(reviewed, picked) if trial.number else reviewed
@@ -94,21 +78,23 @@ def tune(
     study.optimize(attempt, n_trials=policy.trials, timeout=policy.seconds)
     if len(trials) < policy.trials:
         print(f"tuning: {policy.seconds:,} seconds were over after {len(trials)} trials")
-    return Tuning(trials)
+    return trials
 
 
-def propose_change(tuning: Tuning, loss: str) -> None:
+def propose_change(trials: Sequence[Trial], loss: str) -> None:
     """Log the best hyperparameters as a file, and print the change for review."""
-    first, best = tuning.trials[0], tuning.trials[tuning.best]
-    table = [{**t.hyperparameters.model_dump(), "loss": t.candidate.loss} for t in tuning.trials]
+    # Of equal trials the first is the best.
+    number = min(range(len(trials)), key=lambda at: trials[at].candidate.loss)
+    first, best = trials[0], trials[number]
+    table = [{**t.hyperparameters.model_dump(), "loss": t.candidate.loss} for t in trials]
     mlflow.log_text(pd.DataFrame(table).to_csv(index_label="trial"), f"{FOLDER}/trials.csv")
     current = read_configuration("model")
     proposed = write_hyperparameters(current, best.hyperparameters)
     mlflow.log_text(proposed, f"{FOLDER}/model.yml")
-    mlflow.set_tag("tuning_best_trial", str(tuning.best))
-    if not tuning.best:
+    mlflow.set_tag("tuning_best_trial", str(number))
+    if not number:
         print(
-            f"tuning: none of {len(tuning.trials)} trials had a lower {loss} than {MODEL_FILE}; "
+            f"tuning: none of {len(trials)} trials had a lower {loss} than {MODEL_FILE}; "
             "there is nothing to change."
         )
         return
@@ -117,7 +103,7 @@ def propose_change(tuning: Tuning, loss: str) -> None:
     unit = PROBLEM.model_type.require_loss(loss).unit
     losses = [format_figure(trial.candidate.loss, unit) for trial in (best, first)]
     print(
-        f"tuning: trial {tuning.best} of {len(tuning.trials)} had the lowest {loss}, {losses[0]} "
+        f"tuning: trial {number} of {len(trials)} had the lowest {loss}, {losses[0]} "
         f"against {losses[1]} of {MODEL_FILE}. This run trains with {MODEL_FILE} unchanged. The "
         "best of many trials is optimistically biased; validate it: put this change into the "
         f"file, run model_training without tuning, and open a pull request.\n{change}"

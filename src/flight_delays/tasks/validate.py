@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..config.policy import Policy, load_policy
 from ..errors import UnusableInputError
-from ..evaluation.days import local_days
+from ..evaluation.comparison import local_days
 from ..lakehouse.context import Lakehouse
 from ..lakehouse.inference_log import write_validated
 from ..lakehouse.model_logging import write_predictions
@@ -20,16 +20,16 @@ from ..lakehouse.registry import (
     set_alias,
     tag_version,
 )
-from ..lakehouse.validation_results import RESULTS, write_results
+from ..lakehouse.results import VALIDATIONS, write_results
 from ..problem import PROBLEM
 from ..promotion.behaviour import ALL, check_behaviour
+from ..promotion.checks import check_skill
 from ..promotion.decide import CHALLENGER, CHAMPION, Failed, Passed, Verdict, expect_decision
 from ..promotion.gate import validate
 from ..promotion.model_version import PENDING, STATUS_TAG, ModelVersion
 from ..promotion.rules import require_gain
-from ..promotion.skill import check_skill
 from ..promotion.slices import find_worse_slices, refuse_slices
-from ..reports import Incumbent, Report, write_report
+from ..reports.validation_report import Incumbent, Report, write_report
 from ..spec.inference_log import VALIDATED
 from .approval import withdraw
 from .comparison import (
@@ -71,12 +71,7 @@ class ValidateParameters(Parameters):
     """Parameters of the validate task.
 
     Attributes:
-        model_uri: The version to validate, from train.
-        source: Schema of the feature tables, with its catalog.
-        target: Schema of the table of results, with its catalog.
         experiment: Experiment of the job's runs; versions of other experiments are refused.
-        policy: Policy file under conf/.
-        job_run: Run of the job.
     """
 
     model_uri: str
@@ -188,7 +183,7 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
     )
     print_checks(verdict)
     judged_at = datetime.now(UTC)
-    results = in_schema(parameters.target, RESULTS)
+    results = in_schema(parameters.target, VALIDATIONS)
     write_results(
         lakehouse.spark,
         results,
@@ -274,11 +269,7 @@ def is_suspect(
     Jobs set aliases to passed versions only, never to the one that is being validated, and remove
     them from versions that have not passed or were rolled back.
 
-    Args:
-        version: The version that is being validated.
-        before: The alias's former version; None if the alias did not exist.
-        after: Its present version; None if it does not exist.
-        lakehouse: The platform's clients.
+    `before` and `after` are the alias's versions; None if it did not exist, or does not.
     """
     if after == version.version:
         return True

@@ -21,9 +21,8 @@ TABLES = f"""
 from functools import partial
 from databricks.sdk.runtime import spark
 from flight_delays.lakehouse.inference_log import create_log
-from flight_delays.lakehouse.model_health import COLUMNS, HEALTH
 from flight_delays.lakehouse.quarantine import create_quarantine
-from flight_delays.lakehouse import test_results, validation_results
+from flight_delays.lakehouse.results import create_results
 from flight_delays.lakehouse.tables import create_table
 from flight_delays.problem import PROBLEM
 from flight_delays.tasks.parameters import in_schema
@@ -31,9 +30,7 @@ qualify = partial(in_schema, "{SCHEMA}")
 spark.sql("CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
 create_log(spark, PROBLEM, qualify)
 create_quarantine(spark, qualify("quarantine"))
-create_table(spark, qualify(HEALTH), COLUMNS)
-for results in (test_results, validation_results):
-    results.create_results(spark, qualify(results.RESULTS))
+create_results(spark, qualify)
 span = "STRUCT<start: TIMESTAMP, `end`: TIMESTAMP>"
 texts = "granularity model_version slice_key slice_value column_name data_type".split()
 create_table(

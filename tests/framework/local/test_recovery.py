@@ -8,7 +8,7 @@ import pytest
 
 from flight_delays.config.serving import load_serving
 from flight_delays.lakehouse.endpoint import endpoint_name
-from flight_delays.lakehouse.validation_results import RESULTS
+from flight_delays.lakehouse.results import VALIDATIONS
 from flight_delays.problem import PROBLEM
 from flight_delays.spec.inference_log import VALIDATED
 from flight_delays.spec.tables import QUARANTINE, WATERMARKS
@@ -182,7 +182,7 @@ def test_refresh_repeated_or_for_an_earlier_as_of_changes_nothing(promoted: Lapt
     kept = {source.name for source in PROBLEM.sources}
     kept |= {table.name for table in PROBLEM.feature_tables}
     found = {name.rpartition(".")[2] for name in before} - {"endpoint_payload"}
-    assert found == kept | {QUARANTINE, RESULTS, VALIDATED, WATERMARKS}
+    assert found == kept | {QUARANTINE, VALIDATIONS, VALIDATED, WATERMARKS}
 
 
 @pytest.mark.nightly

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from flight_delays.config.policy import BEGINNING
 from flight_delays.errors import InstantWithoutZoneError
-from flight_delays.problem.nycflights import ZONES_NOT_IN_THE_ARCHIVE, load_flights
+from flight_delays.problem.nycflights import ZONES_NOT_IN_THE_ARCHIVE, ShiftError, load_flights
 from flight_delays.problem.sources import (
     KEYS,
     READERS,
@@ -19,7 +19,6 @@ from flight_delays.problem.sources import (
     read_schedule,
     read_weather,
 )
-from flight_delays.problem.span import ShiftError
 from flight_delays.spec.tables import Source
 
 AFTER_THE_YEAR = datetime(2014, 1, 3, tzinfo=UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flight_delays.config import digest, loading
+from flight_delays.config import loading
 
 
 @pytest.fixture
@@ -22,21 +22,21 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     "file", ["problem/features.py", "problem/model.py", "conf/model.yml", "conf/policy.yml"]
 )
 def test_a_change_of_what_makes_a_model_changes_the_digest(package: Path, file: str) -> None:
-    before = digest.digest_training("policy")
+    before = loading.digest_training("policy")
     with (package / file).open("a") as changed:
         changed.write("# reviewed\n")
-    assert digest.digest_training("policy") != before
+    assert loading.digest_training("policy") != before
 
 
 @pytest.mark.parametrize("file", ["tasks/deploy.py", "conf/policy_small.yml", "conf/serving.yml"])
 def test_other_files_and_what_python_compiles_do_not(package: Path, file: str) -> None:
-    before = digest.digest_training("policy")
+    before = loading.digest_training("policy")
     with (package / file).open("a") as changed:
         changed.write("# reviewed\n")
     (package / "problem" / "__pycache__").mkdir(exist_ok=True)
     (package / "problem" / "__pycache__" / "model.cpython-311.pyc").write_bytes(b"compiled")
-    assert digest.digest_training("policy") == before
+    assert loading.digest_training("policy") == before
 
 
 def test_another_policy_has_another_digest() -> None:
-    assert digest.digest_training("policy") != digest.digest_training("policy_small")
+    assert loading.digest_training("policy") != loading.digest_training("policy_small")

@@ -14,9 +14,9 @@ SEARCH = {"depth": {"low": 2, "high": 9}, "rate": {"low": 0.01, "high": 1.0, "lo
 def test_each_hyperparameter_is_picked_within_its_own_range() -> None:
     asked = []
 
-    def suggest(name: str, low: Number, high: Number, *, whole: bool, log: bool) -> Number:
-        asked.append((name, low, high, whole, log))
-        return high
+    def suggest(name: str, reach: Range) -> Number:
+        asked.append((name, reach.low, reach.high, reach.whole, reach.log))
+        return reach.high
 
     picked = TuningPolicy.model_validate({**SOUND, "search": SEARCH}).pick(suggest)
     assert asked == [("depth", 2, 9, True, False), ("rate", 0.01, 1.0, False, True)]

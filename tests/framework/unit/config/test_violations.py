@@ -13,7 +13,6 @@ AS_OF = datetime(2024, 5, 1, tzinfo=UTC)
 LIMITS = Limits(max_bad_rows=3, max_bad_share=0.1, max_age_hours=24)
 VALID = SourceStats(
     source="orders",
-    read=100,
     repeated=0,
     valid=100,
     invalid=0,

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from flight_delays.evaluation.days import local_days
+from flight_delays.evaluation.comparison import local_days
 
 # Midnight in New York: 05:00 UTC in winter, 04:00 in summer.
 INSTANTS = ["2013-01-01T04:59", "2013-01-01T05:00", "2013-07-01T03:59", "2013-07-01T04:00"]

@@ -9,8 +9,7 @@ import pytest
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, regression
 from flight_delays.promotion.answers import Answer, Answers
 from flight_delays.promotion.behaviour import QUESTIONS, check_behaviour
-from flight_delays.promotion.checks import Check
-from flight_delays.promotion.skill import check_skill
+from flight_delays.promotion.checks import Check, check_skill
 
 FEW = np.linspace(0.1, 0.7, 30)
 SOUND = Answer(values=FEW, form="ndarray of float64, shape (30,)", seconds=0.01)

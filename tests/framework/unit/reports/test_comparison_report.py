@@ -10,9 +10,9 @@ from flight_delays.evaluation.comparison import compare
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
 from flight_delays.evaluation.side_by_side import compare_metrics, compare_slices
 from flight_delays.promotion.decide import Decision, Keep, NeedsApproval, Promote, Reject
+from flight_delays.promotion.model_version import ModelVersion
 from flight_delays.promotion.rules import Requirement
-from flight_delays.reports import (
-    ComparedVersion,
+from flight_delays.reports.comparison_report import (
     ComparisonReport,
     write_comparison,
     write_comparison_page,
@@ -24,6 +24,10 @@ INSTANT = datetime(2026, 2, 1, tzinfo=UTC)
 KEPT = Keep("Champion version 3 stays: <b>figures</b>")
 
 
+def make_version(model: str, version: int, **tags: str) -> ModelVersion:
+    return ModelVersion(model=model, version=version, aliases=frozenset(), tags=tags)
+
+
 def make_report(
     decision: Decision = KEPT, model_type: ModelType = BINARY_CLASSIFICATION, min_rows: int = 100
 ) -> ComparisonReport:
@@ -33,8 +37,8 @@ def make_report(
     incumbent = np.clip(predictions + 0.2, 0, 1)
     name = next(iter(model_type.metrics))
     return ComparisonReport(
-        challenger=ComparedVersion(model="dev.zoo.dev_ann_model", version=4, as_of=INSTANT),
-        champion=ComparedVersion(model="prod.zoo.model", version=3, as_of=None),
+        challenger=make_version("dev.zoo.dev_ann_model", 4, as_of=INSTANT.isoformat()),
+        champion=make_version("prod.zoo.model", 3),
         compared_at=INSTANT,
         rows="500 rows of prod.zoo decided before 2026-02-01 00:00 UTC",
         number=6,
@@ -179,7 +183,8 @@ def test_champion_trained_on_the_rows_is_a_caution(
     champion: datetime | None, says: str | None
 ) -> None:
     report = make_report()
-    report = replace(report, champion=replace(report.champion, as_of=champion))
+    tags = {"as_of": champion.isoformat()} if champion else {}
+    report = replace(report, champion=replace(report.champion, tags=tags))
     for shown in (write_comparison(report), write_comparison_page(report)):
         assert ("trained later" in shown) == (says is not None)
         assert (says or "") in shown
@@ -190,7 +195,8 @@ def test_instant_that_is_not_recorded_is_named_so() -> None:
     assert "version 3 of prod.zoo.model, trained as of an instant not recorded" in write_comparison(
         report
     )
-    named = replace(report, champion=replace(report.champion, as_of=INSTANT))
+    dated = replace(report.champion, tags={"as_of": INSTANT.isoformat()})
+    named = replace(report, champion=dated)
     assert "version 3 of prod.zoo.model, trained as of 2026-02-01 00:00 UTC" in write_comparison(
         named
     )

@@ -13,8 +13,12 @@ from flight_delays.evaluation.curves import SliceFigure
 from flight_delays.evaluation.importance import Importance, explain_predictions
 from flight_delays.evaluation.model_types import BINARY_CLASSIFICATION, ModelType, regression
 from flight_delays.problem import PROBLEM
-from flight_delays.reports import TrainingResult, write_model_card, write_training_page
-from flight_delays.reports.training_report import colour
+from flight_delays.reports.training_report import (
+    TrainingResult,
+    colour,
+    write_model_card,
+    write_training_page,
+)
 
 from tests.framework.unit.reports.test_validation_report import assert_self_contained
 

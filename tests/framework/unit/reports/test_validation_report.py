@@ -27,8 +27,7 @@ from flight_delays.promotion.decide import (
 )
 from flight_delays.promotion.rules import Requirement
 from flight_delays.promotion.slices import refuse_slices
-from flight_delays.reports import Incumbent, Report, write_report
-from flight_delays.reports.validation_report import find_remedy
+from flight_delays.reports.validation_report import Incumbent, Report, find_remedy, write_report
 
 INSTANT = datetime(2026, 2, 1, tzinfo=UTC)
 CHECKS = (

@@ -1,1 +1,0 @@
-"""Load test of the serving endpoint, run by `make loadtest` and `make integration`."""

@@ -135,12 +135,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
     lakehouse.set_task_value("decision", decision.label)
     lakehouse.set_task_value("reason", decision.reason)
     if not (isinstance(decision, Keep) and decision.already_champion):
-        tag_version(
-            lakehouse.registry,
-            challenger,
-            decision=decision.label,
-            decision_reason=decision.reason,
-        )
+        tag_decision(challenger, decision, lakehouse)
     match decision:
         case Promote():
             if champion is not None and starts_by_degrees(parameters):
@@ -231,16 +226,17 @@ def promote(
         serve(challenger, champion, held_out, check, lakehouse, commit)
     except Exception as error:
         if read_aliases(lakehouse.registry, challenger.model).get(CHAMPION) != challenger.version:
-            decision = Reject(f"It was not deployed: {error}")
-            tag_version(
-                lakehouse.registry,
-                challenger,
-                decision=decision.label,
-                decision_reason=decision.reason,
-            )
+            tag_decision(challenger, Reject(f"It was not deployed: {error}"), lakehouse)
         raise
     lakehouse.set_task_value("champion", challenger.version)
     print(f"Version {challenger.version} of {challenger.model} is {CHAMPION}.")
+
+
+def tag_decision(challenger: ModelVersion, decision: Decision, lakehouse: Lakehouse) -> None:
+    """Record a decision as tags of the version."""
+    tag_version(
+        lakehouse.registry, challenger, decision=decision.label, decision_reason=decision.reason
+    )
 
 
 def starts_by_degrees(parameters: DeployParameters) -> bool:
@@ -260,8 +256,16 @@ def start_rollout(
     """Start the job that rolls the challenger out in steps, and then moves the alias.
 
     Idempotent: a second run has no effect.
+
+    Raises:
+        LakehouseError: Batch does not predict as validated; no job was started.
     """
-    check_batch(challenger, held_out, lakehouse)
+    try:
+        check_batch(challenger, held_out, lakehouse)
+    except Exception as error:
+        # The job rolls out what is tagged as promoted.
+        tag_decision(challenger, Reject(f"It was not deployed: {error}"), lakehouse)
+        raise
     tag_version(lakehouse.registry, challenger, **{PREVIOUS_TAG: str(champion.version)})
     started = lakehouse.workspace.jobs.run_now(
         job_id=parameters.rollout_job,

@@ -230,13 +230,16 @@ def follow(rollout: Rollout, parameters: RolloutParameters, wait: Callable[[floa
             wait(policy.look_seconds)
             continue
         require_own(rollout)
-        record(rollout, parameters, decision, splits[-1].percent)
-        observer.show(decision, evidence, policy, splits[0].since, now, columns)
+        try:
+            record(rollout, parameters, decision, splits[-1].percent)
+            observer.show(decision, evidence, policy, splits[0].since, now, columns)
+        finally:
+            # Also if the table or the page cannot be written.
+            if isinstance(decision, RollBack):
+                take_back(rollout, decision.reason)
         match decision:
             case Advance():
                 splits = begin(rollout, splits, decision.next_percent)
-            case RollBack():
-                take_back(rollout, decision.reason)
             case Finish(winner=winner) if winner == CHAMPION:
                 keep(rollout, decision.reason)
                 return

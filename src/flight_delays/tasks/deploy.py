@@ -36,7 +36,7 @@ from ..promotion.decide import (
     decide,
     precheck,
 )
-from ..promotion.model_version import ModelVersion
+from ..promotion.model_version import ENDED_TAG, PROGRESS_TAG, ModelVersion
 from ..promotion.provenance import find_mismatch, find_overlap
 from ..promotion.rollback import PREVIOUS_TAG, find_hold
 from ..promotion.slices import refuse_slices
@@ -266,6 +266,13 @@ def start_rollout(
         # The job rolls out what is tagged as promoted.
         tag_decision(challenger, Reject(f"It was not deployed: {error}"), lakehouse)
         raise
+    if ENDED_TAG in challenger.tags:
+        # A new roll-out begins at its first step. The progress first: without it, none is running.
+        for tag in (PROGRESS_TAG, ENDED_TAG):
+            if tag in challenger.tags:
+                lakehouse.registry.delete_model_version_tag(
+                    challenger.model, str(challenger.version), tag
+                )
     tag_version(lakehouse.registry, challenger, **{PREVIOUS_TAG: str(champion.version)})
     started = lakehouse.workspace.jobs.run_now(
         job_id=parameters.rollout_job,

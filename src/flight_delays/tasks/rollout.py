@@ -189,6 +189,11 @@ def require_promoted(challenger: ModelVersion, champion: ModelVersion) -> None:
             f"decided {decision or 'nothing'} for it, compared with version {compared or 'none'}; "
             f"{CHAMPION} is version {champion.version}. Run model_training: it compares again."
         )
+    if ended := challenger.tags.get(ENDED_TAG):
+        raise LakehouseError(
+            f"The roll-out of version {challenger.version} of {challenger.model} has ended "
+            f"({ended}). Run the task deploy on it: it compares again, and starts a new roll-out."
+        )
 
 
 def follow(rollout: Rollout, parameters: RolloutParameters, wait: Callable[[float], None]) -> None:

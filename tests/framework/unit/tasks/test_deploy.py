@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from flight_delays.lakehouse.errors import LakehouseError
-from flight_delays.promotion.model_version import ModelVersion
+from flight_delays.promotion.model_version import ENDED_TAG, PROGRESS_TAG, ModelVersion
 from flight_delays.tasks import deploy
 
 PARAMETERS = deploy.DeployParameters(
@@ -28,6 +28,9 @@ class Registry:
 
     def set_model_version_tag(self, _model: str, _version: str, key: str, value: str) -> None:
         self.tags[key] = value
+
+    def delete_model_version_tag(self, _model: str, _version: str, key: str) -> None:
+        del self.tags[key]
 
 
 def start(registry: Registry, started: list[Any]) -> None:
@@ -63,3 +66,15 @@ def test_version_that_batch_predicts_differently_is_not_left_as_promoted(
     assert registry.tags["decision"] == "reject"
     reason = registry.tags["decision_reason"]
     assert reason == "It was not deployed: Batch predicts 100 rows differently"
+
+
+@pytest.mark.parametrize("ended", ["given up: Champion was version 7", None])
+def test_new_rollout_begins_at_its_first_step_and_a_running_one_goes_on(
+    monkeypatch: pytest.MonkeyPatch, ended: str | None
+) -> None:
+    monkeypatch.setattr(deploy, "check_batch", lambda *_: None)
+    tags = {PROGRESS_TAG: '[[50, "2013-11-01T00:00:00+00:00"]]'}
+    registry, started = Registry(**tags, **({ENDED_TAG: ended} if ended else {})), list[Any]()
+    start(registry, started)
+    assert len(started) == 1
+    assert registry.tags == {"previous_champion": "1", **({} if ended else tags)}

@@ -9,9 +9,11 @@ import pytest
 from databricks.sdk.service.serving import ServedEntityInput
 
 from flight_delays.config.rollout import load_rollout
+from flight_delays.lakehouse.errors import LakehouseError
 from flight_delays.lakehouse.split_traffic import Pair
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.model_version import (
+    ENDED_TAG,
     PROGRESS_TAG,
     REJECTED_TAG,
     RUN_TAG,
@@ -117,3 +119,11 @@ def test_traffic_goes_back_even_if_the_registry_does_not_answer(
     with pytest.raises(OSError, match="no answer"):
         rollout_ends.take_back(rolled, "It does harm")
     assert alone == ["the Champion"]
+
+
+def test_rollout_that_was_given_up_is_not_resumed_at_its_last_step() -> None:
+    tags = {"decision": "promote", "previous_champion": "1", ENDED_TAG: "given up: another"}
+    one = ModelVersion(model="a.b.c", version=1, aliases=frozenset(), tags={})
+    two = ModelVersion(model="a.b.c", version=2, aliases=frozenset(), tags=tags)
+    with pytest.raises(LakehouseError, match=r"has ended \(given up: another\)\. Run the task"):
+        rollout.require_promoted(two, one)

@@ -139,11 +139,16 @@ def complete(rollout: Rollout) -> bool:
         return True
     if not challenger.is_rolling_out:
         return False
-    if challenger.tags.get("decision") == Keep.label:
+    decision = challenger.tags.get("decision")
+    if decision == Keep.label:
         keep(rollout, challenger.tags["decision_reason"])
         return True
     if challenger.tags.get(PREVIOUS_TAG) != str(champion.version):
         give_up(rollout, champion.version)
+    if decision != Promote.label:
+        # Another run of deploy. Without this, the version would keep its traffic.
+        reason = challenger.tags.get("decision_reason", "no reason is recorded")
+        take_back(rollout, f"Deploy has decided {decision or 'nothing'} meanwhile: {reason}")
     return False
 
 

@@ -127,3 +127,24 @@ def test_rollout_that_was_given_up_is_not_resumed_at_its_last_step() -> None:
     two = ModelVersion(model="a.b.c", version=2, aliases=frozenset(), tags=tags)
     with pytest.raises(LakehouseError, match=r"has ended \(given up: another\)\. Run the task"):
         rollout.require_promoted(two, one)
+
+
+def test_version_that_deploy_rejects_during_its_rollout_loses_its_traffic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def take_back(_: object, reason: str) -> None:
+        raise RolledBackError(reason)
+
+    monkeypatch.setattr(rollout, "take_back", take_back)
+    tags = {PROGRESS_TAG: "[]", "previous_champion": "1", "decision": "reject"}
+    rolled: Any = SimpleNamespace(
+        champion=ModelVersion(model="a.b.c", version=1, aliases=frozenset(), tags={}),
+        challenger=ModelVersion(
+            model="a.b.c",
+            version=2,
+            aliases=frozenset(),
+            tags={**tags, "decision_reason": "other rows"},
+        ),
+    )
+    with pytest.raises(RolledBackError, match="Deploy has decided reject meanwhile: other rows"):
+        rollout.complete(rolled)

@@ -53,7 +53,7 @@ from .rollout_evidence import Observer, Split, find_edges
 from .served_checks import check_served, mark_served
 
 # Timeout of the job in resources/rollout.job.yml.
-LONGEST_RUN = timedelta(days=2)
+LONGEST_RUN = timedelta(days=15)
 
 
 class RolloutParameters(Parameters):
@@ -153,7 +153,7 @@ def complete(rollout: Rollout) -> bool:
 
 
 def start_clock(started_at: datetime) -> Callable[[], datetime]:
-    """Return the clock: the real time, or shifted to a start of the job over two days away."""
+    """Return the clock: the real time, or shifted to a start of the job over 15 days away."""
     apart = started_at - datetime.now(UTC)
     if abs(apart) < LONGEST_RUN:
         apart = timedelta()

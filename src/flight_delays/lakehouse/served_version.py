@@ -71,6 +71,9 @@ class ServedVersion:
     def probe(self, rows: pd.DataFrame) -> Iterator[tuple[float, float | None, str]]:
         """Send one request for each row, without raising errors.
 
+        Ends early after a row for which the version was not ready in time: each further row could
+        wait as long, while the version has traffic.
+
         Yields:
             Latency in milliseconds, prediction, None if it is invalid, and error, empty if there
             was a response.
@@ -83,7 +86,10 @@ class ServedVersion:
                 pass
             except EndpointError as error:
                 fault = str(error)
-            yield 1000 * (perf_counter() - started), answer, fault
+            taken = perf_counter() - started
+            yield 1000 * taken, answer, fault
+            if taken > WARM_WITHIN.total_seconds():
+                return
 
     def _time(self, row: pd.DataFrame) -> float:
         started = perf_counter()

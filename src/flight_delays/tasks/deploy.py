@@ -36,7 +36,7 @@ from ..promotion.decide import (
     decide,
     precheck,
 )
-from ..promotion.model_version import ModelVersion
+from ..promotion.model_version import ENDED_TAG, PROGRESS_TAG, ModelVersion
 from ..promotion.provenance import find_mismatch, find_overlap
 from ..promotion.rollback import PREVIOUS_TAG, find_hold
 from ..promotion.slices import refuse_slices
@@ -132,12 +132,7 @@ def run(parameters: DeployParameters, lakehouse: Lakehouse) -> None:
     lakehouse.set_task_value("decision", decision.label)
     lakehouse.set_task_value("reason", decision.reason)
     if not (isinstance(decision, Keep) and decision.already_champion):
-        tag_version(
-            lakehouse.registry,
-            challenger,
-            decision=decision.label,
-            decision_reason=decision.reason,
-        )
+        tag_decision(challenger, decision, lakehouse)
     match decision:
         case Promote():
             if champion is not None and starts_by_degrees(parameters):
@@ -228,16 +223,17 @@ def promote(
         serve(challenger, champion, held_out, check, lakehouse, commit)
     except Exception as error:
         if read_aliases(lakehouse.registry, challenger.model).get(CHAMPION) != challenger.version:
-            decision = Reject(f"It was not deployed: {error}")
-            tag_version(
-                lakehouse.registry,
-                challenger,
-                decision=decision.label,
-                decision_reason=decision.reason,
-            )
+            tag_decision(challenger, Reject(f"It was not deployed: {error}"), lakehouse)
         raise
     lakehouse.set_task_value("champion", challenger.version)
     print(f"Version {challenger.version} of {challenger.model} is {CHAMPION}.")
+
+
+def tag_decision(challenger: ModelVersion, decision: Decision, lakehouse: Lakehouse) -> None:
+    """Record a decision as tags of the version."""
+    tag_version(
+        lakehouse.registry, challenger, decision=decision.label, decision_reason=decision.reason
+    )
 
 
 def starts_by_degrees(parameters: DeployParameters) -> bool:
@@ -257,8 +253,23 @@ def start_rollout(
     """Start the job that rolls the challenger out in steps, and then moves the alias.
 
     Idempotent: a second run has no effect.
+
+    Raises:
+        LakehouseError: Batch does not predict as validated; no job was started.
     """
-    check_batch(challenger, held_out, lakehouse)
+    try:
+        check_batch(challenger, held_out, lakehouse)
+    except Exception as error:
+        # The job rolls out what is tagged as promoted.
+        tag_decision(challenger, Reject(f"It was not deployed: {error}"), lakehouse)
+        raise
+    if ENDED_TAG in challenger.tags:
+        # A new roll-out begins at its first step. The progress first: without it, none is running.
+        for tag in (PROGRESS_TAG, ENDED_TAG):
+            if tag in challenger.tags:
+                lakehouse.registry.delete_model_version_tag(
+                    challenger.model, str(challenger.version), tag
+                )
     tag_version(lakehouse.registry, challenger, **{PREVIOUS_TAG: str(champion.version)})
     started = lakehouse.workspace.jobs.run_now(
         job_id=parameters.rollout_job,

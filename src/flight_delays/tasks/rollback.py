@@ -11,7 +11,7 @@ from ..lakehouse.registry import read_version, remove_alias, require_aliases, sc
 from ..lakehouse.served_version import ServedVersion
 from ..lakehouse.split_traffic import find_rolled
 from ..problem import PROBLEM
-from ..promotion.decide import CHALLENGER, CHAMPION
+from ..promotion.decide import CHALLENGER, CHAMPION, Reject
 from ..promotion.model_version import HELD_UNTIL_TAG, REJECTED_TAG, ModelVersion
 from ..promotion.rollback import choose_version, find_hold, plan_hold, require_passed
 from ..spec.problem import FEATURES_AT
@@ -71,8 +71,8 @@ def run(parameters: RollbackParameters, lakehouse: Lakehouse) -> None:
     for each in (left, champion):
         if each and each.version != version.version:
             why = parameters.reason or "no reason given"
-            reason = f"rolled back to version {version.version} by hand: {why}"
-            tag_version(registry, each, **{REJECTED_TAG: reason})
+            rejected = Reject(f"rolled back to version {version.version} by hand: {why}")
+            tag_version(registry, each, **{REJECTED_TAG: rejected.reason})
             remove_alias(registry, each, CHALLENGER)
     bring(version, champion, parameters.source, lakehouse)
     print(f"Version {version.version} of {model} is {CHAMPION}, held until {until}.")

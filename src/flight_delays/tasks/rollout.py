@@ -53,7 +53,7 @@ from .rollout_evidence import Observer, Split, find_edges
 from .served_checks import check_served, mark_served
 
 # Timeout of the job in resources/rollout.job.yml.
-LONGEST_RUN = timedelta(days=2)
+LONGEST_RUN = timedelta(days=15)
 
 
 class RolloutParameters(Parameters):
@@ -132,16 +132,21 @@ def complete(rollout: Rollout) -> bool:
         return True
     if not challenger.is_rolling_out:
         return False
-    if challenger.tags.get("decision") == Keep.label:
+    decision = challenger.tags.get("decision")
+    if decision == Keep.label:
         keep(rollout, challenger.tags["decision_reason"])
         return True
     if challenger.tags.get(PREVIOUS_TAG) != str(champion.version):
         give_up(rollout, champion.version)
+    if decision != Promote.label:
+        # Another run of deploy. Without this, the version would keep its traffic.
+        reason = challenger.tags.get("decision_reason", "no reason is recorded")
+        take_back(rollout, f"Deploy has decided {decision or 'nothing'} meanwhile: {reason}")
     return False
 
 
 def start_clock(started_at: datetime) -> Callable[[], datetime]:
-    """Return the clock: the real time, or shifted to a start of the job over two days away."""
+    """Return the clock: the real time, or shifted to a start of the job over 15 days away."""
     apart = started_at - datetime.now(UTC)
     if abs(apart) < LONGEST_RUN:
         apart = timedelta()
@@ -181,6 +186,11 @@ def require_promoted(challenger: ModelVersion, champion: ModelVersion) -> None:
             f"Version {challenger.version} of {challenger.model} may not be rolled out: deploy "
             f"decided {decision or 'nothing'} for it, compared with version {compared or 'none'}; "
             f"{CHAMPION} is version {champion.version}. Run model_training: it compares again."
+        )
+    if ended := challenger.tags.get(ENDED_TAG):
+        raise LakehouseError(
+            f"The roll-out of version {challenger.version} of {challenger.model} has ended "
+            f"({ended}). Run the task deploy on it: it compares again, and starts a new roll-out."
         )
 
 
@@ -223,13 +233,16 @@ def follow(rollout: Rollout, parameters: RolloutParameters, wait: Callable[[floa
             wait(policy.look_seconds)
             continue
         require_own(rollout)
-        record(rollout, parameters, decision, splits[-1].percent)
-        observer.show(decision, evidence, policy, splits[0].since, now, columns)
+        try:
+            record(rollout, parameters, decision, splits[-1].percent)
+            observer.show(decision, evidence, policy, splits[0].since, now, columns)
+        finally:
+            # Also if the table or the page cannot be written.
+            if isinstance(decision, RollBack):
+                take_back(rollout, decision.reason)
         match decision:
             case Advance():
                 splits = begin(rollout, splits, decision.next_percent)
-            case RollBack():
-                take_back(rollout, decision.reason)
             case Finish(winner=winner) if winner == CHAMPION:
                 keep(rollout, decision.reason)
                 return

@@ -114,10 +114,12 @@ def take_back(rollout: Rollout, reason: str) -> NoReturn:
         RolledBackError: Always, to fail the run and send notifications.
     """
     rejected = Reject(reason)
-    # Set first: after a kill, the next run resumes from it.
-    rollout.tag(**{REJECTED_TAG: rejected.reason}, decision=rejected.label)
-    rollout.tag(decision_reason=rejected.reason)
-    leave_alone(rollout.pair, rollout.pair.champion)
+    try:
+        # Set first: after a kill, the next run resumes from it.
+        rollout.tag(**{REJECTED_TAG: rejected.reason}, decision=rejected.label)
+        rollout.tag(decision_reason=rejected.reason)
+    finally:
+        leave_alone(rollout.pair, rollout.pair.champion)
     end(rollout, f"{ROLLED_BACK}: {rejected.reason}")
     # Last: the next run finds the version by this alias.
     remove_alias(rollout.lakehouse.registry, rollout.challenger, CHALLENGER)

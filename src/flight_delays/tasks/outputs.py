@@ -42,12 +42,14 @@ class OutputParameters(Parameters):
         target: Schema of the predictions, with its catalog.
         volume: Full name of the volume for files.
         online_store: Online store for predictions; empty without one.
+        jdbc_connection: JDBC connection in Unity Catalog; empty without one.
         scored_at: Start of the run.
     """
 
     target: SchemaName
     volume: FullName
     online_store: str = ""
+    jdbc_connection: str = ""
     scored_at: Instant
 
 

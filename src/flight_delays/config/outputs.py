@@ -5,22 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .loading import Count, Section, Text, load_configuration
+from .loading import Count, Section, load_configuration
 
 # Strict, because it is inserted into a query.
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}$")]
-
-
-class JdbcOutput(Section):
-    """A table of another database.
-
-    Attributes:
-        connection: JDBC connection in Unity Catalog.
-        table: Name of the table, with its schema unless it is the user's default.
-    """
-
-    connection: Text
-    table: TableName
 
 
 class Outputs(Section):
@@ -28,13 +16,14 @@ class Outputs(Section):
 
     Attributes:
         files: Format of the files in the volume; `none` writes no files.
-        jdbc: Table of another database to append predictions to; None for no table.
+        jdbc: Table of another database to append predictions to, with its schema unless it is the
+            user's default; None for no table.
         online: Whether the latest prediction of each key is published to the online store.
         lookback_days: Maximum age of runs whose unsent predictions are still sent.
     """
 
     files: Literal["none", "parquet", "csv"]
-    jdbc: JdbcOutput | None = None
+    jdbc: TableName | None = None
     online: bool = False
     lookback_days: Count
 

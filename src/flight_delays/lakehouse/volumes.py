@@ -81,7 +81,9 @@ def write_folder(
 ) -> None:
     """Replace the files of a folder, then write its manifest.
 
-    Readers wait for the manifest, which is deleted before the files are replaced.
+    Readers wait for the manifest, which is deleted before the files are replaced. Databricks leaves
+    the files of killed and overwritten writes in place, where its own readers alone skip them, so
+    the folder is emptied before it is written.
 
     `folder` is a path below a volume, `form` is `parquet` or `csv`; `described` is the content of
     the manifest, with the number of `rows`.
@@ -94,14 +96,16 @@ def write_folder(
     try:
         with contextlib.suppress(NotFound):
             workspace.files.delete(f"{folder}/{MANIFEST}")
+        delete_folder(workspace, folder)
         rows.write.format(form).mode("overwrite").options(**OPTIONS[form]).save(folder)
-        written = spark.read.format(form).options(**OPTIONS[form]).load(folder).count()
+        files = {str(entry.name): entry.file_size for entry in list_files(workspace, folder)}
+        paths = [f"{folder}/{name}" for name in files]
+        written = spark.read.format(form).options(**OPTIONS[form]).load(paths).count()
         if written != described["rows"]:
             raise OutputError(
                 f"{folder} holds {written:,} rows after {described['rows']:,} were written. "
                 "Run the task outputs again: it writes the folder again."
             )
-        files = {str(entry.name): entry.file_size for entry in list_files(workspace, folder)}
         manifest = json.dumps({**described, "files": files}, indent=2)
         workspace.files.upload(f"{folder}/{MANIFEST}", io.BytesIO(manifest.encode()))
     except (DatabricksError, PySparkException) as error:

@@ -78,6 +78,10 @@ def run(parameters: FeatureParameters, lakehouse: Lakehouse) -> None:
         there = spark.catalog.tableExists(qualify(table.name))
         if there:
             refuse_dropped_features(table, qualify(table.name), parameters.model, lakehouse)
+        else:
+            # First: after a killed run, the table is there and has no rows.
+            for step in (PUBLISHED, COMPUTED):
+                forget_watermark(spark, qualify(WATERMARKS), step, table.name)
         as_of, reason = limit_as_of(table, parameters.as_of, taken_in)
         watermark = watermarks.get(table.name) if there else None
         since, latest = limits.read_from(watermark), max(as_of, watermark or as_of)

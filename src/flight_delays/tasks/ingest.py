@@ -26,7 +26,7 @@ from ..lakehouse.tables import (
     mark_filled,
     require_columns,
 )
-from ..lakehouse.watermarks import INGESTED, advance_watermarks, read_watermarks
+from ..lakehouse.watermarks import INGESTED, advance_watermarks, forget_watermark, read_watermarks
 from ..problem import PROBLEM
 from ..spec.tables import QUARANTINE, WATERMARKS, Qualify, Source
 from .parameters import Instant, Parameters, SchemaName, in_schema
@@ -100,6 +100,8 @@ def run(
             continue
         there = spark.catalog.tableExists(table)
         if not there:
+            # First: after a refused or killed run, the table is there and has no rows.
+            forget_watermark(spark, qualify(WATERMARKS), INGESTED, source.name)
             create_table(spark, table, source.schema)
         present = spark.table(table).columns
         kinds = {name: kind for name, kind in source.columns.items() if name in present}

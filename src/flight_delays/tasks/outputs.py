@@ -41,11 +41,13 @@ class OutputParameters(Parameters):
     Attributes:
         volume: Full name of the volume for files.
         online_store: Online store for predictions; empty without one.
+        jdbc_connection: JDBC connection in Unity Catalog; empty without one.
     """
 
     target: SchemaName
     volume: FullName
     online_store: str = ""
+    jdbc_connection: str = ""
     scored_at: Instant
 
 

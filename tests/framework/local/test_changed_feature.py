@@ -131,6 +131,34 @@ say(wrong=count("NOT (twice <=> {FEATURE} * 2)"))
 
 
 @pytest.mark.nightly
+def test_a_deleted_table_whose_first_run_was_killed_is_computed_from_the_start(
+    laptop: Laptop,
+) -> None:
+    found, _ = execute(
+        laptop,
+        f"""
+rows, merge = count(), features.merge_features
+
+def end(*_):
+    raise KeyboardInterrupt
+
+features.merge_features = end
+spark.sql("DROP TABLE {NAME}")
+try:
+    refresh()
+except KeyboardInterrupt:
+    print("KILLED")
+features.merge_features = merge
+empty = count()
+refresh()
+say(rows=[rows, count()], empty=empty)
+""",
+    )
+    assert found["empty"] == 0
+    assert found["rows"][0] == found["rows"][1] > 0
+
+
+@pytest.mark.nightly
 def test_rows_of_a_changed_query_have_new_values_and_those_it_no_longer_gives_go(
     laptop: Laptop,
 ) -> None:

@@ -155,7 +155,7 @@ def ingest_rows(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Ing
         "from databricks.sdk import WorkspaceClient; "
         f"[WorkspaceClient().schemas.create(name, {catalog!r}) for name in "
         f"({schema!r}, 'nameless', 'late', 'killed_before_orders', 'killed_before_watermarks', "
-        "'changed')]"
+        "'changed', 'dropped')]"
     )
     return Ingest(laptop, tmp_path_factory.mktemp("data_quality") / "rows.json")
 
@@ -298,6 +298,24 @@ def test_killed_before_the_watermark_it_reads_the_span_again(ingest_rows: Ingest
     _, ((ids, marks),) = killed.run_spans(step("2024-05-01T11:30:00", [first, second, meanwhile]))
     assert ids == [1, 2, 3]
     assert set(marks.values()) == {"2024-05-01 11:30:00"}
+
+
+def test_a_dropped_table_is_read_from_the_start_even_by_the_run_after_a_refused_or_earlier_one(
+    ingest_rows: Ingest,
+) -> None:
+    dropped = in_schema(ingest_rows, "dropped")
+    drop = (f"DROP TABLE {dropped.schema}.orders",)
+    orders = [order(1, at="2024-05-01 09:00:00"), order(2, at="2024-05-01 10:30:00")]
+    bad = [order(number, -3.0, "2024-05-01 09:30:00") for number in (20, 21, 22)]
+    printed, left = dropped.run_spans(
+        step("2024-05-01T10:00:00", orders),
+        step("2024-05-01T11:00:00", [*orders, *bad], before=drop),
+        step("2024-05-01T11:00:00", orders),
+        step("2024-05-01T10:00:00", orders, before=drop),
+        step("2024-05-01T12:00:00", orders),
+    )
+    assert printed.count("REFUSED No rows were written.") == 1
+    assert [ids for ids, _ in left] == [[1], [], [1, 2], [1], [1, 2]]
 
 
 def test_a_table_of_another_shape_is_refused_before_anything_is_written(

@@ -41,9 +41,9 @@ def add(at, times):
     new.write.mode("append").saveAsTable("{SCHEMA}.predictions")
 
 def send_jdbc(table={TABLE!r}, connection="sales", **more):
-    settings = {{"jdbc": {{"connection": connection, "table": table}}, "lookback_days": 7}}
+    settings = {{"jdbc": table, "lookback_days": 7}}
     jdbc_output.load_outputs = lambda: Outputs(files="none", **settings)
-    send(**settings, **more)
+    send(**settings, connection=connection, **more)
 
 def end_after(*arguments):
     append(*arguments)
@@ -198,7 +198,8 @@ def test_what_cannot_be_used_is_named_and_holds_up_no_other(
     printed = send(
         scored,
         """
-send_jdbc(connection="none", files="parquet")
+send_jdbc(connection="", files="parquet")
+send_jdbc(connection="none")
 send_jdbc(connection="dead")
 send_jdbc(table="sales.none")
 send_jdbc(table="sales.short")
@@ -206,6 +207,7 @@ send_jdbc(table="sales.dated")
 """,
     )
     assert "predictions written to /Volumes" in printed
+    assert f"names the table {TABLE}, but the job has no connection. Set" in printed
     assert "Connection none cannot be used: Connection 'none' does not exist" in printed
     assert "grant USE CONNECTION" in printed
     assert "of connection dead cannot be read: org.postgresql.util.PSQLException" in printed

@@ -37,11 +37,12 @@ from flight_delays.tasks import outputs
 lakehouse = Lakehouse()
 spark, files = lakehouse.spark, lakehouse.workspace.files
 
-def send(volume={VOLUME!r}, store="online-store", **configured):
+def send(volume={VOLUME!r}, store="online-store", connection="", **configured):
     configured = {{"files": "none", "lookback_days": 7, **configured}}
     outputs.load_outputs = lambda: Outputs(**configured)
     parameters = outputs.OutputParameters(
-        target={SCHEMA!r}, volume=volume, online_store=store, scored_at=datetime.now(UTC)
+        target={SCHEMA!r}, volume=volume, online_store=store, jdbc_connection=connection,
+        scored_at=datetime.now(UTC),
     )
     try:
         outputs.run(parameters, lakehouse)

@@ -1,6 +1,7 @@
 """A folder of a volume is written so that an incomplete write is detectable."""
 
 import io
+import json
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -51,6 +52,32 @@ def test_files_that_lack_rows_get_no_manifest(clients: MagicMock) -> None:
     with pytest.raises(OutputError, match="holds 3 rows after 4 were written"):
         write(clients, rows=4)
     clients.workspace.files.upload.assert_not_called()
+
+
+def test_files_that_databricks_keeps_of_a_killed_or_replaced_write_are_not_in_the_folder(
+    clients: MagicMock,
+) -> None:
+    old = f"{FOLDER}/part-0-tid-1.parquet"
+    there = {f"{FOLDER}/_started_1", old}
+    files, read = clients.workspace.files, clients.spark.read.format().options().load
+
+    def list_files(_: str) -> list[Any]:
+        shown = [MagicMock(is_directory=False, file_size=1) for _ in there]
+        for file, path in zip(shown, sorted(there), strict=True):
+            file.name = path.removeprefix(f"{FOLDER}/")
+        return shown
+
+    # As on Databricks, `overwrite` deletes nothing.
+    clients.rows.write.format().mode().options().save.side_effect = lambda folder: there.add(
+        f"{folder}/part-0-tid-2.parquet"
+    )
+    files.list_directory_contents.side_effect = list_files
+    files.delete.side_effect = there.discard
+    write(clients)
+    (_, contents), _ = files.upload.call_args
+    assert list(json.loads(contents.getvalue())["files"]) == ["part-0-tid-2.parquet"]
+    read.assert_called_once_with([f"{FOLDER}/part-0-tid-2.parquet"])
+    assert there == {f"{FOLDER}/part-0-tid-2.parquet"}
 
 
 def test_what_the_platform_refuses_is_passed_on(clients: MagicMock) -> None:

@@ -131,6 +131,7 @@ class Nursery:
             "holdout_end": holdout.end.isoformat(),
             "a_day_later": (as_of + timedelta(days=2)).isoformat(),
             "earlier": (as_of - timedelta(days=4)).isoformat(),
+            "earlier_holdout": (holdout.start - timedelta(days=4)).isoformat(),
         }
 
     def register(self, plant: Plant) -> ModelVersion:

@@ -69,7 +69,9 @@ def find_mismatch(version: ModelVersion, now: Provenance) -> str | None:
 
 
 def find_overlap(version: ModelVersion, start: datetime) -> str | None:
-    """Return why a version may have been trained on held-out labels; None if it was not.
+    """Return why a version's training did not end where its holdout begins; None if it did.
+
+    The Champion may have been trained with another policy, until an earlier instant.
 
     Args:
         version: The version.
@@ -78,12 +80,13 @@ def find_overlap(version: ModelVersion, start: datetime) -> str | None:
     until = version.learned_until
     if until is None:
         return "its tag learned_until is not recorded; train again"
-    if until > start:
-        return (
-            f"it learned from labels until {until.isoformat()}, inside the holdout, which begins "
-            f"{start.isoformat()}; train and validate with the same policy"
-        )
-    return None
+    if until == start or (until < start and CHAMPION in version.aliases):
+        return None
+    where = "inside" if until > start else "not up to"
+    return (
+        f"it learned from labels until {until.isoformat()}, {where} the holdout, which begins "
+        f"{start.isoformat()}; train and validate with the same policy"
+    )
 
 
 def check_origin(

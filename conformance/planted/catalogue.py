@@ -160,6 +160,8 @@ METADATA = (
           nightly=True),
     plant("learned too little", Planted, "not up to the holdout",
           tags={"learned_until": "2013-01-15T00:00+00:00"}, nightly=True),
+    plant("as_of in the future", Planted, "is in the future",
+          tags={"as_of": "2099-01-01T00:00+00:00"}, nightly=True),
     plant("stale features", Planted, "features are older than the holdout",
           tags={"as_of": "{a_day_later}"}),
     plant("no rows", Planted, "no row with a known label",

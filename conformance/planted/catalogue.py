@@ -154,8 +154,9 @@ FIGURES = (
 METADATA = (
     plant("validated by another policy", Planted, "validated by something else", ends=REJECT,
           deployed_by="policy"),
-    plant("looks up otherwise than it is judged", figures.SlightlyLeaking, "Batch predicts",
-          ends=REJECT, looked_up_at="decision_at", nightly=True),
+    plant("looks up otherwise than it is judged", Planted, "expected {",
+          looked_up_at="decision_at", nightly=True),
+    plant("otherwise in a job", figures.ByVariable, "Batch predicts", ends=REJECT, nightly=True),
     plant("looks up in another schema", Planted, "of problem/ in dev.", looked_up_in="elsewhere"),
     plant("of another experiment", Planted, "train it by this job", experiment="/elsewhere",
           nightly=True),

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..promotion.answers import Answer, Answers, Question
 from .model_environment import PASSED_ON, ModelEnvironment, prepare_environment
-from .registry import FEATURE_SPEC, list_sources
+from .registry import FEATURE_SPEC, describe_inputs
 
 # Path of the model without look-ups inside a model with feature look-ups.
 RAW_MODEL = Path("data", "feature_store", "raw_model")
@@ -57,7 +57,7 @@ def ask_version(
             return Answers(environment="no process", failure=NO_LOOK_UPS)
         environment = prepare_environment(model, folder / "environment")
         # Read before the model's code can change it.
-        sources = list_sources(Path(fetched, FEATURE_SPEC).read_text())
+        inputs = describe_inputs(Path(fetched, FEATURE_SPEC).read_text())
         asked = folder / "asked"
         write_task(asked, model, environment, questions, seconds_per_row)
         rows = sum(question.size for question in questions)
@@ -80,7 +80,7 @@ def ask_version(
             untried=environment.untried,
             failure=failure,
             given=given,
-            sources=sources,
+            inputs=inputs,
         )
 
 

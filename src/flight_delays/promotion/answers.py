@@ -68,14 +68,14 @@ class Answers:
             installed packages match them.
         failure: Why the model could not be loaded or the process ended early.
         given: The available answers, by question.
-        sources: Full names of the tables and functions that its features come from.
+        inputs: What decides the values of each of its inputs, by name (`describe_inputs`).
     """
 
     environment: str
     untried: str = ""
     failure: str = ""
     given: Mapping[str, Answer] = field(default_factory=dict)
-    sources: frozenset[str] = frozenset()
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     def values(self, name: str, rows: int) -> FloatArray:
         """Return an answer's values; NaN for each row if there are none."""

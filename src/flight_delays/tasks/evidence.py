@@ -14,15 +14,18 @@ from ..evaluation.days import local_days
 from ..evaluation.metrics import largest_difference
 from ..evaluation.side_by_side import Freshness, measure_figures
 from ..lakehouse.context import Lakehouse
+from ..lakehouse.registry import describe_input
 from ..lakehouse.scoring import read_signature
 from ..lakehouse.watermarks import COMPUTED, read_watermarks
 from ..problem import PROBLEM
 from ..promotion.answers import Answers
 from ..promotion.behaviour import FRESH, SERVED
 from ..promotion.checks import Check
+from ..promotion.decide import CHAMPION
 from ..promotion.gate import Evidence
 from ..promotion.model_version import ModelVersion
 from ..promotion.provenance import check_origin
+from ..spec.problem import FEATURES_AT
 from ..spec.tables import WATERMARKS
 from .holdout import Holdout, JudgedRows, select_training_rows
 from .parameters import in_schema
@@ -113,23 +116,42 @@ def check_features(holdout: Holdout, source: str, lakehouse: Lakehouse) -> Check
     )
 
 
-def check_look_ups(answers: Answers, source: str) -> Check:
-    """Check that the version gets features only from the schema that it is judged by."""
-    known = {
-        *(table.name for table in PROBLEM.feature_tables),
-        *(feature.catalog_name for feature in PROBLEM.request_features),
-    }
-    # Unity Catalog ignores case, and the client writes a function's name in lower case.
-    expected = {in_schema(source, name).casefold() for name in known}
-    other = sorted(name for name in answers.sources if name.casefold() not in expected)
+def check_look_ups(version: ModelVersion, answers: Answers, source: str) -> Check:
+    """Check that the version gets its inputs as the problem says, from the schema it is judged by.
+
+    The Champion may have been trained with earlier code, so only its schema is checked.
+    """
+    found, expected = answers.inputs, expect_inputs(source)
+    if CHAMPION in version.aliases:
+        here = f'_name": "{source}.'.casefold()
+        expected = {name: how for name, how in found.items() if here in how or "_name" not in how}
+    wrong = [name for name in {**expected, **found} if found.get(name) != expected.get(name)]
     return Check(
         name="look_ups",
-        ok=not other,
-        detail=f"features come from {', '.join(other)}, not from the tables and functions of "
-        f"problem/ in {source}: train it by this job"
-        if other
-        else f"features come from {source}",
+        ok=not wrong,
+        detail=f"inputs differ from those of problem/ in {source}: {', '.join(wrong[:5])}; "
+        f"{wrong[0]} is {found.get(wrong[0], 'missing')}, expected "
+        f"{expected.get(wrong[0], 'no such input')}: train it by this job"
+        if wrong
+        else f"inputs are those of problem/, features come from {source}",
     )
+
+
+def expect_inputs(source: str) -> dict[str, str]:
+    """Return what decides the values of each of the problem's inputs, by name."""
+    columns: dict[str, Mapping[str, object]] = {name: {} for name in PROBLEM.spine.features}
+    for table in PROBLEM.feature_tables:
+        look_up = {
+            "table_name": in_schema(source, table.name),
+            "lookup_key": table.lookup_key,
+            "timestamp_lookup_key": [FEATURES_AT] if table.timeseries_column else None,
+            "lookback_window": table.lookback and table.lookback.total_seconds(),
+        }
+        columns |= {name: {**look_up, "feature_name": name} for name in table.features}
+    for feature in PROBLEM.request_features:
+        name = in_schema(source, feature.catalog_name)
+        columns[feature.output] = {"udf_name": name, "input_bindings": dict(feature.bindings)}
+    return {name.casefold(): describe_input(column) for name, column in columns.items()}
 
 
 def measure_training_mean(

@@ -171,7 +171,7 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
             allow_untried=policy.validation.untried_environment == "allow",
         ),
         *trace_origin(version, holdout, parameters.experiment, parameters.policy, lakehouse),
-        check_look_ups(answers, source),
+        check_look_ups(version, answers, source),
         check_features(holdout, source, lakehouse),
         *check_skill(
             PROBLEM.model_type,

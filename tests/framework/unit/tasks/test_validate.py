@@ -12,7 +12,7 @@ from flight_delays.promotion.decide import Failed, Passed, Verdict
 from flight_delays.promotion.model_version import STATUS_TAG, ModelVersion
 from flight_delays.tasks import validate
 from flight_delays.tasks.approval import ApprovalError
-from flight_delays.tasks.evidence import check_look_ups, find_run_flaw
+from flight_delays.tasks.evidence import check_look_ups, expect_inputs, find_run_flaw
 
 MODEL, NUMBER = "a.b.model", 4
 
@@ -40,6 +40,12 @@ class Registry:
 
     def delete_registered_model_alias(self, _: str, alias: str) -> None:
         del self.aliases[alias]
+
+
+def make_version(*aliases: str, **tags: str) -> ModelVersion:
+    return ModelVersion(
+        model=MODEL, version=NUMBER, aliases=frozenset(aliases), tags=tags, run_id="r"
+    )
 
 
 def make_registry(**aliases: int) -> Registry:
@@ -165,20 +171,44 @@ def test_a_version_without_a_run_fails_with_that_reason() -> None:
     assert "registered by hand" in verdict.reason
 
 
+TABLE = next(table for table in PROBLEM.feature_tables if table.timeseries_column)
+FEATURE = TABLE.features[0].casefold()
+
+
 @pytest.mark.parametrize(
-    ("schema", "table", "ok"),
+    ("old", "new"),
     [
-        ("Prod.s", PROBLEM.feature_tables[0].name, True),
-        # As the client writes the name of a function.
-        ("prod.s", PROBLEM.feature_tables[0].name.lower(), True),
-        ("dev.s", PROBLEM.feature_tables[0].name, False),
-        ("prod.s", "other", False),
+        (f'"prod.s.{TABLE.name}"', f'"dev.s.{TABLE.name}"'),
+        (f'"prod.s.{TABLE.name}"', '"prod.s.other"'),
+        (f'"{TABLE.lookup_key[0]}"', '"elsewhere"'),
+        ('"features_at"', f'"{PROBLEM.spine.decision_at}"'),
+        ('"lookup_key"', '"default_value": "0.0", "lookup_key"'),
+        ('"lookup_key"', '"lookback_window": 1.0, "lookup_key"'),
+        (f'"feature_name": "{FEATURE}"', '"feature_name": "other"'),
     ],
 )
-def test_features_come_from_the_schema_that_the_version_is_judged_by(
-    schema: str, table: str, ok: bool
-) -> None:
-    answers = Answers(environment="", sources=frozenset({f"{schema}.{table}"}))
-    check = check_look_ups(answers, "Prod.s")
-    assert check.ok is ok
-    assert (f"features come from {schema}.{table}, not from the tables" in check.detail) is not ok
+def test_inputs_are_looked_up_as_the_problem_says(old: str, new: str) -> None:
+    expected = expect_inputs("Prod.s")
+    made_otherwise = expected | {FEATURE: expected[FEATURE].replace(old, new)}
+    assert made_otherwise != expected
+    answers = Answers(environment="", inputs=made_otherwise)
+    check = check_look_ups(make_version(), answers, "prod.S")
+    assert not check.ok
+    assert f"of problem/ in prod.S: {FEATURE}; {FEATURE} is" in check.detail
+    # The Champion may be of earlier code.
+    champion = check_look_ups(make_version("Champion"), answers, "prod.S")
+    assert champion.ok is ("dev.s" not in new)
+
+
+def test_each_input_of_the_problem_and_no_other_is_looked_up() -> None:
+    expected = expect_inputs("prod.s")
+    assert {*expected} == {name.casefold() for name in PROBLEM.feature_columns}
+    assert check_look_ups(make_version(), Answers(environment="", inputs=expected), "prod.s").ok
+    for inputs in (
+        {},
+        expected | {"more": "{}"},
+        {n: expected[n] for n in expected if n != FEATURE},
+    ):
+        check = check_look_ups(make_version(), Answers(environment="", inputs=inputs), "prod.s")
+        assert "train it by this job" in check.detail
+        assert not check.ok

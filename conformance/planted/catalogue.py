@@ -25,6 +25,7 @@ class Plant:
         description: Description; None for a valid one.
         pins: Requirements that replace the installed versions.
         experiment: Experiment of the run; blank for that of the job.
+        borrows_run: Whether the version names the Champion's run as its own.
         code: Whether the model includes a code folder.
         output: Type of the output in the signature.
         looked_up_at: Timestamp column of the look-ups; blank for that of the problem.
@@ -44,6 +45,7 @@ class Plant:
     description: str | None = None
     pins: tuple[str, ...] = ()
     experiment: str = ""
+    borrows_run: bool = False
     code: bool = False
     output: str = "double"
     looked_up_at: str = ""
@@ -160,6 +162,9 @@ METADATA = (
     plant("looks up in another schema", Planted, "of problem/ in dev.", looked_up_in="elsewhere"),
     plant("of another experiment", Planted, "train it by this job", experiment="/elsewhere",
           nightly=True),
+    plant("of a borrowed run", Planted, "its version names run", borrows_run=True),
+    plant("of another model type", Planted, "its model type is 'regression'",
+          tags={"model_type": "regression"}, nightly=True),
     plant("learned too little", Planted, "not up to the holdout",
           tags={"learned_until": "2013-01-15T00:00+00:00"}, nightly=True),
     plant("as_of in the future", Planted, "is in the future",

@@ -145,6 +145,8 @@ class Nursery:
             uri = self.log(plant)
         model = self.model_of(plant)
         made = int(mlflow.register_model(uri, model).version)
+        if plant.borrows_run:
+            made = int(registry.create_model_version(model, uri, self.champion.run_id).version)
         version = read_version(registry, model, made)
         tags = {**{name: self.champion.tags[name] for name in TAGS}, **plant.tags}
         wanted = {name: value.format(**self.instants) for name, value in tags.items() if value}

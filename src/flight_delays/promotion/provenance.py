@@ -1,7 +1,7 @@
 """Policy and data of a validation, so that deploy detects a mismatch."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -98,7 +98,7 @@ def check_origin(
     principal: str,
     digest: str,
     start: datetime,
-    run_flaw: str = "",
+    flaws: Iterable[str] = (),
 ) -> tuple[Check, ...]:
     """Check that this job trained a version, with the current code and before the holdout.
 
@@ -112,9 +112,9 @@ def check_origin(
         principal: The principal that runs this task.
         digest: Digest of the current code, hyperparameters and policy.
         start: The first instant of the held-out rows.
-        run_flaw: Why its run is no proof of its origin; blank if it is.
+        flaws: Why its run or its artifact are no proof of its origin.
     """
-    flaws = [run_flaw] if run_flaw else []
+    flaws = list(flaws)
     if experiment != expected_experiment:
         flaws.append(
             f"its run is of the experiment {experiment!r}, this job's is {expected_experiment!r}"

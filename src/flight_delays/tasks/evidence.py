@@ -1,10 +1,11 @@
 """Evidence of the validation: predictions, provenance, and the state of the features."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import pandas as pd
 from mlflow.entities import LifecycleStage, Run
+from mlflow.models import Model
 
 from ..config.digest import digest_training
 from ..config.policy import Policy
@@ -23,7 +24,7 @@ from ..promotion.behaviour import FRESH, SERVED
 from ..promotion.checks import Check
 from ..promotion.decide import CHAMPION
 from ..promotion.gate import Evidence
-from ..promotion.model_version import ModelVersion
+from ..promotion.model_version import MODEL_TYPE_TAG, ModelVersion
 from ..promotion.provenance import check_origin
 from ..spec.problem import FEATURES_AT
 from ..spec.tables import WATERMARKS
@@ -74,27 +75,31 @@ def trace_origin(
     version: ModelVersion, holdout: Holdout, expected: str, policy: str, lakehouse: Lakehouse
 ) -> tuple[Check, ...]:
     """Check that this job's train task made the version from this code, before the holdout."""
-    found = lakehouse.registry.get_run(version.run_id) if version.run_id else None
-    experiment = found and lakehouse.registry.get_experiment(found.info.experiment_id).name
+    found = lakehouse.registry.get_run(version.run_id)
     registered = lakehouse.workspace.model_versions.get(version.model, version.version)
     return check_origin(
         version,
-        experiment=experiment or "none",
+        experiment=lakehouse.registry.get_experiment(found.info.experiment_id).name,
         expected_experiment=expected,
         creator=registered.created_by or "nobody on record",
         principal=lakehouse.workspace.current_user.me().user_name or "nobody on record",
         digest=digest_training(policy),
         start=holdout.interval.start,
-        run_flaw=find_run_flaw(found) if found else "",
+        flaws=find_flaws(version, found, Model.load(version.uri).run_id),
     )
 
 
-def find_run_flaw(run: Run) -> str:
-    """Return why a run cannot have made a version; blank if it can."""
+def find_flaws(version: ModelVersion, run: Run, logged_by: str | None) -> Iterator[str]:
+    """Yield why a version is not of its run (its artifact names another) or of this problem."""
     if run.info.lifecycle_stage == LifecycleStage.DELETED:
-        return "its run was deleted"
-    failed = run.info.status in ("FAILED", "KILLED")
-    return f"its run ended as {run.info.status}" if failed else ""
+        yield "its run was deleted"
+    if run.info.status in ("FAILED", "KILLED"):
+        yield f"its run ended as {run.info.status}"
+    if logged_by != version.run_id:
+        yield f"run {logged_by or 'none'} logged it, its version names run {version.run_id}"
+    model_type = version.tags.get(MODEL_TYPE_TAG, PROBLEM.model_type.name)
+    if model_type != PROBLEM.model_type.name:
+        yield f"its model type is {model_type!r}, the problem's is {PROBLEM.model_type.name!r}"
 
 
 def check_features(holdout: Holdout, source: str, lakehouse: Lakehouse) -> Check:

@@ -95,7 +95,7 @@ def test_a_version_of_another_experiment_or_principal_is_refused() -> None:
     assert "experiment '/mine', this job's is '/jobs'" in detail
     assert "'me' registered it, this job runs as 'job'" in detail
     assert "inside the holdout" in trace(start=datetime(2013, 1, 1, tzinfo=UTC))[0]
-    assert trace(run_flaw="its run was deleted") == ["its run was deleted: train it by this job"]
+    assert trace(flaws=["its run was deleted"]) == ["its run was deleted: train it by this job"]
 
 
 def test_a_principal_is_the_same_however_it_is_spelt() -> None:

@@ -12,7 +12,7 @@ from flight_delays.promotion.decide import Failed, Passed, Verdict
 from flight_delays.promotion.model_version import STATUS_TAG, ModelVersion
 from flight_delays.tasks import validate
 from flight_delays.tasks.approval import ApprovalError
-from flight_delays.tasks.evidence import check_look_ups, expect_inputs, find_run_flaw
+from flight_delays.tasks.evidence import check_look_ups, expect_inputs, find_flaws
 
 MODEL, NUMBER = "a.b.model", 4
 
@@ -160,7 +160,16 @@ def test_a_run_that_failed_or_was_deleted_makes_no_version(
     status: str, stage: str, flaw: str
 ) -> None:
     info = RunInfo("r", "1", "job", status, 0, 0, stage)
-    assert find_run_flaw(Run(info, RunData())) == flaw
+    version = make_version()
+    assert list(find_flaws(version, Run(info, RunData()), "r")) == ([flaw] if flaw else [])
+
+
+def test_a_version_of_another_run_or_model_type_is_refused() -> None:
+    run = Run(RunInfo("r", "1", "job", "FINISHED", 0, 0, "active"), RunData())
+    assert list(find_flaws(make_version(model_type=PROBLEM.model_type.name), run, "r")) == []
+    (borrowed, kind) = find_flaws(make_version(model_type="ranking"), run, None)
+    assert borrowed == "run none logged it, its version names run r"
+    assert kind == f"its model type is 'ranking', the problem's is '{PROBLEM.model_type.name}'"
 
 
 def test_a_version_without_a_run_fails_with_that_reason() -> None:

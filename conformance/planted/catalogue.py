@@ -194,6 +194,8 @@ METADATA = (
     plant("tag of ?", Planted, "tag[git_commit]: ", tags={"git_commit": "?"}, nightly=True),
     plant("a version that is not there", Planted, "environment not tried",
           pins=("scipy==0.0.1",), nightly=True),
+    plant("a requirement without a version", Planted, "no exact version of scipy",
+          pins=("scipy",), nightly=True),
     plant("a requirement by URL", Planted, "environment not tried",
           pins=("scipy @ https://127.0.0.1:9/scipy-1.0-py3-none-any.whl",), nightly=True),
     plant("a requirement by path", Planted, "environment not tried",

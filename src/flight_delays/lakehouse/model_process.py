@@ -13,7 +13,7 @@ import mlflow
 import numpy as np
 
 from ..promotion.answers import Answer, Answers, Question
-from .model_environment import PASSED_ON, ModelEnvironment, prepare_environment
+from .model_environment import PASSED_ON, ModelEnvironment, find_flaws, prepare_environment
 from .registry import FEATURE_SPEC, describe_inputs
 
 # Path of the model without look-ups inside a model with feature look-ups.
@@ -58,6 +58,7 @@ def ask_version(
         environment = prepare_environment(model, folder / "environment")
         # Read before the model's code can change it.
         inputs = describe_inputs(Path(fetched, FEATURE_SPEC).read_text())
+        flaws = list(find_flaws(model))
         asked = folder / "asked"
         write_task(asked, model, environment, questions, seconds_per_row)
         rows = sum(question.size for question in questions)
@@ -79,6 +80,7 @@ def ask_version(
             environment=environment.description,
             untried=environment.untried,
             failure=failure,
+            flaws=flaws,
             given=given,
             inputs=inputs,
         )

@@ -67,6 +67,7 @@ class Answers:
         untried: Why the environment of its requirements was not built; blank if it was, or if the
             installed packages match them.
         failure: Why the model could not be loaded or the process ended early.
+        flaws: What its requirements leave open, so that an endpoint may predict differently.
         given: The available answers, by question.
         inputs: What decides the values of each of its inputs, by name (`describe_inputs`).
     """
@@ -74,6 +75,7 @@ class Answers:
     environment: str
     untried: str = ""
     failure: str = ""
+    flaws: Sequence[str] = ()
     given: Mapping[str, Answer] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
 

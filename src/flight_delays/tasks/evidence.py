@@ -72,11 +72,18 @@ def gather_evidence(
 
 
 def trace_origin(
-    version: ModelVersion, holdout: Holdout, expected: str, policy: str, lakehouse: Lakehouse
+    version: ModelVersion,
+    holdout: Holdout,
+    answers: Answers,
+    expected: str,
+    policy: str,
+    lakehouse: Lakehouse,
 ) -> tuple[Check, ...]:
     """Check that this job's train task made the version from this code, before the holdout."""
     found = lakehouse.registry.get_run(version.run_id)
     registered = lakehouse.workspace.model_versions.get(version.model, version.version)
+    # The Champion may have been trained with an earlier runtime.
+    flaws = () if CHAMPION in version.aliases else answers.flaws
     return check_origin(
         version,
         experiment=lakehouse.registry.get_experiment(found.info.experiment_id).name,
@@ -85,7 +92,7 @@ def trace_origin(
         principal=lakehouse.workspace.current_user.me().user_name or "nobody on record",
         digest=digest_training(policy),
         start=holdout.interval.start,
-        flaws=find_flaws(version, found, Model.load(version.uri).run_id),
+        flaws=[*find_flaws(version, found, Model.load(version.uri).run_id), *flaws],
     )
 
 

@@ -107,13 +107,9 @@ def write_task(
         "seconds_per_row": seconds_per_row,
         "questions": [
             {
-                "name": question.name,
-                "table": tables[id(question.rows)],
+                **vars(question),
+                "rows": tables[id(question.rows)],
                 "take": question.take and [list(map(int, some)) for some in question.take],
-                "as_json": question.as_json,
-                "reload": question.reload,
-                "at_once": question.at_once,
-                "timed": question.timed,
             }
             for question in questions
         ],

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from mlflow.entities import Run, RunData, RunInfo
 
+from flight_delays.errors import UnusableInputError
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.answers import Answers
 from flight_delays.promotion.decide import Failed, Passed, Verdict
@@ -13,6 +14,7 @@ from flight_delays.promotion.model_version import STATUS_TAG, ModelVersion
 from flight_delays.tasks import validate
 from flight_delays.tasks.approval import ApprovalError
 from flight_delays.tasks.evidence import check_look_ups, expect_inputs, find_flaws
+from flight_delays.tasks.holdout import read_judged_rows
 
 MODEL, NUMBER = "a.b.model", 4
 
@@ -178,6 +180,13 @@ def test_a_version_without_a_run_fails_with_that_reason() -> None:
     verdict = validate.judge(version, unused, unused)
     assert isinstance(verdict, Failed)
     assert "registered by hand" in verdict.reason
+
+
+def test_an_as_of_in_the_future_is_named() -> None:
+    given: Any = SimpleNamespace(total=0, interval="", validation=SimpleNamespace(min_rows=1))
+    version = make_version(as_of="2999-01-01T00:00:00+00:00")
+    with pytest.raises(UnusableInputError, match="is in the future: train as of"):
+        read_judged_rows(version, given, given, "prod.s", given)
 
 
 TABLE = next(table for table in PROBLEM.feature_tables if table.timeseries_column)

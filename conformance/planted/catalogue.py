@@ -25,6 +25,7 @@ class Plant:
         description: Description; None for a valid one.
         pins: Requirements that replace the installed versions.
         experiment: Experiment of the run; blank for that of the job.
+        borrows_run: Whether the version names the Champion's run as its own.
         code: Whether the model includes a code folder.
         output: Type of the output in the signature.
         looked_up_at: Timestamp column of the look-ups; blank for that of the problem.
@@ -44,6 +45,7 @@ class Plant:
     description: str | None = None
     pins: tuple[str, ...] = ()
     experiment: str = ""
+    borrows_run: bool = False
     code: bool = False
     output: str = "double"
     looked_up_at: str = ""
@@ -105,7 +107,8 @@ ROWS = (
     plant("nulls of a request", rows.ServedNulls, "a request's nulls", nightly=True),
     plant("counts calls", rows.CountsCalls, EACH_TIME, nightly=True),
     plant("remembers", rows.CachesFirst, EACH_TIME, nightly=True),
-    plant("keeps the first rows", rows.FirstSeen, ALONE, nightly=True),
+    plant("keeps the first rows", rows.FirstSeen, EACH_TIME, nightly=True),
+    plant("random at each load", rows.RandomLoad, "loaded again, it answers", nightly=True),
     plant("keeps the rows of a call", rows.KeepsRows, AT_ONCE, nightly=True),
     plant("by the clock", rows.ByClock, EACH_TIME, nightly=True),
     plant("random", rows.Random, EACH_TIME, nightly=True),
@@ -153,18 +156,26 @@ FIGURES = (
 METADATA = (
     plant("validated by another policy", Planted, "validated by something else", ends=REJECT,
           deployed_by="policy"),
-    plant("looks up otherwise than it is judged", figures.SlightlyLeaking, "Batch predicts",
-          ends=REJECT, looked_up_at="decision_at", nightly=True),
+    plant("looks up otherwise than it is judged", Planted, "expected {",
+          looked_up_at="decision_at", nightly=True),
+    plant("otherwise in a job", figures.ByVariable, "Batch predicts", ends=REJECT, nightly=True),
     plant("looks up in another schema", Planted, "of problem/ in dev.", looked_up_in="elsewhere"),
     plant("of another experiment", Planted, "train it by this job", experiment="/elsewhere",
           nightly=True),
+    plant("of a borrowed run", Planted, "its version names run", borrows_run=True),
+    plant("of another model type", Planted, "its model type is 'regression'",
+          tags={"model_type": "regression"}, nightly=True),
+    plant("learned too little", Planted, "not up to the holdout",
+          tags={"learned_until": "2013-01-15T00:00+00:00"}, nightly=True),
+    plant("as_of in the future", Planted, "is in the future",
+          tags={"as_of": "2099-01-01T00:00+00:00"}, nightly=True),
     plant("stale features", Planted, "features are older than the holdout",
           tags={"as_of": "{a_day_later}"}),
     plant("no rows", Planted, "no row with a known label",
           tags={"as_of": "2012-06-01T00:00+00:00"}, nightly=True),
     plant("as_of too early", Planted, "inside the holdout", tags={"as_of": "{earlier}"}),
     plant("as_of too early and lies", Planted, "train as of a later instant", ends=REJECT,
-          tags={"as_of": "{earlier}", "learned_until": "2013-01-20T00:00+00:00"}, nightly=True),
+          tags={"as_of": "{earlier}", "learned_until": "{earlier_holdout}"}, nightly=True),
     plant("as_of without zone", Planted, "an instant with a zone", tags={"as_of": "2013-03-01"},
           nightly=True),
     plant("as_of unreadable", Planted, "an instant with a zone", tags={"as_of": "yesterday"}),
@@ -183,6 +194,8 @@ METADATA = (
     plant("tag of ?", Planted, "tag[git_commit]: ", tags={"git_commit": "?"}, nightly=True),
     plant("a version that is not there", Planted, "environment not tried",
           pins=("scipy==0.0.1",), nightly=True),
+    plant("a requirement without a version", Planted, "no exact version of scipy",
+          pins=("scipy",), nightly=True),
     plant("a requirement by URL", Planted, "environment not tried",
           pins=("scipy @ https://127.0.0.1:9/scipy-1.0-py3-none-any.whl",), nightly=True),
     plant("a requirement by path", Planted, "environment not tried",

@@ -1,5 +1,6 @@
 """Models with valid output whose predictions are bad or suspiciously good."""
 
+import os
 from typing import Any, Self
 
 import numpy as np
@@ -124,6 +125,13 @@ class SlightlyLeaking(Leaking):
     @classmethod
     def make(cls, bench: Bench) -> Self:
         return cls(bench.sound, bench.memorised(), 0.02)
+
+
+class ByVariable(SlightlyLeaking):
+    """Predicts otherwise where a job's variables are set."""
+
+    def predict(self, rows: pd.DataFrame) -> Floats:
+        return super().predict(rows) * (0.9 if "MLFLOW_TRACKING_URI" in os.environ else 1.0)
 
 
 def compute_odds(late: Floats) -> Floats:

@@ -131,6 +131,7 @@ class Nursery:
             "holdout_end": holdout.end.isoformat(),
             "a_day_later": (as_of + timedelta(days=2)).isoformat(),
             "earlier": (as_of - timedelta(days=4)).isoformat(),
+            "earlier_holdout": (holdout.start - timedelta(days=4)).isoformat(),
         }
 
     def register(self, plant: Plant) -> ModelVersion:
@@ -144,6 +145,8 @@ class Nursery:
             uri = self.log(plant)
         model = self.model_of(plant)
         made = int(mlflow.register_model(uri, model).version)
+        if plant.borrows_run:
+            made = int(registry.create_model_version(model, uri, self.champion.run_id).version)
         version = read_version(registry, model, made)
         tags = {**{name: self.champion.tags[name] for name in TAGS}, **plant.tags}
         wanted = {name: value.format(**self.instants) for name, value in tags.items() if value}

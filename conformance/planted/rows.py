@@ -149,6 +149,17 @@ class Random(Planted):
         return np.clip(self.ask(rows) + noise, 0, 1)
 
 
+class RandomLoad(Planted):
+    """Moves each answer by a number that it draws when it is loaded."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.moved = np.random.default_rng().uniform(0.001, 0.01)
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return np.clip(self.ask(rows) + self.moved, 0, 1)
+
+
 class KeepsRows(Planted):
     """Keeps the rows of a call in an attribute while it predicts them."""
 

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from .context import is_databricks_runtime
 ROOT_PACKAGE = __name__.partition(".")[0]
 # Both steps of a build together, in seconds.
 BUILT_WITHIN = 1200.0
+# A requirement with a version, an address or an option.
+EXACT = re.compile(r"==[^*]+$|@|^-")
 # Variables for finding programs and libraries; no credentials.
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")
 # Package indexes; passed to the build only.
@@ -55,8 +58,7 @@ def prepare_environment(model: Path, folder: Path) -> ModelEnvironment:
 
     `model` is the model's folder, with `requirements.txt`; the environment is built in `folder`.
     """
-    listed = (model / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    requirements = [line.strip() for line in listed if line.strip() and line.strip()[0] != "#"]
+    requirements = read_requirements(model)
     differing = list(find_differences(requirements))
     if not differing and not is_databricks_runtime():
         return use_installed(requirements)
@@ -68,10 +70,30 @@ def prepare_environment(model: Path, folder: Path) -> ModelEnvironment:
             str(folder / "bin" / "python"),
             f"an environment built of its {len(requirements)} requirements",
         )
-    if not differing:
-        return use_installed(requirements, untried=failure)
-    missing = f"{failure}; what is installed differs: {', '.join(differing)}"
-    return use_installed(requirements, untried=missing)
+    differs = f"; what is installed differs: {', '.join(differing)}" if differing else ""
+    return use_installed(requirements, untried=failure + differs)
+
+
+def read_requirements(model: Path) -> list[str]:
+    """Return the lines of a model's requirements, without comments."""
+    lines = (model / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and line.strip()[0] != "#"]
+
+
+def read_python(model: Path) -> str:
+    """Return the major and minor version of Python that a model was logged with."""
+    described = yaml.safe_load((model / "python_env.yaml").read_text(encoding="utf-8"))
+    return ".".join(str(described["python"]).split(".")[:2])
+
+
+def find_flaws(model: Path) -> Iterator[str]:
+    """Yield what a model's requirements leave open: an endpoint may get something else later."""
+    loose = ", ".join(each for each in read_requirements(model) if not EXACT.search(each))
+    if loose:
+        yield f"its requirements have no exact version of {loose}"
+    python, here = read_python(model), f"{sys.version_info.major}.{sys.version_info.minor}"
+    if python != here:
+        yield f"it was logged with Python {python}, this task has {here}"
 
 
 def find_differences(requirements: list[str]) -> Iterator[str]:
@@ -137,16 +159,13 @@ def build(model: Path, folder: Path) -> str:
 
     Only wheels are installed: building a source distribution would run its code.
     """
-    described = model / "python_env.yaml"
-    python = yaml.safe_load(described.read_text(encoding="utf-8"))["python"]
-    minor = ".".join(str(python).split(".")[:2])
     installed = [str(folder / "bin" / "python"), "-r", str(model / "requirements.txt")]
     uv = find_uv()
     if uv is None:
         return "uv is not here"
     until = monotonic() + BUILT_WITHIN
     for command in (
-        [uv, "venv", "--quiet", "--python", minor, str(folder)],
+        [uv, "venv", "--quiet", "--python", read_python(model), str(folder)],
         [uv, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", *installed],
     ):
         try:

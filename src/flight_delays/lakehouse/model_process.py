@@ -13,8 +13,8 @@ import mlflow
 import numpy as np
 
 from ..promotion.answers import Answer, Answers, Question
-from .model_environment import PASSED_ON, ModelEnvironment, prepare_environment
-from .registry import FEATURE_SPEC, list_sources
+from .model_environment import PASSED_ON, ModelEnvironment, find_flaws, prepare_environment
+from .registry import FEATURE_SPEC, describe_inputs
 
 # Path of the model without look-ups inside a model with feature look-ups.
 RAW_MODEL = Path("data", "feature_store", "raw_model")
@@ -54,7 +54,8 @@ def ask_version(
             return Answers(environment="no process", failure=NO_LOOK_UPS)
         environment = prepare_environment(model, folder / "environment")
         # Read before the model's code can change it.
-        sources = list_sources(Path(fetched, FEATURE_SPEC).read_text())
+        inputs = describe_inputs(Path(fetched, FEATURE_SPEC).read_text())
+        flaws = list(find_flaws(model))
         asked = folder / "asked"
         write_task(asked, model, environment, questions, seconds_per_row)
         rows = sum(question.size for question in questions)
@@ -76,8 +77,9 @@ def ask_version(
             environment=environment.description,
             untried=environment.untried,
             failure=failure,
+            flaws=flaws,
             given=given,
-            sources=sources,
+            inputs=inputs,
         )
 
 
@@ -102,13 +104,9 @@ def write_task(
         "seconds_per_row": seconds_per_row,
         "questions": [
             {
-                "name": question.name,
-                "table": tables[id(question.rows)],
+                **vars(question),
+                "rows": tables[id(question.rows)],
                 "take": question.take and [list(map(int, some)) for some in question.take],
-                "as_json": question.as_json,
-                "reload": question.reload,
-                "at_once": question.at_once,
-                "timed": question.timed,
             }
             for question in questions
         ],

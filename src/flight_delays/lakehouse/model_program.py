@@ -88,7 +88,7 @@ class Asked:
 
         tables: dict[str, Any] = {}
         for question in self.task["questions"]:
-            table = question["table"]
+            table = question["rows"]
             if table not in tables:
                 tables[table] = pd.read_parquet(self.folder / table)
             if question["reload"]:

@@ -1,7 +1,8 @@
 """The model registry: versions, their tags, aliases, look-ups and signatures, and scoring."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -22,6 +23,11 @@ MODEL_URI = re.compile(r"^models:/([^/@{}\s.]+\.[^/@{}\s.]+\.[^/@{}\s.]+)/([1-9]
 
 # Path of the look-ups inside a model with feature look-ups.
 FEATURE_SPEC = "data/feature_store/feature_spec.yaml"
+# What decides the values of a feature spec's column; other keys give its type and position.
+DECIDING = (
+    "table_name", "feature_name", "lookup_key", "timestamp_lookup_key", "lookback_window",
+    "default_value", "udf_name", "input_bindings", "literal_arguments", "include",
+)  # fmt: skip
 
 # Error codes for a model that does not exist or may not be seen.
 HIDDEN = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "PERMISSION_DENIED"}
@@ -101,18 +107,32 @@ def read_look_ups(registry: mlflow.MlflowClient, model: str) -> Mapping[tuple[st
 
 def list_features(spec: str) -> list[tuple[str, str]]:
     """Return the looked-up features of a feature spec, by table and name."""
-    looked_up = [column for column in _list_columns(spec) if "feature_name" in column]
+    looked_up = [column for _, column in _list_columns(spec) if "feature_name" in column]
     return [(column["table_name"], column["feature_name"]) for column in looked_up]
 
 
-def list_sources(spec: str) -> frozenset[str]:
-    """Return the full names of the tables and functions of a feature spec."""
-    kinds = ("table_name", "udf_name")
-    return frozenset(each[kind] for each in _list_columns(spec) for kind in kinds if kind in each)
+def describe_inputs(spec: str) -> dict[str, str]:
+    """Return what decides the values of each input and look-up of a feature spec, by name."""
+    return {
+        name.casefold(): describe_input(column)
+        for name, column in _list_columns(spec)
+        if column.get("include", True) or column["source"] != "training_data"
+    }
 
 
-def _list_columns(spec: str) -> list[Mapping[str, Any]]:
-    return [column for entry in yaml.safe_load(spec)["input_columns"] for column in entry.values()]
+def describe_input(column: Mapping[str, Any]) -> str:
+    """Return what decides a column's values, as text; case and missing values do not matter."""
+    facts = {key: found for key in DECIDING if (found := column.get(key)) or found == 0}
+    return json.dumps(facts, sort_keys=True).casefold()
+
+
+def _list_columns(spec: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    found = yaml.safe_load(spec)
+    tables = {name: each[name] for each in found.get("input_tables") or () for name in each}
+    for entry in found["input_columns"]:
+        for name, column in entry.items():
+            seconds = (tables.get(column.get("table_name")) or {}).get("lookback_window")
+            yield name, {**column, "lookback_window": seconds and float(seconds)}
 
 
 def find_newest(workspace: WorkspaceClient, model: str) -> int | None:

@@ -64,15 +64,17 @@ class Answers:
         untried: Why the environment of its requirements was not built; blank if it was, or if the
             installed packages match them.
         failure: Why the model could not be loaded or the process ended early.
+        flaws: What its requirements leave open, so that an endpoint may predict differently.
         given: The available answers, by question.
-        sources: Full names of the tables and functions that its features come from.
+        inputs: What decides the values of each of its inputs, by name (`describe_inputs`).
     """
 
     environment: str
     untried: str = ""
     failure: str = ""
+    flaws: Sequence[str] = ()
     given: Mapping[str, Answer] = field(default_factory=dict)
-    sources: frozenset[str] = frozenset()
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     def values(self, name: str, rows: int) -> FloatArray:
         """Return an answer's values; NaN for each row if there are none."""

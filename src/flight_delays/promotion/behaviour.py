@@ -39,7 +39,8 @@ QUESTIONS = {
 MISSING_FROM = f"{MISSING}-"
 # Prefix of the questions with unseen categories in one column.
 UNSEEN_IN = f"{UNSEEN}-"
-# Questions that must have the same answer as TOGETHER (SHUFFLED: as ALL), and the reason.
+# Questions that must have the same answer as TOGETHER (SHUFFLED: as ALL), and the reason. The same
+# as AGAIN is enough: those after a reload are not to blame if the model then answers differently.
 SAME = {
     ALONE: "a prediction may depend on its own row alone",
     AT_ONCE: "calls at the same time may not change each other's predictions: keep no rows in self",
@@ -47,7 +48,7 @@ SAME = {
     IN_BATCH: "a prediction may not depend on the rows beside it",
     SHUFFLED: "a prediction may not depend on the rows beside it",
     MIXED: "a prediction may not depend on missing or unseen values in the rows beside it",
-    AGAIN: "the same rows need the same answer each time",
+    AGAIN: "loaded again, it answers differently: the same rows need the same answer each time",
 }
 # Questions about many rows at once, which have a time limit per row.
 TIMED = (TOGETHER, ALL, FRESH, AGAIN)
@@ -135,9 +136,13 @@ def _check_rows(answers: Answers, model_type: ModelType) -> Iterator[Check]:
     """Yield the checks of independence between rows and of valid answers for difficult rows."""
     given = {name: each.values for name, each in answers.given.items() if each.values is not None}
     for name, why in SAME.items():
-        base = ALL if name == SHUFFLED else TOGETHER
-        if name in given and base in given:
-            yield _compare(name, given[base], given[name], why)
+        bases = {SHUFFLED: [ALL], AGAIN: [TOGETHER]}.get(name, [TOGETHER, AGAIN])
+        checks = [
+            _compare(name, given[base], given[name], why)
+            for base in bases
+            if {base, name} <= given.keys()
+        ]
+        yield from sorted(checks, key=lambda check: not check.ok)[:1]
     both = [given[name] for name in (MISSING, MISSING_SERVED) if name in given]
     if len(both) == 2 and not any(_count_impossible(each, model_type) for each in both):
         why = "a request's nulls need the same answer as a batch's"

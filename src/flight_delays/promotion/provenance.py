@@ -1,7 +1,7 @@
 """Policy and data of a validation, so that deploy detects a mismatch."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,16 +68,20 @@ def find_mismatch(version: ModelVersion, now: Provenance) -> str | None:
 
 
 def find_overlap(version: ModelVersion, start: datetime) -> str | None:
-    """Return why a version may have learned from labels of a holdout from `start` on, or None."""
+    """Return why a version's training did not end where its holdout begins; None if it did.
+
+    The Champion may have been trained with another policy, until an earlier instant.
+    """
     until = version.learned_until
     if until is None:
         return "its tag learned_until is not recorded; train again"
-    if until > start:
-        return (
-            f"it learned from labels until {until.isoformat()}, inside the holdout, which begins "
-            f"{start.isoformat()}; train and validate with the same policy"
-        )
-    return None
+    if until == start or (until < start and CHAMPION in version.aliases):
+        return None
+    where = "inside" if until > start else "not up to"
+    return (
+        f"it learned from labels until {until.isoformat()}, {where} the holdout, which begins "
+        f"{start.isoformat()}; train and validate with the same policy"
+    )
 
 
 def check_origin(
@@ -89,16 +93,16 @@ def check_origin(
     principal: str,
     digest: str,
     start: datetime,
-    run_flaw: str = "",
+    flaws: Iterable[str] = (),
 ) -> tuple[Check, ...]:
     """Check that this job trained a version, with the current code and before the holdout.
 
     The Champion may have been trained with earlier code.
 
-    `creator` registered the version, `principal` runs this task; `run_flaw` says why its run is no
-    proof of its origin, blank if it is.
+    `creator` registered the version, `principal` runs this task; the training ends at `start`;
+    `flaws` say why its run or its artifact are no proof of its origin.
     """
-    flaws = [run_flaw] if run_flaw else []
+    flaws = list(flaws)
     if experiment != expected_experiment:
         flaws.append(
             f"its run is of the experiment {experiment!r}, this job's is {expected_experiment!r}"

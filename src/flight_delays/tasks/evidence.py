@@ -1,10 +1,11 @@
 """Evidence of the validation: predictions, provenance, and the state of the features."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import pandas as pd
 from mlflow.entities import LifecycleStage, Run
+from mlflow.models import Model
 
 from ..config.loading import digest_training
 from ..config.policy import Policy
@@ -14,15 +15,17 @@ from ..evaluation.comparison import local_days
 from ..evaluation.metrics import largest_difference
 from ..evaluation.side_by_side import Freshness, measure_figures
 from ..lakehouse.context import Lakehouse
-from ..lakehouse.registry import read_signature
+from ..lakehouse.registry import describe_input, read_signature
 from ..lakehouse.watermarks import COMPUTED, read_watermarks
 from ..problem import PROBLEM
 from ..promotion.answers import Answers
 from ..promotion.behaviour import FRESH, SERVED
 from ..promotion.checks import Check
+from ..promotion.decide import CHAMPION
 from ..promotion.gate import Evidence
-from ..promotion.model_version import ModelVersion
+from ..promotion.model_version import MODEL_TYPE_TAG, ModelVersion
 from ..promotion.provenance import check_origin
+from ..spec.problem import FEATURES_AT
 from ..spec.tables import WATERMARKS
 from .holdout import Holdout, JudgedRows, select_training_rows
 from .parameters import in_schema
@@ -68,30 +71,41 @@ def gather_evidence(
 
 
 def trace_origin(
-    version: ModelVersion, holdout: Holdout, expected: str, policy: str, lakehouse: Lakehouse
+    version: ModelVersion,
+    holdout: Holdout,
+    answers: Answers,
+    expected: str,
+    policy: str,
+    lakehouse: Lakehouse,
 ) -> tuple[Check, ...]:
     """Check that this job's train task made the version from this code, before the holdout."""
-    found = lakehouse.registry.get_run(version.run_id) if version.run_id else None
-    experiment = found and lakehouse.registry.get_experiment(found.info.experiment_id).name
+    found = lakehouse.registry.get_run(version.run_id)
     registered = lakehouse.workspace.model_versions.get(version.model, version.version)
+    # The Champion may have been trained with an earlier runtime.
+    flaws = () if CHAMPION in version.aliases else answers.flaws
     return check_origin(
         version,
-        experiment=experiment or "none",
+        experiment=lakehouse.registry.get_experiment(found.info.experiment_id).name,
         expected_experiment=expected,
         creator=registered.created_by or "nobody on record",
         principal=lakehouse.workspace.current_user.me().user_name or "nobody on record",
         digest=digest_training(policy),
         start=holdout.interval.start,
-        run_flaw=find_run_flaw(found) if found else "",
+        flaws=[*find_flaws(version, found, Model.load(version.uri).run_id), *flaws],
     )
 
 
-def find_run_flaw(run: Run) -> str:
-    """Return why a run cannot have made a version; blank if it can."""
+def find_flaws(version: ModelVersion, run: Run, logged_by: str | None) -> Iterator[str]:
+    """Yield why a version is not of its run (its artifact names another) or of this problem."""
     if run.info.lifecycle_stage == LifecycleStage.DELETED:
-        return "its run was deleted"
-    failed = run.info.status in ("FAILED", "KILLED")
-    return f"its run ended as {run.info.status}" if failed else ""
+        yield "its run was deleted"
+    if run.info.status in ("FAILED", "KILLED"):
+        yield f"its run ended as {run.info.status}"
+    if logged_by != version.run_id:
+        yield f"run {logged_by or 'none'} logged it, its version names run {version.run_id}"
+    model_type = version.tags.get(MODEL_TYPE_TAG, PROBLEM.model_type.name)
+    if model_type != PROBLEM.model_type.name:
+        yield f"its model type is {model_type!r}, the problem's is {PROBLEM.model_type.name!r}"
 
 
 def check_features(holdout: Holdout, source: str, lakehouse: Lakehouse) -> Check:
@@ -113,23 +127,42 @@ def check_features(holdout: Holdout, source: str, lakehouse: Lakehouse) -> Check
     )
 
 
-def check_look_ups(answers: Answers, source: str) -> Check:
-    """Check that the version gets features only from the schema that it is judged by."""
-    known = {
-        *(table.name for table in PROBLEM.feature_tables),
-        *(feature.catalog_name for feature in PROBLEM.request_features),
-    }
-    # Unity Catalog ignores case, and the client writes a function's name in lower case.
-    expected = {in_schema(source, name).casefold() for name in known}
-    other = sorted(name for name in answers.sources if name.casefold() not in expected)
+def check_look_ups(version: ModelVersion, answers: Answers, source: str) -> Check:
+    """Check that the version gets its inputs as the problem says, from the schema it is judged by.
+
+    The Champion may have been trained with earlier code, so only its schema is checked.
+    """
+    found, expected = answers.inputs, expect_inputs(source)
+    if CHAMPION in version.aliases:
+        here = f'_name": "{source}.'.casefold()
+        expected = {name: how for name, how in found.items() if here in how or "_name" not in how}
+    wrong = [name for name in {**expected, **found} if found.get(name) != expected.get(name)]
     return Check(
         name="look_ups",
-        ok=not other,
-        detail=f"features come from {', '.join(other)}, not from the tables and functions of "
-        f"problem/ in {source}: train it by this job"
-        if other
-        else f"features come from {source}",
+        ok=not wrong,
+        detail=f"inputs differ from those of problem/ in {source}: {', '.join(wrong[:5])}; "
+        f"{wrong[0]} is {found.get(wrong[0], 'missing')}, expected "
+        f"{expected.get(wrong[0], 'no such input')}: train it by this job"
+        if wrong
+        else f"inputs are those of problem/, features come from {source}",
     )
+
+
+def expect_inputs(source: str) -> dict[str, str]:
+    """Return what decides the values of each of the problem's inputs, by name."""
+    columns: dict[str, Mapping[str, object]] = {name: {} for name in PROBLEM.spine.features}
+    for table in PROBLEM.feature_tables:
+        look_up = {
+            "table_name": in_schema(source, table.name),
+            "lookup_key": table.lookup_key,
+            "timestamp_lookup_key": [FEATURES_AT] if table.timeseries_column else None,
+            "lookback_window": table.lookback and table.lookback.total_seconds(),
+        }
+        columns |= {name: {**look_up, "feature_name": name} for name in table.features}
+    for feature in PROBLEM.request_features:
+        name = in_schema(source, feature.catalog_name)
+        columns[feature.output] = {"udf_name": name, "input_bindings": dict(feature.bindings)}
+    return {name.casefold(): describe_input(column) for name, column in columns.items()}
 
 
 def measure_training_mean(

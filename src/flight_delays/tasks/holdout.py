@@ -1,7 +1,7 @@
 """Held-out rows for the validation of a version, and rows without a label."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -130,12 +130,15 @@ def read_judged_rows(
     from pyspark.sql import functions as F  # noqa: N812
 
     if not holdout.total:
+        is_past = version.require_as_of() <= datetime.now(UTC)
         raise UnusableInputError(
             "The holdout",
             got=f"no row with a known label that was decided {holdout.interval}",
             allowed=f"{policy.validation.min_rows:,} rows or more",
             remedy=f"Run feature_refresh as of {version.require_as_of()}, or train as of an "
-            "instant before which there are rows.",
+            "instant before which there are rows."
+            if is_past
+            else "Its as_of is in the future: train as of an instant that has passed.",
         )
     decided_at = F.col(PROBLEM.spine.decision_at)
     fresh = holdout.rows.withColumn(FEATURES_AT, decided_at).withColumn(READ_FOR, F.lit(FRESH))

@@ -165,8 +165,10 @@ def judge(version: ModelVersion, parameters: ValidateParameters, lakehouse: Lake
             seconds_per_row=policy.validation.max_seconds_per_row,
             allow_untried=policy.validation.untried_environment == "allow",
         ),
-        *trace_origin(version, holdout, parameters.experiment, parameters.policy, lakehouse),
-        check_look_ups(answers, source),
+        *trace_origin(
+            version, holdout, answers, parameters.experiment, parameters.policy, lakehouse
+        ),
+        check_look_ups(version, answers, source),
         check_features(holdout, source, lakehouse),
         *check_skill(
             PROBLEM.model_type,

@@ -14,7 +14,11 @@ import pandas as pd
 import pytest
 
 from flight_delays.lakehouse import model_process
-from flight_delays.lakehouse.model_environment import find_differences, prepare_environment
+from flight_delays.lakehouse.model_environment import (
+    find_differences,
+    find_flaws,
+    prepare_environment,
+)
 from flight_delays.lakehouse.registry import FEATURE_SPEC
 from flight_delays.promotion.answers import Answers, Question
 
@@ -349,6 +353,20 @@ def test_an_environment_is_built_where_requirements_differ(tmp_path: Path) -> No
 def test_a_requirement_that_is_not_met_is_named(line: str, text: str | None) -> None:
     found = list(find_differences([line]))
     assert found == [] if text is None else text in found[0]
+
+
+def test_requirements_and_python_are_exact(tmp_path: Path) -> None:
+    (tmp_path / "python_env.yaml").write_text(f"python: {sys.version.split()[0]}\n")
+    listed = tmp_path / "requirements.txt"
+    listed.write_text("# a comment\nnumpy==2.1.0\n-c constraints.txt\nx @ https://a/x.whl\n")
+    assert list(find_flaws(tmp_path)) == []
+    listed.write_text("numpy==2.1.0\npandas\nscikit-learn>=1.5\nscipy==1.*\n")
+    (tmp_path / "python_env.yaml").write_text("python: 2.7.18\n")
+    loose, python = find_flaws(tmp_path)
+    assert (
+        loose == "its requirements have no exact version of pandas, scikit-learn>=1.5, scipy==1.*"
+    )
+    assert "logged with Python 2.7, this task has" in python
 
 
 def test_databricks_builds_always(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

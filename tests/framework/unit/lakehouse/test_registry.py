@@ -7,9 +7,9 @@ from flight_delays.errors import UnusableInputError
 from flight_delays.lakehouse import registry
 from flight_delays.lakehouse.errors import LakehouseError, ModelUriError
 from flight_delays.lakehouse.registry import (
+    describe_inputs,
     find_champion,
     list_features,
-    list_sources,
     parse_model_uri,
 )
 from flight_delays.promotion.model_version import ModelVersion
@@ -94,9 +94,20 @@ input_columns:
 - wind: {source: feature_store, table_name: prod.s.weather, feature_name: wind_speed}
 - gusts: {source: feature_store, table_name: prod.s.weather, feature_name: gusts}
 - chill: {source: on_demand_feature, udf_name: prod.s.chill, input_bindings: {wind: wind}}
+- day: {source: training_data, data_type: date, include: false}
+input_tables:
+- prod.s.weather: {table_id: 1, lookback_window: 60}
 """
 
 
 def test_a_feature_spec_names_tables_features_and_functions() -> None:
-    assert list_sources(SPEC) == {"prod.s.weather", "prod.s.chill"}
     assert list_features(SPEC) == [("prod.s.weather", "wind_speed"), ("prod.s.weather", "gusts")]
+    found = describe_inputs(SPEC)
+    assert list(found) == ["origin", "wind", "gusts", "chill"]
+    assert found["origin"] == "{}"
+    assert found["chill"] == '{"input_bindings": {"wind": "wind"}, "udf_name": "prod.s.chill"}'
+    assert '"lookback_window": 60.0' in found["wind"]
+    # Case and values that are not there do not matter.
+    other = SPEC.replace("gusts}", "Gusts, default_value: null}").replace("- origin:", "- Origin:")
+    assert describe_inputs(other) == found
+    assert describe_inputs(SPEC.replace("60", "61"))["wind"] != found["wind"]

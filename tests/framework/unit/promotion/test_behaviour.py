@@ -53,6 +53,14 @@ def test_an_answer_that_depends_on_more_than_its_row_is_refused(question: str, n
     assert failed(change(question, values=moved)) == [name]
 
 
+def test_a_model_that_answers_otherwise_once_loaded_again_is_told_so_alone() -> None:
+    asked_later = ("alone", "at_once", "reversed", "mixed", "again")
+    given = dict.fromkeys(asked_later, replace(SOUND, values=FEW + 0.01))
+    loaded = replace(ANSWERS, given={**ANSWERS.given, **given})
+    assert failed(loaded) == ["same_again"]
+    assert "loaded again, it answers differently" in check(loaded)["same_again"].detail
+
+
 @pytest.mark.parametrize("question", ["missing", "missing_served", "unseen"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1.5, -0.1])
 def test_difficult_rows_need_a_possible_answer(question: str, value: float) -> None:

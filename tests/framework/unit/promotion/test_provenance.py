@@ -61,11 +61,15 @@ def test_nothing_recorded_is_a_mismatch() -> None:
         ({}, "not recorded"),
         ({"learned_until": "2013-02-01T00:00:01+00:00"}, "inside the holdout"),
         ({"learned_until": "2013-02-01T00:00:00+00:00"}, None),
+        ({"learned_until": "2013-01-31T23:59:59+00:00"}, "not up to the holdout"),
     ],
 )
-def test_a_version_learns_before_its_holdout(tags: dict[str, str], text: str | None) -> None:
+def test_a_version_learns_up_to_its_holdout(tags: dict[str, str], text: str | None) -> None:
     found = find_overlap(make_version(**tags), START)
     assert found is None if text is None else text in str(found)
+    champion = replace(make_version(**tags), aliases=frozenset({"Champion"}))
+    is_early = text is not None and "not up to" in text
+    assert find_overlap(champion, START) == (None if is_early else found)
 
 
 @pytest.mark.parametrize("value", ["soon", "2013-02-01", "2013-02-01T00:00:00"])
@@ -91,7 +95,7 @@ def test_a_version_of_another_experiment_or_principal_is_refused() -> None:
     assert "experiment '/mine', this job's is '/jobs'" in detail
     assert "'me' registered it, this job runs as 'job'" in detail
     assert "inside the holdout" in trace(start=datetime(2013, 1, 1, tzinfo=UTC))[0]
-    assert trace(run_flaw="its run was deleted") == ["its run was deleted: train it by this job"]
+    assert trace(flaws=["its run was deleted"]) == ["its run was deleted: train it by this job"]
 
 
 def test_a_principal_is_the_same_however_it_is_spelt() -> None:

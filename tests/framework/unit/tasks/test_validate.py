@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 from mlflow.entities import Run, RunData, RunInfo
 
+from flight_delays.errors import UnusableInputError
 from flight_delays.problem import PROBLEM
 from flight_delays.promotion.answers import Answers
 from flight_delays.promotion.decide import Failed, Passed, Verdict
 from flight_delays.promotion.model_version import STATUS_TAG, ModelVersion
 from flight_delays.tasks import validate
 from flight_delays.tasks.approval import ApprovalError
-from flight_delays.tasks.evidence import check_look_ups, find_run_flaw
+from flight_delays.tasks.evidence import check_look_ups, expect_inputs, find_flaws
+from flight_delays.tasks.holdout import read_judged_rows
 
 MODEL, NUMBER = "a.b.model", 4
 
@@ -40,6 +42,12 @@ class Registry:
 
     def delete_registered_model_alias(self, _: str, alias: str) -> None:
         del self.aliases[alias]
+
+
+def make_version(*aliases: str, **tags: str) -> ModelVersion:
+    return ModelVersion(
+        model=MODEL, version=NUMBER, aliases=frozenset(aliases), tags=tags, run_id="r"
+    )
 
 
 def make_registry(**aliases: int) -> Registry:
@@ -154,7 +162,16 @@ def test_a_run_that_failed_or_was_deleted_makes_no_version(
     status: str, stage: str, flaw: str
 ) -> None:
     info = RunInfo("r", "1", "job", status, 0, 0, stage)
-    assert find_run_flaw(Run(info, RunData())) == flaw
+    version = make_version()
+    assert list(find_flaws(version, Run(info, RunData()), "r")) == ([flaw] if flaw else [])
+
+
+def test_a_version_of_another_run_or_model_type_is_refused() -> None:
+    run = Run(RunInfo("r", "1", "job", "FINISHED", 0, 0, "active"), RunData())
+    assert list(find_flaws(make_version(model_type=PROBLEM.model_type.name), run, "r")) == []
+    (borrowed, kind) = find_flaws(make_version(model_type="ranking"), run, None)
+    assert borrowed == "run none logged it, its version names run r"
+    assert kind == f"its model type is 'ranking', the problem's is '{PROBLEM.model_type.name}'"
 
 
 def test_a_version_without_a_run_fails_with_that_reason() -> None:
@@ -165,20 +182,51 @@ def test_a_version_without_a_run_fails_with_that_reason() -> None:
     assert "registered by hand" in verdict.reason
 
 
+def test_an_as_of_in_the_future_is_named() -> None:
+    given: Any = SimpleNamespace(total=0, interval="", validation=SimpleNamespace(min_rows=1))
+    version = make_version(as_of="2999-01-01T00:00:00+00:00")
+    with pytest.raises(UnusableInputError, match="is in the future: train as of"):
+        read_judged_rows(version, given, given, "prod.s", given)
+
+
+TABLE = next(table for table in PROBLEM.feature_tables if table.timeseries_column)
+FEATURE = TABLE.features[0].casefold()
+
+
 @pytest.mark.parametrize(
-    ("schema", "table", "ok"),
+    ("old", "new"),
     [
-        ("Prod.s", PROBLEM.feature_tables[0].name, True),
-        # As the client writes the name of a function.
-        ("prod.s", PROBLEM.feature_tables[0].name.lower(), True),
-        ("dev.s", PROBLEM.feature_tables[0].name, False),
-        ("prod.s", "other", False),
+        (f'"prod.s.{TABLE.name}"', f'"dev.s.{TABLE.name}"'),
+        (f'"prod.s.{TABLE.name}"', '"prod.s.other"'),
+        (f'"{TABLE.lookup_key[0]}"', '"elsewhere"'),
+        ('"features_at"', f'"{PROBLEM.spine.decision_at}"'),
+        ('"lookup_key"', '"default_value": "0.0", "lookup_key"'),
+        ('"lookup_key"', '"lookback_window": 1.0, "lookup_key"'),
+        (f'"feature_name": "{FEATURE}"', '"feature_name": "other"'),
     ],
 )
-def test_features_come_from_the_schema_that_the_version_is_judged_by(
-    schema: str, table: str, ok: bool
-) -> None:
-    answers = Answers(environment="", sources=frozenset({f"{schema}.{table}"}))
-    check = check_look_ups(answers, "Prod.s")
-    assert check.ok is ok
-    assert (f"features come from {schema}.{table}, not from the tables" in check.detail) is not ok
+def test_inputs_are_looked_up_as_the_problem_says(old: str, new: str) -> None:
+    expected = expect_inputs("Prod.s")
+    made_otherwise = expected | {FEATURE: expected[FEATURE].replace(old, new)}
+    assert made_otherwise != expected
+    answers = Answers(environment="", inputs=made_otherwise)
+    check = check_look_ups(make_version(), answers, "prod.S")
+    assert not check.ok
+    assert f"of problem/ in prod.S: {FEATURE}; {FEATURE} is" in check.detail
+    # The Champion may be of earlier code.
+    champion = check_look_ups(make_version("Champion"), answers, "prod.S")
+    assert champion.ok is ("dev.s" not in new)
+
+
+def test_each_input_of_the_problem_and_no_other_is_looked_up() -> None:
+    expected = expect_inputs("prod.s")
+    assert {*expected} == {name.casefold() for name in PROBLEM.feature_columns}
+    assert check_look_ups(make_version(), Answers(environment="", inputs=expected), "prod.s").ok
+    for inputs in (
+        {},
+        expected | {"more": "{}"},
+        {n: expected[n] for n in expected if n != FEATURE},
+    ):
+        check = check_look_ups(make_version(), Answers(environment="", inputs=inputs), "prod.s")
+        assert "train it by this job" in check.detail
+        assert not check.ok

@@ -174,10 +174,10 @@ def find_versions(
 
 
 def require_promoted(challenger: ModelVersion, champion: ModelVersion) -> None:
-    """Check that deploy decided to promote the version over this Champion.
+    """Check that deploy decided to promote the version over this Champion, and that it is valid.
 
     Raises:
-        LakehouseError: It did not.
+        LakehouseError: It did not, or a later validation has not passed.
     """
     decision = challenger.tags.get("decision")
     compared = challenger.tags.get(PREVIOUS_TAG)
@@ -191,6 +191,12 @@ def require_promoted(challenger: ModelVersion, champion: ModelVersion) -> None:
         raise LakehouseError(
             f"The roll-out of version {challenger.version} of {challenger.model} has ended "
             f"({ended}). Run the task deploy on it: it compares again, and starts a new roll-out."
+        )
+    # One that has traffic is judged at the next look, and loses it.
+    if challenger.status != Passed.status and not challenger.is_rolling_out:
+        raise LakehouseError(
+            f"Version {challenger.version} of {challenger.model} gets no traffic: its validation "
+            f"status is {challenger.status!r}, expected {Passed.status!r}. Run validate on it."
         )
 
 

@@ -148,3 +148,12 @@ def test_version_that_deploy_rejects_during_its_rollout_loses_its_traffic(
     )
     with pytest.raises(RolledBackError, match="Deploy has decided reject meanwhile: other rows"):
         rollout.complete(rolled)
+
+
+@pytest.mark.parametrize("status", [{}, {STATUS_TAG: "PENDING"}, {STATUS_TAG: "FAILED"}])
+def test_version_that_failed_a_later_validation_gets_no_traffic(status: dict[str, str]) -> None:
+    tags = {"decision": "promote", "previous_champion": "1", **status}
+    one = ModelVersion(model="a.b.c", version=1, aliases=frozenset(), tags={})
+    two = ModelVersion(model="a.b.c", version=2, aliases=frozenset(), tags=tags)
+    with pytest.raises(LakehouseError, match="gets no traffic: its validation status is"):
+        rollout.require_promoted(two, one)

@@ -97,6 +97,7 @@ STREAMING = {
     "docs/outputs.md",
     "docs/with_job_clusters.yml",
     "pyproject.toml",
+    "resources/batch_inference.job.yml",
     "resources/teardown.job.yml",
     "src/zoo/conf/outputs.yml",
 }

@@ -6,7 +6,7 @@ from scaffold.tests.rendering import Renderer
 from scaffold.tests.sizes import count_lines, find_folder
 
 # Before a file is added, ask whether a project's owner would miss it.
-MOST_FILES, MOST_LINES = 222, 28_170
+MOST_FILES, MOST_LINES = 222, 28_280
 
 
 def test_a_project_holds_few_files_and_lines(renderer: Renderer) -> None:

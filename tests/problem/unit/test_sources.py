@@ -8,7 +8,11 @@ from pyspark.sql import SparkSession
 
 from flight_delays.config.policy import BEGINNING
 from flight_delays.errors import InstantWithoutZoneError
-from flight_delays.problem.nycflights import ZONES_NOT_IN_THE_ARCHIVE, ShiftError, load_flights
+from flight_delays.problem.nycflights import (
+    ZONES_NOT_IN_THE_ARCHIVE,
+    ShiftError,
+    load_flights,
+)
 from flight_delays.problem.sources import (
     KEYS,
     READERS,

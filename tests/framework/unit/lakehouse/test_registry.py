@@ -111,3 +111,21 @@ def test_a_feature_spec_names_tables_features_and_functions() -> None:
     other = SPEC.replace("gusts}", "Gusts, default_value: null}").replace("- origin:", "- Origin:")
     assert describe_inputs(other) == found
     assert describe_inputs(SPEC.replace("60", "61"))["wind"] != found["wind"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "table_name",
+        "feature_name",
+        "lookup_key",
+        "timestamp_lookup_key",
+        "lookback_window",
+        "default_value",
+    ],
+)
+def test_each_entry_of_a_look_up_that_decides_its_values_is_described(key: str) -> None:
+    changed = SPEC.replace("feature_name: gusts}", f"feature_name: gusts, {key}: 0}}")
+    if key == "lookback_window":
+        changed = SPEC.replace("60", "0")
+    assert describe_inputs(changed)["gusts"] != describe_inputs(SPEC)["gusts"]

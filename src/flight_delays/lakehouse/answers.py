@@ -95,7 +95,7 @@ def read_losses(
 ) -> pd.DataFrame:
     """Return the endpoint's labelled rows with their loss.
 
-    There are none without the table `labelled`. `since` is inclusive; `losses` returns the loss of
+    Empty if the table `labelled` does not exist. `since` is inclusive; `losses` returns the loss of
     each row from labels and scores; `columns` are further columns of the log.
 
     Returns:

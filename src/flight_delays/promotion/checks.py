@@ -17,7 +17,7 @@ from ..evaluation.model_types import ModelType, format_figure
 class Check:
     """The result of a check.
 
-    Value and threshold are None if there are none; the detail is one sentence.
+    `value` and `threshold` are None for a check without numbers; `detail` is one sentence.
     """
 
     name: str
